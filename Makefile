@@ -1,0 +1,70 @@
+# Everything goes through .venv, which `make install` makes once; say VENV=... for another folder.
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOGS := lightning_logs
+# The newest Python that really starts and is new enough; say PYTHON=... for another.
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then command -v $$python; break; fi; done)
+# Further arguments of pytest: make test ARGS="-k decode".
+ARGS ?=
+
+# uv trusts its own certificates unless it is told to use the system's.
+export UV_SYSTEM_CERTS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint format types coverage tensorboard constraints clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: $(STAMP) ## make .venv and install emorec with its tools into it (once; needs Python 3.11 or newer)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "emorec needs Python 3.11 or newer and found none: install one, or say make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: demo_data/.done ## draw clips, train a network on them, test it: a few minutes, no download
+	$(BIN)/emorec fit --config configs/demo.yaml
+	$(BIN)/emorec test --ckpt "$$(find $(LOGS) -path '*/checkpoints/best.ckpt' -print0 | xargs -0 ls -t | head -n 1)"
+	@echo 'Curves and pictures: make tensorboard (the runs lie in $(LOGS))'
+
+# Drawn again only when what draws them has changed.
+demo_data/.done: $(wildcard emorec/data/synthetic*.py) emorec/commands/synth.py | $(STAMP)
+	rm -rf demo_data
+	$(BIN)/emorec synth demo_data
+	@touch $@
+
+test: $(STAMP) ## run every test (ARGS="-k decode" for some)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint types coverage ## what continuous integration runs: lint, types, tests, coverage
+
+lint: $(STAMP) ## find mistakes and lines that are not formatted
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: $(STAMP) ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: $(STAMP) ## check the types
+	$(BIN)/mypy
+
+coverage: $(STAMP) ## run every test and list the lines and branches that none of them reached
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+tensorboard: $(STAMP) ## watch the runs in lightning_logs
+	$(BIN)/tensorboard --logdir $(LOGS)
+
+constraints: $(STAMP) ## resolve the versions of constraints.txt anew
+	$(BIN)/python -m uv pip compile --quiet --universal --upgrade --no-header --no-annotate --extra dev \
+		--output-file constraints.txt pyproject.toml
+
+clean: ## remove caches and the demo's clips; runs and .venv stay
+	rm -rf demo_data dist build .coverage .mypy_cache .pytest_cache .ruff_cache
+	find emorec tests -name __pycache__ -type d -prune -exec rm -rf {} +
