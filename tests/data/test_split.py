@@ -1,0 +1,90 @@
+"""Actors on one side only."""
+
+from pathlib import Path
+
+import pytest
+
+from emorec.data.clip import Clip
+from emorec.data.split import SIDES, TEST_FOLDS, Split, clips_hash, make_split
+from emorec.errors import UserError
+
+FOLDS = [(name, fold) for name, folds in TEST_FOLDS.items() for fold in range(1, len(folds) + 1)]
+ACTORS = set(range(1, 25))
+
+
+def clip(actor: int, modality: int = 1) -> Clip:
+    stem = f"{modality:02d}-01-03-01-01-01-{actor:02d}"
+    return Clip(path=Path(f"{stem}.mp4"), label=2, actor=actor, take=stem[3:])
+
+
+def test_the_seed_split_is_the_published_one() -> None:
+    split = make_split("seed")
+    assert (split.train, split.val, split.test) == (tuple(range(1, 21)), (21, 22), (23, 24))
+
+
+@pytest.mark.parametrize(("name", "fold"), FOLDS)
+def test_every_fold_uses_every_actor_once(name: str, fold: int) -> None:
+    split = make_split(name, fold)  # type: ignore[arg-type]
+    assert sorted((*split.train, *split.val, *split.test)) == sorted(ACTORS)
+
+
+@pytest.mark.parametrize(("name", "fold"), FOLDS)
+def test_validation_actors_of_a_fold_are_half_men_and_half_women(name: str, fold: int) -> None:
+    val = make_split(name, fold).val  # type: ignore[arg-type]
+    assert sum(actor % 2 for actor in val) * 2 == len(val)
+
+
+@pytest.mark.parametrize("name", TEST_FOLDS)
+def test_the_test_folds_of_a_split_cover_every_actor_once(name: str) -> None:
+    tested = [actor for fold in TEST_FOLDS[name] for actor in fold]
+    assert sorted(tested) == sorted(ACTORS)
+
+
+def test_folds_are_the_published_ones() -> None:
+    assert make_split("msaf6", 6).test == (21, 22, 23, 24)
+    assert make_split("luna5", 4).test == (8, 17, 21, 23, 24)
+    assert make_split("emobox6", 2).test == (4, 10, 12, 14)
+    assert len(TEST_FOLDS["loso"]) == 24
+
+
+@pytest.mark.parametrize("sides", [((1, 2), (2,), ()), ((1,), (3,), (1,)), ((), (4,), (4,))])
+def test_an_actor_on_two_sides_is_refused(sides: tuple[tuple[int, ...], ...]) -> None:
+    train, val, test = sides
+    with pytest.raises(UserError, match=r"actor \d is in \w+ and in \w+"):
+        Split("mine", None, train, val, test)
+
+
+@pytest.mark.parametrize(
+    ("name", "fold", "message"),
+    [
+        ("msaf6", None, "needs --data.fold 1 to 6, not None"),
+        ("loso", 25, "1 to 24, not 25"),
+        ("luna5", 0, "1 to 5, not 0"),
+        ("seed", 1, "has no folds"),
+    ],
+)
+def test_a_fold_that_is_not_there_is_refused(name: str, fold: int | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_split(name, fold)  # type: ignore[arg-type]
+
+
+def test_twins_of_one_take_stay_on_the_same_side() -> None:
+    clips = [clip(actor, modality) for actor in ACTORS for modality in (1, 2)]
+    for name, fold in [("seed", None), *FOLDS]:
+        sides = make_split(name, fold).clips(clips)  # type: ignore[arg-type]
+        takes = [{clip.take for clip in sides[side]} for side in SIDES]
+        assert len(set.union(*takes)) == sum(map(len, takes))
+        assert sum(map(len, sides.values())) == len(clips)
+
+
+def test_the_hash_changes_with_clips_and_sides_but_not_with_folders_or_order() -> None:
+    split = make_split("seed")
+    clips = [clip(actor) for actor in ACTORS]
+    moved = [
+        Clip(path=Path("elsewhere") / c.path, label=c.label, actor=c.actor, take=c.take)
+        for c in reversed(clips)
+    ]
+    same = clips_hash(split.clips(clips))
+    assert clips_hash(split.clips(moved)) == same
+    assert clips_hash(split.clips(clips[1:])) != same
+    assert clips_hash(make_split("msaf6", 1).clips(clips)) != same
