@@ -1,0 +1,148 @@
+"""Pictures of a run: who is taken for whom, and what the network looks at.
+
+Figures are made without pyplot, so they are safe in threads, need no display and leave nothing behind.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+INK = "#222222"
+FAINT = "#b5bcc4"
+BACKDROP = "#dee2e6"  # RAVDESS is filmed before white: one must see where a frame ends
+DPI = 100
+
+MAX_FRAMES_SHOWN = 16
+
+# pixels
+THUMBNAIL_HEIGHTS = (96, 160)
+MAX_SHEET_WIDTH = 2000
+MIN_SHEET_WIDTH = 640
+MARGIN = 8
+
+
+def confusion_figure(matrix: ArrayLike, class_names: Sequence[str], title: str) -> Figure:
+    """A confusion matrix: counts in the cells, coloured by their share of the true class.
+
+    Args:
+        matrix: (K, K) counts; rows are the truth, columns the predictions.
+        class_names: K names in label order.
+        title: What is above it.
+
+    Raises:
+        ValueError: When the matrix is not (K, K).
+    """
+    counts = np.asarray(matrix)
+    num_classes = len(class_names)
+    if counts.shape != (num_classes, num_classes):
+        raise ValueError(f"a matrix of shape {counts.shape} is not one of {num_classes} classes")
+    support = counts.sum(axis=1, keepdims=True)
+    shares = counts / np.maximum(support, 1)
+    rows = [f"{name} ({clips})" for name, clips in zip(class_names, support.flat, strict=True)]
+    figure, axes = _square_axes(rows, title)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    _print_counts(axes, counts, shares)
+    axes.set_xticks(range(num_classes), class_names, rotation=45, ha="right", parse_math=False)
+    for label in axes.get_xticklabels():
+        label.set_rotation_mode("anchor")
+    axes.set_yticks(range(num_classes), rows, parse_math=False)
+    axes.set(xlabel="predicted", ylabel="true (clips)")
+    axes.set_xticks(np.arange(1, num_classes) - 0.5, minor=True)
+    axes.set_yticks(np.arange(1, num_classes) - 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(which="both", length=0)
+    beside = axes.inset_axes((1.03, 0, 0.04, 1))
+    figure.colorbar(image, cax=beside, ticks=[0, 0.5, 1], format="{x:.0%}")
+    beside.set_ylabel("share of the true class")
+    beside.spines[:].set_visible(False)
+    beside.tick_params(length=0)
+    return figure
+
+
+def _square_axes(rows: Sequence[str], title: str) -> tuple[Figure, Axes]:
+    """A figure just as large as K x K cells and the texts around them."""
+    letter = 0.084  # inches of a letter of 10 points, somewhat more than the average
+    side = max(2.2, 0.56 * len(rows))
+    left = 0.4 + letter * max(map(len, rows))
+    bottom = 0.3 + 0.7 * (left - 0.4)  # the names again, slanted
+    width = left + side + 1.2
+    lines = textwrap.wrap(title, int(width / (1.1 * letter)))
+    height = bottom + side + 0.25 + 0.19 * len(lines)
+    figure = Figure(figsize=(width, height), dpi=1.5 * DPI)
+    figure.suptitle("\n".join(lines), y=1 - 0.1 / height, size=11, parse_math=False)
+    axes = figure.add_axes((left / width, bottom / height, side / width, side / height))
+    return figure, axes
+
+
+def _print_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64]) -> None:
+    size = 11 if counts.max(initial=0) < 1000 else 8
+    for (row, column), count in np.ndenumerate(counts):
+        dark = shares[row, column] > 0.55
+        color = "white" if dark else INK if count else FAINT
+        weight = "bold" if row == column else "normal"
+        axes.text(
+            column, row, f"{count}", ha="center", va="center", color=color, size=size, weight=weight
+        )
+
+
+def contact_sheet(clips: NDArray[np.uint8], captions: Sequence[str]) -> Figure:
+    """Clips below each other, the frames of each side by side under its caption.
+
+    The picture is 640 to 2000 pixels wide.
+
+    Args:
+        clips: (N, T, H, W, C) uint8, RGB. Of more than 16 frames, 16 evenly spaced ones are shown.
+        captions: N texts.
+
+    Raises:
+        ValueError: When the clips are something else, or there are not N captions.
+    """
+    if clips.dtype != np.uint8 or clips.shape[4:] != (3,) or 0 in clips.shape:
+        raise ValueError(f"expected uint8 (N, T, H, W, 3), got {clips.dtype} {clips.shape}")
+    if len(captions) != len(clips):
+        raise ValueError(f"{len(captions)} captions for {len(clips)} clips")
+    strips = [_strip(clip) for clip in clips]
+    high, wide, _ = strips[0].shape
+    strip_height = float(np.clip(clips.shape[2], *THUMBNAIL_HEIGHTS))
+    strip_height = min(strip_height, (MAX_SHEET_WIDTH - 2 * MARGIN) * high / wide)
+    strip_width = strip_height * wide / high
+    sheet_width = max(strip_width + 2 * MARGIN, MIN_SHEET_WIDTH)
+    letter = max(14.0, sheet_width / 80)  # pixels
+    texts = [textwrap.fill(caption, int(sheet_width / (0.6 * letter))) for caption in captions]
+    text_heights = [1.3 * letter * (text.count("\n") + 1) for text in texts]
+    sheet_height = MARGIN + sum(text_heights) + len(clips) * (strip_height + 2 * MARGIN)
+    size = sheet_width / DPI, sheet_height / DPI
+    figure = Figure(figsize=size, dpi=DPI, facecolor=BACKDROP)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    top = float(MARGIN)
+    for strip, text, text_height in zip(strips, texts, text_heights, strict=True):
+        axes.text(MARGIN, top, text, va="top", color=INK, size=letter * 72 / DPI, parse_math=False)
+        top += text_height
+        axes.imshow(strip, extent=(MARGIN, MARGIN + strip_width, top + strip_height, top))
+        top += strip_height + 2 * MARGIN
+    axes.set(xlim=(0, sheet_width), ylim=(sheet_height, 0), aspect="auto")
+    return figure
+
+
+def _strip(clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(T, H, W, C) -> (H, T * (W + gap) - gap, C): frames with some backdrop between them."""
+    num_frames, height, width, _ = clip.shape
+    shown = np.linspace(0, num_frames - 1, min(num_frames, MAX_FRAMES_SHOWN)).round().astype(int)
+    gap = -(-width // 40)
+    between = np.full((height, gap, 3), np.round(255 * np.array(to_rgb(BACKDROP))), np.uint8)
+    return np.hstack([part for frame in clip[shown] for part in (frame, between)])[:, :-gap]
+
+
+def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8, RGB: the figure as it would be saved."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

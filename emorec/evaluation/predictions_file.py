@@ -1,0 +1,118 @@
+"""`predictions.csv`: what a network said of each clip, the one file that later studies build on."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from emorec.errors import UserError
+from emorec.evaluation.predictions import Predictions
+from emorec.files import whole_file
+
+COLUMNS = ("path", "actor", "emotion", "predicted", "confidence")
+"""The first columns; one probability column per class follows, named as the class."""
+
+_TINY = 1e-300
+"""A probability of 0 has no logarithm."""
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedClips:
+    """The content of a predictions file, N clips in its order.
+
+    Attributes:
+        paths: N clip files as they were written.
+        actors: N people, as text.
+        class_names: K class names in label order.
+        predictions: Rows 0 to N - 1; its logits are the logarithms of the probabilities.
+    """
+
+    paths: tuple[str, ...]
+    actors: tuple[str, ...]
+    class_names: tuple[str, ...]
+    predictions: Predictions
+
+
+def write_predictions(
+    path: Path,
+    predictions: Predictions,
+    *,
+    paths: Sequence[str],
+    actors: Sequence[int | str],
+    class_names: Sequence[str],
+) -> None:
+    """Writes a line for each prediction, whole or not at all; an unknown truth is an empty `emotion`.
+
+    Args:
+        path: The file; its folder is made if missing.
+        predictions: N predictions.
+        paths: N clip files in the order of the predictions.
+        actors: N people in the same order.
+        class_names: K names in label order.
+
+    Raises:
+        ValueError: When there are not N paths, N actors and K class names.
+        OSError: When the file can't be written.
+    """
+    given = len(paths), len(actors), len(class_names)
+    wanted = len(predictions), len(predictions), predictions.num_classes
+    if given != wanted:
+        raise ValueError(f"expected {wanted} paths, actors and class names, got {given}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*COLUMNS, *class_names])
+    targets, said = predictions.target.tolist(), predictions.predicted.tolist()
+    table = predictions.logits.double().softmax(dim=1).tolist()
+    for clip, actor, target, predicted, row in zip(
+        paths, actors, targets, said, table, strict=True
+    ):
+        emotion = class_names[target] if target >= 0 else ""
+        probabilities = [f"{probability:.9g}" for probability in row]
+        confidence = probabilities[predicted]
+        writer.writerow([clip, actor, emotion, class_names[predicted], confidence, *probabilities])
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode("utf-8", errors="surrogateescape"))
+
+
+def read_predictions(path: Path) -> PredictedClips:
+    """What `write_predictions` wrote; `summarize` gives the same figures for it.
+
+    Raises:
+        UserError: When there is no such file, or it is not a predictions file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    class_names = tuple(header[len(COLUMNS) :])
+    if tuple(header[: len(COLUMNS)]) != COLUMNS or not class_names:
+        raise UserError(
+            f"{path} is no predictions file: its first line is not {','.join(COLUMNS)} "
+            "and the names of the classes"
+        )
+    labels = {"": -1} | {name: label for label, name in enumerate(class_names)}
+    targets: list[int] = []
+    probabilities: list[list[float]] = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            targets.append(labels[row[2]])
+            probabilities.append([float(value) for value in row[len(COLUMNS) :]])
+        except (IndexError, KeyError, ValueError) as error:
+            raise UserError(f"{path}: clip {number} can't be read: {','.join(row)}") from error
+        if len(row) != len(header):
+            raise UserError(f"{path}: clip {number} has {len(row)} fields, not {len(header)}")
+    logits = torch.tensor(probabilities, dtype=torch.float64).reshape(len(rows), len(class_names))
+    return PredictedClips(
+        paths=tuple(row[0] for row in rows),
+        actors=tuple(row[1] for row in rows),
+        class_names=class_names,
+        predictions=Predictions(
+            index=torch.arange(len(rows)),
+            target=torch.tensor(targets, dtype=torch.int64),
+            logits=logits.clamp(min=_TINY).log().float(),
+        ),
+    )
