@@ -1,0 +1,1 @@
+"""What networks are built of: plain `nn.Module`s and functions without Lightning."""

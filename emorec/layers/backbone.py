@@ -1,0 +1,122 @@
+"""Torchvision's networks without their heads: pictures or clips become features."""
+
+from difflib import get_close_matches
+from typing import Literal, Self, get_args
+
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+from typing_extensions import override
+
+from emorec.errors import UserError
+from emorec.layers.freeze import Freeze, freeze_front
+from emorec.layers.pretrained import load_pretrained
+
+VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18"]
+
+_UNFIT = ("alexnet", "densenet", "googlenet", "inception", "maxvit", "squeezenet")
+"""Not offered: smallest pictures, heads, sizes or published keys of their own."""
+
+IMAGE_BACKBONES = tuple(
+    name
+    for name in torchvision.models.list_models(module=torchvision.models)
+    if not name.startswith(_UNFIT)
+)
+"""Torchvision's image classifiers that can do without their head."""
+
+
+class Backbone(nn.Module):
+    """A network that gives features; what is frozen in it stays in evaluation mode.
+
+    A frozen BatchNorm would otherwise go on to follow the training clips, and the weights around it no longer fit.
+
+    Args:
+        network: Gives (N, D) features.
+        num_features: D.
+        freeze: "none", "all", or "stages" for all but the last quarter (see `freeze_front`).
+    """
+
+    def __init__(self, network: nn.Module, num_features: int, freeze: Freeze) -> None:
+        super().__init__()
+        self.network = network
+        self.num_features = num_features
+        self._frozen = freeze_front(network, freeze)
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    @override
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised pictures, or (N, 3, T, H, W) clips for a video backbone -> (N, D)."""
+        features: Tensor = self.network(pixels)
+        return features
+
+
+def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) -> Backbone:
+    """A 2D network by its torchvision name, whose head was taken off.
+
+    Args:
+        name: Such as "resnet18", "mobilenet_v2", "efficientnet_b0".
+        weights: "DEFAULT" for torchvision's ImageNet weights, "none", or the path of a state dict.
+        freeze: "none", "all" or "stages".
+        image_size: Side of the pictures in pixels; only a ViT cares.
+
+    Raises:
+        UserError: When there is no such network, it can't take such pictures, or its weights can't be loaded.
+    """
+    if name not in IMAGE_BACKBONES:
+        near = get_close_matches(name, IMAGE_BACKBONES, n=1)
+        hint = (
+            f"did you mean {near[0]}?"
+            if near
+            else "take resnet18, mobilenet_v2, efficientnet_b0, ..."
+        )
+        raise UserError(
+            f"no image backbone {name!r} in torchvision {torchvision.__version__}: {hint}"
+        )
+    network, head, num_features = _headless(name)
+    expected = getattr(network, "image_size", image_size)
+    if image_size != expected:
+        raise UserError(f"{name} takes pictures of {expected} px alone, not {image_size}")
+    load_pretrained(network, weights, _published(name), head)
+    return Backbone(network, num_features, freeze)
+
+
+def video_backbone(name: VideoBackbone, *, weights: str, freeze: Freeze) -> Backbone:
+    """A 3D ResNet-18 by its torchvision name, whose head was taken off.
+
+    Args:
+        name: "r3d_18", "mc3_18" or "r2plus1d_18".
+        weights: "DEFAULT" for torchvision's Kinetics-400 weights, "none", or the path of a state dict.
+        freeze: "none", "all" or "stages".
+
+    Raises:
+        UserError: When there is no such network, or its weights can't be loaded.
+
+    Source: Tran et al. 2018, A Closer Look at Spatiotemporal Convolutions for Action Recognition, table 1.
+    """
+    if name not in get_args(VideoBackbone):
+        raise UserError(f"no video backbone {name!r}: take {', '.join(get_args(VideoBackbone))}")
+    network, head, num_features = _headless(name)
+    load_pretrained(network, weights, _published(name), head)
+    return Backbone(network, num_features, freeze)
+
+
+def _headless(name: str) -> tuple[nn.Module, str, int]:
+    """The network, the name of the head that was taken off (its last linear layer), and D."""
+    network = torchvision.models.get_model(name, weights=None)
+    linear = [
+        (path, layer) for path, layer in network.named_modules() if isinstance(layer, nn.Linear)
+    ]
+    head, layer = linear[-1]
+    network.set_submodule(head, nn.Identity())
+    return network, head, layer.in_features
+
+
+def _published(name: str) -> WeightsEnum:
+    published: WeightsEnum = torchvision.models.get_model_weights(name).DEFAULT
+    return published

@@ -1,0 +1,127 @@
+"""Weights that someone else has trained: torchvision's own, or a file."""
+
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from emorec.errors import UserError
+
+MAX_LISTED = 3
+"""How many keys of a kind a message names before it only counts."""
+
+_skipped: ContextVar[bool] = ContextVar("pretrained_skipped", default=False)
+
+
+@contextmanager
+def pretrained_skipped() -> Iterator[None]:
+    """Within it nothing is loaded: the network is about to be filled from a checkpoint of ours."""
+    token = _skipped.set(True)
+    try:
+        yield
+    finally:
+        _skipped.reset(token)
+
+
+def load_pretrained(network: nn.Module, weights: str, published: WeightsEnum, head: str) -> None:
+    """Fills a network, whose head was taken off, with pretrained weights.
+
+    Args:
+        network: Changed in place.
+        weights: "DEFAULT" for the published ones, "none" to leave the network as it is, or the path of a state dict.
+        published: What torchvision offers for this network.
+        head: Name of the module that was taken off; its keys are not looked at.
+
+    Raises:
+        UserError: When they can't be had, are no state dict, or belong to another network.
+    """
+    if weights == "none" or _skipped.get():
+        return
+    path = Path(weights).expanduser()
+    state = download(published) if weights == "DEFAULT" else read_state_dict(path)
+    state = {key: value for key, value in state.items() if not key.startswith(f"{head}.")}
+    complaint = _misfit(network.state_dict(), state)
+    if complaint:
+        source = published.url if weights == "DEFAULT" else path
+        raise UserError(f"{source} does not fit the network: {complaint}")
+    network.load_state_dict(state, strict=False)
+
+
+def download(published: WeightsEnum) -> Mapping[str, Tensor]:
+    """Torchvision's weights, from its cache or the network; a download's hash is checked.
+
+    Raises:
+        UserError: When there is no connection, the server refuses, or the hash is wrong.
+    """
+    url, folder = published.url, Path(torch.hub.get_dir(), "checkpoints")
+    cached = folder / url.rpartition("/")[2]
+    if cached.exists():
+        return read_state_dict(cached)
+    try:
+        state = published.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, HTTPException, RuntimeError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise UserError(
+            f"can't get {url} ({reason}): put that file into {folder}, or choose --model.weights none"
+        ) from error
+    return _checked(state, cached)
+
+
+def read_state_dict(path: Path) -> Mapping[str, Tensor]:
+    """Names and tensors in a file, on the CPU; nothing in it is run.
+
+    Raises:
+        UserError: When the file is missing, unreadable or anything but a state dict.
+    """
+    try:
+        return _checked(torch.load(path, map_location="cpu", weights_only=True), path)
+    except FileNotFoundError:
+        raise UserError(
+            f"no weights at {path}: choose DEFAULT, none or the path of a state dict"
+        ) from None
+    except OSError as error:
+        raise UserError(f"can't read weights {path}: {error.strerror}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+        raise UserError(
+            f"{path} is no state dict: it is cut off, something else, or holds Python objects, which are not loaded"
+        ) from None
+
+
+def _checked(state: Any, path: Path) -> Mapping[str, Tensor]:
+    if isinstance(state, Mapping) and state:
+        if all(isinstance(value, Tensor) for value in state.values()):
+            return state
+        if "state_dict" in state:
+            raise UserError(
+                f"{path} is a checkpoint, not a state dict: save its 'state_dict' part alone"
+            )
+    raise UserError(f"{path} is no state dict: it does not hold names and tensors alone")
+
+
+def _misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """What keeps the given from filling the wanted; empty when nothing does."""
+    # Files from before torch 0.4.1, as torchvision's ResNets are, lack BatchNorm's count of batches.
+    missing = [
+        key for key in wanted if key not in given and not key.endswith("num_batches_tracked")
+    ]
+    unexpected = [key for key in given if key not in wanted]
+    misshaped = [
+        f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in given and given[key].shape != wanted[key].shape
+    ]
+    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": misshaped}
+    return "; ".join(
+        f"{len(keys)} {kind} ({_listed(keys)})" for kind, keys in kinds.items() if keys
+    )
+
+
+def _listed(keys: list[str]) -> str:
+    return ", ".join(keys[:MAX_LISTED] + ["..."] * (len(keys) > MAX_LISTED))

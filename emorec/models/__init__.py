@@ -1,0 +1,17 @@
+"""One network a file; `base.py` has what they share."""
+
+from emorec.models.base import ClipClassifier
+from emorec.models.cnn3d import CNN3D
+from emorec.models.cnn_lstm import CNNLSTM
+from emorec.models.early_fusion_cnn import EarlyFusionCNN
+from emorec.models.early_fusion_resnet import EarlyFusionResNet
+from emorec.models.late_fusion import LateFusion
+
+__all__ = [
+    "CNN3D",
+    "CNNLSTM",
+    "ClipClassifier",
+    "EarlyFusionCNN",
+    "EarlyFusionResNet",
+    "LateFusion",
+]

@@ -1,0 +1,50 @@
+"""A network whose filters reach over time as well as over the picture."""
+
+from typing import Any
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from emorec.layers.backbone import VideoBackbone, video_backbone
+from emorec.layers.freeze import Freeze
+from emorec.layers.normalize import KINETICS
+from emorec.models.base import ClipClassifier
+
+
+class CNN3D(ClipClassifier):
+    """A 3D ResNet-18 with a new head; 33,170,376 parameters with r3d_18 and K = 8.
+
+    Args:
+        backbone: "r3d_18", "mc3_18" or "r2plus1d_18".
+        weights: "DEFAULT" for Kinetics-400's, "none", or the path of a state dict.
+        freeze: "none", "all", or "stages" for all but the last quarter.
+        training: See `ClipClassifier`.
+
+    Source: Tran et al. 2018, A Closer Look at Spatiotemporal Convolutions for Action Recognition, table 1.
+    """
+
+    statistics = KINETICS
+
+    def __init__(
+        self,
+        *,
+        backbone: VideoBackbone = "r3d_18",
+        weights: str = "DEFAULT",
+        freeze: Freeze = "none",
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        self.backbone = video_backbone(backbone, weights=weights, freeze=freeze)
+        self.classifier = nn.Linear(self.backbone.num_features, self.num_classes)
+
+    @override
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).
+
+        Raises:
+            ValueError: When there are other than T frames of three channels.
+        """
+        clips = self.normalized(frames).transpose(1, 2)  # (B, 3, T, H, W)
+        features = self.backbone(clips)  # (B, D)
+        logits: Tensor = self.classifier(features)  # (B, K)
+        return logits

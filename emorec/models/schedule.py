@@ -1,0 +1,57 @@
+"""How the learning rate goes over a run."""
+
+import math
+from functools import partial
+from typing import Literal
+
+from lightning.pytorch.utilities.types import LRSchedulerConfigType
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
+
+Schedule = Literal["plateau", "cosine", "none"]
+"""Divide the rate by 10 when validation accuracy stalls, let it fall along a cosine, or keep it."""
+
+
+def warmup_cosine(step: int, *, warmup_steps: int, total_steps: float) -> float:
+    """The share of the full learning rate at a step: up in a line, then down along half a cosine.
+
+    Source: Loshchilov & Hutter 2017, SGDR, equation 5; the warm-up is of Goyal et al. 2017, section 2.2.
+
+    >>> [round(warmup_cosine(step, warmup_steps=2, total_steps=6), 3) for step in range(7)]
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return (1 + math.cos(math.pi * min(1.0, done))) / 2
+
+
+def make_schedulers(
+    optimizer: Optimizer,
+    schedule: Schedule,
+    *,
+    warmup_steps: int,
+    total_steps: float,
+    plateau_patience: int,
+) -> list[LRSchedulerConfigType]:
+    """The schedulers of a run in Lightning's form; none when the rate never changes.
+
+    Args:
+        optimizer: Whose rate they set.
+        schedule: "plateau", "cosine" or "none".
+        warmup_steps: Optimizer steps until the full rate.
+        total_steps: Optimizer steps of the whole run; only the cosine asks.
+        plateau_patience: Validations without progress that are borne.
+    """
+    if schedule == "cosine":
+        share = partial(warmup_cosine, warmup_steps=warmup_steps, total_steps=total_steps)
+        return [{"scheduler": LambdaLR(optimizer, share), "interval": "step"}]
+    schedulers: list[LRSchedulerConfigType] = []
+    if warmup_steps > 1:
+        warmup = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
+        schedulers.append({"scheduler": warmup, "interval": "step"})
+    if schedule == "plateau":
+        plateau = ReduceLROnPlateau(optimizer, mode="max", patience=plateau_patience)
+        # ClipClassifier steps it itself: Lightning need not know what it is
+        schedulers.append({"scheduler": plateau, "reduce_on_plateau": False})
+    return schedulers

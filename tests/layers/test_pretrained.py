@@ -1,0 +1,240 @@
+"""Weights from a server, from the cache, from a file; and what is none."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import ShuffleNet_V2_X0_5_Weights
+
+from emorec.errors import UserError
+from emorec.layers.backbone import Backbone, image_backbone
+from emorec.layers.pretrained import pretrained_skipped
+
+NAME = "shufflenet_v2_x0_5"
+"""The smallest of torchvision's classifiers: 1.4 million parameters."""
+
+
+def backbone(weights: str | Path) -> Backbone:
+    return image_backbone(NAME, weights=str(weights), freeze="none", image_size=224)
+
+
+def published_state(num_classes: int = 1000) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torchvision.models.get_model(
+        NAME, weights=None, num_classes=num_classes
+    ).state_dict()
+    return {name: torch.rand_like(v) if v.is_floating_point() else v for name, v in state.items()}
+
+
+def saved(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def assert_holds(network: nn.Module, state: dict[str, Tensor]) -> None:
+    held = network.state_dict()
+    assert held
+    assert all(torch.equal(held[name], state[name]) for name in held)
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the address under which a web server hands out its files."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty torch hub."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets torchvision look for the published weights somewhere else."""
+    return partial(monkeypatch.setattr, ShuffleNet_V2_X0_5_Weights.DEFAULT.value, "url")
+
+
+def put(folder: Path, state: dict[str, Tensor]) -> str:
+    """Saves a state dict under a name that ends with its hash, as torchvision does."""
+    path = saved(folder / "unnamed.pth", state)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    return path.rename(folder / f"shufflenet-{digest}.pth").name
+
+
+def test_default_downloads_the_published_weights_once(
+    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+) -> None:
+    folder, address = served
+    state = published_state()
+    name = put(folder, state)
+    publish(f"{address}/{name}")
+    assert_holds(backbone("DEFAULT").network, state)
+    (folder / name).unlink()
+    assert_holds(backbone("DEFAULT").network, state)
+    assert [path.name for path in cache.iterdir()] == [name]
+
+
+def test_a_download_with_the_wrong_hash_is_refused_and_not_kept(
+    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+) -> None:
+    folder, address = served
+    (folder / put(folder, published_state())).rename(folder / "shufflenet-00000000.pth")
+    publish(f"{address}/shufflenet-00000000.pth")
+    with pytest.raises(UserError, match=r"shufflenet-00000000\.pth .*invalid hash value"):
+        backbone("DEFAULT")
+    assert not list(cache.iterdir())
+
+
+def test_without_a_connection_one_line_names_the_address_the_folder_and_the_way_out(
+    cache: Path, publish: Callable[[str], None]
+) -> None:
+    publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
+    with pytest.raises(UserError) as caught:
+        backbone("DEFAULT")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "http://127.0.0.1:9/shufflenet-f707e7126e.pth" in message
+    assert f"put that file into {cache}, or choose --model.weights none" in message
+
+
+def test_a_server_that_has_no_such_file_is_told_alike(
+    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+) -> None:
+    publish(f"{served[1]}/gone-f707e7126e.pth")
+    with pytest.raises(UserError, match=r"can't get .*/gone-f707e7126e.pth \(File not found\)"):
+        backbone("DEFAULT")
+
+
+def test_a_file_put_into_the_folder_by_hand_is_taken_and_checked(
+    cache: Path, publish: Callable[[str], None]
+) -> None:
+    publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
+    cache.mkdir(parents=True)
+    state = published_state()
+    saved(cache / "shufflenet-f707e7126e.pth", state)
+    assert_holds(backbone("DEFAULT").network, state)
+    (cache / "shufflenet-f707e7126e.pth").write_text("<html>")
+    with pytest.raises(UserError, match=r"shufflenet-f707e7126e\.pth is no state dict"):
+        backbone("DEFAULT")
+
+
+@pytest.mark.parametrize("num_classes", [1000, 7])
+def test_a_state_dict_is_taken_from_a_file_whatever_its_head(
+    tmp_path: Path, num_classes: int
+) -> None:
+    state = published_state(num_classes)
+    assert_holds(backbone(saved(tmp_path / "mine.pth", state)).network, state)
+
+
+def test_a_state_dict_without_a_head_or_batch_counts_is_taken(tmp_path: Path) -> None:
+    left_out = ("fc.", "num_batches_tracked")
+    state = {
+        name: value
+        for name, value in published_state().items()
+        if not name.startswith(left_out) and not name.endswith(left_out)
+    }
+    held = backbone(saved(tmp_path / "mine.pth", state)).network.state_dict()
+    assert all(torch.equal(held[name], value) for name, value in state.items())
+
+
+def test_a_wrong_file_is_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -> None:
+    state = published_state()
+    state["conv1.0.weight"] = torch.zeros(24, 1, 3, 3)
+    state["extra"] = state.pop("conv5.0.weight")
+    for name in [name for name in state if name.startswith("stage4")]:
+        del state[name]
+    path = saved(tmp_path / "mine.pth", state)
+    with pytest.raises(UserError) as caught:
+        backbone(path)
+    assert str(caught.value) == (
+        f"{path} does not fit the network: "
+        # 4 units of 3 convolutions and 3 BatchNorms of 4 tensors, 2 and 2 more in the first, and conv5
+        "71 missing (stage4.0.branch1.0.weight, stage4.0.branch1.1.weight, stage4.0.branch1.1.bias, ...); "
+        "1 unexpected (extra); "
+        "1 of another shape (conv1.0.weight (24, 1, 3, 3) for (24, 3, 3, 3))"
+    )
+
+
+class Payload:
+    """Would make a file if it were unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_file_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    path = saved(tmp_path / "mine.pth", {"conv1.0.weight": Payload(tmp_path / "was_run")})
+    with pytest.raises(UserError, match="holds Python objects, which are not loaded"):
+        backbone(path)
+    assert not (tmp_path / "was_run").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights, only words", b"\x00" * 100])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mine.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"mine\.pth is no state dict"):
+        backbone(path)
+
+
+def test_a_file_cut_off_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "mine.pth", published_state())
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"mine\.pth is no state dict: it is cut off"):
+        backbone(path)
+
+
+@pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, torch.zeros(3)])
+def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(UserError, match="does not hold names and tensors alone"):
+        backbone(saved(tmp_path / "mine.pth", content))
+
+
+def test_a_whole_checkpoint_is_refused_with_the_part_to_take(tmp_path: Path) -> None:
+    path = saved(tmp_path / "mine.pth", {"state_dict": published_state(), "epoch": 3})
+    with pytest.raises(UserError, match="save its 'state_dict' part alone"):
+        backbone(path)
+
+
+def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no weights at .*gone\.pth: choose DEFAULT, none or"):
+        backbone(tmp_path / "gone.pth")
+    with pytest.raises(UserError, match=r"can't read weights .*: Is a directory"):
+        backbone(tmp_path)
+
+
+def test_nothing_is_loaded_where_pretrained_weights_are_skipped(
+    tmp_path: Path, cache: Path, publish: Callable[[str], None]
+) -> None:
+    publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
+    with pretrained_skipped():
+        backbone("DEFAULT")
+        backbone(tmp_path / "gone.pth")
+    with pytest.raises(UserError, match="no weights at"):
+        backbone(tmp_path / "gone.pth")

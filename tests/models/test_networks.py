@@ -1,0 +1,265 @@
+"""What holds for every network."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from emorec.checkpoint import class_path
+from emorec.errors import UserError
+from emorec.models import (
+    CNN3D,
+    CNNLSTM,
+    ClipClassifier,
+    EarlyFusionCNN,
+    EarlyFusionResNet,
+    LateFusion,
+)
+from emorec.models.cost import num_parameters
+
+MakeFrames = Callable[..., Tensor]
+
+NETWORKS: dict[str, Callable[..., ClipClassifier]] = {
+    "EarlyFusionCNN": EarlyFusionCNN,
+    "EarlyFusionResNet": lambda **own: EarlyFusionResNet(weights="none", **own),
+    "EarlyFusionResNet-random": lambda **own: EarlyFusionResNet(
+        weights="none", inflate="random", **own
+    ),
+    "LateFusion-mean": lambda **own: LateFusion(weights="none", **own),
+    "LateFusion-concat": lambda **own: LateFusion(weights="none", fusion="concat", **own),
+    "LateFusion-max": lambda **own: LateFusion(
+        weights="none", fusion="max", backbone="mobilenet_v2", **own
+    ),
+    "CNN3D": lambda **own: CNN3D(weights="none", **own),
+    "CNN3D-mc3": lambda **own: CNN3D(weights="none", backbone="mc3_18", **own),
+    "CNNLSTM": lambda **own: CNNLSTM(weights="none", **own),
+    "CNNLSTM-deep": lambda **own: CNNLSTM(
+        weights="none", bidirectional=True, num_layers=2, dropout=0.1, **own
+    ),
+}
+PRETRAINED = ["EarlyFusionResNet", "LateFusion-mean", "CNN3D", "CNNLSTM"]
+SMALL = {"num_classes": 5, "num_frames": 3, "image_size": 32}
+
+
+@pytest.fixture(params=NETWORKS)
+def make(request: pytest.FixtureRequest) -> Callable[..., ClipClassifier]:
+    torch.manual_seed(0)
+    network: str = request.param
+    return NETWORKS[network]
+
+
+@pytest.fixture
+def frames(make_frames: MakeFrames) -> Tensor:
+    return make_frames(2, 3, 32)
+
+
+def test_it_gives_one_logit_a_class(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
+    logits = make(**SMALL)(frames)
+    assert logits.shape == (2, 5)
+    assert logits.dtype == torch.float32
+
+
+def test_memory_layout_and_pixel_type_do_not_change_the_logits(
+    make: Callable[..., ClipClassifier], frames: Tensor
+) -> None:
+    network = make(**SMALL).eval()
+    with torch.no_grad():
+        logits = network(frames)
+        torch.testing.assert_close(network(frames.contiguous()), logits)
+        torch.testing.assert_close(network(frames.float()), logits)
+        if not isinstance(network, CNN3D):  # torch has this layout for pictures alone
+            network.to(memory_format=torch.channels_last)
+            torch.testing.assert_close(network(frames), logits)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3, 32, 32), (2, 3, 1, 32, 32), (3, 3, 32, 32)])
+def test_other_frames_than_promised_are_refused_with_their_shape(
+    make: Callable[..., ClipClassifier], shape: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"expected frames \(B, 3, 3, H, W\), got \([234]"):
+        make(**SMALL)(torch.zeros(shape, dtype=torch.uint8))
+
+
+def test_every_weight_learns(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
+    network = make(**SMALL)
+    cross_entropy(network(frames), torch.tensor([0, 1])).backward()
+    still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert still == []
+
+
+@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize("freeze", ["all", "stages"])
+def test_what_is_frozen_does_not_learn_and_the_rest_does(
+    name: str, freeze: str, frames: Tensor
+) -> None:
+    network = NETWORKS[name](freeze=freeze, **SMALL).train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
+    cross_entropy(network(frames), torch.tensor([0, 1])).backward()
+    optimizer.step()
+    after = network.state_dict()
+    changed = {key for key in after if not torch.equal(before[key], after[key])}
+    learns = {key for key in after if not key.startswith("backbone")}
+    if name == "EarlyFusionResNet":
+        learns.add("backbone.network.conv1.weight")
+    if freeze == "stages":
+        learns |= {key for key in after if key.startswith("backbone.network.layer4.")}
+    assert changed == learns
+
+
+def test_it_learns_eight_clips_by_heart(
+    make: Callable[..., ClipClassifier], make_frames: MakeFrames
+) -> None:
+    network = make(num_classes=8, num_frames=3, image_size=32).train()
+    frames, labels = make_frames(8, 3, 32), torch.arange(8)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    for _ in range(25):
+        optimizer.zero_grad()
+        loss = cross_entropy(network(frames), labels)
+        loss.backward()
+        optimizer.step()
+        if loss < 0.5:
+            break
+    assert loss < 0.5
+
+
+def test_bfloat16_gives_nearly_the_same_logits(
+    make: Callable[..., ClipClassifier], frames: Tensor
+) -> None:
+    network = make(**SMALL).eval()
+    with torch.no_grad():
+        expected = network(frames)
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(frames)
+    torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
+
+
+def test_it_learns_under_half_precision(
+    make: Callable[..., ClipClassifier], frames: Tensor
+) -> None:
+    network = make(**SMALL)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = cross_entropy(network(frames), torch.tensor([0, 1]))
+    loss.backward()
+    for parameter in network.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all()
+
+
+def test_its_weights_come_back_from_a_state_dict(
+    make: Callable[..., ClipClassifier], frames: Tensor
+) -> None:
+    network, other = make(**SMALL).eval(), make(**SMALL).eval()
+    other.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        assert torch.equal(other(frames), network(frames))
+
+
+def test_its_checkpoint_holds_every_argument_as_a_plain_value_and_is_enough_to_rebuild_it(
+    make: Callable[..., ClipClassifier], frames: Tensor, tmp_path: Path
+) -> None:
+    network = make(lr=0.125, warmup_epochs=2.5, **SMALL).eval()
+    trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
+    trainer.strategy.connect(network)
+    path = tmp_path / "network.ckpt"
+    torch.save(
+        {
+            **trainer._checkpoint_connector.dump_checkpoint(weights_only=True),
+            "state_dict": network.state_dict(),
+        },
+        path,
+    )
+    said = torch.load(path, weights_only=True)["hyper_parameters"]
+    assert {type(value) for value in said.values()} <= {int, float, str, bool}
+    assert (said["lr"], said["num_frames"], said["label_smoothing"]) == (0.125, 3, 0.0)
+    assert not any(name.startswith("_") for name in said)
+    again = type(network).load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
+    assert again.hparams == network.hparams
+    with torch.no_grad():
+        assert torch.equal(again(frames), network(frames))
+
+
+def test_its_class_path_is_the_public_one(make: Callable[..., ClipClassifier]) -> None:
+    network = make(**SMALL)
+    assert class_path(type(network)) == f"emorec.models.{type(network).__name__}"
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (NETWORKS["EarlyFusionResNet"], 11_265_288),
+        (NETWORKS["LateFusion-mean"], 11_180_616),
+        (NETWORKS["LateFusion-concat"], 11_176_512 + 10 * 512 * 8 + 8),
+        (NETWORKS["CNN3D"], 33_170_376),
+        (NETWORKS["CNNLSTM"], 11_967_048),
+        # each direction of the second layer reads both of the first: 4 gates of (2 * 256 + 256 + 2) * 256
+        (NETWORKS["CNNLSTM-deep"], 11_176_512 + 2 * 788_480 + 2 * 788_480 + 512 * 8 + 8),
+        # convolutions without bias, BatchNorm, two linear layers
+        (
+            EarlyFusionCNN,
+            9 * (30 * 64 + 64 * 128 + 128 * 256 + 256 * 512)
+            + 2 * (64 + 128 + 256 + 512)
+            + 513 * 1024
+            + 1025 * 8,
+        ),
+    ],
+)
+def test_it_has_as_many_parameters_as_its_table_says(
+    make: Callable[..., ClipClassifier], expected: int
+) -> None:
+    assert num_parameters(make(num_frames=10, num_classes=8)) == expected
+
+
+@pytest.mark.parametrize("name", ["LateFusion-mean", "LateFusion-max"])
+def test_pooling_networks_do_not_see_the_order_of_frames(name: str, frames: Tensor) -> None:
+    network = NETWORKS[name](**SMALL).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network(frames.flip(1)), network(frames))
+
+
+@pytest.mark.parametrize(
+    "name", sorted({*NETWORKS} - {"LateFusion-mean", "LateFusion-max", "EarlyFusionResNet"})
+)
+def test_the_other_networks_see_the_order_of_frames(name: str, frames: Tensor) -> None:
+    torch.manual_seed(0)
+    network = NETWORKS[name](**SMALL).train()
+    with torch.no_grad():
+        torch.manual_seed(1)
+        forward = network(frames)
+        torch.manual_seed(1)
+        backward = network(frames.flip(1))
+    assert (forward - backward).abs().max() > 1e-3
+
+
+def test_an_early_fusion_of_a_still_clip_is_the_image_network(make_frames: MakeFrames) -> None:
+    still = make_frames(2, 1, 32).expand(2, 10, 3, 32, 32)
+    early = EarlyFusionResNet(weights="none", num_frames=10, image_size=32).eval()
+    late = LateFusion(weights="none", num_frames=10, image_size=32).eval()
+    late.load_state_dict(
+        {key: value for key, value in early.state_dict().items() if "network.conv1" not in key},
+        strict=False,
+    )
+    filters = early.state_dict()["backbone.network.conv1.weight"].unflatten(1, (10, 3)).sum(1)
+    late.load_state_dict({"backbone.network.conv1.weight": filters}, strict=False)
+    with torch.no_grad():
+        torch.testing.assert_close(early(still), late(still))
+
+
+def test_the_example_clip_takes_no_memory(make: Callable[..., ClipClassifier]) -> None:
+    clip = make(**SMALL).example_clip
+    assert clip.shape == (1, 3, 3, 32, 32)
+    assert (clip.dtype, clip.device.type) == (torch.uint8, "meta")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"lr": 0.0}, {"weight_decay": -1.0}, {"label_smoothing": 1.0}, {"warmup_epochs": -1}]
+)
+def test_settings_that_make_no_sense_are_refused_with_their_value(wrong: dict[str, Any]) -> None:
+    ((name, value),) = wrong.items()
+    with pytest.raises(UserError, match=f"{name} {value} "):
+        EarlyFusionCNN(**SMALL, **wrong)
