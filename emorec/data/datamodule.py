@@ -1,0 +1,281 @@
+"""Clips on their sides become loaders. What every data set shares stands here; a data set adds how it is found."""
+
+import logging
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader
+
+from emorec.data.check import BrokenClip, check_clips
+from emorec.data.clip import Batch, Clip
+from emorec.data.dataset import ClipDataset, collate
+from emorec.data.sampler import EpochSampler
+from emorec.data.split import SIDES, Side, Split, clips_hash
+from emorec.data.transform import Augment, ClipTransform, Resize
+from emorec.errors import UserError
+
+log = logging.getLogger(__name__)
+
+MAX_LISTED = 10
+"""How many files a message names before it only counts."""
+
+SIDES_OF_STAGE: dict[str, tuple[Side, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a data set's folder holds: its clips, who is on which side, and files it does not know."""
+
+    clips: Sequence[Clip]
+    split: Split
+    others: Sequence[tuple[Path, str]] = ()
+
+
+class ClipDataModule(LightningDataModule):
+    """Loaders over labelled clips whose actors are on one side only.
+
+    Args:
+        num_frames: T, evenly spaced over each clip.
+        image_size: Side of the frames the network sees, in pixels.
+        resize: "shorter_side" keeps the picture's shape and crops; "squash" makes it square first.
+        augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
+            study did.
+        balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
+        batch_size: Clips a step and process.
+        num_workers: Loader processes; by default one a core, at most 8.
+        on_error: "refuse" to start with a broken clip, or "skip" it and record that.
+        allow_missing_test_actors: Go on when clips of some test actors are not there.
+        seed: Decides order and augmentation; the command line sets it from `seed_everything`.
+
+    Raises:
+        UserError: When a number is too small to mean anything.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_frames: int = 10,
+        image_size: int = 224,
+        resize: Resize = "shorter_side",
+        augment: Augment = False,
+        balance: Literal["none", "weights", "sampler"] = "none",
+        batch_size: int = 16,
+        num_workers: int | None = None,
+        on_error: Literal["refuse", "skip"] = "refuse",
+        allow_missing_test_actors: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        for name, number, least in (
+            ("num_frames", num_frames, 1),
+            ("image_size", image_size, 1),
+            ("batch_size", batch_size, 1),
+            ("num_workers", num_workers or 0, 0),
+            ("seed", seed, 0),
+        ):
+            if number < least:
+                raise UserError(f"data.{name} is {number}: it has to be at least {least}")
+        self.num_frames = num_frames
+        self.image_size = image_size
+        self.resize: Resize = resize
+        self.augment: Augment = augment
+        self.balance = balance
+        self.batch_size = batch_size
+        self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
+        self.on_error = on_error
+        self.allow_missing_test_actors = allow_missing_test_actors
+        self.seed = seed
+        self.sides: dict[Side, list[Clip]] = {}
+        self.everything: list[Clip] = []
+        self.skipped: list[BrokenClip] = []
+
+    @classmethod
+    def of(cls, trainer: Trainer) -> Self:
+        """The data module that a trainer works on.
+
+        Raises:
+            UserError: When it is of another kind.
+        """
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, cls):
+            raise UserError(
+                f"this needs an emorec.data.{cls.__name__}, not a {type(data).__name__}"
+            )
+        return data
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the K classes in label order."""
+
+    @abstractmethod
+    def find(self) -> Found:
+        """All clips of the data set and their split.
+
+        Raises:
+            UserError: When there are none.
+        """
+
+    @property
+    def num_classes(self) -> int:
+        """K."""
+        return len(self.class_names)
+
+    def prepare_data(self) -> None:
+        """Lets the first process of a machine look through the clips once; the others then know the result."""
+        found = self.find()
+        function = self.trainer.state.fn if self.trainer else None
+        broken = self._check(self._needed(found, function.value if function else "fit"))
+        if broken:
+            log.warning("left out %d broken clips: %s", len(broken), _list_broken(broken))
+        if found.others:
+            log.warning(_list_others(found.others))
+
+    def setup(self, stage: str) -> None:
+        """Finds, splits and checks the clips that a stage needs.
+
+        Raises:
+            UserError: When there are no clips, actors of the split are missing, or a clip is broken.
+        """
+        found = self.find()
+        self.split = found.split
+        broken = self._check(self._needed(found, stage))
+        self.skipped = broken
+        bad = {clip.path for clip in broken}
+        self.everything = [clip for clip in found.clips if clip.path not in bad]
+        self.sides = found.split.clips(self.everything)
+        for side in SIDES_OF_STAGE[stage]:
+            if not self.sides[side]:
+                raise UserError(f"split {self.split.name}: no clip left for {side}")
+
+    def _needed(self, found: Found, stage: str) -> list[Clip]:
+        sides = SIDES_OF_STAGE[stage]
+        if not sides:
+            return list(found.clips)
+        there = {clip.actor for clip in found.clips}
+        for side in sides:
+            missing = [actor for actor in getattr(found.split, side) if actor not in there]
+            if missing and not (side == "test" and self.allow_missing_test_actors):
+                hint = " (--data.allow_missing_test_actors true goes on)" if side == "test" else ""
+                raise UserError(
+                    f"split {found.split.name}: the data has no clip of {side} "
+                    f"actor{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}{hint}"
+                )
+        clips = found.split.clips(found.clips)
+        return [clip for side in sides for clip in clips[side]]
+
+    def _check(self, clips: Sequence[Clip]) -> list[BrokenClip]:
+        broken = check_clips([clip.path for clip in clips], workers=max(1, self.num_workers))
+        if broken and self.on_error == "refuse":
+            raise UserError(
+                f"{len(broken)} of {len(clips)} clips can't be used: {_list_broken(broken)}; "
+                "replace them or leave them out with --data.on_error skip"
+            )
+        if len(broken) == len(clips):
+            raise UserError(f"none of the {len(clips)} clips can be used: {_list_broken(broken)}")
+        return broken
+
+    def split_record(self) -> dict[str, Any]:
+        """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
+        return {
+            "name": self.split.name,
+            "fold": self.split.fold,
+            **{side: list(getattr(self.split, side)) for side in SIDES},
+            "hash": clips_hash(self.sides),
+            "num_clips": {side: len(self.sides[side]) for side in SIDES},
+            "skipped": [broken.path.name for broken in self.skipped],
+        }
+
+    @property
+    def class_counts(self) -> list[int]:
+        """Training clips of each class."""
+        counts = Counter(clip.label for clip in self.sides["train"])
+        return [counts[label] for label in range(self.num_classes)]
+
+    @property
+    def class_weights(self) -> torch.Tensor | None:
+        """(K,) weights of the loss, inversely as frequent, mean 1 over the clips; `None` unless `balance` asks."""
+        if self.balance != "weights":
+            return None
+        counts = torch.tensor(self.class_counts, dtype=torch.float32)
+        return counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
+
+    def dataset(self, clips: Sequence[Clip], *, augment: Augment = False) -> ClipDataset:
+        """The clips as the network sees them."""
+        transform = ClipTransform(self.image_size, self.resize, augment)
+        return ClipDataset(clips, self.num_frames, transform, self.seed)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Training clips, shuffled and augmented by (seed, epoch)."""
+        dataset = self.dataset(self.sides["train"], augment=self.augment)
+        counts = self.class_counts
+        weights = [1 / counts[int(clip.label)] for clip in dataset.clips]  # type: ignore[arg-type]
+        sampler = EpochSampler(
+            dataset,
+            seed=self.seed,
+            weights=weights if self.balance == "sampler" else None,
+            num_replicas=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )
+        return self._loader(dataset, sampler=sampler)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Validation clips in order."""
+        return self._loader(self.dataset(self.sides["val"]))
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Test clips in order."""
+        return self._loader(self.dataset(self.sides["test"]))
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Every clip of the folder, whatever its side."""
+        return self._loader(self.dataset(self.everything))
+
+    @property
+    def _loader(self) -> "partial[DataLoader[Any]]":
+        return partial(
+            DataLoader[Any],
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=collate,
+            worker_init_fn=_one_thread,
+        )
+
+
+def _one_thread(worker: int) -> None:
+    del worker
+    import cv2
+
+    cv2.setNumThreads(
+        0
+    )  # the workers are the parallelism; OpenCV's own threads would fight over the cores
+
+
+def _list_broken(broken: Sequence[BrokenClip]) -> str:
+    listed = "; ".join(f"{clip.path} ({clip.reason})" for clip in broken[:MAX_LISTED])
+    return listed + (f"; and {len(broken) - MAX_LISTED} more" if len(broken) > MAX_LISTED else "")
+
+
+def _list_others(others: Sequence[tuple[Path, str]]) -> str:
+    listed = "; ".join(f"{path.name} ({reason})" for path, reason in others[:MAX_LISTED])
+    rest = f"; and {len(others) - MAX_LISTED} more" if len(others) > MAX_LISTED else ""
+    return f"{len(others)} files are no clips of this data set and were not used: {listed}{rest}"
+
+
+__all__ = ["Batch", "ClipDataModule", "Found"]
