@@ -29,7 +29,7 @@ class ClipTransform:
 
     Args:
         image_size: Side of the square result, in pixels.
-        resize: "shorter_side" keeps the picture's shape and crops; "squash" makes it square first.
+        resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
         augment: False, True, or "per_frame".
 
     Source: resize and crop as in Krizhevsky et al. 2012, section 4.1 (256 then 224).
@@ -60,12 +60,20 @@ class ClipTransform:
         return np.concatenate([self._crop(images=part)["images"] for part in parts])
 
     def _shrink(self, frames: Frames) -> Frames:
-        _, height, width, _ = frames.shape
-        scale = self._side / min(height, width)
-        size = (self._side,) * 2 if self._squash else (round(width * scale), round(height * scale))
+        if not self._squash:
+            frames = _central_square(frames)
         # INTER_AREA averages what it shrinks, so fine texture does not turn into false edges; a frame at a time is
         # six times faster here than albumentations' way through all channels of the clip at once
+        size = (self._side, self._side)
         return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+
+
+def _central_square(frames: Frames) -> Frames:
+    """(T, H, W, C) -> (T, S, S, C), a view: people are filmed in the middle, and no crop may cut them in half."""
+    _, height, width, _ = frames.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return frames[:, top : top + side, left : left + side]
 
 
 def _crop(image_size: int, augment: Augment) -> list[Any]:

@@ -74,6 +74,17 @@ def test_what_is_drawn_depends_on_the_seed_alone(augment: Augment) -> None:
     assert len(seen) > 25
 
 
+@pytest.mark.parametrize("augment", [True, "per_frame"])
+def test_no_crop_leaves_the_middle_where_the_face_is(augment: Augment) -> None:
+    wide = np.zeros((1, 64, 128, 3), dtype=np.uint8)
+    wide[:, :, 32:96] = (
+        200  # the central square; rotation mirrors what it lacks, so no black may come in
+    )
+    wide[:, :, :20] = wide[:, :, -20:] = 0
+    transform = ClipTransform(56, augment=augment)
+    assert all((transform(wide, seed) > 50).all() for seed in range(50))
+
+
 def test_augmentation_flips_about_half_of_the_clips() -> None:
     transform = ClipTransform(56, augment=True)
     flipped = sum(
