@@ -50,7 +50,7 @@ class ClipDataModule(LightningDataModule):
     Args:
         num_frames: T, evenly spaced over each clip.
         image_size: Side of the frames the network sees, in pixels.
-        resize: "shorter_side" keeps the picture's shape and crops; "squash" makes it square first.
+        resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
         augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
             study did.
         balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
@@ -102,6 +102,7 @@ class ClipDataModule(LightningDataModule):
         self.sides: dict[Side, list[Clip]] = {}
         self.everything: list[Clip] = []
         self.skipped: list[BrokenClip] = []
+        self._first_epoch = 0
 
     @classmethod
     def of(cls, trainer: Trainer) -> Self:
@@ -141,7 +142,8 @@ class ClipDataModule(LightningDataModule):
         function = self.trainer.state.fn if self.trainer else None
         broken = self._check(self._needed(found, function.value if function else "fit"))
         if broken:
-            log.warning("left out %d broken clips: %s", len(broken), _list_broken(broken))
+            clips = f"{len(broken)} broken clip{'s' * (len(broken) > 1)}"
+            log.warning("left out %s: %s", clips, _list_broken(broken))
         if found.others:
             log.warning(_list_others(found.others))
 
@@ -200,6 +202,14 @@ class ClipDataModule(LightningDataModule):
             "skipped": [broken.path.name for broken in self.skipped],
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """The epoch that a run which goes on from here begins with."""
+        return {"epoch": self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Remembers the epoch to begin with."""
+        self._first_epoch = state_dict["epoch"]
+
     @property
     def class_counts(self) -> list[int]:
         """Training clips of each class."""
@@ -231,6 +241,8 @@ class ClipDataModule(LightningDataModule):
             num_replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
         )
+        # the loader's workers begin before Lightning tells the sampler which epoch it is
+        sampler.set_epoch(self._first_epoch)
         return self._loader(dataset, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[Any]:

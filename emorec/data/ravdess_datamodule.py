@@ -57,5 +57,6 @@ class RavdessDataModule(ClipDataModule):
         root = self.root or os.environ.get(ROOT_VARIABLE)
         if not root:
             raise UserError(f"no data folder: name it with --data.root DIR or {ROOT_VARIABLE}")
+        split = make_split(self.split_name, self.fold)
         folder = find_clips(root, modality=self.modality, channel=self.channel)
-        return Found(folder.clips, make_split(self.split_name, self.fold), folder.others)
+        return Found(folder.clips, split, folder.others)

@@ -167,7 +167,8 @@ def loudness(syllables: NDArray[np.float64], times: NDArray[np.float64]) -> NDAr
     array([0., 1., 0.])
     """
     levels = [_bump(times, middle, 0.065) for middle in syllables]
-    return np.clip(np.sum(levels, axis=0), 0.0, 1.0)
+    loud: NDArray[np.float64] = np.clip(np.sum(levels, axis=0), 0.0, 1.0)
+    return loud
 
 
 def _express(

@@ -247,6 +247,7 @@ class ClipClassifier(LightningModule):
         fused = self.device.type == "cuda" and not self.trainer.gradient_clip_val
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = kind(trained, lr=self.lr, weight_decay=self.weight_decay, fused=fused or None)
+        self.trainer.fit_loop.setup_data()  # else an endless run does not know the steps of an epoch
         total_steps = self.trainer.estimated_stepping_batches
         if self.scheduler == "cosine" and math.isinf(total_steps):
             raise UserError(

@@ -43,15 +43,16 @@ def make_schedulers(
         total_steps: Optimizer steps of the whole run; only the cosine asks.
         plateau_patience: Validations without progress that are borne.
     """
+    curve = f"lr-{type(optimizer).__name__}"  # one in TensorBoard, however many set the rate
     if schedule == "cosine":
         share = partial(warmup_cosine, warmup_steps=warmup_steps, total_steps=total_steps)
-        return [{"scheduler": LambdaLR(optimizer, share), "interval": "step"}]
+        return [{"scheduler": LambdaLR(optimizer, share), "interval": "step", "name": curve}]
     schedulers: list[LRSchedulerConfigType] = []
     if warmup_steps > 1:
         warmup = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
-        schedulers.append({"scheduler": warmup, "interval": "step"})
+        schedulers.append({"scheduler": warmup, "interval": "step", "name": curve})
     if schedule == "plateau":
         plateau = ReduceLROnPlateau(optimizer, mode="max", patience=plateau_patience)
         # ClipClassifier steps it itself: Lightning need not know what it is
-        schedulers.append({"scheduler": plateau, "reduce_on_plateau": False})
+        schedulers.append({"scheduler": plateau, "reduce_on_plateau": False, "name": curve})
     return schedulers

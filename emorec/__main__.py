@@ -1,0 +1,5 @@
+"""`python -m emorec` is the command `emorec`."""
+
+from emorec.cli import main
+
+main()

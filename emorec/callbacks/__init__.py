@@ -1,0 +1,21 @@
+"""What Lightning calls during a run: what is seeded, recorded, measured and drawn."""
+
+from emorec.callbacks.best_and_last import BestAndLast
+from emorec.callbacks.evaluation_report import EvaluationReport
+from emorec.callbacks.patience import Patience
+from emorec.callbacks.pictures import Pictures
+from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
+from emorec.callbacks.run_record import RunRecord
+from emorec.callbacks.seeding import EpochSeed
+
+__all__ = [
+    "BestAndLast",
+    "EpochLines",
+    "EpochSeed",
+    "EvaluationReport",
+    "Patience",
+    "Pictures",
+    "ProgressBar",
+    "RunRecord",
+    "Throughput",
+]

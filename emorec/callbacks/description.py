@@ -1,0 +1,83 @@
+"""What a run works with, in words: a line for the terminal, a page for TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from emorec.checkpoint import class_path
+from emorec.data.split import SIDES
+from emorec.models.base import ClipClassifier
+from emorec.models.cost import gflops_per_clip, num_parameters
+
+
+def describe_network(network: ClipClassifier) -> str:
+    """One line that tells what is trained and what it costs."""
+    return (
+        f"network {class_path(type(network))}: {num_parameters(network):,} parameters, "
+        f"{_num_trained(network):,} trained; {gflops_per_clip(network):.2f} GFLOPs a clip"
+    )
+
+
+def network_page(network: ClipClassifier) -> str:
+    """The same in Markdown, part by part."""
+    parts = {name: part for name, part in network.named_children() if num_parameters(part)}
+    rows = [
+        f"| {name} | {num_parameters(part):,} | {_num_trained(part):,} |"
+        for name, part in {**parts, "**all**": network}.items()
+    ]
+    clip = f"{network.num_frames} frames of {network.image_size} x {network.image_size} pixels"
+    cost = f"{gflops_per_clip(network):.2f} GFLOPs (multiply-adds) for a clip of {clip}"
+    table = ["| part | parameters | trained |", "|---|--:|--:|", *rows]
+    return "\n\n".join([f"**{class_path(type(network))}**", "\n".join(table), cost])
+
+
+def _num_trained(network: nn.Module) -> int:
+    return sum(weights.numel() for weights in network.parameters() if weights.requires_grad)
+
+
+def describe_split(split: Mapping[str, Any]) -> str:
+    """One line that tells who trains, validates and is kept for the test.
+
+    >>> describe_split({"name": "mine", "fold": None, "train": [1, 2], "val": [3], "test": [4], "hash": "ab",
+    ...                 "num_clips": {"train": 120, "val": 60, "test": 60}, "skipped": []})
+    'split mine: actors 1-2 train (120 clips), 3 val (60), 4 test (60); clip list ab'
+    """
+    train, val, test = (
+        f"{spans(split[side])} {side} ({split['num_clips'][side]}"
+        for side in ("train", "val", "test")
+    )
+    skipped = f"; left out: {', '.join(split['skipped'])}" if split["skipped"] else ""
+    return f"{_name(split)}: actors {train} clips), {val}), {test}); clip list {split['hash']}{skipped}"
+
+
+def split_page(split: Mapping[str, Any]) -> str:
+    """The same in Markdown."""
+    rows = [f"| {side} | {spans(split[side])} | {split['num_clips'][side]} |" for side in SIDES]
+    table = ["| side | actors | clips |", "|---|---|--:|", *rows]
+    skipped = [f"left out: {', '.join(split['skipped'])}"] if split["skipped"] else []
+    heading = f"**{_name(split)}**, clip list {split['hash']}"
+    return "\n\n".join([heading, "\n".join(table), *skipped])
+
+
+def _name(split: Mapping[str, Any]) -> str:
+    fold = f" fold {split['fold']}" if split["fold"] is not None else ""
+    return f"split {split['name']}{fold}"
+
+
+def spans(actors: Sequence[int | str]) -> str:
+    """Actors, those who follow each other as a span.
+
+    >>> spans([1, 2, 3, 5, 21, 22])
+    '1-3, 5, 21-22'
+    >>> spans(["Ann", "Bo"])
+    'Ann, Bo'
+    """
+    runs: list[list[int | str]] = []
+    for actor in actors:
+        before = runs[-1][-1] if runs else None
+        if isinstance(actor, int) and isinstance(before, int) and actor == before + 1:
+            runs[-1].append(actor)
+        else:
+            runs.append([actor])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

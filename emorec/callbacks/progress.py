@@ -1,0 +1,126 @@
+"""How far and how fast: the bar in a terminal, a line an epoch elsewhere."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks.progress.rich_progress import (
+    BatchesProcessedColumn,
+    CustomBarColumn,
+)
+from rich.progress import ProgressColumn, TextColumn, TimeRemainingColumn
+from typing_extensions import override
+
+DURING_AN_EPOCH = {
+    "loss": "train/loss_step",
+    "UAR": "val/uar",
+    "clips/s": "train/clips_per_second",
+}
+AFTER_AN_EPOCH = {
+    "loss": "train/loss_epoch",
+    "val loss": "val/loss",
+    "UAR": "val/uar",
+    "clips/s": "train/clips_per_second",
+}
+"""What people watch: short names and the logged metrics they stand for."""
+
+WIDTH_BESIDE_BAR = 70
+"""Characters that all but the bar itself takes, in a long run."""
+
+
+def watched(names: Mapping[str, str], logged: Mapping[str, Any]) -> dict[str, str]:
+    """The metrics that were logged already, by their short names and rounded.
+
+    >>> watched(DURING_AN_EPOCH, {"train/loss_step": 1.86, "train/clips_per_second": 4.71})
+    {'loss': '1.860', 'clips/s': '4.7'}
+    """
+    return {
+        short: f"{float(logged[name]):.{1 if short == 'clips/s' else 3}f}"
+        for short, name in names.items()
+        if name in logged
+    }
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's rich bar with loss, UAR and clips/s, which fits into a line of 80 characters."""
+
+    @override
+    def configure_columns(self, trainer: Trainer) -> list[ProgressColumn]:
+        assert self._console is not None
+        theme = self.theme
+        bar = CustomBarColumn(
+            bar_width=min(40, max(8, self._console.width - WIDTH_BESIDE_BAR)),
+            complete_style=theme.progress_bar,
+            finished_style=theme.progress_bar_finished,
+            pulse_style=theme.progress_bar_pulse,
+        )
+        return [
+            TextColumn("{task.description}"),
+            bar,
+            BatchesProcessedColumn(style=theme.batch_progress),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        ]
+
+    @override
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        if trainer.sanity_checking:
+            return {}
+        return {**watched(DURING_AN_EPOCH, trainer.callback_metrics | trainer.progress_bar_metrics)}
+
+    @override
+    def _get_train_description(self, current_epoch: int) -> str:
+        # Lightning counts from 0 here, and from 1 in what people read elsewhere
+        return f"{epoch_of(self.trainer, current_epoch):{len(self.validation_description)}}"
+
+
+class EpochLines(Callback):
+    """One line an epoch, for log files and other places without a terminal."""
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # in every process: it takes them all to average over them
+        numbers = watched(AFTER_AN_EPOCH, trainer.callback_metrics)
+        if trainer.is_global_zero:
+            shown = "  ".join(f"{name} {value}" for name, value in numbers.items())
+            print(f"{epoch_of(trainer, trainer.current_epoch)}  {shown}", flush=True)
+
+
+def epoch_of(trainer: Trainer, epoch: int) -> str:
+    """An epoch as people count, such as "Epoch 3/20"; just "Epoch 3" in a run without an end."""
+    end = trainer.max_epochs
+    return f"Epoch {epoch + 1}" + (f"/{end}" if end is not None and end > 0 else "")
+
+
+class Throughput(Callback):
+    """Logs training clips a second over all processes, loading included, as `train/clips_per_second`.
+
+    The bar follows it step by step; loggers have it epoch by epoch, so that the shortest run has it too.
+    """
+
+    def __init__(self) -> None:
+        self._start = 0.0
+        self._clips = 0
+        self._rate = 0.0
+
+    @override
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start = time.perf_counter()
+        self._clips = 0
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._clips += len(batch["label"]) * trainer.world_size
+        self._rate = self._clips / (time.perf_counter() - self._start)
+        log = pl_module.log
+        log("train/clips_per_second", self._rate, on_step=True, prog_bar=True, logger=False)
+
+    @override
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # the rate after the last batch: the validation that followed is not training
+        pl_module.log("train/clips_per_second", self._rate, sync_dist=True)

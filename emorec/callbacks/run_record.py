@@ -1,0 +1,150 @@
+"""A run says what it is: in the terminal, in its folder, in TensorBoard and in every checkpoint."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from rich.console import Console
+from typing_extensions import override
+
+from emorec import checkpoint
+from emorec.callbacks.description import (
+    describe_network,
+    describe_split,
+    network_page,
+    split_page,
+)
+from emorec.callbacks.hparams_tab import columns, mark_finished, open_row
+from emorec.data.datamodule import ClipDataModule
+from emorec.errors import UserError
+from emorec.evaluation.metrics import summarize
+from emorec.files import whole_file
+from emorec.models.base import ClipClassifier
+
+
+class RunRecord(Callback):
+    """Writes `config.yaml`, the split, the network's size and the best result; fills the checkpoint's record.
+
+    The best result, `best/...`, has the validation figures of the epoch with the highest UAR so far.
+
+    Args:
+        config: The whole configuration of the run, as plain values; empty for a run from Python.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self.config = dict(config or {})
+        self._seconds_before = 0.0
+        self._start = time.monotonic()
+        self._best_uar = -1.0
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"best_uar": self._best_uar}
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._best_uar = state_dict["best_uar"]
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        # asked by every process, as the first one tells it the others; without a logger it is no run folder
+        folder = trainer.log_dir if trainer.logger else None
+        if not trainer.is_global_zero:
+            return
+        if self.config and folder:
+            path = Path(folder, "config.yaml")
+            try:
+                with whole_file(path) as file:
+                    file.write(yaml.safe_dump(self.config, sort_keys=False).encode())
+            except OSError as error:
+                raise UserError(f"can't write {path}: {error.strerror}") from error
+        say(describe_network(ClipClassifier.of(pl_module)))
+        say(describe_split(ClipDataModule.of(trainer).split_record()))
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._start = time.monotonic()
+        if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+            writer = trainer.logger.experiment
+            open_row(writer, columns(settings(trainer, pl_module)))
+            split = ClipDataModule.of(trainer).split_record()
+            writer.add_text(
+                "network", network_page(ClipClassifier.of(pl_module)), trainer.global_step
+            )
+            writer.add_text("split", split_page(split), trainer.global_step)
+
+    @override
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
+            return
+        summary = summarize(ClipClassifier.of(pl_module).collected)
+        if summary.uar <= self._best_uar:
+            return
+        self._best_uar = summary.uar
+        best = {
+            "best/accuracy": summary.accuracy,
+            "best/epoch": trainer.current_epoch + 1,
+            "best/loss": summary.loss,
+            "best/macro_f1": summary.macro_f1,
+            "best/uar": summary.uar,
+        }
+        for logger in trainer.loggers:
+            logger.log_metrics(best, last_step(trainer))
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
+            mark_finished(trainer.logger.experiment)
+
+    @override
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint_: dict[str, Any]
+    ) -> None:
+        data = ClipDataModule.of(trainer)
+        settings = {key: self.config[key] for key in self.config if key not in {"model", "data"}}
+        checkpoint_[checkpoint.RECORD] = checkpoint.record(
+            pl_module,
+            data,
+            settings=settings,
+            class_names=data.class_names,
+            split=data.split_record(),
+            epochs=trainer.current_epoch + 1,
+            train_seconds=self._seconds_before + time.monotonic() - self._start,
+        )
+
+    @override
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint_: dict[str, Any]
+    ) -> None:
+        self._seconds_before = checkpoint_[checkpoint.RECORD]["train_seconds"]
+
+
+def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:
+    """What one would compare runs by: network and data, their arguments, how long and how precisely it is trained."""
+    data = ClipDataModule.of(trainer)
+    return {
+        "network": type(network).__name__,
+        "data": type(data).__name__,
+        **network.hparams,
+        **data.hparams,
+        "max_epochs": trainer.max_epochs,
+        "devices": trainer.world_size,
+        "precision": str(trainer.precision),
+    }
+
+
+def last_step(trainer: Trainer) -> int:
+    """The step at which Lightning logs an epoch that has just ended: its last one, counted from 0."""
+    return max(0, trainer.global_step - 1)
+
+
+def say(line: str) -> None:
+    """Prints a line, broken between words in a terminal and whole in a file."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(line, soft_wrap=not console.is_terminal)

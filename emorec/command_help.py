@@ -1,0 +1,135 @@
+"""The help people read: short, and written without importing torch. A test holds it against the real options."""
+
+EXPERIMENTS = {
+    "fit": "Train a network, or go on with a stopped run.",
+    "validate": "Measure a trained network on its validation actors.",
+    "test": "Measure a trained network on its test actors.",
+    "predict": "Write the emotion of every clip in a folder.",
+}
+"""Commands of Lightning's trainer, one line each."""
+
+FUNCTIONS = {
+    "synth": ("Draw a small RAVDESS-shaped data set.", "emorec.commands.synth:synth"),
+    "doctor": (
+        "Show versions, GPUs, disk and data; warn of known trouble.",
+        "emorec.commands.doctor:doctor",
+    ),
+}
+"""Plain commands: one line, and the function that does it."""
+
+USAGE = {
+    "fit": (
+        "emorec fit --config FILE --data.root DIR [options]",
+        "emorec fit --ckpt lightning_logs/.../last.ckpt",
+    ),
+    "validate": ("emorec validate --ckpt FILE [options]",),
+    "test": ("emorec test --ckpt FILE [options]",),
+    "predict": ("emorec predict --ckpt FILE --data.root DIR [options]",),
+}
+
+RUN_OPTIONS = (
+    (
+        "--ckpt FILE",
+        "a checkpoint, which knows its network, data and transforms",
+    ),
+    ("--data.root DIR", "where the data lies now"),
+    ("--data.batch_size N", "clips a step and process"),
+    ("--data.num_workers N", "loader processes"),
+    ("--data.on_error skip", "leave broken clips out instead of stopping"),
+    ("--trainer.accelerator KIND", "cpu, gpu or auto"),
+    ("--trainer.devices N", "how many of them"),
+    ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
+)
+"""What the commands take that need a checkpoint."""
+
+TEST_OPTIONS = (
+    *RUN_OPTIONS,
+    ("--data.allow_missing_test_actors true", "go on without those that are not there"),
+)
+
+FIT_OPTIONS = (
+    (
+        "-c, --config FILE",
+        "an experiment, such as configs/cnn_lstm.yaml; flags win over it",
+    ),
+    ("--ckpt FILE", "go on from here, in the same run folder"),
+    ("--data.root DIR", "where RAVDESS was unzipped"),
+    ("--data.split NAME", "seed, msaf6, luna5, emobox6 or loso; with folds also --data.fold N"),
+    ("--data.modality KIND", "av, video or both"),
+    ("--data.num_frames N", "frames a clip: 6, 10, 16 or any other number"),
+    ("--data.image_size N", "pixels a side: 224, 112, ..."),
+    ("--data.augment KIND", "false, true or per_frame"),
+    ("--data.balance KIND", "none, weights or sampler"),
+    ("--data.batch_size N", "clips a step and process"),
+    ("--data.num_workers N", "loader processes"),
+    ("--data.on_error skip", "leave broken clips out instead of stopping"),
+    ("--model CLASS", "another network, such as emorec.models.CNN3D"),
+    ("--model.weights WHICH", "DEFAULT, none or a file"),
+    ("--model.freeze WHAT", "none, stages or all of the backbone"),
+    ("--model.lr X", "learning rate"),
+    ("--model.compile true", "torch.compile the network"),
+    ("--trainer.max_epochs N", "at most so many epochs"),
+    ("--trainer.devices N", "GPUs on this machine; with --trainer.num_nodes over several"),
+    ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
+    ("--early_stopping.patience N", "stop after so many epochs without a better val/uar"),
+    ("--seed_everything N", "the run's seed"),
+    ("--print_config", "print the whole configuration and stop"),
+)
+
+OPTIONS = {
+    "fit": FIT_OPTIONS,
+    "validate": RUN_OPTIONS,
+    "test": TEST_OPTIONS,
+    "predict": RUN_OPTIONS,
+}
+
+
+def overview() -> str:
+    """What `emorec --help` prints.
+
+    >>> overview().splitlines()[0]
+    'usage: emorec COMMAND ...'
+    """
+    commands = {**EXPERIMENTS, **{name: line for name, (line, _) in FUNCTIONS.items()}}
+    return "\n".join(
+        [
+            "usage: emorec COMMAND ...",
+            "",
+            "Train, test and compare networks that recognise emotions in video.",
+            "",
+            *(f"  {name:<10} {line}" for name, line in commands.items()),
+            "",
+            "emorec COMMAND --help tells more; emorec --version tells the version.",
+        ]
+    )
+
+
+def usage(command: str) -> str:
+    """How a command is called, a line a way.
+
+    >>> usage("test")
+    'emorec test --ckpt FILE [options]'
+    """
+    return "\n       ".join(USAGE[command])
+
+
+def short_help(command: str) -> str:
+    """What `emorec fit --help` prints.
+
+    >>> short_help("test").splitlines()[0]
+    'usage: emorec test --ckpt FILE [options]'
+    """
+    options = OPTIONS[command]
+    width = max(len(option) for option, _ in options) + 2
+    return "\n".join(
+        [
+            f"usage: {usage(command)}",
+            "",
+            EXPERIMENTS[command],
+            "",
+            *(f"  {option:<{width}}{meaning}" for option, meaning in options),
+            "",
+            f"emorec {command} --help-all lists every option, "
+            "--model.help CLASS and --data.help CLASS those of a class.",
+        ]
+    )

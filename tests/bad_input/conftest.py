@@ -1,0 +1,79 @@
+"""A working folder with tiny clips, with or without a run, and commands that have to end in one line."""
+
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+from emorec.cli import main
+from tests import videos
+from tests.bad_input.words import TAKE, fit
+
+
+@pytest.fixture(scope="module")
+def whole_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return videos.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", 8, sound=True)
+
+
+def copy_clips(whole_clip: Path, folder: Path) -> Path:
+    folder.mkdir()
+    for actor in range(1, 25):
+        shutil.copy(whole_clip, folder / TAKE.format(actor))
+    return folder
+
+
+@pytest.fixture
+def clips(whole_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clip of each of the 24 actors, in the folder `clips` of an otherwise empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    return copy_clips(whole_clip, tmp_path / "clips")
+
+
+@pytest.fixture(scope="module")
+def trained(whole_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working folder of a run of one epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    copy_clips(whole_clip, folder / "clips")
+    with chdir(folder):
+        main(fit())
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with clips and a finished run of one epoch."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def failed(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that has to end in one line."""
+
+    def line(*words: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(rf"emorec {words[0]}: error: [^\n]+\n", error), error
+        return error
+
+    return line
+
+
+@pytest.fixture
+def refused(failed: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
+    """Runs a command that has to end in one line and to leave no file behind."""
+
+    def line(*words: str) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        said = failed(*words)
+        assert sorted(tmp_path.rglob("*")) == before
+        return said
+
+    return line

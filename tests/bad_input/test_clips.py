@@ -1,0 +1,145 @@
+"""Bad clips and folders end in one line before the run starts, or are left out and recorded."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emorec import checkpoint
+from emorec.cli import main
+from emorec.data import ClipDataModule
+from tests import videos
+from tests.bad_input.words import BEST, TAKE, contents, fit, go_on
+
+
+def test_a_missing_folder_is_named(clips: Path, refused: Callable[..., str]) -> None:
+    assert "no such folder: nowhere" in refused(*fit("--data.root", "nowhere"))
+
+
+def test_a_folder_without_clips_is_named(clips: Path, refused: Callable[..., str]) -> None:
+    Path("empty").mkdir()
+    assert "no av speech clip of RAVDESS below empty" in refused(*fit("--data.root", "empty"))
+
+
+def test_a_folder_of_other_videos_is_refused_with_an_example(
+    clips: Path, whole_clip: Path, refused: Callable[..., str]
+) -> None:
+    Path("holiday").mkdir()
+    shutil.copy(whole_clip, "holiday/beach.mp4")
+    said = refused(*fit("--data.root", "holiday"))
+    assert "below holiday" in said
+    assert "beach.mp4" in said
+
+
+def test_names_that_do_not_parse_are_listed_once_and_the_others_used(
+    clips: Path, whole_clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(whole_clip, clips / "beach.mp4")
+    shutil.copy(whole_clip, clips / "01-01-09-01-01-01-01.mp4")
+    main(fit())
+    warnings = [text for text in caplog.messages if "beach.mp4" in text]
+    assert len(warnings) == 1
+    assert "01-01-09-01-01-01-01.mp4 (emotion 09 is not within 01 to 08)" in warnings[0]
+    assert checkpoint.read(BEST).split["num_clips"] == {"train": 20, "val": 2, "test": 2}
+
+
+def test_a_folder_that_may_not_be_entered_is_named(
+    clips: Path, failed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clips / "Actor_05").mkdir()
+    scandir = os.scandir
+
+    def guarded(path: Any = ".") -> Any:  # no permission keeps root out, as whom tests may run
+        if str(path).endswith("clips/Actor_05"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", guarded)
+        said = failed(*fit())
+    assert "can't read clips/Actor_05: Permission denied" in said
+    assert not Path("lightning_logs").exists()
+
+
+def spoil(clips: Path) -> dict[str, str]:
+    """Spoils nine clips in nine ways; what has to be said of each."""
+
+    def clip(actor: int) -> Path:
+        return clips / TAKE.format(actor)
+
+    clip(1).write_bytes(b"")
+    for actor, percent in ((2, 10), (3, 50), (4, 90), (5, 99)):
+        videos.truncate(clip(actor), percent)
+    clip(6).write_text("a text that somebody renamed " * 99)
+    videos.write_sound(clip(7))
+    videos.write_video(clip(8), 1)
+    videos.hide_end(videos.write_video(clip(9), bframes=2), 2)
+    reasons = ["empty", *["cut off"] * 4, "not a video", "no pictures", "only one frame", "lies"]
+    return {clip(actor).name: reason for actor, reason in enumerate(reasons, start=1)}
+
+
+def test_broken_clips_are_all_listed_and_refused_before_the_run_starts(
+    clips: Path, refused: Callable[..., str]
+) -> None:
+    spoilt = spoil(clips)
+    said = refused(*fit())
+    assert "9 of 22 clips can't be used" in said
+    assert "--data.on_error skip" in said
+    for name, reason in spoilt.items():
+        assert re.search(rf"{name} \([^)]*{reason}", said)
+
+
+def test_broken_clips_that_are_skipped_are_told_once_and_recorded(
+    clips: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    spoilt = spoil(clips)
+    main(fit("--data.on_error", "skip"))
+    printed = capsys.readouterr().out
+    (warning,) = [text for text in caplog.messages if "left out 9 broken clips" in text]
+    split = checkpoint.read(BEST).split
+    assert split["skipped"] == list(spoilt)
+    assert split["num_clips"]["train"] == 11
+    for name in spoilt:
+        assert name in warning
+        assert name in printed
+
+
+def test_a_side_whose_clips_are_all_broken_is_named(
+    clips: Path, refused: Callable[..., str]
+) -> None:
+    for actor in (21, 22):
+        (clips / TAKE.format(actor)).write_bytes(b"")
+    assert "no clip left for val" in refused(*fit("--data.on_error", "skip"))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_clip_that_vanishes_during_the_run_is_named_and_the_former_epoch_is_kept(
+    run: Path,
+    failed: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    num_workers: int,
+) -> None:
+    setup = ClipDataModule.setup
+
+    def setup_and_lose_a_clip(data: ClipDataModule, stage: str) -> None:
+        setup(data, stage)
+        (run / "clips" / TAKE.format(7)).rename(run / "elsewhere.mp4")
+
+    before = contents(run)
+    monkeypatch.setattr(ClipDataModule, "setup", setup_and_lose_a_clip)
+    said = failed(*go_on("--data.num_workers", str(num_workers)))
+    assert f"{TAKE.format(7)}: can't be read: No such file or directory" in said
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize("who", ["checkpoint", "early_stopping"])
+def test_a_metric_that_nobody_logs_is_named(
+    clips: Path, failed: Callable[..., str], who: str
+) -> None:
+    said = failed(*fit(f"--{who}.monitor", "val/charm"))
+    assert "val/charm" in said
+    assert "val/uar" in said

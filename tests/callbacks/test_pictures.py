@@ -1,0 +1,110 @@
+"""Pictures in TensorBoard."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from emorec.callbacks import Pictures
+from emorec.callbacks.pictures import ON_A_SHEET, one_of_each
+from emorec.evaluation.figures import confusion_figure, contact_sheet, figure_to_image
+from tests.callbacks.conftest import EPOCHS, STEPS, MakeRun, Run
+
+
+def test_the_confusion_matrix_of_each_epoch_is_drawn_where_its_curves_have_a_point(
+    run: Run,
+) -> None:
+    drawn = run.images("val/confusion_matrix")
+    assert [step for step, _ in drawn] == [step for step, _ in run.scalars("val/uar")]
+    for epoch, ((_, image), summary) in enumerate(zip(drawn, run.summaries, strict=True), start=1):
+        title = f"validation, epoch {epoch}, UAR {summary.uar:.1%}"
+        figure = confusion_figure(summary.confusion_matrix, run.data.class_names, title)
+        np.testing.assert_array_equal(image, figure_to_image(figure))
+
+
+def test_the_training_clips_are_drawn_once_just_as_the_network_saw_them_in_the_first_epoch(
+    run: Run,
+) -> None:
+    ((step, image),) = run.images("train/clips_as_the_network_sees_them")
+    assert step == 0
+    clips = run.data.sides["train"]
+    positions = one_of_each([int(clip.label) for clip in clips], ON_A_SHEET)  # type: ignore[arg-type]
+    seen = torch.stack([run.witness.first_epoch[position] for position in positions])
+    names = [
+        f"{run.data.class_names[int(clips[at].label)]}: {clips[at].path.stem}" for at in positions
+    ]  # type: ignore[arg-type]
+    np.testing.assert_array_equal(image, figure_to_image(contact_sheet(seen.numpy(), names)))
+
+
+def test_the_drawn_training_clips_are_of_eight_emotions_and_eight_people(run: Run) -> None:
+    clips = run.data.sides["train"]
+    positions = one_of_each([int(clip.label) for clip in clips], ON_A_SHEET)  # type: ignore[arg-type]
+    assert len({clips[position].label for position in positions}) == ON_A_SHEET
+    assert len({clips[position].actor for position in positions}) == ON_A_SHEET
+
+
+def test_the_misclassified_clips_are_the_most_confident_errors_of_the_best_epoch(run: Run) -> None:
+    uars = [summary.uar for summary in run.summaries]
+    best = run.witness.predictions[uars.index(max(uars))]
+    probabilities = best.logits.double().softmax(1).numpy()
+    predicted, true = probabilities.argmax(1), best.target.numpy()
+    wrong = [row for row in range(len(best)) if predicted[row] != true[row]]
+    wrong = sorted(wrong, key=lambda row: -probabilities[row].max())[:ON_A_SHEET]
+    names, clips = run.data.class_names, run.data.sides["val"]
+    captions = [
+        f"{names[true[row]]}, taken for {names[predicted[row]]} "
+        f"({probabilities[row].max():.0%}): {clips[int(best.index[row])].path.stem}"
+        for row in wrong
+    ]
+    plain = run.data.dataset(clips)
+    frames = np.stack([plain[int(best.index[row])]["frames"].numpy() for row in wrong])
+    ((step, image),) = run.images("val/misclassified")
+    assert step == STEPS * EPOCHS - 1
+    np.testing.assert_array_equal(image, figure_to_image(contact_sheet(frames, captions)))
+
+
+def test_a_network_without_errors_has_no_sheet_of_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = torch.arange(8)
+    pictures = Pictures()
+    pictures.load_state_dict(
+        {"best_uar": 1.0, "best": (target, target, 9 * torch.eye(8))}  # all right
+    )
+    monkeypatch.setattr("emorec.callbacks.pictures._draw", None)  # drawing would fail
+    pictures.on_train_end(run.trainer, run.network)
+
+
+def test_the_best_epoch_outlives_the_run_that_found_it(run: Run) -> None:
+    (before,) = (each for each in run.trainer.callbacks if isinstance(each, Pictures))  # type: ignore[attr-defined]
+    after = Pictures()
+    after.load_state_dict(before.state_dict())
+    assert after.state_dict()["best_uar"] == max(summary.uar for summary in run.summaries)
+    kept = zip(after.state_dict()["best"], before.state_dict()["best"], strict=True)
+    assert all(torch.equal(one, other) for one, other in kept)
+
+
+def test_without_tensorboard_no_clip_is_decoded_for_a_picture(
+    tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emorec.callbacks.pictures.contact_sheet", None)
+    monkeypatch.setattr("emorec.callbacks.pictures.confusion_figure", None)
+    own = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
+    assert isinstance(own.trainer, Trainer)
+    assert own.trainer.state.finished
+
+
+@pytest.mark.parametrize(
+    ("labels", "limit", "chosen"),
+    [
+        ([0] * 4 + [1] * 4, 4, [0, 2, 5, 7]),  # the classes take turns through their clips
+        ([2, 1, 0], 8, [2, 1, 0]),  # in label order, none twice
+        ([0, 1, 2, 3, 4, 5], 2, [0, 3]),  # more classes than places
+        ([7], 8, [0]),
+        ([], 8, []),
+    ],
+)
+def test_clips_are_chosen_class_by_class(labels: list[int], limit: int, chosen: list[int]) -> None:
+    assert one_of_each(labels, limit) == chosen

@@ -1,0 +1,123 @@
+"""What a checkpoint file may and may not be."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from emorec import checkpoint
+from emorec.checkpoint import AtomicCheckpointIO
+from emorec.errors import UserError
+
+
+def content() -> dict[str, Any]:
+    return {
+        "state_dict": {"weight": torch.arange(3.0)},
+        "hyper_parameters": {"lr": 0.1},
+        "datamodule_hyper_parameters": {"root": "clips"},
+        checkpoint.RECORD: {
+            "version": "0",
+            "model": "emorec.models.CNNLSTM",
+            "data": "emorec.data.RavdessDataModule",
+            "settings": {"seed_everything": 3},
+            "class_names": ["sad", "happy"],
+            "split": {"name": "seed"},
+            "epochs": 4,
+            "train_seconds": 1.5,
+        },
+    }
+
+
+def saved(path: Path, what: Any = None) -> Path:
+    torch.save(content() if what is None else what, path)
+    return path
+
+
+class Payload:
+    """Would write a file if it were unpickled."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self.path}",)
+
+
+def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
+    said = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    assert said.model == {"class_path": "emorec.models.CNNLSTM", "init_args": {"lr": 0.1}}
+    assert said.data["init_args"] == {"root": "clips"}
+    assert said.class_names == ("sad", "happy")
+    assert (said.epochs, said.train_seconds) == (4, 1.5)
+
+
+def test_its_run_folder_is_above_checkpoints_or_where_it_was_moved_to(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    in_run = checkpoint.read(saved(tmp_path / "run" / "checkpoints" / "best.ckpt"))
+    moved = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    assert in_run.run_folder == tmp_path / "run"
+    assert moved.run_folder == tmp_path
+
+
+def test_a_payload_is_refused_and_never_run(tmp_path: Path) -> None:
+    trace = tmp_path / "it_ran"
+    path = saved(tmp_path / "evil.ckpt", {**content(), "callbacks": Payload(str(trace))})
+    with pytest.raises(
+        UserError, match=r"evil.ckpt holds Python objects that would have to be run"
+    ):
+        checkpoint.read(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
+def test_a_cut_off_file_is_refused(tmp_path: Path, share: float) -> None:
+    whole = saved(tmp_path / "whole.ckpt").read_bytes()
+    cut = tmp_path / "cut.ckpt"
+    cut.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(UserError, match=r"cut.ckpt is cut off or no checkpoint"):
+        checkpoint.read(cut)
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ([1, 2], "holds a list"),
+        ({"state_dict": {}}, "holds no datamodule_hyper_parameters, hyper_parameters"),
+        ({key: value for key, value in content().items() if key != "emorec"}, "holds no emorec"),
+    ],
+)
+def test_another_program_s_file_is_refused(tmp_path: Path, what: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        checkpoint.read(saved(tmp_path / "other.ckpt", what))
+
+
+def test_a_text_a_folder_and_nothing_are_told_apart(tmp_path: Path) -> None:
+    text = tmp_path / "notes.ckpt"
+    text.write_text("I am no checkpoint, but I am long enough to be taken for one.")
+    with pytest.raises(UserError, match=r"notes.ckpt is cut off or no checkpoint"):
+        checkpoint.read(text)
+    with pytest.raises(UserError, match="is a folder"):
+        checkpoint.read(tmp_path)
+    with pytest.raises(UserError, match="no such checkpoint"):
+        checkpoint.read(tmp_path / "nowhere.ckpt")
+
+
+def test_a_write_that_fails_keeps_the_former_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.ckpt"
+    writer = AtomicCheckpointIO()
+    writer.save_checkpoint({"epoch": 1}, path)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        UserError, match=r"last.ckpt: No space left on device; the former one is kept"
+    ):
+        writer.save_checkpoint({"epoch": 2}, path)
+    assert writer.load_checkpoint(path) == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]

@@ -1,0 +1,71 @@
+"""Every shipped experiment is what it says and runs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emorec.cli import main
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "configs").rglob("*.yaml")
+    if path.parent.name != "parts"
+)
+SEED = [path for path in CONFIGS if path.startswith("configs/seed/")]
+
+# small enough for a moment on a CPU; the network, its schedule and its data are the config's own
+SMALL = {
+    "data.image_size": 32,
+    "data.num_frames": 4,
+    "data.batch_size": 4,
+    "data.num_workers": 0,
+    "trainer.max_epochs": 1,
+    "trainer.limit_train_batches": 1,
+    "trainer.limit_val_batches": 1,
+    "trainer.num_sanity_val_steps": 0,
+    "trainer.accelerator": "cpu",
+}
+
+
+def words(**options: object) -> list[str]:
+    return [word for name, value in options.items() for word in (f"--{name}", str(value))]
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> None:
+    first = (ROOT / config).read_text().splitlines()[0]
+    assert first.startswith(f"# emorec fit --config {config}")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_runs(
+    config: str, drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
+    options = {**SMALL, "data.root": drawn_clips}
+    if pretrained:
+        options["model.weights"] = "none"
+    main(["fit", "--config", str(ROOT / config), *words(**options)])
+    assert len(list(tmp_path.rglob("best.ckpt"))) == 1
+
+
+@pytest.mark.parametrize("config", SEED)
+def test_a_seed_recipe_is_the_seed_study_s(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "--config", str(ROOT / config), "--print_config"])
+    assert not ended.value.code
+    full = yaml.safe_load(capsys.readouterr().out)
+    model, data = full["model"]["init_args"], full["data"]["init_args"]
+    plain = "early_fusion_cnn" in config
+    assert (data["image_size"], data["resize"], data["batch_size"]) == (112, "squash", 16)
+    assert (data["modality"], data["augment"], data["num_frames"]) == ("both", "per_frame", 10)
+    assert (model["optimizer"], model["lr"]) == ("adam", 1e-3 if plain else 1e-4)
+    assert model["weight_decay"] == (5e-4 if plain else 1e-4)
+    assert (model["scheduler"], model["plateau_patience"]) == ("plateau", 2)
+    assert full["early_stopping"]["monitor"] == "val/accuracy"
+    assert full["early_stopping"]["patience"] == 20

@@ -1,0 +1,74 @@
+"""What the README promises."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from emorec import models
+from emorec.cli import main
+from emorec.command_help import EXPERIMENTS, FUNCTIONS
+from emorec.models.cost import gflops_per_clip, num_parameters
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text()
+NETWORKS = [name for name in models.__all__ if name != "ClipClassifier"]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("")).replace("\\\n", " ").splitlines()
+    return [line.partition(" #")[0].strip() for line in lines if re.search(r"\bemorec\b", line)]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_table_of_networks_tells_their_size_and_cost(name: str) -> None:
+    network = getattr(models, name)(**({} if name == "EarlyFusionCNN" else {"weights": "none"}))
+    row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{name}` |"))
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[4] == f"{num_parameters(network):,}"
+    assert cells[5] == f"{gflops_per_clip(network):.1f}"
+
+
+def test_the_example_network_is_a_network(tmp_path: Path) -> None:
+    (code,) = blocks("python")
+    namespace: dict[str, Any] = {}
+    exec(compile(code, "README.md", "exec"), namespace)
+    network = namespace["MeanColour"](num_classes=5, num_frames=3, hidden_size=7)
+    frames = torch.randint(0, 256, (2, 3, 3, 16, 16), dtype=torch.uint8)
+    assert network(frames).shape == (2, 5)
+    assert network.hparams["hidden_size"] == 7
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if "emorec fit" in line])
+def test_the_training_commands_are_understood(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "--ckpt" in command or "my_package" in command or "DIR" in command:
+        command = re.sub(r"--ckpt \S+|--model my_package.MeanColour", "", command)
+        command = command.replace("--config ...", "").replace("DIR", "clips")
+    given = shlex.split(command.partition("emorec fit")[2])
+    if "--config" not in given:
+        given = ["--config", "configs/cnn_lstm.yaml", *given]
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", *given, "--print_config"])
+    assert not ended.value.code, capsys.readouterr().err
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for command in [*EXPERIMENTS, *FUNCTIONS]:
+        assert f"emorec {command}" in TEXT
+
+
+def test_every_file_the_readme_points_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        assert (ROOT / target).exists(), target
+    for config in re.findall(r"configs/[\w/]+\.yaml", TEXT):
+        assert (ROOT / config).is_file(), config
