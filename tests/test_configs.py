@@ -53,9 +53,7 @@ def test_a_config_runs(
 
 
 @pytest.mark.parametrize("config", SEED)
-def test_a_seed_recipe_is_the_seed_study_s(
-    config: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_seed_recipe_is_the_seed_study_s(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["fit", "--config", str(ROOT / config), "--print_config"])
     assert not ended.value.code

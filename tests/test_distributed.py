@@ -48,7 +48,11 @@ def together(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Tog
 
 
 def test_two_processes_train_and_only_the_first_one_writes(together: Together) -> None:
-    assert checkpoint.read(together.best).split["num_clips"] == {"train": 160, "val": 15, "test": 15}
+    assert checkpoint.read(together.best).split["num_clips"] == {
+        "train": 160,
+        "val": 15,
+        "test": 15,
+    }
     last = checkpoint.load(together.best.with_name("last.ckpt"))
     assert (last["emorec"]["epochs"], last["global_step"]) == (2, 8)
     assert len(list(together.run.glob("events.out.tfevents.*"))) == 1
@@ -77,9 +81,7 @@ def by_lightning(together: Together) -> None:
     emorec("test", "--ckpt", str(together.best), *TWO, cwd=together.folder)
 
 
-@pytest.mark.parametrize(
-    ("command", "launch"), [("validate", by_torchrun), ("test", by_lightning)]
-)
+@pytest.mark.parametrize(("command", "launch"), [("validate", by_torchrun), ("test", by_lightning)])
 def test_two_processes_measure_an_odd_number_of_clips_as_one_does(
     together: Together, command: str, launch: Any
 ) -> None:

@@ -204,7 +204,8 @@ class ClipDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The epoch that a run which goes on from here begins with."""
-        return {"epoch": self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0}
+        progress: Any = self.trainer.fit_loop.epoch_progress if self.trainer else None
+        return {"epoch": progress.current.processed if progress else 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remembers the epoch to begin with."""

@@ -13,7 +13,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from emorec import checkpoint
-from emorec.complaints import Complaint, explain
+from emorec.cli.complaints import Complaint, explain
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.errors import UserError
 from emorec.models import ClipClassifier

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from tests.test_cli import refused
+from tests.cli.test_command import refused
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 DATA = ("--data", "emorec.data.RavdessDataModule")

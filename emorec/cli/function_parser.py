@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 from typing_extensions import override
 
-from emorec.complaints import Complaint, explain
+from emorec.cli.complaints import Complaint, explain
 from emorec.errors import UserError
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from emorec import __version__
-from emorec.command_help import EXPERIMENTS, FUNCTIONS, overview, short_help
+from emorec.cli.help import EXPERIMENTS, FUNCTIONS, overview, short_help
 from emorec.errors import UserError
 
 USER_MISTAKE = 2
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif command in EXPERIMENTS and set(rest) & {"-h", "--help"}:
             print(short_help(command))
         elif command in EXPERIMENTS:
-            from emorec.experiment import run  # late: it imports torch and Lightning
+            from emorec.cli.experiment import run  # late: it imports torch and Lightning
 
             run(command, rest)
         elif command in FUNCTIONS:
@@ -61,7 +61,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _call(command: str, arguments: Sequence[str]) -> None:
-    from emorec.function_parser import FunctionParser
+    from emorec.cli.function_parser import FunctionParser
 
     description, place = FUNCTIONS[command]
     module, name = place.split(":")

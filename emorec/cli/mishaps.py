@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from emorec.complaints import chain
+from emorec.cli.complaints import chain
 from emorec.errors import UserError
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

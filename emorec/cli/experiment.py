@@ -28,12 +28,9 @@ from emorec.callbacks import (
     Throughput,
 )
 from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
-from emorec.closing_words import closing_words, farewell, nothing_to_do
-from emorec.command_help import EXPERIMENTS, usage
-from emorec.complaints import MISSING, which_network
-from emorec.data import ClipDataModule
-from emorec.errors import UserError
-from emorec.experiment_parser import (
+from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
+from emorec.cli.complaints import MISSING, which_network
+from emorec.cli.experiment_parser import (
     FOLLOWERS,
     Parser,
     ReadCheckpoint,
@@ -41,11 +38,14 @@ from emorec.experiment_parser import (
     refuse_unreadable_config,
     refuse_without_effect,
 )
+from emorec.cli.help import EXPERIMENTS, usage
+from emorec.cli.mishaps import explained, explained_while_made
+from emorec.cli.quiet import quiet
+from emorec.cli.run_folder import concerns, discard
+from emorec.data import ClipDataModule
+from emorec.errors import UserError
 from emorec.layers.pretrained import pretrained_skipped
-from emorec.mishaps import explained, explained_while_made
 from emorec.models import ClipClassifier
-from emorec.quiet import quiet
-from emorec.run_folder import concerns, discard
 
 MONITOR = "val/uar"
 
@@ -224,7 +224,8 @@ class ExperimentCLI(LightningCLI):
     def after_fit(self) -> None:
         """Says how it went and what to do next."""
         if self.trainer.is_global_zero:
-            epochs = self.trainer.fit_loop.epoch_progress.current.processed
+            progress: Any = self.trainer.fit_loop.epoch_progress
+            epochs = progress.current.processed
             had_ended = self.said is not None and self.said.epochs == epochs
             print(nothing_to_do(epochs) if had_ended else closing_words(self.trainer))
 
@@ -248,6 +249,7 @@ def run(command: str, arguments: Sequence[str]) -> None:
         UserError: For a mistake of the user.
     """
     quiet()
+    sys.path.append(str(Path.cwd()))  # `--model my_file.MyNetwork`, as `python -m emorec` would find it
     refuse_without_effect(arguments)
     refuse_unreadable_config(arguments)
     words = ["--help" if word == "--help-all" else word for word in in_order(arguments)]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from emorec.cli.mishaps import explained, explained_while_made
 from emorec.errors import UserError
-from emorec.mishaps import explained, explained_while_made
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

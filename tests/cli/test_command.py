@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from emorec.cli import main
-from emorec.command_help import EXPERIMENTS, FUNCTIONS, OPTIONS
+from emorec.cli.help import EXPERIMENTS, FUNCTIONS, OPTIONS
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
