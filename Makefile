@@ -9,6 +9,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	then command -v $$python; break; fi; done)
 # Further arguments of pytest: make test ARGS="-k decode".
 ARGS ?=
+# A file of tests a core; their module-wide preparations stay together.
+PARALLEL := --numprocesses auto --dist loadfile
 
 # uv trusts its own certificates unless it is told to use the system's.
 export UV_SYSTEM_CERTS ?= 1
@@ -40,7 +42,7 @@ demo_data/.done: $(wildcard emorec/data/synthetic*.py) emorec/commands/synth.py 
 	@touch $@
 
 test: $(STAMP) ## run every test (ARGS="-k decode" for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: lint types coverage ## what continuous integration runs: lint, types, tests, coverage
 
@@ -56,7 +58,7 @@ types: $(STAMP) ## check the types
 	$(BIN)/mypy
 
 coverage: $(STAMP) ## run every test and list the lines and branches that none of them reached
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest --cov --cov-report=term $(PARALLEL) $(ARGS)
 
 tensorboard: $(STAMP) ## watch the runs in lightning_logs
 	$(BIN)/tensorboard --logdir $(LOGS)

@@ -7,6 +7,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from typing_extensions import override
 
+from emorec.callbacks.description import spans
 from emorec.checkpoint import Checkpoint, class_path
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
@@ -91,8 +92,9 @@ class EvaluationReport(Callback):
             **_names(clips, predictions),
             class_names=data.class_names,
         )
-        actors = getattr(data.split, "test" if self._command == "test" else "val")
-        title = f"{type(network).__name__} on unseen actors {', '.join(map(str, actors))}"
+        whom = "unseen actors" if self._command == "test" else "its validation actors"
+        actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
+        title = f"{type(network).__name__} on {whom} {actors}"
         console = Console()
         console.print(metrics_table(summary, data.class_names, title))
         console.print(f"written to {self.folder}", soft_wrap=True, highlight=False)
