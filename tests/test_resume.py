@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -161,4 +162,39 @@ def test_a_run_that_has_ended_is_left_as_it_is_and_says_so(ended: Run) -> None:
     again = resume(ended.folder)
     assert "nothing to do: this run ended after 2 epochs" in again.output
     assert "Epoch 3" not in again.output
+    assert ended.last.read_bytes() == before
+
+
+def test_a_run_that_was_moved_remembers_its_best_epoch(ended: Run, tmp_path: Path) -> None:
+    shutil.copytree(ended.folder, tmp_path, dirs_exist_ok=True)
+    moved = resume(tmp_path, "--early_stopping.patience", "2")
+    assert "finished after 3 epochs" in moved.output
+    assert moved.saved("best.ckpt")["emorec"]["epochs"] == 1
+    assert best_score(moved.saved()) == best_score(ended.saved())
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ("--data.split", "msaf6", "--data.fold", "1"),
+            "the run trains on split seed and can't go on with msaf6 fold 1",
+        ),
+        (
+            ("--trainer.max_epochs", "1"),
+            "has had 2 epochs already, more than --trainer.max_epochs 1",
+        ),
+    ],
+)
+def test_a_run_can_t_go_on_as_another_one(
+    ended: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], complaint: str
+) -> None:
+    assert ended.last is not None
+    before = ended.last.read_bytes()
+    with pytest.raises(SystemExit) as refused:
+        resume(ended.folder, *words)
+    assert refused.value.code == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
     assert ended.last.read_bytes() == before

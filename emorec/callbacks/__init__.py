@@ -1,6 +1,7 @@
 """What Lightning calls during a run: what is seeded, recorded, measured and drawn."""
 
 from emorec.callbacks.best_and_last import BestAndLast
+from emorec.callbacks.end_together import EndTogether
 from emorec.callbacks.evaluation_report import EvaluationReport
 from emorec.callbacks.patience import Patience
 from emorec.callbacks.pictures import Pictures
@@ -10,6 +11,7 @@ from emorec.callbacks.seeding import EpochSeed
 
 __all__ = [
     "BestAndLast",
+    "EndTogether",
     "EpochLines",
     "EpochSeed",
     "EvaluationReport",

@@ -20,6 +20,7 @@ from emorec.callbacks.description import (
 )
 from emorec.callbacks.hparams_tab import columns, mark_finished, open_row
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.split import SIDES
 from emorec.errors import UserError
 from emorec.evaluation.metrics import summarize
 from emorec.files import whole_file
@@ -122,7 +123,38 @@ class RunRecord(Callback):
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint_: dict[str, Any]
     ) -> None:
-        self._seconds_before = checkpoint_[checkpoint.RECORD]["train_seconds"]
+        said = checkpoint_[checkpoint.RECORD]
+        if trainer.state.fn == "fit":
+            refuse_other_run(said, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
+        self._seconds_before = said["train_seconds"]
+
+
+def refuse_other_run(
+    said: Mapping[str, Any], split: Mapping[str, Any], max_epochs: int | None
+) -> None:
+    """Stops when a run can't go on as it is asked to.
+
+    Args:
+        said: What the checkpoint says of its run.
+        split: Who would train and validate now.
+        max_epochs: How many epochs the run may have now; below 0 any number.
+
+    Raises:
+        UserError: When actors have changed sides, for some that have trained could then be tested, or when the run
+            has had more epochs than it may have.
+    """
+    if any(said["split"][side] != split[side] for side in SIDES):
+        names = [
+            " fold ".join(map(str, filter(None, (it["name"], it["fold"]))))
+            for it in (said["split"], split)
+        ]
+        raise UserError(
+            f"the run trains on split {names[0]} and can't go on with {names[1]}: start a new run for that"
+        )
+    if max_epochs is not None and 0 <= max_epochs < said["epochs"]:
+        raise UserError(
+            f"the run has had {said['epochs']} epochs already, more than --trainer.max_epochs {max_epochs}"
+        )
 
 
 def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing_extensions import override
 from emorec import checkpoint
 from emorec.callbacks import (
     BestAndLast,
+    EndTogether,
     EpochLines,
     EpochSeed,
     EvaluationReport,
@@ -62,6 +63,7 @@ class ExperimentCLI(LightningCLI):
         self.command = command
         self.said: Checkpoint | None = None
         self._new_folder: Path | None = None
+        self._together = EndTogether()
         super().__init__(
             ClipClassifier,
             ClipDataModule,
@@ -161,13 +163,14 @@ class ExperimentCLI(LightningCLI):
     def _callbacks(self) -> list[Callback]:
         if self.command != "fit":
             assert self.said is not None
-            return [*_bar(), EvaluationReport(self.said, self.command)]
+            return [self._together, *_bar(), EvaluationReport(self.said, self.command)]
         config = yaml.safe_load(
             self._parser("fit").dump(self.config["fit"], skip_link_targets=True)
         )
         config.pop("ckpt", None)
         seed = self.config["fit"]["seed_everything"]
         callbacks: list[Callback] = [
+            self._together,
             EpochSeed(seed),
             Throughput(),
             RunRecord(config),
@@ -194,11 +197,11 @@ class ExperimentCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         try:
             self._run_or_leave_no_trace(subcommand)
-        except (SystemExit, RuntimeError) as stopped:
+        except (SystemExit, KeyboardInterrupt, RuntimeError) as stopped:
             # a cluster's SIGTERM reaches the loader processes too, whose end is then a RuntimeError
-            if self.trainer.received_sigterm:
+            if self.trainer.received_sigterm or self._together.received_sigterm:
                 code = 128 + signal.SIGTERM
-            elif isinstance(stopped, SystemExit):  # what Lightning makes of Ctrl-C
+            elif not isinstance(stopped, RuntimeError):  # Lightning makes a SystemExit of Ctrl-C
                 code = 128 + signal.SIGINT
             else:
                 raise
@@ -249,7 +252,9 @@ def run(command: str, arguments: Sequence[str]) -> None:
         UserError: For a mistake of the user.
     """
     quiet()
-    sys.path.append(str(Path.cwd()))  # `--model my_file.MyNetwork`, as `python -m emorec` would find it
+    sys.path.append(
+        str(Path.cwd())
+    )  # `--model my_file.MyNetwork`, as `python -m emorec` would find it
     refuse_without_effect(arguments)
     refuse_unreadable_config(arguments)
     words = ["--help" if word == "--help-all" else word for word in in_order(arguments)]

@@ -20,6 +20,8 @@ INTENSITIES = ("normal", "strong")
 STATEMENTS = ("Kids are talking by the door", "Dogs are sitting by the door")
 NUM_REPETITIONS = 2
 ACTORS = tuple(range(1, 25))
+SINGERS = tuple(actor for actor in ACTORS if actor != 18)
+"""Actor 18 did not sing."""
 
 _STEM = re.compile(r"\d{2}(-\d{2}){6}")
 

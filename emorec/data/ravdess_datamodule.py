@@ -4,7 +4,7 @@ import os
 from typing import Any, Literal
 
 from emorec.data.datamodule import ClipDataModule, Found
-from emorec.data.ravdess import class_names, find_clips
+from emorec.data.ravdess import SINGERS, class_names, find_clips
 from emorec.data.split import SplitName, make_split
 from emorec.errors import UserError
 
@@ -58,5 +58,7 @@ class RavdessDataModule(ClipDataModule):
         if not root:
             raise UserError(f"no data folder: name it with --data.root DIR or {ROOT_VARIABLE}")
         split = make_split(self.split_name, self.fold)
+        if self.channel == "song":
+            split = split.among(SINGERS)
         folder = find_clips(root, modality=self.modality, channel=self.channel)
         return Found(folder.clips, split, folder.others)

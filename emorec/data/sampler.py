@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.utils.data import DistributedSampler
 
-from emorec.data.dataset import ClipDataset
+from emorec.data.dataset import ClipDataset, draw_seed
 
 
 class EpochSampler(DistributedSampler[Any]):
@@ -32,6 +32,8 @@ class EpochSampler(DistributedSampler[Any]):
         num_replicas: int = 1,
         rank: int = 0,
     ) -> None:
+        # torch adds the epoch to the seed: without a seed of many digits, epoch 1 of seed 0 would be epoch 0 of seed 1
+        seed = draw_seed(seed, 0, 0)
         super().__init__(dataset, num_replicas=num_replicas, rank=rank, shuffle=True, seed=seed)
         self.weights = None if weights is None else torch.tensor(weights, dtype=torch.float64)
 

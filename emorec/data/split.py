@@ -5,9 +5,9 @@ Source of the folds: `msaf6` as published with HiCMAE, MAE-DFER and SVFAP; `luna
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 from emorec.data.clip import Clip
 from emorec.data.ravdess import ACTORS
@@ -78,6 +78,16 @@ class Split:
     def side_of(self, actor: int | str) -> Side | None:
         """The side an actor is on, `None` when the split does not use them."""
         return self._side.get(actor) if isinstance(actor, int) else None
+
+    def among(self, actors: Collection[int]) -> Self:
+        """The same split of fewer actors.
+
+        >>> Split("mine", None, train=(1, 2), val=(3,), test=(4,)).among({1, 3, 4}).train
+        (1,)
+        """
+        sides = (getattr(self, side) for side in SIDES)
+        train, val, test = (tuple(actor for actor in side if actor in actors) for side in sides)
+        return type(self)(self.name, self.fold, train, val, test)
 
     def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
         """The clips of each side, in the order given."""

@@ -1,6 +1,7 @@
 """Frames as decoded become frames as the network sees them; albumentations is imported here and nowhere else."""
 
 import os
+import random
 from typing import Any, Literal
 
 import numpy as np
@@ -55,7 +56,8 @@ class ClipTransform:
         """
         small = self._shrink(frames)
         if self._augment is not False:
-            self._crop.set_random_seed(seed)
+            # one stream for all: `set_random_seed` gives each its own copy, so that only turned pictures are flipped
+            self._crop.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
         parts = np.split(small, len(small)) if self._augment == "per_frame" else [small]
         return np.concatenate([self._crop(images=part)["images"] for part in parts])
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.cli.test_command import refused
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")

@@ -93,3 +93,20 @@ def test_augmentation_flips_about_half_of_the_clips() -> None:
         for frame in transform(ramp(64, 64), seed)
     )
     assert 70 < flipped < 130
+
+
+def test_what_is_drawn_for_one_change_says_nothing_of_the_others() -> None:
+    transform, frames = ClipTransform(56, augment=True), ramp(64, 64)
+    steps = 255 / 63
+    tops, flips = set(), []
+    for seed in range(400):
+        red, green, _ = np.moveaxis(transform(frames, seed)[0].astype(int), -1, 0)
+        turned_or_lit = (
+            np.ptp(red, axis=0).any() or abs(abs(red[0, -1] - red[0, 0]) - 55 * steps) > 1
+        )
+        if not turned_or_lit:
+            tops.add(round(green[0, 0] / steps))
+            flips.append(red[0, 0] > red[0, -1])
+    assert len(flips) > 20  # a tenth of all
+    assert 0.25 < np.mean(flips) < 0.75
+    assert tops >= {0, 1, 2, 3, 4, 5, 6, 7}

@@ -1,0 +1,61 @@
+"""How processes that work together stop."""
+
+import signal
+from types import FrameType
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
+
+
+class EndTogether(Callback):
+    """Processes that work together end together: at an error of the first one, and at a cluster's SIGTERM.
+
+    Lightning 2.6 answers SIGTERM with an exchange between the processes in the middle of whatever they exchange just
+    then, which never ends; and where the first process fails, it leaves the others waiting for it.
+
+    Attributes:
+        received_sigterm: Whether one came while there were several processes. One alone is Lightning's to stop.
+    """
+
+    def __init__(self) -> None:
+        self.received_sigterm = False
+
+    @override
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        launcher: Any = trainer.strategy.launcher
+        if launcher is not None and trainer.is_global_zero:
+            # they may wait for this process where no other signal reaches them
+            launcher.kill(signal.SIGKILL)
+
+    def _listen(self, trainer: Trainer) -> None:
+        # Lightning puts its own answers back in place when the run is over
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.received_sigterm = True
+        raise KeyboardInterrupt  # which Lightning knows how to end on
