@@ -44,14 +44,6 @@ def started(*words: str, cwd: Path, **environ: str) -> Iterator["subprocess.Pope
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def emorec(*words: str, cwd: Path, **environ: str) -> str:
-    """What `emorec WORDS` prints; it has to succeed and to say nothing on the error stream."""
-    with started(*words, cwd=cwd, **environ) as process:
-        output, errors = process.communicate(timeout=PATIENCE_SECONDS)
-    assert (process.returncode, errors) == (0, "")
-    return output
-
-
 def wait_for(happens: Callable[[], Any], process: "subprocess.Popen[str]") -> None:
     """Returns once it happens.
 
