@@ -256,25 +256,6 @@ def test_a_process_that_died_between_two_clips_is_replaced(
     process.close()
 
 
-@pytest.mark.parametrize("run_as", ["script", "standard input"])
-def test_it_works_from_a_script_without_a_main_guard_and_brings_no_torch(
-    tmp_path: Path, run_as: str
-) -> None:
-    video = videos.write_video(tmp_path / "clip.mp4")
-    script = (
-        "import sys; from pathlib import Path; from emorec.data.check import check_clips\n"
-        f"print(check_clips([Path({str(video)!r})], workers=2, memory=Path({str(tmp_path / 'm')!r})))\n"
-        "print('torch' in sys.modules)\n"
-    )
-    if run_as == "script":
-        (tmp_path / "script.py").write_text(script)
-        command, given = [sys.executable, str(tmp_path / "script.py")], None
-    else:
-        command, given = [sys.executable, "-"], script
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\nFalse\n", "")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent")
 def test_ctrl_c_ends_it_at_once_leaves_no_process_and_keeps_what_was_found(tmp_path: Path) -> None:
     paths = [*files(tmp_path, "a", "b"), *files(tmp_path, "hang 1", "hang 2", "hang 3")]

@@ -1,0 +1,28 @@
+"""Two processes that work together are as good as one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.models.test_training import MakeData, network, trainer
+
+
+@pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")
+@pytest.mark.slow
+def test_two_processes_log_what_one_logs_and_count_no_clip_twice(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    figures = {}
+    for devices in (1, 2):
+        model = network()
+        run = trainer(tmp_path, devices=devices, strategy="ddp_fork" if devices == 2 else "auto")
+        data = make_data(clips=7, batch_size=2)
+        (figures[devices],) = run.validate(model, data, verbose=False)
+    assert figures[2] == pytest.approx(figures[1], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path: Path, make_data: MakeData) -> None:
+    run = trainer(tmp_path, devices=2, strategy="ddp_fork", max_epochs=2)
+    run.fit(network(scheduler="plateau", warmup_epochs=1), make_data(clips=7, batch_size=2))
+    assert {"train/loss", "train/uar", "val/loss", "val/uar"} <= set(run.callback_metrics)
