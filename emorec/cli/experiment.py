@@ -50,6 +50,9 @@ from emorec.models import ClipClassifier
 
 MONITOR = "val/uar"
 
+FLUSH_SECONDS = 5
+"""How far TensorBoard lags; also how long its writer sleeps when Ctrl-C falls between a number and its notice."""
+
 
 class ExperimentCLI(LightningCLI):
     """One of Lightning's four commands, with the callbacks that make a run of it.
@@ -185,10 +188,17 @@ class ExperimentCLI(LightningCLI):
         if self.said and (self.said.run_folder / "checkpoints").is_dir():
             folder = self.said.run_folder
             return TensorBoardLogger(
-                folder.parent.parent, folder.parent.name, folder.name, default_hp_metric=False
+                folder.parent.parent,
+                folder.parent.name,
+                folder.name,
+                default_hp_metric=False,
+                flush_secs=FLUSH_SECONDS,
             )
         logger = TensorBoardLogger(
-            Path(root or ".", "lightning_logs"), type(self.model).__name__, default_hp_metric=False
+            Path(root or ".", "lightning_logs"),
+            type(self.model).__name__,
+            default_hp_metric=False,
+            flush_secs=FLUSH_SECONDS,
         )
         self._new_folder = Path(logger.log_dir)
         return logger
