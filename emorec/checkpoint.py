@@ -98,7 +98,9 @@ def read(path: str | Path) -> Checkpoint:
             objects that would have to be run.
     """
     path = Path(path).expanduser()
-    content = load(path)
+    content = load(
+        path, mmap=True
+    )  # the weights stay on the disk: only what is said of them is wanted
     said = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
     if missing or not isinstance(said, dict):
@@ -125,8 +127,12 @@ def read(path: str | Path) -> Checkpoint:
         ) from None
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     """The content of a checkpoint file: tensors and plain values, on the CPU, nothing run.
+
+    Args:
+        path: The file.
+        mmap: Leave the tensors on the disk until they are used.
 
     Raises:
         UserError: When the file is missing, unreadable, cut off, no checkpoint, or would run code.
@@ -135,12 +141,11 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is a folder: name the file, such as {path / 'best.ckpt'}")
     unusable = f"{path} is cut off or no checkpoint: use another one, such as last.ckpt"
     try:
-        if not zipfile.is_zipfile(
-            path
-        ):  # what torch writes is a zip archive, and its end comes last
+        # what torch writes is a zip archive, and its end comes last
+        if not zipfile.is_zipfile(path):
             path.open("rb").close()
             raise UserError(unusable)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except FileNotFoundError:
         raise UserError(f"no such checkpoint: {path}") from None
     except OSError as error:

@@ -275,20 +275,22 @@ def _one_thread(worker: int) -> None:
     del worker
     import cv2
 
-    cv2.setNumThreads(
-        0
-    )  # the workers are the parallelism; OpenCV's own threads would fight over the cores
+    # the workers are the parallelism; OpenCV's own threads would fight over the cores
+    cv2.setNumThreads(0)
 
 
 def _list_broken(broken: Sequence[BrokenClip]) -> str:
-    listed = "; ".join(f"{clip.path} ({clip.reason})" for clip in broken[:MAX_LISTED])
-    return listed + (f"; and {len(broken) - MAX_LISTED} more" if len(broken) > MAX_LISTED else "")
+    return _listed([f"{clip.path} ({clip.reason})" for clip in broken])
 
 
 def _list_others(others: Sequence[tuple[Path, str]]) -> str:
-    listed = "; ".join(f"{path.name} ({reason})" for path, reason in others[:MAX_LISTED])
-    rest = f"; and {len(others) - MAX_LISTED} more" if len(others) > MAX_LISTED else ""
-    return f"{len(others)} files are no clips of this data set and were not used: {listed}{rest}"
+    listed = _listed([f"{path.name} ({reason})" for path, reason in others])
+    return f"{len(others)} files are no clips of this data set and were not used: {listed}"
+
+
+def _listed(files: Sequence[str]) -> str:
+    rest = [f"and {len(files) - MAX_LISTED} more"] if len(files) > MAX_LISTED else []
+    return "; ".join([*files[:MAX_LISTED], *rest])
 
 
 __all__ = ["Batch", "ClipDataModule", "Found"]
