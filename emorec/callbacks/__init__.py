@@ -8,6 +8,7 @@ from emorec.callbacks.pictures import Pictures
 from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
 from emorec.callbacks.run_record import RunRecord
 from emorec.callbacks.seeding import EpochSeed
+from emorec.callbacks.stop_between_batches import StopBetweenBatches
 
 __all__ = [
     "BestAndLast",
@@ -19,5 +20,6 @@ __all__ = [
     "Pictures",
     "ProgressBar",
     "RunRecord",
+    "StopBetweenBatches",
     "Throughput",
 ]

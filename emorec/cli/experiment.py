@@ -26,6 +26,7 @@ from emorec.callbacks import (
     Pictures,
     ProgressBar,
     RunRecord,
+    StopBetweenBatches,
     Throughput,
 )
 from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
@@ -51,7 +52,7 @@ from emorec.models import ClipClassifier
 MONITOR = "val/uar"
 
 FLUSH_SECONDS = 5
-"""How far TensorBoard lags; also how long its writer sleeps when Ctrl-C falls between a number and its notice."""
+"""How far TensorBoard lags."""
 
 
 class ExperimentCLI(LightningCLI):
@@ -166,7 +167,8 @@ class ExperimentCLI(LightningCLI):
     def _callbacks(self) -> list[Callback]:
         if self.command != "fit":
             assert self.said is not None
-            return [self._together, *_bar(), EvaluationReport(self.said, self.command)]
+            report = EvaluationReport(self.said, self.command)
+            return [self._together, StopBetweenBatches(), *_bar(), report]
         config = yaml.safe_load(
             self._parser("fit").dump(self.config["fit"], skip_link_targets=True)
         )
@@ -174,6 +176,7 @@ class ExperimentCLI(LightningCLI):
         seed = self.config["fit"]["seed_everything"]
         callbacks: list[Callback] = [
             self._together,
+            StopBetweenBatches(),
             EpochSeed(seed),
             Throughput(),
             RunRecord(config),

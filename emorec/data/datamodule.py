@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -267,16 +268,17 @@ class ClipDataModule(LightningDataModule):
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_worker,
         )
 
 
-def _one_thread(worker: int) -> None:
+def _begin_worker(worker: int) -> None:
     del worker
     import cv2
 
     # the workers are the parallelism; OpenCV's own threads would fight over the cores
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
 
 
 def _list_broken(broken: Sequence[BrokenClip]) -> str:
