@@ -21,8 +21,8 @@ def ravdess_root() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_memory_of_checked_clips(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The user's own memory of checked clips is left alone, by processes that tests start too."""
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The user's own cache is left alone, by processes that tests start too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

@@ -4,10 +4,18 @@ import logging
 import os
 import warnings
 
+from typing_extensions import override
+
 
 def quiet() -> None:
     """Leaves out what Lightning says to developers: advertisement, devices, the seed."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    warned = logging.StreamHandler()
+    warned.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(message)s", handlers=[warned])
+    ours = logging.getLogger("emorec")
+    ours.setLevel(logging.INFO)
+    if not ours.handlers:
+        ours.addHandler(_News())
     for chatty in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # its version 5 is not for Lightning 2.6, which calls what that drops
@@ -25,3 +33,12 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
     # metrics count every clip once, whatever the sampler repeats
     warnings.filterwarnings("ignore", message="Using `DistributedSampler` with the dataloaders")
+
+
+class _News(logging.Handler):
+    """Prints what is no warning; warnings go where errors go."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING:
+            print(self.format(record))

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from emorec.data.folders import cache_folder
 from emorec.diagnosis import (
     look_at_decoder,
     look_at_disk,
@@ -32,7 +33,13 @@ def doctor(data_root: str | None = None) -> None:
         look_at_machine(),
         look_at_gpus(),
         look_at_decoder(),
-        look_at_disk({"runs": Path("lightning_logs"), "weights": _weights_folder()}),
+        look_at_disk(
+            {
+                "runs": Path("lightning_logs"),
+                "weights": _weights_folder(),
+                "decoded frames": cache_folder(),
+            }
+        ),
         look_at_ravdess(data_root or os.environ.get("EMOREC_RAVDESS_ROOT")),
     )
     table = Table("what", "found", show_header=False, title="emorec doctor", title_justify="left")

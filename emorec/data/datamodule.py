@@ -2,11 +2,9 @@
 
 import logging
 import os
-import signal
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,34 +13,23 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
-from emorec.data.check import BrokenClip, check_clips
-from emorec.data.clip import Batch, Clip
-from emorec.data.dataset import ClipDataset, collate
+from emorec.data.admit import admit, list_broken
+from emorec.data.clip import Clip
+from emorec.data.dataset import ClipDataset
+from emorec.data.decode import Decoder
+from emorec.data.file_lists import listed
+from emorec.data.found import SIDES_OF_STAGE, Found
+from emorec.data.loader import make_loader
+from emorec.data.look_through import BrokenClip, LookedThrough
+from emorec.data.recipe import Recipe
+from emorec.data.resize import Resize, square_side
 from emorec.data.sampler import EpochSampler
-from emorec.data.split import SIDES, Side, Split, clips_hash
-from emorec.data.transform import Augment, ClipTransform, Resize
+from emorec.data.source import DecodedSquares, Source
+from emorec.data.split import SIDES, Side, clips_hash
+from emorec.data.transform import Augment, ClipTransform
 from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
-
-MAX_LISTED = 10
-"""How many files a message names before it only counts."""
-
-SIDES_OF_STAGE: dict[str, tuple[Side, ...]] = {
-    "fit": ("train", "val"),
-    "validate": ("val",),
-    "test": ("test",),
-    "predict": (),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a data set's folder holds: its clips, who is on which side, and files it does not know."""
-
-    clips: Sequence[Clip]
-    split: Split
-    others: Sequence[tuple[Path, str]] = ()
 
 
 class ClipDataModule(LightningDataModule):
@@ -57,6 +44,9 @@ class ClipDataModule(LightningDataModule):
         balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
         batch_size: Clips a step and process.
         num_workers: Loader processes; by default one a core, at most 8.
+        cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
+            there, "none" decodes every clip anew in every epoch.
+        decoder: The library that reads the videos; all give the same frames.
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
         allow_missing_test_actors: Go on when clips of some test actors are not there.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
@@ -75,6 +65,8 @@ class ClipDataModule(LightningDataModule):
         balance: Literal["none", "weights", "sampler"] = "none",
         batch_size: int = 16,
         num_workers: int | None = None,
+        cache: str = "auto",
+        decoder: Decoder = "decord",
         on_error: Literal["refuse", "skip"] = "refuse",
         allow_missing_test_actors: bool = False,
         seed: int = 0,
@@ -90,9 +82,11 @@ class ClipDataModule(LightningDataModule):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        self.num_frames = num_frames
         self.image_size = image_size
-        self.resize: Resize = resize
+        self.recipe = Recipe(
+            num_frames=num_frames, side=square_side(image_size), resize=resize, decoder=decoder
+        )
+        self.cache = cache
         self.augment: Augment = augment
         self.balance = balance
         self.batch_size = batch_size
@@ -103,6 +97,7 @@ class ClipDataModule(LightningDataModule):
         self.sides: dict[Side, list[Clip]] = {}
         self.everything: list[Clip] = []
         self.skipped: list[BrokenClip] = []
+        self.source: Source = DecodedSquares(self.recipe)
         self._first_epoch = 0
 
     @classmethod
@@ -141,56 +136,45 @@ class ClipDataModule(LightningDataModule):
         """Lets the first process of a machine look through the clips once; the others then know the result."""
         found = self.find()
         function = self.trainer.state.fn if self.trainer else None
-        broken = self._check(self._needed(found, function.value if function else "fit"))
-        if broken:
-            clips = f"{len(broken)} broken clip{'s' * (len(broken) > 1)}"
-            log.warning("left out %s: %s", clips, _list_broken(broken))
+        looked = self._admit(found, function.value if function else "fit")
+        if looked.broken:
+            clips = f"{len(looked.broken)} broken clip{'s' * (len(looked.broken) > 1)}"
+            log.warning("left out %s: %s", clips, list_broken(looked.broken))
         if found.others:
-            log.warning(_list_others(found.others))
+            names = listed([(Path(path.name), reason) for path, reason in found.others])
+            log.warning(
+                "%d files are no clips of this data set and were not used: %s",
+                len(found.others),
+                names,
+            )
 
     def setup(self, stage: str) -> None:
-        """Finds, splits and checks the clips that a stage needs.
+        """Finds, splits and looks through the clips that a stage needs.
 
         Raises:
-            UserError: When there are no clips, actors of the split are missing, or a clip is broken.
+            UserError: When there are no clips, actors of the split are missing, a clip is broken, or the cache that was
+                asked for can't be used.
         """
         found = self.find()
         self.split = found.split
-        broken = self._check(self._needed(found, stage))
-        self.skipped = broken
-        bad = {clip.path for clip in broken}
+        looked = self._admit(found, stage)
+        self.source = looked.source(self.recipe)
+        self.skipped = looked.broken
+        bad = {clip.path for clip in looked.broken}
         self.everything = [clip for clip in found.clips if clip.path not in bad]
         self.sides = found.split.clips(self.everything)
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
 
-    def _needed(self, found: Found, stage: str) -> list[Clip]:
-        sides = SIDES_OF_STAGE[stage]
-        if not sides:
-            return list(found.clips)
-        there = {clip.actor for clip in found.clips}
-        for side in sides:
-            missing = [actor for actor in getattr(found.split, side) if actor not in there]
-            if missing and not (side == "test" and self.allow_missing_test_actors):
-                hint = " (--data.allow_missing_test_actors true goes on)" if side == "test" else ""
-                raise UserError(
-                    f"split {found.split.name}: the data has no clip of {side} "
-                    f"actor{'s' * (len(missing) > 1)} {', '.join(map(str, missing))}{hint}"
-                )
-        clips = found.split.clips(found.clips)
-        return [clip for side in sides for clip in clips[side]]
-
-    def _check(self, clips: Sequence[Clip]) -> list[BrokenClip]:
-        broken = check_clips([clip.path for clip in clips], workers=max(1, self.num_workers))
-        if broken and self.on_error == "refuse":
-            raise UserError(
-                f"{len(broken)} of {len(clips)} clips can't be used: {_list_broken(broken)}; "
-                "replace them or leave them out with --data.on_error skip"
-            )
-        if len(broken) == len(clips):
-            raise UserError(f"none of the {len(clips)} clips can be used: {_list_broken(broken)}")
-        return broken
+    def _admit(self, found: Found, stage: str) -> LookedThrough:
+        return admit(
+            found.needed(stage, allow_missing_test_actors=self.allow_missing_test_actors),
+            self.recipe,
+            cache=self.cache,
+            on_error=self.on_error,
+            workers=max(1, self.num_workers),
+        )
 
     def split_record(self) -> dict[str, Any]:
         """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
@@ -228,8 +212,8 @@ class ClipDataModule(LightningDataModule):
 
     def dataset(self, clips: Sequence[Clip], *, augment: Augment = False) -> ClipDataset:
         """The clips as the network sees them."""
-        transform = ClipTransform(self.image_size, self.resize, augment)
-        return ClipDataset(clips, self.num_frames, transform, self.seed)
+        transform = ClipTransform(self.image_size, augment)
+        return ClipDataset(clips, self.source, transform, self.seed)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Training clips, shuffled and augmented by (seed, epoch)."""
@@ -261,38 +245,4 @@ class ClipDataModule(LightningDataModule):
 
     @property
     def _loader(self) -> "partial[DataLoader[Any]]":
-        return partial(
-            DataLoader[Any],
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            collate_fn=collate,
-            worker_init_fn=_begin_worker,
-        )
-
-
-def _begin_worker(worker: int) -> None:
-    del worker
-    import cv2
-
-    # the workers are the parallelism; OpenCV's own threads would fight over the cores
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
-
-
-def _list_broken(broken: Sequence[BrokenClip]) -> str:
-    return _listed([f"{clip.path} ({clip.reason})" for clip in broken])
-
-
-def _list_others(others: Sequence[tuple[Path, str]]) -> str:
-    listed = _listed([f"{path.name} ({reason})" for path, reason in others])
-    return f"{len(others)} files are no clips of this data set and were not used: {listed}"
-
-
-def _listed(files: Sequence[str]) -> str:
-    rest = [f"and {len(files) - MAX_LISTED} more"] if len(files) > MAX_LISTED else []
-    return "; ".join([*files[:MAX_LISTED], *rest])
-
-
-__all__ = ["Batch", "ClipDataModule", "Found"]
+        return partial(make_loader, batch_size=self.batch_size, num_workers=self.num_workers)

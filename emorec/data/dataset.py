@@ -1,17 +1,15 @@
-"""A list of clips as a torch data set: decode, transform, nothing else."""
+"""A list of clips as a torch data set: squares, transform, nothing else."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset
 
-from emorec.data.clip import Batch, Clip
-from emorec.data.decode import decode
-from emorec.data.sample import linspace_indices
+from emorec.data.clip import Clip
+from emorec.data.source import Source
 from emorec.data.transform import ClipTransform
 
 
@@ -28,18 +26,18 @@ class ClipDataset(Dataset[Sample]):
 
     Args:
         clips: The clips.
-        num_frames: T, evenly spaced over the clip.
-        transform: What is done to the frames.
+        source: Gives the squares of a clip.
+        transform: What is done to them.
         seed: The run's seed; with the epoch and the position it decides what is drawn.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], num_frames: int, transform: ClipTransform, seed: int = 0
+        self, clips: Sequence[Clip], source: Source, transform: ClipTransform, seed: int = 0
     ) -> None:
         self.clips = clips
+        self.source = source
         self.transform = transform
         self.seed = seed
-        self._sampler = partial(linspace_indices, num_frames=num_frames)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -47,9 +45,8 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         clip = self.clips[index]
-        decoded = decode(clip.path, self._sampler, clip.span_seconds)
-        frames = self.transform(decoded.frames, draw_seed(self.seed, epoch, index))
-        # decoding has put out what torch.from_numpy would share; the label is a class here
+        frames = self.transform(self.source(clip), draw_seed(self.seed, epoch, index))
+        # the memory is this sample's own; the label is a class here
         return Sample(frames=torch.from_numpy(frames), label=int(clip.label), index=index)  # type: ignore[arg-type]
 
 
@@ -60,13 +57,3 @@ def draw_seed(seed: int, epoch: int, index: int) -> int:
     True
     """
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
-
-
-def collate(samples: Sequence[Sample]) -> Batch:
-    """Samples become a batch: frames (B, T, C, H, W), a view of (B, T, H, W, C) memory, so nothing is copied twice."""
-    batch = default_collate(list(samples))
-    return Batch(
-        frames=batch["frames"].permute(0, 1, 4, 2, 3),  # (B, T, C, H, W)
-        label=batch["label"],
-        index=batch["index"],
-    )

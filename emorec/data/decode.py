@@ -8,8 +8,9 @@ the frames end, for about a quarter more time at 10 frames of 100. So nothing he
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import decord
 import numpy as np
@@ -22,7 +23,7 @@ Frames = npt.NDArray[np.uint8]
 Sampler = Callable[[int], Sequence[int]]
 """Frames there are -> indices wanted, each below the frames there are; always the same ones for the same number."""
 
-DECODER = f"decord {decord.__version__}"
+Decoder = Literal["decord"]
 
 NO_FRAME = "damaged: none of its frames can be decoded"
 
@@ -31,6 +32,17 @@ TIME_TOLERANCE_SECONDS = 1e-3
 
 # What is wrong is raised; what FFmpeg remarks beside that would only tear up the progress bar.
 decord.logging.set_level(decord.logging.QUIET)
+
+
+def decoder_version(decoder: Decoder) -> str:
+    """Name and version of a decoder."""
+    return f"{decoder} {version(decoder)}"
+
+
+def hear_damage(decoder: Decoder) -> None:
+    """Lets the decoder's FFmpeg write what it has to remark to the standard error stream."""
+    del decoder
+    decord.logging.set_level(decord.logging.ERROR)
 
 
 class ClipError(UserError):
@@ -59,11 +71,13 @@ class DecodedClip:
         frames: (T, H, W, C) uint8, RGB, 0 to 255, as large as filmed.
         indices: T positions of the frames in the video, as the sampler ordered them.
         video_frames: Frames there were to choose from: all that can be decoded, or those of the span.
+        promised: Frames that the file says it shows.
     """
 
     frames: Frames
     indices: list[int]
     video_frames: int
+    promised: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,10 @@ class VideoLength:
 
 
 def decode(
-    path: Path, sampler: Sampler, span_seconds: tuple[float, float] | None = None
+    path: Path,
+    sampler: Sampler,
+    span_seconds: tuple[float, float] | None = None,
+    decoder: Decoder = "decord",
 ) -> DecodedClip:
     """The frames of a video that a sampler chooses, each exactly the one encoded.
 
@@ -86,10 +103,12 @@ def decode(
         sampler: Chooses from the frames that can be decoded (which may be fewer than the file promises).
         span_seconds: Lets it choose only from the frames that start in this half-open span, counted from the first
             frame of the video.
+        decoder: The library that reads the file.
 
     Raises:
         ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
     """
+    del decoder
     reader = _open(path)
     starts = _shown_starts(reader)
     first, stop = 0, len(reader)
@@ -106,10 +125,11 @@ def decode(
     indices = wanted(end)
     if not kept.keys() >= set(indices):
         kept, _ = _read(path, _open(path), set(indices), stop)
-    return DecodedClip(np.stack([kept[index] for index in indices]), indices, end - first)
+    frames = np.stack([kept[index] for index in indices])
+    return DecodedClip(frames, indices, end - first, len(starts) or len(reader))
 
 
-def video_length(path: Path) -> VideoLength:
+def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
     """Decodes the whole video and counts.
 
     Frames that the file itself hides, as one cut without encoding hides those before the cut, are no promise.
@@ -117,6 +137,7 @@ def video_length(path: Path) -> VideoLength:
     Raises:
         ClipError: When the file can't be read, is no video, or is damaged.
     """
+    del decoder
     reader = _open(path)
     shown = len(_shown_starts(reader)) or len(reader)
     _, decodable = _read(path, reader, set(), len(reader))

@@ -3,7 +3,8 @@
 import os
 from typing import Any, Literal
 
-from emorec.data.datamodule import ClipDataModule, Found
+from emorec.data.datamodule import ClipDataModule
+from emorec.data.found import Found
 from emorec.data.ravdess import SINGERS, class_names, find_clips
 from emorec.data.split import SplitName, make_split
 from emorec.errors import UserError

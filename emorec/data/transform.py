@@ -1,4 +1,4 @@
-"""Frames as decoded become frames as the network sees them; albumentations is imported here and nowhere else."""
+"""Squares become frames as the network sees them; albumentations is imported here and nowhere else."""
 
 import os
 import random
@@ -7,78 +7,99 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from emorec.data.draw import Draw
+from emorec.data.resize import Frames
+
 os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
 )  # else importing it asks the network for news
 import albumentations as A
 import cv2
 
-Frames = npt.NDArray[np.uint8]
-Resize = Literal["shorter_side", "squash"]
 Augment = bool | Literal["per_frame"]
 
-CROP_SHARE = 7 / 8
-"""The crop's side as a share of the resized picture's shorter side: 224 of 256, 112 of 128."""
+ONE_PIXEL = np.zeros((1, 1, 1, 3), dtype=np.uint8)
+"""Some draws want to know the type of the pixels."""
 
 
 class ClipTransform:
-    """Resize, crop and, for training, augment the frames of one clip.
+    """Crops and, for training, augments the frames of one clip.
 
     Without augmentation the crop is central and nothing is drawn. With it, one draw of crop, flip, rotation,
     brightness and contrast serves every frame of the clip, so that motion stays motion. "per_frame" draws a crop
     and a flip anew for every frame, which is what the seed study did.
 
+    albumentations composes and draws. Its rotation, crop and flip are then done in one pass over the pixels: pass by
+    pass, each into new memory, they took three times as long.
+
     Args:
         image_size: Side of the square result, in pixels.
-        resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
         augment: False, True, or "per_frame".
-
-    Source: resize and crop as in Krizhevsky et al. 2012, section 4.1 (256 then 224).
     """
 
-    def __init__(
-        self, image_size: int, resize: Resize = "shorter_side", augment: Augment = False
-    ) -> None:
-        self._side = round(image_size / CROP_SHARE)
-        self._squash = resize == "squash"
-        self._augment: Augment = augment
-        self._crop = A.Compose(_crop(image_size, augment))
+    def __init__(self, image_size: int, augment: Augment = False) -> None:
+        self.image_size = image_size
+        self.augment: Augment = augment
+        self._steps = A.Compose(_steps(image_size, augment))
+        self._light = A.RandomBrightnessContrast()
 
-    def __call__(self, frames: Frames, seed: int = 0) -> Frames:
+    def __call__(self, squares: Frames, seed: int = 0) -> Frames:
         """The clip's frames as the network sees them.
 
         Args:
-            frames: (T, H, W, C) uint8, RGB.
+            squares: (T, side, side, C) uint8, RGB, larger than the crop (see `square_side`); they stay as they are.
             seed: What is drawn depends on this alone; unused without augmentation.
 
         Returns:
-            (T, S, S, C) uint8, where S is `image_size`.
+            (T, S, S, C) uint8, where S is `image_size`; memory of its own.
         """
-        small = self._shrink(frames)
-        if self._augment is not False:
+        draws = self.draws(len(squares), squares.shape[1], seed)
+        shape = (len(squares), self.image_size, self.image_size, squares.shape[3])
+        frames = np.empty(shape, dtype=np.uint8)
+        for square, draw, frame in zip(squares, draws, frames, strict=True):
+            place(square, draw.source, frame)
+        _, contrast, brightness = draws[0]  # "per_frame" draws no light
+        if (contrast, brightness) != (1.0, 0.0):
+            frames = self._light.apply(frames, alpha=contrast, beta=brightness)
+        return frames
+
+    def draws(self, num_frames: int, side: int, seed: int = 0) -> list[Draw]:
+        """What is done to each of T frames: the same to all of them, but for "per_frame".
+
+        Args:
+            num_frames: T.
+            side: Of the squares, in pixels.
+            seed: Decides everything.
+        """
+        if self.augment is not False:
             # one stream for all: `set_random_seed` gives each its own copy, so that only turned pictures are flipped
-            self._crop.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
-        parts = np.split(small, len(small)) if self._augment == "per_frame" else [small]
-        return np.concatenate([self._crop(images=part)["images"] for part in parts])
+            self._steps.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
+        if self.augment == "per_frame":
+            return [self._draw(side) for _ in range(num_frames)]
+        return [self._draw(side)] * num_frames
 
-    def _shrink(self, frames: Frames) -> Frames:
-        if not self._squash:
-            frames = _central_square(frames)
-        # INTER_AREA averages what it shrinks, so fine texture does not turn into false edges; a frame at a time is
-        # six times faster here than albumentations' way through all channels of the clip at once
-        size = (self._side, self._side)
-        return np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+    def _draw(self, side: int) -> Draw:
+        source, contrast, brightness = np.eye(3), 1.0, 0.0
+        for step in self._steps.transforms:
+            if not step.should_apply():
+                continue
+            drawn = step.get_params_dependent_on_data(
+                {"shape": (side, side, 3)}, {"images": ONE_PIXEL}
+            )
+            match step:
+                case A.Rotate():
+                    source = source @ np.linalg.inv(drawn["matrix"])
+                case A.RandomCrop() | A.CenterCrop():
+                    left, top, _, _ = drawn["crop_coords"]
+                    source = source @ ((1, 0, left), (0, 1, top), (0, 0, 1))
+                case A.HorizontalFlip():
+                    source = source @ ((-1, 0, self.image_size - 1), (0, 1, 0), (0, 0, 1))
+                case A.RandomBrightnessContrast():
+                    contrast, brightness = drawn["alpha"], drawn["beta"]
+        return Draw(source[:2], contrast, brightness)
 
 
-def _central_square(frames: Frames) -> Frames:
-    """(T, H, W, C) -> (T, S, S, C), a view: people are filmed in the middle, and no crop may cut them in half."""
-    _, height, width, _ = frames.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return frames[:, top : top + side, left : left + side]
-
-
-def _crop(image_size: int, augment: Augment) -> list[Any]:
+def _steps(image_size: int, augment: Augment) -> list[Any]:
     if augment is False:
         return [A.CenterCrop(image_size, image_size)]
     crop_and_flip = [A.RandomCrop(image_size, image_size), A.HorizontalFlip(p=0.5)]
@@ -87,3 +108,32 @@ def _crop(image_size: int, augment: Augment) -> list[Any]:
     rotate = A.Rotate(limit=10, border_mode=cv2.BORDER_REFLECT_101, p=0.5)
     light = A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.8)
     return [rotate, *crop_and_flip, light]
+
+
+def place(square: Frames, source: npt.NDArray[np.float64], picture: Frames) -> None:
+    """Fills a picture from a square.
+
+    Args:
+        square: (side, side, C) uint8; beyond its border it is mirrored.
+        source: (2, 3), see `Draw`.
+        picture: (S, S, C) uint8, filled.
+    """
+    height, width = picture.shape[:2]
+    turned = source[0, 1] != 0
+    if turned:
+        cv2.warpAffine(
+            square,
+            source,
+            (width, height),
+            dst=picture,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        return
+    (step, _, column), (_, _, top) = source.astype(int)
+    left = column if step > 0 else column - width + 1
+    part = square[top : top + height, left : left + width]
+    if step > 0:
+        np.copyto(picture, part)
+    else:
+        cv2.flip(part, 1, dst=picture)

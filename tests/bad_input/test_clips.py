@@ -13,7 +13,7 @@ from emorec import checkpoint
 from emorec.cli import main
 from emorec.data import ClipDataModule
 from tests import videos
-from tests.bad_input.words import BEST, TAKE, contents, fit, go_on
+from tests.bad_input.words import BEST, LAST, TAKE, contents, fit, go_on
 
 
 def test_a_missing_folder_is_named(clips: Path, refused: Callable[..., str]) -> None:
@@ -131,9 +131,30 @@ def test_a_clip_that_vanishes_during_the_run_is_named_and_the_former_epoch_is_ke
 
     before = contents(run)
     monkeypatch.setattr(ClipDataModule, "setup", setup_and_lose_a_clip)
-    said = failed(*go_on("--data.num_workers", str(num_workers)))
+    said = failed(*go_on("--data.num_workers", str(num_workers), "--data.cache", "none"))
     assert f"{TAKE.format(7)}: can't be read: No such file or directory" in said
     assert contents(run) == before
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_cache_that_is_cut_off_during_the_run_is_named_and_mended_by_the_next_run(
+    run: Path, failed: Callable[..., str], num_workers: int
+) -> None:
+    setup = ClipDataModule.setup
+
+    def setup_and_cut_off(data: ClipDataModule, stage: str) -> None:
+        setup(data, stage)
+        (frames,) = Path("cache").glob("*.frames")
+        os.truncate(frames, 100)
+
+    before = contents(run)
+    words = go_on("--data.num_workers", str(num_workers), "--data.cache", "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClipDataModule, "setup", setup_and_cut_off)
+        assert "ends before slot 0: something cut it off" in failed(*words)
+    assert contents(run) == before
+    main(words)
+    assert checkpoint.read(LAST).epochs == 2
 
 
 @pytest.mark.parametrize("who", ["checkpoint", "early_stopping"])

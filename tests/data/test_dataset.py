@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset, collate, draw_seed
+from emorec.data.dataset import ClipDataset, draw_seed
+from emorec.data.loader import collate
+from emorec.data.recipe import Recipe
+from emorec.data.source import DecodedSquares
 from emorec.data.transform import Augment, ClipTransform
 from tests import videos
 
@@ -19,7 +22,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 def dataset(clip: Clip, augment: Augment = False, *, seed: int = 0) -> ClipDataset:
-    return ClipDataset([clip, clip], NUM_FRAMES, ClipTransform(32, "squash", augment), seed)
+    source = DecodedSquares(Recipe(num_frames=NUM_FRAMES, side=36, resize="squash"))
+    return ClipDataset([clip, clip], source, ClipTransform(32, augment), seed)
 
 
 def test_a_sample_holds_the_evenly_spaced_frames_of_the_file(clip: Clip) -> None:

@@ -1,73 +1,116 @@
 """Frames as the network sees them."""
 
+import random
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emorec.data.transform import Augment, ClipTransform, Resize
+from emorec.data.transform import A, Augment, ClipTransform, cv2
 
 Frames = npt.NDArray[np.uint8]
 
-
-def still(height: int = 72, width: int = 128, num_frames: int = 5) -> Frames:
-    """The same noisy picture in every frame."""
-    picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    return np.repeat(picture[None], num_frames, axis=0)
+SIDE, SIZE = 64, 56
 
 
-def ramp(height: int, width: int) -> Frames:
+def moving(num_frames: int = 5) -> Frames:
+    """Smooth pictures, each another one: what is between their pixels is known to a grey level or two."""
+    noise = np.random.default_rng(0).integers(0, 256, (num_frames, 5, 5, 3), dtype=np.uint8)
+    return np.stack(
+        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for each in noise]
+    )
+
+
+def still(num_frames: int = 5) -> Frames:
+    """The same picture in every frame."""
+    return np.repeat(moving(1), num_frames, axis=0)
+
+
+def ramp() -> Frames:
     """A frame whose red is the column and whose green is the row, as shares of 255."""
-    rows = np.linspace(0, 255, height)[:, None].repeat(width, 1)
-    columns = np.linspace(0, 255, width)[None].repeat(height, 0)
-    return np.stack([columns, rows, 0 * rows], -1).astype(np.uint8)[None]
+    along = np.linspace(0, 255, SIDE)[None].repeat(SIDE, 0)
+    return np.stack([along, along.T, 0 * along], -1).astype(np.uint8)[None]
+
+
+def by_albumentations(squares: Frames, seed: int) -> Frames:
+    """The same augmentation, done by albumentations alone, one step after another."""
+    steps = A.Compose(
+        [
+            A.Rotate(limit=10, border_mode=cv2.BORDER_REFLECT_101, p=0.5),
+            A.RandomCrop(SIZE, SIZE),
+            A.HorizontalFlip(p=0.5),
+            A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.8),
+        ]
+    )
+    steps.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    done: dict[str, Any] = steps(images=squares, force_apply=True)  # or it draws once more
+    frames: Frames = done["images"]
+    return frames
+
+
+def is_turned(transform: ClipTransform, seed: int) -> bool:
+    return bool(transform.draws(1, SIDE, seed)[0].source[0, 1])
 
 
 @pytest.mark.parametrize("augment", [False, True, "per_frame"])
-@pytest.mark.parametrize("resize", ["shorter_side", "squash"])
-@pytest.mark.parametrize("shape", [(72, 128), (128, 72), (50, 50)])
-def test_every_clip_becomes_square_frames_of_the_wanted_size(
-    augment: Augment, resize: Resize, shape: tuple[int, int]
+def test_every_clip_becomes_frames_of_the_wanted_size_and_its_squares_stay_as_they_are(
+    augment: Augment,
 ) -> None:
-    frames = ClipTransform(56, resize, augment)(still(*shape), seed=3)
-    assert frames.shape == (5, 56, 56, 3)
-    assert frames.dtype == np.uint8
+    squares = moving()
+    for seed in range(10):
+        frames = ClipTransform(SIZE, augment)(squares, seed)
+        assert frames.shape == (5, SIZE, SIZE, 3)
+        assert frames.dtype == np.uint8
+        assert not np.shares_memory(frames, squares)
+    assert np.array_equal(squares, moving())
 
 
-def test_a_picture_of_the_resized_size_is_only_cropped_in_its_centre() -> None:
-    frames = still(64, 96)
-    assert np.array_equal(ClipTransform(56)(frames), frames[:, 4:60, 20:76])
+def test_without_augmentation_the_centre_is_cut_out_whatever_the_seed() -> None:
+    transform = ClipTransform(SIZE)
+    for seed in range(2):
+        assert np.array_equal(transform(moving(), seed), moving()[:, 4:60, 4:60])
 
 
-def test_the_shorter_side_keeps_the_shape_and_squashing_keeps_the_width() -> None:
-    wide = ramp(256, 512)
-    kept = ClipTransform(224, "shorter_side")(wide)[0]
-    squashed = ClipTransform(224, "squash")(wide)[0]
-    # 224 of 512 columns are 7/16 of the red ramp, 224 of 256 columns are 7/8 of it
-    assert np.ptp(kept[..., 0]) == pytest.approx(255 * 7 / 16, abs=3)
-    assert np.ptp(squashed[..., 0]) == pytest.approx(255 * 7 / 8, abs=3)
-    assert np.ptp(kept[..., 1]) == np.ptp(squashed[..., 1]) == pytest.approx(255 * 7 / 8, abs=3)
-
-
-def test_without_augmentation_nothing_is_drawn() -> None:
-    transform = ClipTransform(56)
-    assert np.array_equal(transform(still(), seed=1), transform(still(), seed=2))
+def test_one_pass_gives_what_albumentations_gives_in_four() -> None:
+    transform, squares = ClipTransform(SIZE, True), moving()
+    turned = 0
+    for seed in range(60):
+        expected = by_albumentations(squares, seed).astype(int)
+        difference = np.abs(transform(squares, seed) - expected)
+        if is_turned(transform, seed):
+            turned += 1
+            assert difference.max() <= 2
+            assert (difference > 1).mean() < 0.01
+        else:
+            assert difference.max() == 0
+    assert 15 < turned < 45
 
 
 def test_one_draw_serves_every_frame_of_a_clip() -> None:
-    transform = ClipTransform(56, augment=True)
+    transform = ClipTransform(SIZE, True)
     for seed in range(20):
         frames = transform(still(), seed)
         assert (frames == frames[:1]).all()
 
 
-def test_per_frame_augmentation_draws_every_frame_anew() -> None:
-    frames = ClipTransform(56, augment="per_frame")(still(), seed=0)
+def test_per_frame_augmentation_crops_and_flips_every_frame_anew_and_does_no_more() -> None:
+    frames = ClipTransform(SIZE, "per_frame")(still(), seed=0)
     assert len({frame.tobytes() for frame in frames}) == 5
+    square = still(1)[0]
+    crops = {
+        crop[:, ::step].tobytes()
+        for top in range(SIDE - SIZE + 1)
+        for left in range(SIDE - SIZE + 1)
+        for crop in [square[top : top + SIZE, left : left + SIZE]]
+        for step in (1, -1)
+    }
+    assert all(frame.tobytes() in crops for frame in frames)
 
 
 @pytest.mark.parametrize("augment", [True, "per_frame"])
 def test_what_is_drawn_depends_on_the_seed_alone(augment: Augment) -> None:
-    first, second = ClipTransform(56, augment=augment), ClipTransform(56, augment=augment)
+    first, second = ClipTransform(SIZE, augment), ClipTransform(SIZE, augment)
     second(still(), seed=99)  # what was drawn before leaves no trace
     assert np.array_equal(first(still(), seed=7), second(still(), seed=7))
     seen = {first(still(), seed).tobytes() for seed in range(30)}
@@ -75,38 +118,40 @@ def test_what_is_drawn_depends_on_the_seed_alone(augment: Augment) -> None:
 
 
 @pytest.mark.parametrize("augment", [True, "per_frame"])
-def test_no_crop_leaves_the_middle_where_the_face_is(augment: Augment) -> None:
-    wide = np.zeros((1, 64, 128, 3), dtype=np.uint8)
-    wide[:, :, 32:96] = (
-        200  # the central square; rotation mirrors what it lacks, so no black may come in
-    )
-    wide[:, :, :20] = wide[:, :, -20:] = 0
-    transform = ClipTransform(56, augment=augment)
-    assert all((transform(wide, seed) > 50).all() for seed in range(50))
+def test_no_border_comes_in_where_a_turned_picture_ends(augment: Augment) -> None:
+    grey = np.full((1, SIDE, SIDE, 3), 200, dtype=np.uint8)
+    transform = ClipTransform(SIZE, augment)
+    assert all(np.ptp(transform(grey, seed)) == 0 for seed in range(50))
 
 
 def test_augmentation_flips_about_half_of_the_clips() -> None:
-    transform = ClipTransform(56, augment=True)
+    transform = ClipTransform(SIZE, True)
     flipped = sum(
         int(frame[:, 0, 0].mean() > frame[:, -1, 0].mean())
         for seed in range(200)
-        for frame in transform(ramp(64, 64), seed)
+        for frame in transform(ramp(), seed)
     )
     assert 70 < flipped < 130
 
 
 def test_what_is_drawn_for_one_change_says_nothing_of_the_others() -> None:
-    transform, frames = ClipTransform(56, augment=True), ramp(64, 64)
-    steps = 255 / 63
-    tops, flips = set(), []
-    for seed in range(400):
-        red, green, _ = np.moveaxis(transform(frames, seed)[0].astype(int), -1, 0)
-        turned_or_lit = (
-            np.ptp(red, axis=0).any() or abs(abs(red[0, -1] - red[0, 0]) - 55 * steps) > 1
-        )
-        if not turned_or_lit:
-            tops.add(round(green[0, 0] / steps))
-            flips.append(red[0, 0] > red[0, -1])
-    assert len(flips) > 20  # a tenth of all
-    assert 0.25 < np.mean(flips) < 0.75
-    assert tops >= {0, 1, 2, 3, 4, 5, 6, 7}
+    transform = ClipTransform(SIZE, True)
+    drawn = [transform.draws(1, SIDE, seed)[0] for seed in range(400)]
+    plain = [draw for draw in drawn if draw.source[0, 1] == 0 and draw.contrast == 1.0]
+    assert len(plain) > 20  # a tenth of all
+    assert 0.25 < np.mean([draw.source[0, 0] < 0 for draw in plain]) < 0.75
+    assert {draw.source[1, 2] for draw in plain} == set(range(SIDE - SIZE + 1))
+
+
+def test_the_ranges_are_those_that_are_promised() -> None:
+    transform = ClipTransform(SIZE, True)
+    drawn = [transform.draws(1, SIDE, seed)[0] for seed in range(400)]
+    degrees = [np.degrees(np.arcsin(draw.source[1, 0])) for draw in drawn if draw.source[1, 0]]
+    assert 150 < len(degrees) < 250
+    assert 9 < max(degrees) < 10
+    assert -10 < min(degrees) < -9
+    lit = [draw for draw in drawn if draw.contrast != 1.0]
+    assert 280 < len(lit) < 360
+    for values in ([draw.contrast - 1 for draw in lit], [draw.brightness / 255 for draw in lit]):
+        assert 0.18 < max(values) <= 0.2
+        assert -0.2 <= min(values) < -0.18

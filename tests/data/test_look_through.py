@@ -1,28 +1,37 @@
 """Broken clips are found, healthy ones pass, no clip is decoded twice, and nothing that a clip does ends the run."""
 
-import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from emorec.data import check_memory, check_process
-from emorec.data.check import VERSION, BrokenClip, check_clips
-from emorec.data.check_process import DecoderDiedError, DecoderProcess
+from emorec.data import decode_process, frame_store
+from emorec.data.clip import Clip
+from emorec.data.decode_process import DecodeProcess, DecoderDiedError
+from emorec.data.look_through import BrokenClip, look_through
+from emorec.data.manifest import MANIFEST, Manifest
+from emorec.data.recipe import Recipe
 from tests import videos
+
+RECIPE = Recipe(num_frames=2, side=8)
 
 # A worker that does what the name of a clip says.
 FAKE_WORKER = """
 import json, os, sys, time
 print('"ready"', flush=True)
 for line in sys.stdin:
-    path = json.loads(line)
+    request = json.loads(line)
+    path = request["path"]
+    if "recipe" not in request:
+        print(json.dumps({"digest": path + open(path).read()}), flush=True)
+        continue
     with open(os.environ["ASKED"], "a") as asked:
         print(path, file=asked)
     name = os.path.basename(path)
@@ -32,13 +41,22 @@ for line in sys.stdin:
         os._exit(3)
     if "killed" in name:
         os.kill(os.getpid(), 9)
-    print(json.dumps("damaged" if "damaged" in name else None), flush=True)
+    print(json.dumps({"error": "damaged" if "damaged" in name else None}), flush=True)
 """
+
+
+def clips_of(paths: Sequence[Path]) -> list[Clip]:
+    return [Clip(path=path, label=0, actor=1, take=path.name) for path in paths]
+
+
+def check_clips(paths: Sequence[Path], **options: object) -> list[BrokenClip]:
+    """Which clips are broken; no frames are kept."""
+    return look_through(clips_of(paths), RECIPE, keep_frames=False, **options).broken  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., list[BrokenClip]]:
-    return partial(check_clips, workers=2, memory=tmp_path / "cache" / "memory.json")
+    return partial(check_clips, workers=2, folder=tmp_path / "cache")
 
 
 @pytest.fixture
@@ -47,7 +65,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[
     log = tmp_path / "asked.txt"
     log.touch()
     monkeypatch.setenv("ASKED", str(log))
-    monkeypatch.setattr(check_process, "WORKER", (sys.executable, "-c", FAKE_WORKER))
+    monkeypatch.setattr(decode_process, "WORKER", (sys.executable, "-c", FAKE_WORKER))
 
     def names() -> list[str]:
         lines = log.read_text().splitlines()
@@ -139,7 +157,7 @@ def test_a_file_that_never_gives_its_content_does_not_hold_up_the_run(
     assert broken == BrokenClip(paths[1], "decoding hangs: no end after 1.5 s")
 
 
-def test_a_clip_is_decoded_again_only_after_it_changed(
+def test_a_clip_is_decoded_again_only_after_its_content_changed(
     tmp_path: Path,
     check: Callable[..., list[BrokenClip]],
     asked: Callable[[], list[str]],
@@ -158,67 +176,78 @@ def test_a_clip_is_decoded_again_only_after_it_changed(
     os.utime(tmp_path / "b", ns=(1, 1))
     (tmp_path / "c").write_text("pictures")
     assert check([*paths, tmp_path / "c"]) == first
-    assert asked() == ["a", "b", "c"]
+    assert asked() == ["a", "c"]
 
 
-def test_verdicts_of_another_decoder_count_for_nothing(tmp_path: Path) -> None:
-    memory = tmp_path / "memory.json"
-    check_memory.remember(memory, "one", {"/clip": ((1, 2), None)})
-    assert check_memory.recall(memory, "one") == {"/clip": ((1, 2), None)}
-    assert check_memory.recall(memory, "two") == {}
-    check_memory.remember(memory, "two", {"/other": ((1, 2), "damaged")})
-    assert check_memory.recall(memory, "two") == {"/other": ((1, 2), "damaged")}
+def test_verdicts_of_another_decoder_count_for_nothing(
+    tmp_path: Path,
+    check: Callable[..., list[BrokenClip]],
+    asked: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    paths = files(tmp_path, "a")
+    check(paths)
+    assert asked() == ["a"]
+    monkeypatch.setattr(frame_store, "decoder_version", lambda decoder: f"{decoder} 9")
+    check(paths)
+    assert asked() == ["a"]
+
+
+def test_a_clip_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    videos.write_video(old / "a.mp4", 5)
+    look = partial(look_through, folder=tmp_path / "cache", keep_frames=True, workers=1)
+    first = look(clips_of([old / "a.mp4"]), RECIPE)
+    assert first.frames is not None
+    size = first.frames.path.stat().st_size
+    old.rename(new)
+    os.utime(new / "a.mp4", ns=(1, 1))
+    copy = new / "b.mp4"
+    copy.write_bytes((new / "a.mp4").read_bytes())
+    moved = look(clips_of([new / "a.mp4", copy]), RECIPE)
+    assert set(moved.entries.values()) == set(first.entries.values())
+    assert first.frames.path.stat().st_size == size
 
 
 @pytest.mark.parametrize(
-    "content",
-    ["", "{", "[]", "null", '{"version": 1}', f'{{"version": "{VERSION}", "clips": [1]}}'],
+    "content", ["", "{", "SQLite format 3\0 and then nothing of the kind" * 100]
 )
-def test_a_spoilt_memory_is_as_good_as_none(
+def test_a_spoilt_manifest_is_as_good_as_none(
     tmp_path: Path,
     check: Callable[..., list[BrokenClip]],
     asked: Callable[[], list[str]],
     content: str,
 ) -> None:
-    memory = tmp_path / "memory.json"
-    memory.write_text(content)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / MANIFEST).write_text(content)
     paths = files(tmp_path, "a")
     for expected in (["a"], []):
-        assert check(paths, memory=memory) == []
+        assert check(paths) == []
         assert asked() == expected
 
 
-def test_a_cache_folder_that_cant_be_written_is_no_error(
+def test_a_folder_that_cant_be_written_costs_a_second_check_and_no_error(
     tmp_path: Path, check: Callable[..., list[BrokenClip]], asked: Callable[[], list[str]]
 ) -> None:
     (tmp_path / "file").touch()
     for _ in range(2):
-        assert check(files(tmp_path, "a"), memory=tmp_path / "file" / "memory.json") == []
+        assert check(files(tmp_path, "a"), folder=tmp_path / "file" / "cache") == []
         assert asked() == ["a"]
 
 
-def test_processes_that_remember_at_once_leave_a_whole_file(tmp_path: Path) -> None:
-    memory = tmp_path / "memory.json"
-    code = (
-        "import sys; from pathlib import Path; from emorec.data.check_memory import remember\n"
-        "for i in range(100):\n"
-        "    remember(Path(sys.argv[1]), 'v', {f'/{sys.argv[2]}/{i}': ((1, 2), None)})"
-    )
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(memory), name]) for name in "abc"]
-    while any(writer.poll() is None for writer in writers):
-        if memory.exists():
-            json.loads(memory.read_text())
-    assert [writer.returncode for writer in writers] == [0, 0, 0]
-    assert check_memory.recall(memory, "v")
-    assert list(tmp_path.iterdir()) == [memory]
+def test_what_is_written_into_a_manifest_is_there_wholly_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / MANIFEST
 
+    def fail_half_way(manifest: Manifest) -> None:
+        with manifest.writing():
+            manifest.add_digest(tmp_path, (1, 2), "digest")
+            raise ZeroDivisionError
 
-def test_the_default_memory_is_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
-    assert check_memory.default_memory() == Path("/elsewhere/emorec/checked-clips.json")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert check_memory.default_memory() == Path("/home/someone/.cache/emorec/checked-clips.json")
+    with Manifest(path) as manifest, pytest.raises(ZeroDivisionError):
+        fail_half_way(manifest)
+    with Manifest(path) as manifest:
+        assert manifest.digests() == {}
 
 
 def test_1440_known_clips_cost_well_under_a_second(
@@ -238,7 +267,7 @@ def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(
     check: Callable[..., list[BrokenClip]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(check_process, "WORKER", (sys.executable, "-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(decode_process, "WORKER", (sys.executable, "-c", "raise SystemExit(1)"))
     with pytest.raises(RuntimeError, match="did not start"):
         check(files(tmp_path, "a"))
 
@@ -246,13 +275,13 @@ def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(
 def test_a_process_that_died_between_two_clips_is_replaced(
     tmp_path: Path, asked: Callable[[], list[str]]
 ) -> None:
-    process = DecoderProcess(timeout_seconds=5)
-    a, b = files(tmp_path, "a", "b")
-    assert process.whats_wrong(a) is None
+    process = DecodeProcess(timeout_seconds=5)
+    a, b = ({"path": str(path), "recipe": {}} for path in files(tmp_path, "a", "b"))
+    assert process.ask(a) == {"error": None}
     process.kill()
     with pytest.raises(DecoderDiedError):
-        process.whats_wrong(b)
-    assert process.whats_wrong(b) is None
+        process.ask(b)
+    assert process.ask(b) == {"error": None}
     process.close()
 
 
@@ -260,13 +289,17 @@ def test_a_process_that_died_between_two_clips_is_replaced(
 def test_ctrl_c_ends_it_at_once_leaves_no_process_and_keeps_what_was_found(tmp_path: Path) -> None:
     paths = [*files(tmp_path, "a", "b"), *files(tmp_path, "hang 1", "hang 2", "hang 3")]
     code = (
-        "import json, sys; from pathlib import Path; from emorec.data import check_process\n"
-        "from emorec.data.check import check_clips\n"
-        "memory, worker, *paths = sys.argv[1:]\n"
-        "check_process.WORKER = (sys.executable, '-c', worker)\n"
-        "check_clips([Path(path) for path in paths], workers=2, memory=Path(memory))\n"
+        "import sys; from pathlib import Path; from emorec.data import decode_process\n"
+        "from emorec.data.clip import Clip\n"
+        "from emorec.data.look_through import look_through\n"
+        "from emorec.data.recipe import Recipe\n"
+        "cache, worker, *paths = sys.argv[1:]\n"
+        "decode_process.WORKER = (sys.executable, '-c', worker)\n"
+        "clips = [Clip(path=Path(path), label=0, actor=1, take=path) for path in paths]\n"
+        "recipe = Recipe(num_frames=2, side=8)\n"
+        "look_through(clips, recipe, Path(cache), keep_frames=False, workers=2)\n"
     )
-    memory, asked = tmp_path / "memory.json", tmp_path / "asked.txt"
+    memory, asked = tmp_path / "cache", tmp_path / "asked.txt"
     # its workers leave their process numbers where they are asked
     worker = FAKE_WORKER.replace("print(path, file", "print(os.getpid(), path, file")
     run = subprocess.Popen(
@@ -287,7 +320,8 @@ def test_ctrl_c_ends_it_at_once_leaves_no_process_and_keeps_what_was_found(tmp_p
     for line in asked.read_text().splitlines():
         with pytest.raises(ProcessLookupError):
             os.kill(int(line.split()[0]), 0)
-    assert set(check_memory.recall(memory, VERSION)) == {str(path) for path in paths[:2]}
+    rows = sqlite3.connect(memory / MANIFEST).execute("SELECT file, status FROM clips").fetchall()
+    assert sorted(rows) == [("a", "ready"), ("b", "ready")]
 
 
 @pytest.mark.real

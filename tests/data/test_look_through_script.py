@@ -15,8 +15,13 @@ def test_it_works_from_a_script_without_a_main_guard_and_brings_no_torch(
 ) -> None:
     video = videos.write_video(tmp_path / "clip.mp4")
     script = (
-        "import sys; from pathlib import Path; from emorec.data.check import check_clips\n"
-        f"print(check_clips([Path({str(video)!r})], workers=2, memory=Path({str(tmp_path / 'm')!r})))\n"
+        "import sys; from pathlib import Path; from emorec.data.clip import Clip\n"
+        "from emorec.data.look_through import look_through\n"
+        "from emorec.data.recipe import Recipe\n"
+        f"clip = Clip(path=Path({str(video)!r}), label=0, actor=1, take='')\n"
+        f"folder = Path({str(tmp_path / 'cache')!r})\n"
+        "recipe = Recipe(num_frames=2, side=8)\n"
+        "print(look_through([clip], recipe, folder, keep_frames=True, workers=2).broken)\n"
         "print('torch' in sys.modules)\n"
     )
     if run_as == "script":

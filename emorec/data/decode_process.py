@@ -1,12 +1,14 @@
-"""A process that decodes whole clips and is not missed when it hangs or dies: the parent's side of `check_worker`."""
+"""A process that decodes clips and is not missed when it hangs or dies: the parent's side of `decode_worker`."""
 
 import json
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import emorec
 
@@ -15,7 +17,7 @@ WORKER = (
     "-P",  # so that nothing that lies about in the working folder is imported
     "-c",
     "import sys; root = sys.argv[1]; root in sys.path or sys.path.insert(0, root); "
-    "from emorec.data.check_worker import main; main()",
+    "from emorec.data.decode_worker import main; main()",
     str(Path(emorec.__file__).parents[1]),
 )
 """Its command. Not `multiprocessing`, whose children run the user's script again and import torch with it."""
@@ -25,7 +27,7 @@ class DecoderDiedError(Exception):
     """The process hung or crashed at a clip; the message says which."""
 
 
-class DecoderProcess:
+class DecodeProcess:
     """Decodes one clip after another; is killed when one takes too long, and started anew for the next.
 
     Args:
@@ -36,8 +38,8 @@ class DecoderProcess:
         self.timeout_seconds = timeout_seconds
         self._process: subprocess.Popen[str] | None = None
 
-    def whats_wrong(self, path: Path) -> str | None:
-        """Decodes the clip and says what is wrong with it, `None` when nothing is.
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Has a clip decoded and returns what was found out; see `decode_worker`.
 
         Raises:
             DecoderDiedError: When the process took too long and was killed, or ended by itself.
@@ -52,14 +54,14 @@ class DecoderProcess:
 
         timer = threading.Timer(self.timeout_seconds, end_it)
         timer.start()
-        answer = _ask(process, path)
+        answer = _ask(process, request)
         timer.cancel()
         timer.join()
         if late.is_set() or not answer:
             self.close()
         if answer:
-            reason: str | None = json.loads(answer)
-            return reason
+            found: dict[str, Any] = json.loads(answer)
+            return found
         if late.is_set():
             raise DecoderDiedError(f"decoding hangs: no end after {self.timeout_seconds:g} s")
         raise DecoderDiedError(f"crashes the decoder ({_how_it_ended(process.returncode)})")
@@ -85,15 +87,15 @@ class DecoderProcess:
         # it says when it is ready, so that starting does not count as decoding
         if not process.stdout.readline():
             self.close()
-            raise RuntimeError("the process that looks for broken clips did not start")
+            raise RuntimeError("the process that decodes clips did not start")
         return process
 
 
-def _ask(process: subprocess.Popen[str], path: Path) -> str | None:
+def _ask(process: subprocess.Popen[str], request: Mapping[str, Any]) -> str | None:
     assert process.stdin
     assert process.stdout
     try:
-        process.stdin.write(json.dumps(str(path.absolute())) + "\n")
+        process.stdin.write(json.dumps(request) + "\n")
         process.stdin.flush()
         answer = process.stdout.readline()
     except BrokenPipeError:
