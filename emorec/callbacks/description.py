@@ -47,17 +47,30 @@ def describe_split(split: Mapping[str, Any]) -> str:
         f"{spans(split[side])} {side} ({split['num_clips'][side]}"
         for side in ("train", "val", "test")
     )
-    skipped = f"; left out: {', '.join(split['skipped'])}" if split["skipped"] else ""
-    return f"{_name(split)}: actors {train} clips), {val}), {test}); clip list {split['hash']}{skipped}"
+    more = "".join(f"; {remark}" for remark in _remarks(split))
+    return (
+        f"{_name(split)}: actors {train} clips), {val}), {test}); clip list {split['hash']}{more}"
+    )
 
 
 def split_page(split: Mapping[str, Any]) -> str:
     """The same in Markdown."""
     rows = [f"| {side} | {spans(split[side])} | {split['num_clips'][side]} |" for side in SIDES]
     table = ["| side | actors | clips |", "|---|---|--:|", *rows]
-    skipped = [f"left out: {', '.join(split['skipped'])}"] if split["skipped"] else []
     heading = f"**{_name(split)}**, clip list {split['hash']}"
-    return "\n\n".join([heading, "\n".join(table), *skipped])
+    return "\n\n".join([heading, "\n".join(table), *_remarks(split)])
+
+
+def _remarks(split: Mapping[str, Any]) -> list[str]:
+    """What became of clips, where anything did."""
+    remarks = []
+    if split["skipped"]:
+        remarks.append(f"left out: {', '.join(split['skipped'])}")
+    if split.get("face_detector"):
+        faceless = split["faceless"]
+        but = f" (none found, so their centre: {', '.join(faceless)})" if faceless else ""
+        remarks.append(f"faces found by {split['face_detector']}{but}")
+    return remarks
 
 
 def _name(split: Mapping[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """What validate, test and predict leave behind: a table, and files in the run's folder."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
@@ -41,6 +43,7 @@ class EvaluationReport(Callback):
         if class_path(type(data)) == self.said.data["class_path"]:
             refuse_known_actors(self.said, data, stage)
         if trainer.is_global_zero:
+            warn_of_another_detector(self.said, data.split_record())
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -115,6 +118,17 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
                 f"actors {', '.join(map(str, both))} of split {data.split.name} were in {side} when {said.path} "
                 "was trained: it can't be measured on them"
             )
+
+
+def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None:
+    """Tells when faces are cut out by another detector than the one that the network was trained with."""
+    trained, now = said.split.get("face_detector"), split.get("face_detector")
+    if trained != now:
+        log.warning(
+            "trained on %s, measured on %s: faces lie elsewhere in the picture",
+            f"faces found by {trained}" if trained else "whole pictures",
+            f"faces found by {now}" if now else "whole pictures",
+        )
 
 
 def _names(clips: list[Clip], predictions: Predictions) -> dict[str, list[str]]:

@@ -17,12 +17,18 @@ from emorec.errors import UserError
 log = logging.getLogger(__name__)
 
 
+NO_FACE = "no face is found in it"
+
+FaceMissing = Literal["center", "skip", "error"]
+
+
 def admit(
     clips: Sequence[Clip],
     recipe: Recipe,
     *,
     cache: str,
     on_error: Literal["refuse", "skip"],
+    face_missing: FaceMissing,
     workers: int,
 ) -> LookedThrough:
     """Looks through the clips and refuses to go on where that was asked for.
@@ -32,17 +38,24 @@ def admit(
         recipe: What their frames are to be like.
         cache: "auto", "none" or a folder; see `ClipDataModule`.
         on_error: "refuse" to go on with a broken clip, or "skip" it.
+        face_missing: Take the "center" of a clip without a face, "skip" it, or end with an "error".
         workers: Processes that decode.
 
     Raises:
-        UserError: When a clip is broken and none may be, all are, or the cache that was asked for can't be used.
+        UserError: When a clip is broken or without a face and none may be, all are, or the cache that was asked for
+            can't be used.
     """
+    if recipe.face_detector and cache == "none":
+        raise UserError(
+            "data.face crop needs a cache, so that faces are looked for once: "
+            "choose --data.cache auto or a folder"
+        )
     folder = cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()
     look = partial(look_through, clips, recipe, folder, workers=workers)
     try:
         looked = look(keep_frames=cache != "none")
     except NoRoomError as error:
-        if cache != "auto":
+        if cache != "auto" or recipe.face_detector:
             raise
         log.warning("no cache, so every epoch decodes anew: %s", error)
         looked = look(keep_frames=False)
@@ -54,7 +67,13 @@ def admit(
         )
     if len(broken) == len(clips):
         raise UserError(f"none of the {len(clips)} clips can be used: {list_broken(broken)}")
-    return looked
+    faceless = [BrokenClip(path, NO_FACE) for path in looked.faceless]
+    if faceless and face_missing == "error":
+        raise UserError(
+            f"{len(faceless)} of {len(clips)} clips can't be used: {list_broken(faceless)}; "
+            "take their centre with --data.face_missing center or leave them out with skip"
+        )
+    return looked.without_faceless(NO_FACE) if face_missing == "skip" else looked
 
 
 def list_broken(broken: Sequence[BrokenClip]) -> str:

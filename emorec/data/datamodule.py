@@ -5,6 +5,7 @@ import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,15 +14,16 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
-from emorec.data.admit import admit, list_broken
+from emorec.data.admit import FaceMissing, admit, list_broken
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.decode import Decoder
+from emorec.data.face_detector_file import find_detector
 from emorec.data.file_lists import listed
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.loader import make_loader
 from emorec.data.look_through import BrokenClip, LookedThrough
-from emorec.data.recipe import Recipe
+from emorec.data.recipe import Recipe, load_once
 from emorec.data.resize import Resize, square_side
 from emorec.data.sampler import EpochSampler
 from emorec.data.source import DecodedSquares, Source
@@ -47,6 +49,10 @@ class ClipDataModule(LightningDataModule):
         cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all give the same frames.
+        face: "crop" cuts one square a clip around the face, "none" keeps the picture. It needs a cache.
+        face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
+            can be had.
+        face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
         allow_missing_test_actors: Go on when clips of some test actors are not there.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
@@ -67,6 +73,9 @@ class ClipDataModule(LightningDataModule):
         num_workers: int | None = None,
         cache: str = "auto",
         decoder: Decoder = "decord",
+        face: Literal["none", "crop"] = "none",
+        face_detector: str = "auto",
+        face_missing: FaceMissing = "center",
         on_error: Literal["refuse", "skip"] = "refuse",
         allow_missing_test_actors: bool = False,
         seed: int = 0,
@@ -87,6 +96,9 @@ class ClipDataModule(LightningDataModule):
             num_frames=num_frames, side=square_side(image_size), resize=resize, decoder=decoder
         )
         self.cache = cache
+        self.face = face
+        self.face_detector = face_detector
+        self.face_missing: FaceMissing = face_missing
         self.augment: Augment = augment
         self.balance = balance
         self.batch_size = batch_size
@@ -97,6 +109,7 @@ class ClipDataModule(LightningDataModule):
         self.sides: dict[Side, list[Clip]] = {}
         self.everything: list[Clip] = []
         self.skipped: list[BrokenClip] = []
+        self.faceless: list[Path] = []
         self.source: Source = DecodedSquares(self.recipe)
         self._first_epoch = 0
 
@@ -138,8 +151,13 @@ class ClipDataModule(LightningDataModule):
         function = self.trainer.state.fn if self.trainer else None
         looked = self._admit(found, function.value if function else "fit")
         if looked.broken:
-            clips = f"{len(looked.broken)} broken clip{'s' * (len(looked.broken) > 1)}"
+            kind = "clip" if self.face == "crop" else "broken clip"
+            clips = f"{len(looked.broken)} {kind}{'s' * (len(looked.broken) > 1)}"
             log.warning("left out %s: %s", clips, list_broken(looked.broken))
+        if looked.faceless:
+            clips = f"{len(looked.faceless)} of {len(looked.entries)} clips"
+            names = listed([(path, "") for path in looked.faceless])
+            log.warning("no face is found in %s, their centre is taken: %s", clips, names)
         if found.others:
             names = listed([(Path(path.name), reason) for path, reason in found.others])
             log.warning(
@@ -160,6 +178,7 @@ class ClipDataModule(LightningDataModule):
         looked = self._admit(found, stage)
         self.source = looked.source(self.recipe)
         self.skipped = looked.broken
+        self.faceless = looked.faceless
         bad = {clip.path for clip in looked.broken}
         self.everything = [clip for clip in found.clips if clip.path not in bad]
         self.sides = found.split.clips(self.everything)
@@ -168,16 +187,21 @@ class ClipDataModule(LightningDataModule):
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
 
     def _admit(self, found: Found, stage: str) -> LookedThrough:
+        if self.face == "crop":
+            detector = find_detector(self.face_detector)
+            self.recipe = replace(self.recipe, face_detector=detector)
         return admit(
             found.needed(stage, allow_missing_test_actors=self.allow_missing_test_actors),
             self.recipe,
             cache=self.cache,
             on_error=self.on_error,
+            face_missing=self.face_missing,
             workers=max(1, self.num_workers),
         )
 
     def split_record(self) -> dict[str, Any]:
         """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
+        detector = self.recipe.face_detector
         return {
             "name": self.split.name,
             "fold": self.split.fold,
@@ -185,6 +209,8 @@ class ClipDataModule(LightningDataModule):
             "hash": clips_hash(self.sides),
             "num_clips": {side: len(self.sides[side]) for side in SIDES},
             "skipped": [broken.path.name for broken in self.skipped],
+            "face_detector": detector and load_once(detector).version,
+            "faceless": [path.name for path in self.faceless],
         }
 
     def state_dict(self) -> dict[str, Any]:

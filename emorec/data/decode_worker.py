@@ -67,7 +67,11 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
         return {"error": error.reason}
     promised = squares.video_frames if span else squares.promised
     wrong = _whats_wrong(promised, squares.video_frames, remarks)
-    answer = {"error": wrong, "video_frames": squares.video_frames}
+    answer = {
+        "error": wrong,
+        "video_frames": squares.video_frames,
+        "face_frames": squares.face_frames,
+    }
     if wrong is None:
         frames_file = FramesFile(Path(request["frames_file"]), recipe.shape)
         try:

@@ -13,6 +13,6 @@ def listed(files: Sequence[tuple[Path, str]]) -> str:
     >>> listed([(Path("a.mp4"), "empty"), (Path("b.mp4"), "no video")])
     'a.mp4 (empty); b.mp4 (no video)'
     """
-    named = [f"{path} ({reason})" for path, reason in files[:MAX_LISTED]]
+    named = [f"{path} ({reason})" if reason else str(path) for path, reason in files[:MAX_LISTED]]
     rest = [f"and {len(files) - MAX_LISTED} more"] if len(files) > MAX_LISTED else []
     return "; ".join([*named, *rest])

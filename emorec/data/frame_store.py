@@ -258,4 +258,5 @@ def _entry(answer: Mapping[str, Any], slot: int | None) -> Entry:
         slot=None if error else slot,
         checksum=answer.get("checksum"),
         video_frames=answer.get("video_frames"),
+        face_frames=answer.get("face_frames"),
     )

@@ -1,8 +1,9 @@
 """Every clip is decoded once, before the first epoch: broken ones are found, and the frames of the others are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from emorec.data.clip import Clip
 from emorec.data.decode_pool import DecodePool
@@ -41,6 +42,23 @@ class LookedThrough:
             for (path, _), entry in self.entries.items()
             if entry.error is not None
         ]
+
+    @property
+    def faceless(self) -> list[Path]:
+        """The clips in which a face was looked for and none was found."""
+        return [
+            path
+            for (path, _), entry in self.entries.items()
+            if entry.face_frames == 0 and entry.error is None
+        ]
+
+    def without_faceless(self, reason: str) -> Self:
+        """The same with clips without a face among the broken ones."""
+        entries = {
+            each: replace(entry, error=reason) if entry.face_frames == 0 else entry
+            for each, entry in self.entries.items()
+        }
+        return replace(self, entries=entries)
 
     def source(self, recipe: Recipe) -> Source:
         """What gives the squares of the clips that can be used."""

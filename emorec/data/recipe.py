@@ -3,11 +3,13 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
 from emorec.data.decode import Decoder, decode, decoder_version
+from emorec.data.face import MARGIN, clip_box, crop_square, square_around
+from emorec.data.face_detector import FaceDetector, load_detector
 from emorec.data.resize import Frames, Resize, to_squares
 from emorec.data.sample import linspace_indices
 
@@ -23,11 +25,14 @@ class Squares:
         frames: (T, side, side, C) uint8, RGB.
         video_frames: Frames there were to choose from.
         promised: Frames that the file says it shows.
+        face_frames: Frames of the T in which the face was found that was cut out, 0 when there was none; `None` where
+            none was looked for.
     """
 
     frames: Frames
     video_frames: int
     promised: int
+    face_frames: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,8 @@ class Recipe:
         side: Of the squares, in pixels.
         resize: What becomes of pictures that are not square.
         decoder: The library that reads the video.
+        face_detector: What finds the face that is cut out (see `find_detector`); `None` keeps the whole picture, as do
+            clips in which no face is found.
 
     >>> Recipe(num_frames=10, side=256).shape
     (10, 256, 256, 3)
@@ -48,6 +55,7 @@ class Recipe:
     side: int
     resize: Resize = "shorter_side"
     decoder: Decoder = "decord"
+    face_detector: str | None = None
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
@@ -66,9 +74,16 @@ class Recipe:
     @property
     def name(self) -> str:
         """A file name that no other recipe has, with the version of the decoder in it."""
-        shaped_by = {"format": FORMAT, **self.plain(), "decoder": decoder_version(self.decoder)}
+        shaped_by = {
+            "format": FORMAT,
+            **self.plain(),
+            "decoder": decoder_version(self.decoder),
+            "face_detector": self.face_detector and load_once(self.face_detector).version,
+            "face_margin": self.face_detector and MARGIN,
+        }
         digest = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()
-        return f"{self.num_frames}x{self.side}-{self.resize}-{self.decoder}-{digest[:8]}"
+        picture = "face" if self.face_detector else self.resize
+        return f"{self.num_frames}x{self.side}-{picture}-{self.decoder}-{digest[:8]}"
 
     def squares(self, path: Path, span_seconds: tuple[float, float] | None = None) -> Squares:
         """Decodes a clip.
@@ -82,5 +97,17 @@ class Recipe:
         """
         sampler = partial(linspace_indices, num_frames=self.num_frames)
         decoded = decode(path, sampler, span_seconds, self.decoder)
-        frames = to_squares(decoded.frames, self.side, self.resize)
-        return Squares(frames, decoded.video_frames, decoded.promised)
+        frames, face_frames = decoded.frames, None
+        if self.face_detector:
+            face = clip_box(frames, load_once(self.face_detector))
+            face_frames = 0 if face.box is None else face.found
+            if face.box is not None:
+                frames = crop_square(frames, square_around(face.box))
+        squares = to_squares(frames, self.side, self.resize)
+        return Squares(squares, decoded.video_frames, decoded.promised, face_frames)
+
+
+@cache
+def load_once(found: str) -> FaceDetector:
+    """The detector, opened once in this process."""
+    return load_detector(found)

@@ -34,10 +34,11 @@ def to_squares(frames: Frames, side: int, resize: Resize = "shorter_side") -> Fr
     """
     if resize == "shorter_side":
         frames = central_square(frames)
+    # INTER_AREA averages what it shrinks, so fine texture does not turn into false edges; what it enlarges it blurs
+    how = cv2.INTER_AREA if max(frames.shape[1:3]) >= side else cv2.INTER_CUBIC
     squares = np.empty((len(frames), side, side, frames.shape[3]), dtype=np.uint8)
     for frame, square in zip(frames, squares, strict=True):
-        # INTER_AREA averages what it shrinks, so fine texture does not turn into false edges
-        cv2.resize(frame, (side, side), dst=square, interpolation=cv2.INTER_AREA)
+        cv2.resize(frame, (side, side), dst=square, interpolation=how)
     return squares
 
 
