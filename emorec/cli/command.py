@@ -66,8 +66,7 @@ def _call(command: str, arguments: Sequence[str]) -> None:
     description, place = FUNCTIONS[command]
     module, name = place.split(":")
     function = getattr(importlib.import_module(module), name)
-    parser = FunctionParser(command, description, function)
-    function(**parser.parse_args(list(arguments)).as_dict())
+    FunctionParser(command, description, function).call(arguments)
 
 
 def _near(command: str) -> str:

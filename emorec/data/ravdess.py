@@ -14,6 +14,9 @@ from emorec.data.clip import Clip
 from emorec.data.labels import EMOTIONS, SONG_EMOTIONS
 from emorec.errors import UserError
 
+ROOT_VARIABLE = "EMOREC_RAVDESS_ROOT"
+"""Names the folder once and for all."""
+
 MODALITIES = ("av", "video", "audio")
 CHANNELS = ("speech", "song")
 INTENSITIES = ("normal", "strong")

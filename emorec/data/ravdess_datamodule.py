@@ -5,11 +5,9 @@ from typing import Any, Literal
 
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.found import Found
-from emorec.data.ravdess import SINGERS, class_names, find_clips
+from emorec.data.ravdess import ROOT_VARIABLE, SINGERS, class_names, find_clips
 from emorec.data.split import SplitName, make_split
 from emorec.errors import UserError
-
-ROOT_VARIABLE = "EMOREC_RAVDESS_ROOT"
 
 
 class RavdessDataModule(ClipDataModule):

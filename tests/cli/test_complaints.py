@@ -152,7 +152,7 @@ def test_a_wrong_configuration_ends_in_one_line(
         ("synth clips --actor 3", "--actor: there is no such option, did you mean --actors?"),
         ("synth clips more", "more: there is no option before it"),
         ("synth clips --actors x", "actors is 'x': write numbers and ranges"),
-        ("doctor --data-root clips", "did you mean --data_root?"),
+        ("doctor --data_rot clips", "did you mean --data_root?"),
     ],
 )
 def test_the_plain_commands_complain_in_one_line_too(

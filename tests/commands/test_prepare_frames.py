@@ -1,0 +1,89 @@
+"""From an archive on a server to a training that decodes nothing any more."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emorec.cli import main
+from emorec.data import RavdessDataModule
+from emorec.data.ravdess_archives import archives_of
+from emorec.data.source import CachedSquares
+from emorec.data.zenodo import ZENODO_VARIABLE
+from tests import videos
+from tests.zenodo_server import zenodo, zipped
+
+SMALL = ("--num_frames", "3", "--image_size", "14")
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """An actor's archive whose clips are five videos in turn."""
+    folder = tmp_path_factory.mktemp("videos")
+    contents = [
+        videos.write_video(folder / f"{length}.mp4", length).read_bytes() for length in range(5, 10)
+    ]
+    (archive,) = archives_of([7], "speech")
+    clips = [
+        (f"Actor_07/{name}.mp4", contents[place % 5]) for place, name in enumerate(archive.clips())
+    ]
+    return {archive.name: zipped(clips)}
+
+
+@pytest.fixture
+def cache(
+    archives: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("EMOREC_RAVDESS_ROOT", str(tmp_path / "ravdess"))
+    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
+    with zenodo(archives) as server:
+        monkeypatch.setenv(ZENODO_VARIABLE, server.address)
+        yield tmp_path / "cache"
+
+
+def prepare(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    capsys.readouterr()
+    main(["prepare", "ravdess", "--actors", "7", *words])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_what_was_prepared_is_what_a_run_reads(
+    cache: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    *_, last = prepare(capsys, *SMALL)
+    assert last == f"frames of 60 of 60 clips are in {cache} (3 of 14 pixels each)"
+    module = RavdessDataModule(num_frames=3, image_size=14, num_workers=0)
+    caplog.clear()
+    looked = module._admit(module.find(), "predict")
+    assert not [text for text in caplog.messages if "decoded" in text]
+    source = looked.source(module.recipe)
+    assert isinstance(source, CachedSquares)
+    clip = module.find().clips[1]
+    assert videos.shown_indices(source(clip)) == [0, 2, 5]  # of six frames
+
+
+def test_a_second_call_says_that_all_is_there_and_takes_a_moment(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(capsys, *SMALL)
+    began = time.monotonic()
+    first, last = prepare(capsys, *SMALL)
+    assert time.monotonic() - began < 2
+    assert first.startswith("nothing to do: all 60 clips of 1 actor")
+    assert last.startswith("frames of 60 of 60 clips are in")
+
+
+def test_verify_looks_at_clips_and_frames(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(capsys, *SMALL)
+    whole, frames = prepare(capsys, "--verify")
+    assert whole.endswith("are there and whole")
+    assert frames.endswith(": no damaged clips")
+    (file,) = cache.glob("*.frames")
+    file.write_bytes(bytes(file.stat().st_size))
+    _, frames = prepare(capsys, "--verify")
+    assert frames.endswith(": 5 damaged clips")  # each of the five serves twelve names
+    prepare(capsys, *SMALL)
+    _, frames = prepare(capsys, "--verify")
+    assert frames.endswith(": no damaged clips")

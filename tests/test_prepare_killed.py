@@ -1,0 +1,105 @@
+"""`emorec prepare` is killed again and again, and what it leaves in the end is what an undisturbed call leaves."""
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from emorec.data.ravdess_archives import UNFINISHED, archives_of
+from emorec.data.zenodo import ZENODO_VARIABLE
+from tests.program import PATIENCE_SECONDS, started
+from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
+
+pytestmark = pytest.mark.slow
+
+NUM_KILLS = 20
+CLIP_BYTES = 500
+ARCHIVES = archives_of(range(1, 13), "speech")
+CLIPS = {
+    f"Actor_{name.actor:02d}/{name}.mp4": clip_content(str(name), CLIP_BYTES)
+    for archive in ARCHIVES
+    for name in archive.clips()
+}
+FILES = {archive.name: ravdess_zip(archive, CLIP_BYTES) for archive in ARCHIVES}
+
+
+@pytest.fixture
+def server() -> Iterator[ZenodoServer]:
+    with zenodo(FILES) as running:
+        running.bytes_a_second = 200_000
+        yield running
+
+
+def visible(files: dict[str, bytes]) -> dict[str, bytes]:
+    """What anybody who looks for clips can see."""
+    return {name: content for name, content in files.items() if "/." not in f"/{name}"}
+
+
+def prepare(root: Path, server: ZenodoServer) -> AbstractContextManager["Popen[str]"]:
+    words = ("--root", str(root), "--actors", "1-12", "--modality", "both")
+    environ = {**os.environ, "NO_PROXY": "127.0.0.1", ZENODO_VARIABLE: server.address}
+    return started("prepare", "ravdess", *words, "--cache", "none", cwd=root.parent, **environ)
+
+
+def num_clips(root: Path) -> int:
+    return len(list(root.glob("Actor_*/0*.mp4")))
+
+
+def half_unpacked(left: dict[str, bytes]) -> bool:
+    """Whether some actor has clips, but not all."""
+    counts = Counter(name[:8] for name in visible(left))
+    return any(count < 120 for count in counts.values())
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_killed_at_random_moments_and_gone_on_with_it_ends_as_if_undisturbed(
+    server: ZenodoServer, tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    root = tmp_path / "killed"
+    states, unfit = [], 0
+    while len(states) < NUM_KILLS:
+        # by turns: some bytes after the start, and some clips
+        bytes_then = server.sent + draw.randrange(sum(map(len, FILES.values())) // NUM_KILLS)
+        clips_then = min(num_clips(root) + draw.randrange(1, 12), len(CLIPS) - 1)
+        by_clips = len(states) % 2
+        with prepare(root, server) as process:
+            while process.poll() is None and (
+                num_clips(root) < clips_then if by_clips else server.sent < bytes_then
+            ):
+                time.sleep(0.002)
+            time.sleep(draw.random() * 0.02)
+            process.kill()
+            _, errors = process.communicate()
+        if (
+            process.returncode == 0
+        ):  # a slow machine looked away until all was done: once more from the start
+            unfit += 1
+            assert unfit < 4
+            shutil.rmtree(root)
+            continue
+        assert process.returncode == -signal.SIGKILL, errors
+        left = tree(root)
+        assert visible(left).items() <= CLIPS.items(), "something half-written looks whole"
+        states.append((any(name.endswith(".part") for name in left), half_unpacked(left)))
+    downloading, unpacking = (sum(state) for state in zip(*states, strict=True))
+    assert min(downloading, unpacking) >= NUM_KILLS // 4, "killed at too few different moments"
+
+    server.bytes_a_second = None
+    trees = []
+    for place in (root, tmp_path / "undisturbed"):
+        with prepare(place, server) as process:
+            output, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, errors
+        assert f"1,440 clips of 12 actors are in {place}" in output
+        assert not (place / UNFINISHED).exists()
+        trees.append(tree(place))
+    assert trees[0] == trees[1] == CLIPS

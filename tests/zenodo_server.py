@@ -1,0 +1,289 @@
+"""A server on 127.0.0.1 that speaks as much of Zenodo's API as emorec asks for, over small archives, and misbehaves."""
+
+import gzip
+import hashlib
+import io
+import json
+import random
+import re
+import struct
+import sys
+import threading
+import time
+import zipfile
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from emorec.data.ravdess_archives import RECORD, RavdessArchive
+
+PIECE_BYTES = 2048
+
+
+def clip_content(stem: str, num_bytes: int = 400) -> bytes:
+    """What the clip of a name holds: boxes of an mp4 with noise in them, and no pictures."""
+    noise = random.Random(stem).randbytes(num_bytes)
+    boxes = ((b"ftyp", b"isom\0\0\0\0"), (b"moov", bytes(8)), (b"mdat", noise))
+    return b"".join(struct.pack(">I4s", 8 + len(inside), kind) + inside for kind, inside in boxes)
+
+
+def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
+    """A zip file, the same at any time."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in members:
+            file.writestr(zipfile.ZipInfo(name), content)
+    return stream.getvalue()
+
+
+def ravdess_zip(archive: RavdessArchive, num_bytes: int = 400) -> bytes:
+    """An archive of RAVDESS as it comes, with clips of so many bytes."""
+    folder = f"Actor_{archive.actor:02d}/"
+    clips = (
+        (f"{folder}{name}.mp4", clip_content(str(name), num_bytes)) for name in archive.clips()
+    )
+    return zipped([(folder, b""), *clips])
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too, with its content."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if not path.is_dir()
+    }
+
+
+@dataclass
+class Answer:
+    """What the server is about to say.
+
+    Attributes:
+        content: All of the file.
+        status: Of HTTP.
+        headers: Of HTTP.
+        body: What is sent of the file.
+        drop_after: Bytes after which the line breaks.
+    """
+
+    content: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    drop_after: int | None = None
+
+
+Misbehaviour = Callable[[Answer], None]
+
+
+def drop(after: int) -> Misbehaviour:
+    """Breaks the line after so many bytes of the body."""
+
+    def spoil(answer: Answer) -> None:
+        answer.drop_after = after
+
+    return spoil
+
+
+def ignore_range(answer: Answer) -> None:
+    """Sends all of the file, whatever was asked for."""
+    answer.status, answer.body = 200, answer.content
+    answer.headers = {"Content-Length": str(len(answer.body))}
+
+
+def wrong_range(answer: Answer) -> None:
+    """Sends another part than was asked for, and says so."""
+    size = len(answer.content)
+    answer.status, answer.body = 206, answer.content[1:]
+    answer.headers = {
+        "Content-Length": str(size - 1),
+        "Content-Range": f"bytes 1-{size - 1}/{size}",
+    }
+
+
+def wrong_byte(answer: Answer) -> None:
+    """Changes the byte in the middle."""
+    middle = len(answer.body) // 2
+    changed = bytes([answer.body[middle] ^ 1])
+    answer.body = answer.body[:middle] + changed + answer.body[middle + 1 :]
+
+
+def announce(more: int) -> Misbehaviour:
+    """Says that the body is longer than it is, or shorter; what comes after that many bytes is not sent."""
+
+    def spoil(answer: Answer) -> None:
+        length = len(answer.body) + more
+        answer.headers["Content-Length"] = str(length)
+        answer.drop_after = min(length, len(answer.body))
+
+    return spoil
+
+
+def append(extra: bytes) -> Misbehaviour:
+    """Sends more than the file."""
+
+    def spoil(answer: Answer) -> None:
+        answer.body += extra
+        answer.headers["Content-Length"] = str(len(answer.body))
+
+    return spoil
+
+
+def without_length(answer: Answer) -> None:
+    """Does not say how long the body is; the end of the line is its end."""
+    del answer.headers["Content-Length"]
+    answer.drop_after = len(answer.body)
+
+
+def chunked(answer: Answer) -> None:
+    """Sends the body in chunks that tell their own length."""
+    del answer.headers["Content-Length"]
+    answer.headers["Transfer-Encoding"] = "chunked"
+    parts = [answer.body[start : start + 1000] for start in range(0, len(answer.body), 1000)]
+    answer.body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in [*parts, b""])
+
+
+def compressed(answer: Answer) -> None:
+    """Sends the body compressed, though nobody asked for that."""
+    answer.body = gzip.compress(answer.body)
+    answer.headers |= {"Content-Length": str(len(answer.body)), "Content-Encoding": "gzip"}
+
+
+def say(status: int, body: bytes = b"", **headers: str) -> Misbehaviour:
+    """Answers with a status and some text."""
+
+    def spoil(answer: Answer) -> None:
+        answer.status, answer.body = status, body
+        answer.headers = {"Content-Length": str(len(body))}
+        answer.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
+
+    return spoil
+
+
+@dataclass
+class ZenodoServer:
+    """A running server.
+
+    Attributes:
+        address: Where it is.
+        files: Name -> content of all files of the record.
+        misbehave: Name of a file ("" is the list of them) -> what it does wrong, one after the other; the last that
+            is marked in `always` for ever.
+        always: Name of a file -> what it does wrong each time.
+        asked: The name of each file that was asked for, and the range.
+        agents: What the clients called themselves.
+        bytes_a_second: How fast each answer comes; None is as fast as can be.
+        sent: Bytes of files that were sent in all.
+    """
+
+    address: str
+    files: dict[str, bytes]
+    misbehave: dict[str, deque[Misbehaviour]] = field(default_factory=lambda: defaultdict(deque))
+    always: dict[str, Misbehaviour] = field(default_factory=dict)
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)
+    bytes_a_second: float | None = None
+    sent: int = 0
+
+    def listing(self) -> bytes:
+        """The record, as Zenodo's API gives it."""
+        files = [
+            {
+                "id": hashlib.sha1(name.encode()).hexdigest(),
+                "key": name,
+                "size": len(content),
+                "checksum": f"md5:{hashlib.md5(content).hexdigest()}",
+                "links": {"self": self.url(name)},
+            }
+            for name, content in self.files.items()
+        ]
+        return json.dumps({"id": RECORD, "title": "RAVDESS", "files": files}).encode()
+
+    def url(self, name: str) -> str:
+        """Where the content of a file is."""
+        return f"{self.address}/api/records/{RECORD}/files/{name}/content"
+
+    def answer(self, path: str, asked_range: str | None) -> Answer:
+        """What is said to a request."""
+        if path == f"/api/records/{RECORD}":
+            name, content = "", self.listing()
+        else:
+            found = re.fullmatch(rf"/api/records/{RECORD}/files/([^/]+)/content", path)
+            name = found[1] if found else path
+            content = self.files.get(name, b"")
+        self.asked.append((name, asked_range))
+        answer = Answer(content, 200, {"Content-Length": str(len(content))}, content)
+        if name and name not in self.files:
+            say(404)(answer)
+        elif asked_range:
+            self._cut(answer, int(asked_range.removeprefix("bytes=").removesuffix("-")))
+        if name in self.always:
+            self.always[name](answer)
+        elif self.misbehave[name]:
+            self.misbehave[name].popleft()(answer)
+        return answer
+
+    @staticmethod
+    def _cut(answer: Answer, start: int) -> None:
+        size = len(answer.content)
+        if start >= size:
+            say(416, Content_Range=f"bytes */{size}")(answer)
+            return
+        answer.status, answer.body = 206, answer.content[start:]
+        answer.headers = {
+            "Content-Length": str(size - start),
+            "Content-Range": f"bytes {start}-{size - 1}/{size}",
+        }
+
+
+@contextmanager
+def zenodo(files: dict[str, bytes]) -> Iterator[ZenodoServer]:
+    """A server over some files, for as long as the context lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            server.agents.add(self.headers["User-Agent"])
+            answer = server.answer(self.path, self.headers["Range"])
+            with suppress(ConnectionError):  # the client was killed
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.send_body(answer)
+
+        def send_body(self, answer: Answer) -> None:
+            body = memoryview(answer.body)[: answer.drop_after]
+            for start in range(0, len(body), PIECE_BYTES):
+                piece = body[start : start + PIECE_BYTES]
+                self.wfile.write(piece)
+                server.sent += len(piece)
+                if server.bytes_a_second:
+                    time.sleep(len(piece) / server.bytes_a_second)
+            if answer.drop_after is not None:
+                self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            if not isinstance(sys.exc_info()[1], ConnectionError):  # of a client that was killed
+                super().handle_error(request, client_address)
+
+    with Server(("127.0.0.1", 0), Handler) as http:
+        server = ZenodoServer(f"http://127.0.0.1:{http.server_port}", files)
+        threading.Thread(
+            target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
+        try:
+            yield server
+        finally:
+            http.shutdown()
