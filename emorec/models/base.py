@@ -243,8 +243,9 @@ class ClipClassifier(LightningModule):
         self,
     ) -> tuple[list[Optimizer], list[LRSchedulerConfigType]]:
         kind = {"adam": Adam, "adamw": AdamW}[self.optimizer]
-        # A fused step unscales fp16 gradients itself, after they would have been clipped.
-        fused = self.device.type == "cuda" and not self.trainer.gradient_clip_val
+        # One pass over the weights instead of ten: up to a third of a small batch's time. It unscales fp16 gradients
+        # itself, after they would have been clipped.
+        fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = kind(trained, lr=self.lr, weight_decay=self.weight_decay, fused=fused or None)
         self.trainer.fit_loop.setup_data()  # else an endless run does not know the steps of an epoch
