@@ -76,6 +76,27 @@ def admit(
     return looked.without_faceless(NO_FACE) if face_missing == "skip" else looked
 
 
+def tell(looked: LookedThrough, others: Sequence[tuple[Path, str]]) -> None:
+    """Warns of clips that were left out or show no face, and of files that are no clips.
+
+    Args:
+        looked: The clips.
+        others: Files that the data set does not know, each with the reason.
+    """
+    broken, faceless = looked.broken, looked.faceless
+    if broken:
+        kind = "clip" if any(clip.reason == NO_FACE for clip in broken) else "broken clip"
+        clips = f"{len(broken)} {kind}{'s' * (len(broken) > 1)}"
+        log.warning("left out %s: %s", clips, list_broken(broken))
+    if faceless:
+        clips = f"{len(faceless)} of {len(looked.entries)} clips"
+        names = listed([(path, "") for path in faceless])
+        log.warning("no face is found in %s, their centre is taken: %s", clips, names)
+    if others:
+        clips = f"{len(others)} files are no clips of this data set and were not used"
+        log.warning("%s: %s", clips, listed([(Path(path.name), reason) for path, reason in others]))
+
+
 def list_broken(broken: Sequence[BrokenClip]) -> str:
     """Broken clips and what is wrong with them, on one line."""
     return listed([(clip.path, clip.reason) for clip in broken])

@@ -1,12 +1,9 @@
 """Clips on their sides become loaders. What every data set shares stands here; a data set adds how it is found."""
 
-import logging
 import os
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,24 +11,24 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
-from emorec.data.admit import FaceMissing, admit, list_broken
+from emorec.data.admit import FaceMissing, admit, tell
+from emorec.data.balance import draw_weights, loss_weights
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.decode import Decoder
+from emorec.data.device_dataset import DeviceDataset, finish_on_device
 from emorec.data.face_detector_file import find_detector
-from emorec.data.file_lists import listed
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.loader import make_loader
 from emorec.data.look_through import BrokenClip, LookedThrough
 from emorec.data.recipe import Recipe, load_once
+from emorec.data.resident import ResidentSquares, load_squares
 from emorec.data.resize import Resize, square_side
 from emorec.data.sampler import EpochSampler
 from emorec.data.source import DecodedSquares, Source
 from emorec.data.split import SIDES, Side, clips_hash
 from emorec.data.transform import Augment, ClipTransform
 from emorec.errors import UserError
-
-log = logging.getLogger(__name__)
 
 
 class ClipDataModule(LightningDataModule):
@@ -49,6 +46,8 @@ class ClipDataModule(LightningDataModule):
         cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all give the same frames.
+        resident: Keep all frames in the GPU's memory, or without a GPU in memory that processes share, when they fit.
+        augment_on: Crop and augment in the loader's "workers", or on the "device" that the network is on.
         face: "crop" cuts one square a clip around the face, "none" keeps the picture. It needs a cache.
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
             can be had.
@@ -73,6 +72,8 @@ class ClipDataModule(LightningDataModule):
         num_workers: int | None = None,
         cache: str = "auto",
         decoder: Decoder = "decord",
+        resident: bool = False,
+        augment_on: Literal["workers", "device"] = "workers",
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
@@ -96,6 +97,8 @@ class ClipDataModule(LightningDataModule):
             num_frames=num_frames, side=square_side(image_size), resize=resize, decoder=decoder
         )
         self.cache = cache
+        self.resident = resident
+        self.augment_on = augment_on
         self.face = face
         self.face_detector = face_detector
         self.face_missing: FaceMissing = face_missing
@@ -111,6 +114,7 @@ class ClipDataModule(LightningDataModule):
         self.skipped: list[BrokenClip] = []
         self.faceless: list[Path] = []
         self.source: Source = DecodedSquares(self.recipe)
+        self._on_device: ResidentSquares | None = None
         self._first_epoch = 0
 
     @classmethod
@@ -150,21 +154,7 @@ class ClipDataModule(LightningDataModule):
         found = self.find()
         function = self.trainer.state.fn if self.trainer else None
         looked = self._admit(found, function.value if function else "fit")
-        if looked.broken:
-            kind = "clip" if self.face == "crop" else "broken clip"
-            clips = f"{len(looked.broken)} {kind}{'s' * (len(looked.broken) > 1)}"
-            log.warning("left out %s: %s", clips, list_broken(looked.broken))
-        if looked.faceless:
-            clips = f"{len(looked.faceless)} of {len(looked.entries)} clips"
-            names = listed([(path, "") for path in looked.faceless])
-            log.warning("no face is found in %s, their centre is taken: %s", clips, names)
-        if found.others:
-            names = listed([(Path(path.name), reason) for path, reason in found.others])
-            log.warning(
-                "%d files are no clips of this data set and were not used: %s",
-                len(found.others),
-                names,
-            )
+        tell(looked, found.others)
 
     def setup(self, stage: str) -> None:
         """Finds, splits and looks through the clips that a stage needs.
@@ -185,6 +175,16 @@ class ClipDataModule(LightningDataModule):
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
+        if self.resident:
+            used = [clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]]
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            self._keep_in_memory(used or self.everything, device)
+
+    def _keep_in_memory(self, clips: Sequence[Clip], device: torch.device) -> None:
+        squares = load_squares(clips, self.source, device)
+        if squares is not None and device.type == "cpu":
+            self.source = squares
+        self._on_device = squares if device.type != "cpu" else None
 
     def _admit(self, found: Found, stage: str) -> LookedThrough:
         if self.face == "crop":
@@ -223,52 +223,73 @@ class ClipDataModule(LightningDataModule):
         self._first_epoch = state_dict["epoch"]
 
     @property
-    def class_counts(self) -> list[int]:
-        """Training clips of each class."""
-        counts = Counter(clip.label for clip in self.sides["train"])
-        return [counts[label] for label in range(self.num_classes)]
-
-    @property
     def class_weights(self) -> torch.Tensor | None:
-        """(K,) weights of the loss, inversely as frequent, mean 1 over the clips; `None` unless `balance` asks."""
-        if self.balance != "weights":
-            return None
-        counts = torch.tensor(self.class_counts, dtype=torch.float32)
-        return counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
+        """(K,) weights of the loss; `None` unless `balance` asks for them."""
+        return (
+            loss_weights(self.sides["train"], self.num_classes)
+            if self.balance == "weights"
+            else None
+        )
 
     def dataset(self, clips: Sequence[Clip], *, augment: Augment = False) -> ClipDataset:
         """The clips as the network sees them."""
         transform = ClipTransform(self.image_size, augment)
         return ClipDataset(clips, self.source, transform, self.seed)
 
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Crops and augments what arrived on the device as whole squares."""
+        del dataloader_idx
+        if not self._finished_on_device:
+            return batch
+        return finish_on_device(batch, self.image_size, self._on_device)
+
+    @property
+    def _finished_on_device(self) -> bool:
+        return self.augment_on == "device" or self._on_device is not None
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Training clips, shuffled and augmented by (seed, epoch)."""
-        dataset = self.dataset(self.sides["train"], augment=self.augment)
-        counts = self.class_counts
-        weights = [1 / counts[int(clip.label)] for clip in dataset.clips]  # type: ignore[arg-type]
+        clips = self.sides["train"]
         sampler = EpochSampler(
-            dataset,
+            self.dataset(clips),
             seed=self.seed,
-            weights=weights if self.balance == "sampler" else None,
+            weights=draw_weights(clips) if self.balance == "sampler" else None,
             num_replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
         )
         # the loader's workers begin before Lightning tells the sampler which epoch it is
         sampler.set_epoch(self._first_epoch)
-        return self._loader(dataset, sampler=sampler)
+        return self._loader(clips, sampler, augment=self.augment)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Validation clips in order."""
-        return self._loader(self.dataset(self.sides["val"]))
+        return self._loader(self.sides["val"])
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Test clips in order."""
-        return self._loader(self.dataset(self.sides["test"]))
+        return self._loader(self.sides["test"])
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Every clip of the folder, whatever its side."""
-        return self._loader(self.dataset(self.everything))
+        return self._loader(self.everything)
 
-    @property
-    def _loader(self) -> "partial[DataLoader[Any]]":
-        return partial(make_loader, batch_size=self.batch_size, num_workers=self.num_workers)
+    def _loader(
+        self,
+        clips: Sequence[Clip],
+        sampler: EpochSampler | None = None,
+        *,
+        augment: Augment = False,
+    ) -> DataLoader[Any]:
+        size = (self.recipe.num_frames, self.image_size, self.image_size, 3)
+        dataset, shape = self.dataset(clips, augment=augment), size
+        if self._finished_on_device:
+            transform, resident = dataset.transform, self._on_device
+            dataset = DeviceDataset(clips, self.source, transform, self.seed, resident)
+            shape = self.recipe.shape
+        return make_loader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            sampler=sampler,
+            shape=None if self._on_device else shape,
+        )

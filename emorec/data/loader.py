@@ -33,11 +33,15 @@ def make_loader(
     Raises:
         UserError: When there is not enough shared memory.
     """
+    # torch draws a seed for the processes, by default from the numbers that dropout draws from: then a run would depend
+    # on how many processes there are
+    own_numbers = torch.Generator()
     if num_workers == 0 or shape is None:
         return DataLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
+            generator=own_numbers,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -48,6 +52,7 @@ def make_loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
+        generator=own_numbers,
         num_workers=num_workers,
         persistent_workers=True,
         prefetch_factor=PREFETCH,

@@ -30,7 +30,7 @@ class ClipTransform:
     and a flip anew for every frame, which is what the seed study did.
 
     albumentations composes and draws. Its rotation, crop and flip are then done in one pass over the pixels: pass by
-    pass, each into new memory, they took three times as long.
+    pass, each into new memory, they took more than twice as long.
 
     Args:
         image_size: Side of the square result, in pixels.

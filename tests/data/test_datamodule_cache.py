@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from emorec.data import RavdessDataModule
+from emorec.data import RavdessDataModule, resident
 from emorec.data.source import CachedSquares, DecodedSquares
 from emorec.errors import UserError
 
@@ -70,3 +70,30 @@ def test_each_number_of_frames_has_frames_of_its_own(
     assert [path.name.partition("-")[0] for path in tmp_path.glob("*.frames")] == [
         f"{num_frames}x18"
     ]
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("options", [{"resident": True}, {"augment_on": "device"}])
+def test_where_frames_are_kept_and_augmented_changes_what_is_seen_by_rounding_at_most(
+    drawn_clips: Path, tmp_path: Path, options: dict[str, Any], num_workers: int
+) -> None:
+    plain = data(drawn_clips, cache=str(tmp_path), augment=True)
+    other = data(drawn_clips, cache=str(tmp_path), augment=True, num_workers=num_workers, **options)
+    for one, two in zip(plain.train_dataloader(), other.train_dataloader(), strict=True):
+        finished = other.on_after_batch_transfer(two, 0)
+        difference = (one["frames"].int() - finished["frames"].int()).abs()
+        assert difference.float().mean() < 1
+        assert difference.max() <= (0 if "resident" in options else 8)
+        assert torch.equal(one["index"], finished["index"])
+        assert set(finished) == {"frames", "label", "index"}
+
+
+def test_frames_that_do_not_fit_in_memory_stay_in_the_cache(
+    drawn_clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(resident, "room_on", lambda device: 1000)
+    assert isinstance(data(drawn_clips, cache=str(tmp_path), resident=True).source, CachedSquares)
+    assert [text for text in caplog.messages if "clips stay in the cache" in text]
