@@ -30,8 +30,8 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
         console.print(f"no frames are kept in {place}")
         return
     table = Table(title=f"decoded frames in {place}", title_justify="left")
-    table.add_column("name", overflow="fold")
-    for column in ("frames", "pixels", "clips", "broken", "size", "last filled"):
+    table.add_column("name", no_wrap=True)
+    for column in ("frames", "pixels", "clips", "broken", "size", "filled"):
         table.add_column(column, justify="right")
     for one in everything:
         table.add_row(
@@ -41,7 +41,7 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
             str(one.ready),
             str(one.broken),
             shown_size(one.num_bytes),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used)) if one.used else "never",
+            time.strftime("%Y-%m-%d", time.localtime(one.used)) if one.used else "never",
         )
     console.print(table)
     console.print(

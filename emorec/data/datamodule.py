@@ -25,7 +25,7 @@ from emorec.data.recipe import Recipe, load_once
 from emorec.data.resident import ResidentSquares, load_squares
 from emorec.data.resize import Resize, square_side
 from emorec.data.sampler import EpochSampler
-from emorec.data.source import DecodedSquares, Source
+from emorec.data.source import CachedSquares, DecodedSquares, Source
 from emorec.data.split import SIDES, Side, clips_hash
 from emorec.data.transform import Augment, ClipTransform
 from emorec.errors import UserError
@@ -46,7 +46,7 @@ class ClipDataModule(LightningDataModule):
         cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all give the same frames.
-        resident: Keep all frames in the GPU's memory, or without a GPU in memory that processes share, when they fit.
+        resident: Keep all cached frames in the GPU's memory, or without one in memory that processes share, if they fit.
         augment_on: Crop and augment in the loader's "workers", or on the "device" that the network is on.
         face: "crop" cuts one square a clip around the face, "none" keeps the picture. It needs a cache.
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
@@ -105,6 +105,10 @@ class ClipDataModule(LightningDataModule):
         self.augment: Augment = augment
         self.balance = balance
         self.batch_size = batch_size
+        if resident and cache == "none":
+            raise UserError(
+                "data.resident true needs a cache: choose --data.cache auto or a folder"
+            )
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.on_error = on_error
         self.allow_missing_test_actors = allow_missing_test_actors
@@ -175,12 +179,13 @@ class ClipDataModule(LightningDataModule):
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
-        if self.resident:
+        if self.resident and isinstance(self.source, CachedSquares):
             used = [clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]]
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             self._keep_in_memory(used or self.everything, device)
 
     def _keep_in_memory(self, clips: Sequence[Clip], device: torch.device) -> None:
+        self._on_device = None  # what an earlier stage kept there
         squares = load_squares(clips, self.source, device)
         if squares is not None and device.type == "cpu":
             self.source = squares

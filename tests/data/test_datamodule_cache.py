@@ -88,6 +88,11 @@ def test_where_frames_are_kept_and_augmented_changes_what_is_seen_by_rounding_at
         assert set(finished) == {"frames", "label", "index"}
 
 
+def test_keeping_frames_in_memory_needs_a_cache(drawn_clips: Path) -> None:
+    with pytest.raises(UserError, match=r"data.resident true needs a cache"):
+        data(drawn_clips, cache="none", resident=True)
+
+
 def test_frames_that_do_not_fit_in_memory_stay_in_the_cache(
     drawn_clips: Path,
     tmp_path: Path,
