@@ -5,8 +5,10 @@ takes some hundred bytes and cutting or flipping the file hits pictures.
 """
 
 import struct
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -22,8 +24,48 @@ GREY_STEP = 4
 SIZE = (96, 64)
 """Width and height in pixels."""
 
-_UPRIGHT = np.array([0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], dtype=">u4").tobytes()
-_QUARTER_TURN = np.array([0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000]).astype(">i4").tobytes()
+Look = Literal["grey", "colours", "gradient"]
+"""The lower half of a picture is noise of grey or of colours; or the whole picture is a gradient of colours."""
+
+
+def _matrix(right: int, down: int) -> bytes:
+    """How an mp4 says by which turn its pictures are shown upright: cosine and sine of the angle."""
+    turn = np.array([right, down, 0, -down, right, 0, 0, 0, 0x4000]) * 0x10000
+    return turn.astype(">i4").tobytes()
+
+
+_UPRIGHT = _matrix(1, 0)
+_TURNS = {90: _matrix(0, 1), 180: _matrix(-1, 0), 270: _matrix(0, -1)}
+
+
+def _x264(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
+    gops = f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop={int(open_gop)}"
+    settings = f"{gops}:bframes={bframes}:b-adapt=0:threads=1"
+    return {"x264-params": settings, "qp": "8", "preset": "veryfast"}
+
+
+def _x265(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
+    gops = f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop={int(open_gop)}"
+    settings = f"{gops}:bframes={bframes}:b-adapt=0:pools=none:frame-threads=1:log-level=none:qp=8"
+    return {"x265-params": settings, "preset": "veryfast"}
+
+
+def _vp9(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
+    # lag and alternate references make frames that are stored but never shown
+    hidden_frames = {"lag-in-frames": "16", "auto-alt-ref": "1"}
+    return {"g": str(gop), "crf": "8", "b": "0", "cpu-used": "5", **hidden_frames}
+
+
+def _av1(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
+    return {"g": str(gop), "crf": "8", "preset": "12", "svtav1-params": "lp=1"}
+
+
+_ENCODERS: dict[str, Callable[[int, int, bool], dict[str, str]]] = {
+    "libx264": _x264,
+    "libx265": _x265,
+    "libvpx-vp9": _vp9,
+    "libsvtav1": _av1,
+}
 
 
 def write_video(
@@ -38,19 +80,29 @@ def write_video(
     faststart: bool = True,
     sound: bool = False,
     still: bool = False,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    look: Look = "grey",
+    starts_ms: Sequence[int] | None = None,
 ) -> Path:
-    """An H.264 video; `faststart` puts the index before the pictures, `still` shows the first frame all the time."""
-    x264 = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={bframes}:b-adapt=0:open-gop={int(open_gop)}:threads=1"
+    """A video, H.264 unless another `codec` is named.
+
+    `faststart` puts the index before the pictures, `still` shows the first frame all the time, `starts_ms` says when
+    each frame starts instead of `fps`.
+    """
     flags = {"movflags": "faststart"} if faststart and path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=flags) as file:
-        video = file.add_stream(
-            "libx264", rate=fps, options={"x264-params": x264, "qp": "8", "preset": "veryfast"}
-        )
-        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        video = file.add_stream(codec, rate=fps, options=_ENCODERS[codec](gop, bframes, open_gop))
+        video.width, video.height, video.pix_fmt = *size, pixels
+        if starts_ms is not None:
+            video.codec_context.time_base = Fraction(1, 1000)
         audio = file.add_stream("aac", rate=16000, layout="mono") if sound else None
         for index in range(num_frames):
-            picture = _picture(0 if still else index, size)
-            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            picture = _picture(0 if still else index, size, look)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            if starts_ms is not None:
+                frame.pts, frame.time_base = starts_ms[index], Fraction(1, 1000)
+            file.mux(video.encode(frame))
         file.mux(video.encode())
         if audio is not None:
             _mux_sound(file, audio, num_frames / fps)
@@ -94,12 +146,25 @@ def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bo
     return path
 
 
-def turn(path: Path) -> Path:
-    """Marks the video as filmed with the camera on its side; the pictures stay as they are."""
+def turn(path: Path, degrees: int = 90) -> Path:
+    """Marks the video as filmed with the camera turned; the pictures stay as they are."""
     content = path.read_bytes()
     header = content.index(b"tkhd")
     place = content.index(_UPRIGHT, header)
-    path.write_bytes(content[:place] + _QUARTER_TURN + content[place + len(_QUARTER_TURN) :])
+    turned = _TURNS[degrees]
+    path.write_bytes(content[:place] + turned + content[place + len(turned) :])
+    return path
+
+
+def forget_display_order(path: Path) -> Path:
+    """Takes away when each frame is shown: what is left are times in the order in which frames are stored."""
+    path.write_bytes(path.read_bytes().replace(b"ctts", b"free").replace(b"edts", b"free"))
+    return path
+
+
+def change_format(path: Path) -> Path:
+    """Says that the pictures are in a format that does not exist."""
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"none"))
     return path
 
 
@@ -153,10 +218,15 @@ def shown_indices(frames: Frames) -> list[int]:
     return [round(float(level) / GREY_STEP) for level in flat]
 
 
-def _picture(index: int, size: tuple[int, int]) -> Frames:
+def _picture(index: int, size: tuple[int, int], look: Look) -> Frames:
     width, height = size
+    if look == "gradient":
+        across, down = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
+        colours = np.stack(np.broadcast_arrays(across, down, 1 - across * down), axis=2)
+        return (40 + 100 * colours + 2 * index).astype(np.uint8)
     picture = np.full((height, width, 3), GREY_STEP * index, dtype=np.uint8)
-    noise = np.random.default_rng(index).integers(0, 256, (height // 2, width, 1), dtype=np.uint8)
+    lower = (height // 2, width, 1 if look == "grey" else 3)
+    noise = np.random.default_rng(index).integers(0, 256, lower, dtype=np.uint8)
     picture[height - height // 2 :] = noise
     return picture
 

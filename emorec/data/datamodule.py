@@ -46,7 +46,7 @@ class ClipDataModule(LightningDataModule):
         cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all give the same frames.
-        resident: Keep all cached frames in the GPU's memory, or without one in memory that processes share, if they fit.
+        resident: Keep cached frames in the GPU's memory, or without one in memory that processes share, if they fit.
         augment_on: Crop and augment in the loader's "workers", or on the "device" that the network is on.
         face: "crop" cuts one square a clip around the face, "none" keeps the picture. It needs a cache.
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it

@@ -1,18 +1,19 @@
-"""A video file and wanted indices become frames. decord is imported here and nowhere else.
+"""A video file and wanted indices become frames; the library that decodes is chosen by name and imported late.
 
 Seeking gives wrong frames in silence: decord repeats a frame where a file promises more of them than it holds (every
 original of RAVDESS promises one too many), and takes a neighbour in open groups of pictures and in clips that were cut
-without encoding. Reading from the start to the end gives every frame, bit for bit as other decoders do, and tells where
-the frames end, for about a quarter more time at 10 frames of 100. So nothing here ever seeks.
+without encoding. Reading from the start to the end gives every frame, bit for bit the same from each library, tells
+where the frames end, and meets all damage on the way. So nothing here ever seeks.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import importlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import ModuleType
+from typing import Literal, Protocol, Self
 
-import decord
 import numpy as np
 import numpy.typing as npt
 
@@ -23,26 +24,23 @@ Frames = npt.NDArray[np.uint8]
 Sampler = Callable[[int], Sequence[int]]
 """Frames there are -> indices wanted, each below the frames there are; always the same ones for the same number."""
 
-Decoder = Literal["decord"]
+Decoder = Literal["decord", "torchcodec", "pyav"]
+
+PACKAGES: Mapping[Decoder, tuple[str, ...]] = {
+    "decord": ("decord", "decord2"),
+    "torchcodec": ("torchcodec",),
+    "pyav": ("av",),
+}
+"""Under which names a decoder can be installed."""
 
 NO_FRAME = "damaged: none of its frames can be decoded"
+NO_PICTURES = "there are no pictures in it"
+NOT_A_VIDEO = "not a video, or cut off so that its index is missing"
+CUT_OFF = "damaged or cut off: it can't be read to its end"
+UNKNOWN_FORMAT = "can't decode this format (is it AV1?)"
 
 TIME_TOLERANCE_SECONDS = 1e-3
 """Times come as 32-bit floats; no two frames are that close."""
-
-# What is wrong is raised; what FFmpeg remarks beside that would only tear up the progress bar.
-decord.logging.set_level(decord.logging.QUIET)
-
-
-def decoder_version(decoder: Decoder) -> str:
-    """Name and version of a decoder."""
-    return f"{decoder} {version(decoder)}"
-
-
-def hear_damage(decoder: Decoder) -> None:
-    """Lets the decoder's FFmpeg write what it has to remark to the standard error stream."""
-    del decoder
-    decord.logging.set_level(decord.logging.ERROR)
 
 
 class ClipError(UserError):
@@ -88,6 +86,53 @@ class VideoLength:
     decodable: int
 
 
+class Reader(Protocol):
+    """A video that was opened by one of the libraries."""
+
+    @property
+    def frames_in_file(self) -> int:
+        """Frames in the file, with those that it hides."""
+
+    @property
+    def promised(self) -> int:
+        """Frames that the file says it shows."""
+
+    @property
+    def starts(self) -> npt.NDArray[np.float64]:
+        """Seconds from the first frame shown to the start of each; empty for a format that keeps no times."""
+
+    def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
+        """Reads from the first frame up to `stop`: the frames to keep by their index, and how many there are.
+
+        Raises:
+            ClipError: When decoding fails on the way.
+        """
+
+
+def decoder_version(decoder: Decoder) -> str:
+    """Name and version of a decoder, without importing it.
+
+    Raises:
+        UserError: When it is not installed.
+    """
+    for package in PACKAGES[decoder]:
+        try:
+            return f"{package} {metadata.version(package)}"
+        except metadata.PackageNotFoundError:
+            pass
+    extra = "" if decoder == "decord" else f"[{decoder}]"
+    raise UserError(f"{decoder} is not installed: pip install 'emorec{extra}'")
+
+
+def hear_damage(decoder: Decoder) -> None:
+    """Lets the decoder's FFmpeg write what it has to remark to the standard error stream; else decoders are silent.
+
+    Raises:
+        UserError: When the decoder can't be used.
+    """
+    _library(decoder).hear_damage()
+
+
 def decode(
     path: Path,
     sampler: Sampler,
@@ -103,30 +148,32 @@ def decode(
         sampler: Chooses from the frames that can be decoded (which may be fewer than the file promises).
         span_seconds: Lets it choose only from the frames that start in this half-open span, counted from the first
             frame of the video.
-        decoder: The library that reads the file.
+        decoder: The library that reads the file. All give the same frames, bit for bit, but for the colours of videos
+            of more than 8 bits or of an odd size: there FFmpeg's versions differ by up to 3 of 255 levels, by more
+            only where two colours meet.
 
     Raises:
         ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
+        UserError: When the decoder can't be used.
     """
-    del decoder
-    reader = _open(path)
-    starts = _shown_starts(reader)
-    first, stop = 0, len(reader)
+    reader = _open(path, decoder)
+    first, stop = 0, reader.frames_in_file
     if span_seconds is not None:
-        first, stop = _span(path, starts, span_seconds)
+        first, stop = _span(path, reader.starts, span_seconds)
 
     def wanted(end: int) -> list[int]:
         return [first + int(index) for index in sampler(end - first)]
 
-    ends = likely_ends(promised=len(reader), shown=len(starts), first=first, stop=stop)
-    kept, end = _read(path, reader, {index for end in ends for index in wanted(end)}, stop)
+    ends = _likely_ends_of(reader, first, stop)
+    # the last frame before a likely end, wanted or not, lets the reader see that the end is there
+    kept, end = reader.read({index for end in ends for index in (*wanted(end), end - 1)}, stop)
     if end <= first:
         raise ClipError.of(path, NO_FRAME if span_seconds is None else _no_frame_in(span_seconds))
     indices = wanted(end)
     if not kept.keys() >= set(indices):
-        kept, _ = _read(path, _open(path), set(indices), stop)
+        kept, _ = reader.read(set(indices), end)
     frames = np.stack([kept[index] for index in indices])
-    return DecodedClip(frames, indices, end - first, len(starts) or len(reader))
+    return DecodedClip(frames, indices, end - first, reader.promised)
 
 
 def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
@@ -136,12 +183,12 @@ def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
 
     Raises:
         ClipError: When the file can't be read, is no video, or is damaged.
+        UserError: When the decoder can't be used.
     """
-    del decoder
-    reader = _open(path)
-    shown = len(_shown_starts(reader)) or len(reader)
-    _, decodable = _read(path, reader, set(), len(reader))
-    return VideoLength(shown, decodable)
+    reader = _open(path, decoder)
+    ends = _likely_ends_of(reader, 0, reader.frames_in_file)
+    _, decodable = reader.read({end - 1 for end in ends}, reader.frames_in_file)
+    return VideoLength(reader.promised, decodable)
 
 
 def likely_ends(*, promised: int, shown: int, first: int, stop: int) -> set[int]:
@@ -167,7 +214,20 @@ def likely_ends(*, promised: int, shown: int, first: int, stop: int) -> set[int]
     return {end for end in ends if end > first}
 
 
-def _open(path: Path) -> Any:
+def decoding_fails(path: Path, index: int, frames_in_file: int) -> ClipError:
+    """The error for a video whose frames can be decoded up to, but not with, that index."""
+    reason = f"damaged or cut off: decoding fails after {index} of {frames_in_file} frames"
+    return ClipError.of(path, reason if index else NO_FRAME)
+
+
+def other_decoder(path: Path, decoder: Decoder, why: str) -> ClipError:
+    """The error for a video that another decoder may read, and why this one can't."""
+    others = " or ".join(other for other in PACKAGES if other != decoder)
+    return ClipError.of(path, f"{decoder_version(decoder)} {why}: choose data.decoder {others}")
+
+
+def _open(path: Path, decoder: Decoder) -> Reader:
+    library = _library(decoder)
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
@@ -175,26 +235,23 @@ def _open(path: Path) -> Any:
         raise ClipError.of(path, f"can't be read: {error.strerror}") from error
     if empty:
         raise ClipError.of(path, "the file is empty")
+    reader: Reader = library.Reader(path)
+    return reader
+
+
+def _library(decoder: Decoder) -> ModuleType:
     try:
-        # an absolute path, for FFmpeg takes what stands before a colon for a protocol; the tolerance (0 would mean any)
-        # makes the reader say when it has no further frame instead of repeating one
-        return decord.VideoReader(str(path.absolute()), num_threads=1, fault_tol=1e-9)
-    except (decord.DECORDError, RuntimeError, AssertionError, UnicodeError) as error:
-        raise ClipError.of(path, _why_not_opened(str(error))) from error
+        return importlib.import_module(f"emorec.data.decode_{decoder}")
+    except (ImportError, OSError, RuntimeError) as error:
+        installed = decoder_version(decoder)
+        why = str(error).strip().partition("\n")[0]
+        raise UserError(f"{installed} is installed but can't be loaded: {why}") from error
 
 
-def _why_not_opened(message: str) -> str:
-    if "cannot find video stream" in message:
-        return "there are no pictures in it"
-    if "Error reading" in message:
-        return "not a video, or cut off so that its index is missing"
-    return "damaged or cut off: it can't be read to its end"
-
-
-def _shown_starts(reader: Any) -> npt.NDArray[np.float64]:
-    """When each frame that the file does not hide starts, in seconds; empty for a format that keeps no times."""
-    starts = reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(np.float64)
-    return starts[starts >= 0]  # type: ignore[no-any-return]
+def _likely_ends_of(reader: Reader, first: int, stop: int) -> set[int]:
+    return likely_ends(
+        promised=reader.frames_in_file, shown=reader.promised, first=first, stop=stop
+    )
 
 
 def _span(
@@ -208,24 +265,3 @@ def _span(
 
 def _no_frame_in(span_seconds: tuple[float, float]) -> str:
     return f"no frame starts between {span_seconds[0]:g} s and {span_seconds[1]:g} s"
-
-
-def _read(
-    path: Path, reader: Any, keep: Collection[int], stop: int
-) -> tuple[dict[int, Frames], int]:
-    """The frames to keep by their index, and how many frames before `stop` there are."""
-    kept: dict[int, Frames] = {}
-    for index in range(stop):
-        try:
-            frame = reader.next()
-        except (StopIteration, decord.DECORDLimitReachedError):
-            return kept, index
-        except decord.DECORDError as error:
-            reason = f"damaged or cut off: decoding fails after {index} of {len(reader)} frames"
-            raise ClipError.of(path, reason if index else NO_FRAME) from error
-        if frame.shape[2] != 3:
-            # seen where FFmpeg's padding of a row is as wide as the picture: turned videos below 64 pixels
-            raise ClipError.of(path, f"its frames decode to {frame.shape[2]} channels instead of 3")
-        if index in keep:
-            kept[index] = frame.asnumpy()
-    return kept, stop
