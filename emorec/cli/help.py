@@ -9,7 +9,16 @@ EXPERIMENTS = {
 """Commands of Lightning's trainer, one line each."""
 
 FUNCTIONS = {
+    "prepare": (
+        "Download RAVDESS, check it, and make it ready for training.",
+        "emorec.commands.prepare:prepare",
+    ),
     "synth": ("Draw a small RAVDESS-shaped data set.", "emorec.commands.synth:synth"),
+    "cache": (
+        "List the decoded frames that are kept, or remove them.",
+        "emorec.commands.cache:cache",
+    ),
+    "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",
@@ -59,6 +68,8 @@ FIT_OPTIONS = (
     ("--data.num_frames N", "frames a clip: 6, 10, 16 or any other number"),
     ("--data.image_size N", "pixels a side: 224, 112, ..."),
     ("--data.augment KIND", "false, true or per_frame"),
+    ("--data.face crop", "cut out the face"),
+    ("--data.cache WHERE", "keep decoded frames: auto, none or a folder"),
     ("--data.balance KIND", "none, weights or sampler"),
     ("--data.batch_size N", "clips a step and process"),
     ("--data.num_workers N", "loader processes"),

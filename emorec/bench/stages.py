@@ -1,0 +1,97 @@
+"""The parts of a training's way from video to network, each measured without the others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle
+
+import numpy as np
+
+from emorec.bench.speed import clips_per_second, loader_speed, one_thread
+from emorec.data import ClipDataModule
+from emorec.data.clip import Clip
+from emorec.data.dataset import ClipDataset
+from emorec.data.loader import make_loader
+from emorec.data.source import DecodedSquares, Source
+from emorec.data.transform import Augment, ClipTransform
+
+Measure = Callable[[float], float]
+"""Measures for so many seconds and returns clips a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of the way that can be measured alone.
+
+    Attributes:
+        name: In the JSON file.
+        words: In the table.
+        measure: What does it.
+    """
+
+    name: str
+    words: str
+    measure: Measure
+
+
+def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
+    """Everything before the device.
+
+    Args:
+        data: Set up for training.
+        filmed: The clips to decode.
+    """
+    decoded = DecodedSquares(data.recipe)
+    stages = [
+        Stage("decode", "decode, one core", partial(source_speed, decoded, filmed)),
+        Stage(
+            "decode_workers",
+            f"decode, {shown_workers(data)}",
+            partial(on_the_fly_speed, data, decoded, filmed, augment=False),
+        ),
+        Stage(
+            "loader",
+            f"loader, {shown_workers(data)}",
+            lambda seconds: loader_speed(data.train_dataloader(), seconds),
+        ),
+    ]
+    if not isinstance(data.source, DecodedSquares):
+        read = partial(source_speed, data.source, data.sides["train"])
+        stages.insert(2, Stage("cache_read", "cache read, one core", read))
+    return stages
+
+
+def source_speed(source: Source, clips: Sequence[Clip], seconds: float) -> float:
+    """How fast one core gets the squares of clips, in any order."""
+    order = np.random.default_rng(0).permutation(len(clips)).tolist()
+    mixed = cycle([clips[index] for index in order])
+
+    def get_one() -> int:
+        source(next(mixed))
+        return 1
+
+    with one_thread():
+        return clips_per_second(get_one, seconds)
+
+
+def on_the_fly_speed(
+    data: ClipDataModule,
+    source: Source,
+    clips: Sequence[Clip],
+    seconds: float,
+    *,
+    augment: Augment,
+) -> float:
+    """How fast the loader's workers are with squares from another source."""
+    dataset = ClipDataset(clips, source, ClipTransform(data.image_size, augment), data.seed)
+    # batches of one: with slow sources a larger one would take longer than is measured
+    shape = (data.recipe.num_frames, data.image_size, data.image_size, 3)
+    loader = make_loader(dataset, batch_size=1, num_workers=data.num_workers, shape=shape)
+    with one_thread():
+        return loader_speed(loader, seconds)
+
+
+def shown_workers(data: ClipDataModule) -> str:
+    """How many processes load, in words."""
+    workers = data.num_workers
+    return f"{workers} worker{'s' * (workers > 1)}" if workers else "no workers"

@@ -1,0 +1,73 @@
+"""`emorec bench`: where the time of a training goes, and what the ways of keeping frames cost."""
+
+import importlib
+from collections.abc import Sequence
+
+from emorec.cli.function_parser import FunctionParser
+from emorec.errors import UserError
+
+PARTS = {
+    "storage": (
+        "Compare the ways of keeping decoded frames: disk, writing, reading.",
+        "emorec.bench.storage:storage",
+    ),
+    "memory": (
+        "Watch whether memory stays flat over many clips and epochs.",
+        "emorec.bench.memory:memory",
+    ),
+    "scale": (
+        "Measure whether the time grows in proportion to the clips.",
+        "emorec.bench.scale:scale",
+    ),
+}
+"""Further measurements, which need no network: one line, and the function that does it."""
+
+HELP = """\
+usage: emorec bench [--config FILE] [options]
+       emorec bench storage|memory|scale [options]
+
+Measure where the time of a training goes: decoding, cache, loader, copying,
+network, and all of it together, side by side and in turns. Nothing is trained
+or saved, and no weights are loaded: a step takes as long with any.
+
+  -c, --config FILE       Of an experiment, as for emorec fit
+  --data.root DIR         Where RAVDESS was unzipped; else clips are drawn
+  --data.num_workers N    And all other options of emorec fit
+  --seconds S             How long each stage is measured in a round (2)
+  --rounds N              How often all stages are measured (3); medians count
+  --baseline              Measure what people do without a cache, too: JPEG
+                          files and PIL; OpenCV, PyAV, torchcodec on the fly
+  --originals DIR         Folder of videos for --baseline to decode, such as
+                          RAVDESS as it is distributed
+  --out FILE              JSON file, replaced (lightning_logs/bench.json)
+
+emorec bench --help-all lists every option.
+emorec bench storage, memory and scale need no network; --help tells more.
+"""
+
+
+def bench(words: Sequence[str]) -> None:
+    """Measures what the words after `emorec bench` ask for.
+
+    Args:
+        words: As they were typed.
+
+    Raises:
+        UserError: For a mistake of the user.
+        SystemExit: After the help.
+    """
+    part = words[0] if words and not words[0].startswith("-") else None
+    if part is not None and part not in PARTS:
+        raise UserError(f"no measurement {part!r}: emorec bench, or emorec bench {'|'.join(PARTS)}")
+    if part is not None:
+        line, place = PARTS[part]
+        module, name = place.split(":")
+        function = getattr(importlib.import_module(module), name)
+        FunctionParser(f"bench {part}", line, function).call(words[1:])
+        return
+    if set(words) & {"-h", "--help"}:
+        print(HELP, end="")
+        raise SystemExit(0)
+    from emorec.bench.experiment import run  # late: it imports torch and Lightning
+
+    run(["--help" if word == "--help-all" else word for word in words])

@@ -1,0 +1,98 @@
+"""A network and a data module whose slowness is chosen."""
+
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from emorec.bench.experiment import ENDLESS
+from emorec.data import RavdessDataModule
+from emorec.data.source import Source
+from emorec.models import ClipClassifier
+
+
+def nothing() -> None:
+    """Takes no time."""
+
+
+class MeanColour(ClipClassifier):
+    """A network that costs next to nothing, and what is done for each clip besides."""
+
+    def __init__(self, *, delay: Callable[[], None] = nothing, **training: Any) -> None:
+        super().__init__(num_frames=2, image_size=16, **training)
+        self.delay = delay
+        self.head = nn.Linear(3, self.num_classes)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        for _ in frames:
+            self.delay()
+        logits: Tensor = self.head(frames.float().mean(dim=(1, 3, 4)) / 255)
+        return logits
+
+
+class Delayed:
+    """A source or a transform that does something else before."""
+
+    def __init__(self, before: Callable[[], None], inner: Any) -> None:
+        self.before = before
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.before()
+        return self.inner(*arguments)
+
+
+class DelayedData(RavdessDataModule):
+    """Drawn clips, and what is done for each of them besides, when it is read or when it is augmented."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        read: Callable[[], None] = nothing,
+        augment: Callable[[], None] = nothing,
+        num_workers: int = 0,
+        cache: str = "auto",
+    ) -> None:
+        super().__init__(
+            root=root,
+            num_frames=2,
+            image_size=16,
+            augment=True,
+            batch_size=8,
+            num_workers=num_workers,
+            cache=cache,
+        )
+        self.on_read = read
+        self.on_augment = augment
+
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        if self.on_read is not nothing:
+            source: Source = Delayed(self.on_read, self.source)
+            self.source = source
+
+    def dataset(self, clips: Any, **arguments: Any) -> Any:
+        dataset = super().dataset(clips, **arguments)
+        if self.on_augment is not nothing:
+            dataset.transform = Delayed(self.on_augment, dataset.transform)
+        return dataset
+
+
+def endless_trainer() -> Trainer:
+    """On the CPU, and as silent as `emorec bench` makes it."""
+    return Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=ENDLESS,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

@@ -1,0 +1,106 @@
+"""A measured training: what is slow is named, and times are those of a stopwatch."""
+
+import json
+import multiprocessing
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from emorec.bench.measure import measure
+from emorec.bench.report import Report
+from emorec.bench.speed import Speed
+from tests.bench.conftest import Stopwatch
+from tests.bench.networks import DelayedData, MeanColour, endless_trainer, nothing
+
+pytestmark = pytest.mark.slow
+
+STAGES = ["decode", "decode_workers", "cache_read", "loader", "network", "end_to_end"]
+
+
+def measured(root: Path, *, network: Callable[[], None] = nothing, **data: Any) -> Report:
+    model = MeanColour(delay=network)
+    clips = DelayedData(str(root), **data)
+    return measure(endless_trainer(), model, clips, seconds=0.01, rounds=1)
+
+
+@pytest.mark.parametrize(
+    ("slow", "stage", "words"),
+    [
+        ("network", "network", "the network is the bottleneck: training runs at 100 %"),
+        ("read", "cache_read", r"1000\.\d go to reading from the cache"),
+        ("augment", "augment", r"999\.\d go to cropping, augmenting and batching"),
+    ],
+)
+def test_what_takes_a_second_a_clip_is_named(
+    drawn_clips: Path, stopwatch: Stopwatch, slow: str, stage: str, words: str
+) -> None:
+    what_is_slow: dict[str, Any] = {slow: stopwatch.second}
+    verdict = measured(drawn_clips, **what_is_slow).verdict
+    assert verdict.stage == stage
+    assert re.search(words, verdict.sentence)
+
+
+def test_without_a_cache_nothing_is_read_from_one(drawn_clips: Path) -> None:
+    report = measured(drawn_clips, cache="none")
+    assert "cache_read" not in report.speeds
+    assert report.setting["cached"] is False
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_end_to_end_takes_the_time_of_loader_and_network_together(
+    drawn_clips: Path, stopwatch: Stopwatch, rounds: int
+) -> None:
+    model = MeanColour(delay=stopwatch.second)
+    data = DelayedData(str(drawn_clips), augment=stopwatch.second)
+    report = measure(endless_trainer(), model, data, seconds=0.01, rounds=rounds)
+    speeds = report.speeds
+    assert speeds["end_to_end"].samples == pytest.approx([0.5] * rounds, rel=0.01)
+    assert speeds["network"].samples == pytest.approx([1.0] * rounds, rel=0.01)
+    assert speeds["loader"].samples == pytest.approx([1.0] * rounds, rel=0.01)
+    assert (report.share, report.verdict.stage) == (pytest.approx(0.5, rel=0.01), "workers")
+
+
+def test_a_report_holds_what_its_documentation_names(drawn_clips: Path) -> None:
+    plain = json.loads(json.dumps(measured(drawn_clips).plain()))
+    assert list(plain) == [
+        *("format", "machine", "setting", "stages", "share_of_network", "bottleneck"),
+        *("gpu_busy", "ratios"),
+    ]
+    assert list(plain["stages"]) == STAGES
+    for speed in plain["stages"].values():
+        assert len(speed["samples"]) == 1
+        assert speed["lowest"] == speed["clips_per_second"] == speed["highest"] > 0
+    alone, together = (plain["stages"][name]["clips_per_second"] for name in STAGES[-2:])
+    assert plain["share_of_network"] == pytest.approx(together / alone)
+    assert plain["setting"]["network"] == "MeanColour"
+    assert plain["setting"]["clips"] == 160
+    assert plain["machine"]["torch"] == torch.__version__
+    assert plain["gpu_busy"] is None
+
+
+def test_workers_are_measured_too_and_all_of_them_end(drawn_clips: Path) -> None:
+    report = measured(drawn_clips, num_workers=2)
+    assert report.words["loader"] == "loader, 2 workers"
+    assert report.speeds["loader"].median > 0
+    assert multiprocessing.active_children() == []
+
+
+def test_what_is_measured_is_a_training(drawn_clips: Path) -> None:
+    model = MeanColour()
+    before = model.head.weight.detach().clone()
+    data = DelayedData(str(drawn_clips))
+    measure(endless_trainer(), model, data, seconds=0.01, rounds=1)
+    assert not torch.equal(model.head.weight, before)
+    assert model.head.weight.isfinite().all()
+
+
+def test_the_median_of_the_rounds_counts_each_beside_its_own(drawn_clips: Path) -> None:
+    report = measured(drawn_clips)
+    speeds = {**report.speeds, "network": Speed((10.0, 100.0)), "end_to_end": Speed((9.0, 70.0))}
+    two = Report(machine=report.machine, setting=report.setting, speeds=speeds, words=report.words)
+    assert two.share == pytest.approx(0.8)  # between 0.9 and 0.7; of the medians it would be 0.72
+    assert two.unsteadiness == pytest.approx(10.0)

@@ -1,0 +1,89 @@
+"""Clips a second are counted as a stopwatch would."""
+
+from typing import Any
+
+import cv2
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from emorec.bench.speed import Speed, clips_per_second, loader_speed, one_thread, over_epochs
+from tests.bench.conftest import Stopwatch
+
+
+def test_work_is_measured_for_at_least_so_many_seconds(stopwatch: Stopwatch) -> None:
+    pieces = []
+
+    def work() -> int:
+        pieces.append(stopwatch.now)
+        stopwatch.now += 0.4
+        return 8
+
+    assert clips_per_second(work, 1.0) == pytest.approx(8 / 0.4, rel=0.01)
+    assert len(pieces) == 1 + 3  # a warm-up, then until a second is over
+
+
+def test_what_is_still_to_be_finished_counts_as_work(stopwatch: Stopwatch) -> None:
+    def ask() -> int:
+        stopwatch.now += 0.5
+        return 10
+
+    # the device works on for a second after the last of two pieces was asked for
+    speed = clips_per_second(ask, 1.0, finish=stopwatch.second)
+    assert speed == pytest.approx(20 / 2.0, rel=0.01)
+
+
+def test_one_piece_is_measured_however_long_it_takes(stopwatch: Stopwatch) -> None:
+    def work() -> int:
+        stopwatch.now += 60
+        return 6
+
+    assert clips_per_second(work, 0.1, warm_up=0) == pytest.approx(0.1, rel=0.01)
+
+
+def test_a_speed_says_how_far_its_measurements_lie_apart() -> None:
+    assert Speed((3.0, 1.0, 100.0, 5.0)).plain() == {
+        "clips_per_second": 4.0,
+        "lowest": 1.0,
+        "highest": 100.0,
+        "samples": [3.0, 1.0, 100.0, 5.0],
+    }
+
+
+class CountedSampler:
+    """Two positions an epoch: the epoch's number and that of ten epochs later."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Any:
+        return iter([self.epoch, self.epoch + 10])
+
+    def __len__(self) -> int:
+        return 2
+
+
+def test_one_epoch_follows_another_each_in_its_own_order() -> None:
+    loader: DataLoader[Any] = DataLoader(range(100), batch_size=None, sampler=CountedSampler())  # type: ignore[arg-type]
+    batches = over_epochs(loader)
+    assert [int(next(batches)) for _ in range(6)] == [0, 10, 1, 11, 2, 12]
+
+
+def test_a_loader_s_speed_counts_clips_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emorec.bench.speed.over_epochs", lambda _: iter([{"label": [0] * 4}] * 9))
+    monkeypatch.setattr(
+        "emorec.bench.speed.clips_per_second", lambda work, *rest, **more: (work(), *rest, more)
+    )
+    for num_workers, warm_up in ((0, 1), (2, 2)):  # each worker makes its first batch unmeasured
+        loader: DataLoader[Any] = DataLoader(range(9), num_workers=num_workers)  # type: ignore[arg-type]
+        assert loader_speed(loader, 2.5) == (4, 2.5, {"warm_up": warm_up})
+
+
+def test_one_thread_gives_back_what_it_took() -> None:
+    before = (torch.get_num_threads(), cv2.getNumThreads())
+    with one_thread():
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == before
