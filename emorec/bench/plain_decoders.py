@@ -1,7 +1,8 @@
 """How people decode clips in a data set of their own: three libraries, each used plainly."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +94,20 @@ def _in_order(path: Path, kept: dict[int, Any], wanted: list[int]) -> Frames:
 PLAIN_DECODERS: dict[str, tuple[str, Decode]] = {
     "opencv": ("cv2", with_opencv),
     "pyav": ("av", with_pyav),
-    "torchcodec": ("torchcodec", with_torchcodec),
+    "torchcodec": ("torchcodec.decoders", with_torchcodec),
 }
-"""Name -> the package that is imported, and the function."""
+"""Name -> what is imported, and the function."""
 
 
 def installed_decoders() -> dict[str, Decode]:
-    """Those whose package is there.
+    """Those whose package is there and finds what it needs.
 
     >>> "opencv" in installed_decoders()
     True
     """
-    return {
-        name: decode for name, (package, decode) in PLAIN_DECODERS.items() if find_spec(package)
-    }
+    there = {}
+    for name, (package, decode) in PLAIN_DECODERS.items():
+        with suppress(ImportError, RuntimeError, OSError):  # torchcodec without FFmpeg
+            import_module(package)
+            there[name] = decode
+    return there

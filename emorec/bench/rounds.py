@@ -101,13 +101,12 @@ class Rounds(Callback):
         trainer.should_stop = True
 
     def _look_at_gpu(self, device: torch.device) -> None:
-        now = time.perf_counter()
-        if device.type == "cuda" and now - self._looked > BUSY_SECONDS:
-            self._looked = now
-            with suppress(
-                Exception
-            ):  # not everybody has nvidia-ml-py, and a part of a GPU does not tell
-                self.busy.append(torch.cuda.utilization(device))
+        if device.type != "cuda" or time.perf_counter() - self._looked < BUSY_SECONDS:
+            return
+        self._looked = time.perf_counter()
+        # not everybody has nvidia-ml-py, and a part of a GPU does not tell
+        with suppress(Exception):
+            self.busy.append(torch.cuda.utilization(device))
 
 
 def batches_ahead(loader: DataLoader[Any]) -> int:

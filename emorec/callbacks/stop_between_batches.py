@@ -19,23 +19,26 @@ class StopBetweenBatches(Callback):
 
     def __init__(self) -> None:
         self._asked = False
-        self._before: Any = None
 
     @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._ask)
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
 
     @override
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self._give_back()
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
 
     @override
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        if not isinstance(exception, KeyboardInterrupt):  # while it ends, Lightning ignores others
-            self._give_back()
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
+
+    @override
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._listen(trainer)
 
     @override
     def on_train_batch_start(self, *arguments: Any) -> None:
@@ -58,10 +61,10 @@ class StopBetweenBatches(Callback):
             signal.default_int_handler(number, frame)
         self._asked = True
 
-    def _give_back(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+    def _listen(self, trainer: Trainer) -> None:
+        # Lightning has noted by now what was in place, and puts it back when the run is over
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._ask)
 
     def _stop_if_asked(self) -> None:
         if self._asked:

@@ -214,10 +214,11 @@ def likely_ends(*, promised: int, shown: int, first: int, stop: int) -> set[int]
     return {end for end in ends if end > first}
 
 
-def decoding_fails(path: Path, index: int, frames_in_file: int) -> ClipError:
-    """The error for a video whose frames can be decoded up to, but not with, that index."""
-    reason = f"damaged or cut off: decoding fails after {index} of {frames_in_file} frames"
-    return ClipError.of(path, reason if index else NO_FRAME)
+def decoding_fails(path: Path, frames_in_file: int) -> ClipError:
+    """The error for a video some frame of which can't be decoded."""
+    # not which: decord decodes ahead, and how far it came before it says so is a matter of chance
+    reason = f"damaged or cut off: not all of its {frames_in_file} frames can be decoded"
+    return ClipError.of(path, reason)
 
 
 def other_decoder(path: Path, decoder: Decoder, why: str) -> ClipError:

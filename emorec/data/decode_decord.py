@@ -98,7 +98,7 @@ class Reader:
                     raise _EndSkippedError from None
                 return kept, index
             except decord.DECORDError as error:
-                raise decoding_fails(self.path, place, self.frames_in_file) from error
+                raise decoding_fails(self.path, self.frames_in_file) from error
             if frame.shape[2] != 3:
                 # seen where FFmpeg's padding of a row is as wide as the picture: turned videos below 64 pixels
                 reason = f"its frames decode to {frame.shape[2]} channels instead of 3"

@@ -72,7 +72,7 @@ class Reader:
                         kept[index] = frame
                     index += 1
             except av.FFmpegError as error:
-                raise decoding_fails(self.path, index, self.frames_in_file) from error
+                raise decoding_fails(self.path, self.frames_in_file) from error
         return {index: _upright(frame) for index, frame in kept.items()}, index
 
 

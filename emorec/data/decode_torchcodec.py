@@ -74,7 +74,7 @@ class Reader:
                     raise other_decoder(
                         self.path, "torchcodec", f"finds no frame after {index}"
                     ) from error
-                raise decoding_fails(self.path, index, self.frames_in_file) from error
+                raise decoding_fails(self.path, self.frames_in_file) from error
             yield frame
 
 

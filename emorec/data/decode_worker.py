@@ -19,6 +19,7 @@ from emorec.data.decode import ClipError, hear_damage, video_length
 from emorec.data.frames_file import FramesFile
 from emorec.data.manifest import content_digest
 from emorec.data.recipe import Recipe
+from emorec.errors import UserError
 
 READY = "ready"
 
@@ -55,8 +56,8 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
     remarks.seek(0)
     remarks.truncate()
     recipe = Recipe.of(request["recipe"])
-    hear_damage(recipe.decoder)
     try:
+        hear_damage(recipe.decoder)
         if request["slot"] is None:
             length = video_length(path, recipe.decoder)
             wrong = _whats_wrong(length.promised, length.decodable, remarks)
@@ -65,6 +66,8 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
         squares = recipe.squares(path, span and tuple(span))
     except ClipError as error:
         return {"error": error.reason}
+    except UserError as error:  # no fault of the clip: its decoder or face detector can't be loaded
+        return {"error": None, "cant_work": str(error)}
     promised = squares.video_frames if span else squares.promised
     wrong = _whats_wrong(promised, squares.video_frames, remarks)
     answer = {

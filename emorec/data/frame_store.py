@@ -163,6 +163,8 @@ class FrameStore:
         try:
             with closing(self._pool.answers(requests)) as answers:
                 for key, answer in with_bar(answers, len(requests), words, show=self.progress):
+                    if "cant_work" in answer:
+                        raise UserError(answer["cant_work"])
                     if "cant_write" in answer:
                         raise OSError(answer["cant_write"])
                     found[key] = _entry(answer, slots[key])

@@ -75,4 +75,6 @@ def _begin_worker(worker: int) -> None:
 
     # the workers are the parallelism; OpenCV's own threads would fight over the cores
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    # Ctrl-C and a cluster's SIGTERM are the main process's to answer, which ends this one in good order
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

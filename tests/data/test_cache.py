@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data import frame_store
+from emorec.data import decode_process, frame_store
 from emorec.data.clip import Clip
 from emorec.data.decode import decode
 from emorec.data.frame_store import NoRoomError
@@ -20,6 +20,7 @@ from emorec.data.look_through import LookedThrough, look_through
 from emorec.data.recipe import Recipe
 from emorec.data.resize import to_squares
 from emorec.data.sample import linspace_indices
+from emorec.errors import UserError
 from tests import videos
 
 RECIPE = Recipe(num_frames=6, side=32)
@@ -193,3 +194,15 @@ def test_whenever_it_is_killed_the_next_call_makes_the_cache_whole(tmp_path: Pat
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
     assert alike(look(clips, tmp_path / "cache"), clips)
+
+
+def test_a_decoder_that_cant_be_loaded_is_one_line_and_no_fault_of_the_clips(
+    clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "av").mkdir()
+    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    worker = tuple(word for word in decode_process.WORKER if word != "-P")
+    monkeypatch.setattr(decode_process, "WORKER", worker)
+    with pytest.raises(UserError, match=r"can't be loaded: no libavcodec here"):
+        look(clips, tmp_path / "cache", Recipe(num_frames=2, side=8, decoder="pyav"))

@@ -202,6 +202,13 @@ def test_a_span_without_a_frame_is_an_error_that_names_it(folder: Path, decoder:
         decode(written(folder, "H.264"), six, (5.0, 6.0), decoder)
 
 
+def test_all_decoders_say_the_same_of_a_hole(tmp_path: Path, decoder: Decoder) -> None:
+    path = videos.empty_middle(videos.write_video(tmp_path / "clip.mp4", bframes=2))
+    with pytest.raises(ClipError) as error:
+        decode(path, six, decoder=decoder)
+    assert error.value.reason == "damaged or cut off: not all of its 40 frames can be decoded"
+
+
 def test_a_span_past_the_true_end_is_an_error_too(tmp_path: Path, decoder: Decoder) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "clip.mp4", bframes=2), 10)
     with pytest.raises(ClipError, match=r"no frame starts between 1\.1 s and 1\.3 s"):
