@@ -1,5 +1,8 @@
 """Time that does not depend on how busy a machine is."""
 
+import gc
+import multiprocessing
+
 import pytest
 
 
@@ -24,3 +27,12 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
     clock = Stopwatch()
     monkeypatch.setattr("time.perf_counter", clock)
     return clock
+
+
+@pytest.fixture
+def no_other_children() -> None:
+    """Ends what loaders of other tests in this process may have left behind."""
+    gc.collect()
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()

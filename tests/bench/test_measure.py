@@ -82,6 +82,7 @@ def test_a_report_holds_what_its_documentation_names(drawn_clips: Path) -> None:
     assert plain["gpu_busy"] is None
 
 
+@pytest.mark.usefixtures("no_other_children")
 def test_workers_are_measured_too_and_all_of_them_end(drawn_clips: Path) -> None:
     report = measured(drawn_clips, num_workers=2)
     assert report.words["loader"] == "loader, 2 workers"

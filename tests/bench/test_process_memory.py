@@ -35,6 +35,7 @@ def test_growth_is_what_comes_after_the_warm_up(samples: list[int], grown: float
     assert growth(samples) == pytest.approx(grown)
 
 
+@pytest.mark.usefixtures("no_other_children")
 def test_the_one_worker_is_found() -> None:
     with pytest.raises(RuntimeError, match="expected one child"):
         only_worker()
