@@ -1,6 +1,9 @@
 """A data set becomes batches, made by processes of their own."""
 
+import atexit
+import multiprocessing.util
 import signal
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -10,6 +13,9 @@ from torch.utils.data import DataLoader, Sampler, default_collate
 from emorec.data.clip import Batch
 from emorec.data.dataset import ClipDataset, Sample
 from emorec.data.hand_over import PREFETCH, SharedBatches, SharingLoader
+
+PATIENCE_SECONDS = 0.5
+"""What the processes of a program that ends have to end themselves."""
 
 
 def make_loader(
@@ -78,3 +84,22 @@ def _begin_worker(worker: int) -> None:
     # Ctrl-C and a cluster's SIGTERM are the main process's to answer, which ends this one in good order
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _end_processes() -> None:
+    """Ends the daemons of a program that ends, and kills those that SIGTERM does not move.
+
+    `multiprocessing` would wait for them: for a loader's, whose loader was never let go of or which stands still.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would raise an error for each
+    daemons = [child for child in multiprocessing.active_children() if child.daemon]
+    for daemon in daemons:
+        daemon.terminate()
+    end = time.monotonic() + PATIENCE_SECONDS
+    for daemon in daemons:
+        daemon.join(max(0.0, end - time.monotonic()))
+        daemon.kill()
+
+
+# what is registered later is called earlier: the import above has registered what this comes before
+atexit.register(_end_processes)
