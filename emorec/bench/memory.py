@@ -8,20 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from emorec.bench.circumstances import machine, num_cores
-from emorec.bench.drawn import found_or_drawn
+from emorec.bench.cached import cached_clips
+from emorec.bench.circumstances import machine
 from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.process_memory import growth, only_worker, resident_bytes
-from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, work_folder
+from emorec.bench.room import at_least_one, work_folder
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.loader import make_loader
-from emorec.data.look_through import look_through
 from emorec.data.recipe import Recipe
 from emorec.data.resize import square_side
 from emorec.data.source import DecodedSquares, Source
 from emorec.data.transform import ClipTransform
-from emorec.errors import UserError
 
 FLAT = 0.05
 """Growth that counts as none."""
@@ -61,21 +59,17 @@ def memory(
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
     recipe = Recipe(num_frames=num_frames, side=square_side(image_size))
-    transform = ClipTransform(image_size, augment=True)
+    transform, shape = (
+        ClipTransform(image_size, augment=True),
+        (num_frames, image_size, image_size, 3),
+    )
     with work_folder(folder) as work:
-        found = found_or_drawn(root, work / "drawn")[:clips]
-        refuse_without_room(work, len(found) * clip_bytes(recipe))
-        console.print(f"filling a cache with {len(found)} clips")
-        looked = look_through(found, recipe, work / "cache", keep_frames=True, workers=num_cores())
-        broken = {one.path for one in looked.broken}
-        kept = [clip for clip in found if clip.path not in broken]
-        if not kept:
-            raise UserError(f"none of the {len(found)} clips can be used")
+        kept, cached = cached_clips(root, recipe, work, at_most=clips)
         console.print(f"decoding {clips} clips in one process")
         many = list(islice(cycle(kept), clips))
-        decoding = watch(many, DecodedSquares(recipe), transform, epochs=1)
+        decoding = watch(many, DecodedSquares(recipe), transform, shape, epochs=1)
         console.print(f"reading {len(kept)} clips from the cache {epochs} times in one process")
-        reading = watch(kept, looked.source(recipe), transform, epochs=epochs)
+        reading = watch(kept, cached, transform, shape, epochs=epochs)
     watched = {"decoding": decoding, "reading": reading}
     show(watched, console)
     plain = {name: facts(samples) for name, samples in watched.items()}
@@ -83,7 +77,12 @@ def memory(
 
 
 def watch(
-    clips: Sequence[Clip], source: Source, transform: ClipTransform, *, epochs: int
+    clips: Sequence[Clip],
+    source: Source,
+    transform: ClipTransform,
+    shape: tuple[int, ...],
+    *,
+    epochs: int,
 ) -> list[int]:
     """What a loader's one process holds after each batch, in bytes.
 
@@ -91,10 +90,10 @@ def watch(
         clips: Loaded in their order.
         source: Gives their squares.
         transform: What is done to them.
+        shape: (T, S, S, C) of what comes of it.
         epochs: How often all are loaded.
     """
     dataset = ClipDataset(clips, source, transform)
-    shape = dataset[0]["frames"].shape
     loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=1, shape=shape)
     return [resident_bytes(only_worker()) for _ in range(epochs) for _ in loader]
 

@@ -41,14 +41,11 @@ def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
         data: Set up for training.
         filmed: The clips to decode.
     """
-    decoded = DecodedSquares(data.recipe)
+    decode = partial(on_the_fly_speed, data, DecodedSquares(data.recipe), filmed)
     stages = [
-        Stage("decode", "decode, one core", partial(source_speed, decoded, filmed)),
-        Stage(
-            "decode_workers",
-            f"decode, {shown_workers(data)}",
-            partial(on_the_fly_speed, data, decoded, filmed, augment=False),
-        ),
+        # not in this process: decoders leave threads behind, and loaders that fork later may find their locks taken
+        Stage("decode", "decode, one core", partial(decode, num_workers=min(1, data.num_workers))),
+        Stage("decode_workers", f"decode, {shown_workers(data)}", decode),
         Stage(
             "loader",
             f"loader, {shown_workers(data)}",
@@ -80,13 +77,24 @@ def on_the_fly_speed(
     clips: Sequence[Clip],
     seconds: float,
     *,
-    augment: Augment,
+    augment: Augment = False,
+    num_workers: int | None = None,
 ) -> float:
-    """How fast the loader's workers are with squares from another source."""
+    """How fast the loader's workers are with squares from another source.
+
+    Args:
+        data: Set up for training.
+        source: Gives the squares.
+        clips: Whose, in their order, again and again.
+        seconds: How long at least.
+        augment: What is done to the squares.
+        num_workers: Processes; as many as the data module has when not given.
+    """
+    workers = data.num_workers if num_workers is None else num_workers
     dataset = ClipDataset(clips, source, ClipTransform(data.image_size, augment), data.seed)
     # batches of one: with slow sources a larger one would take longer than is measured
     shape = (data.recipe.num_frames, data.image_size, data.image_size, 3)
-    loader = make_loader(dataset, batch_size=1, num_workers=data.num_workers, shape=shape)
+    loader = make_loader(dataset, batch_size=1, num_workers=workers, shape=shape)
     with one_thread():
         return loader_speed(loader, seconds)
 

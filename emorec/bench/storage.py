@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
+from emorec.bench.cached import cached_clips
 from emorec.bench.circumstances import load_average, machine
-from emorec.bench.drawn import found_or_drawn
 from emorec.bench.formats import FORMATS, Format
 from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, work_folder
@@ -71,9 +71,8 @@ def storage(
     load = load_average()
     with work_folder(folder) as work, one_thread():
         refuse_without_room(work, clips * clip_bytes(recipe))
-        found = found_or_drawn(root, work / "drawn")[: min(clips, IN_MEMORY)]
-        decoded = [recipe.squares(clip.path).frames for clip in found]
-        kept = list(islice(cycle(decoded), clips))
+        found, source = cached_clips(root, recipe, work, at_most=min(clips, IN_MEMORY))
+        kept = list(islice(cycle([source(clip) for clip in found]), clips))
         costs = {kind: Cost() for kind in FORMATS}
         for _ in range(rounds):
             for kind, cost in costs.items():
