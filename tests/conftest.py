@@ -34,7 +34,7 @@ def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Of the split `seed` 160 train and 15 each validate and test: an odd number, which two processes can't share evenly.
     """
-    from emorec.data.synthetic import ClipSettings, write_dataset
+    from emorec.data.synthetic.clips import ClipSettings, write_dataset
 
     root = tmp_path_factory.mktemp("drawn_clips")
     tiny = ClipSettings(width=32, height=32, num_frames=6, sound=False)

@@ -13,8 +13,8 @@ from subprocess import Popen
 
 import pytest
 
-from emorec.data.ravdess_archives import UNFINISHED, archives_of
-from emorec.data.zenodo import ZENODO_VARIABLE
+from emorec.data.download.ravdess_archives import UNFINISHED, archives_of
+from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests.program import PATIENCE_SECONDS, started
 from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from emorec.bench.circumstances import num_cores
 from emorec.bench.drawn import found_or_drawn
 from emorec.bench.room import clip_bytes, refuse_without_room
+from emorec.data.cache.look_through import look_through
 from emorec.data.clip import Clip
-from emorec.data.look_through import look_through
 from emorec.data.recipe import Recipe
 from emorec.data.source import Source
 from emorec.errors import UserError

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from typing_extensions import override
 
-from emorec.data.frames_file import FramesFile
+from emorec.data.cache.frames_file import FramesFile
 from emorec.data.resize import Frames
 
 JPEG_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)

@@ -16,10 +16,10 @@ from emorec.bench.drawn import draw_clips
 from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, work_folder
 from emorec.bench.table import shown
+from emorec.data.cache.look_through import look_through
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.loader import make_loader
-from emorec.data.look_through import look_through
 from emorec.data.ravdess import find_clips
 from emorec.data.recipe import Recipe
 from emorec.data.resize import square_side

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from emorec.data import cache as frames_kept
-from emorec.data.folders import cache_folder
+from emorec.data.cache import kept as frames_kept
+from emorec.data.cache.folders import cache_folder
 
 
 def cache(clear: str | None = None, folder: str | None = None) -> None:

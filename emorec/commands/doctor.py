@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from emorec.data.folders import cache_folder
+from emorec.data.cache.folders import cache_folder
 from emorec.diagnosis import (
     look_at_decoder,
     look_at_disk,

@@ -8,11 +8,11 @@ from typing import Literal
 from rich.console import Console
 
 from emorec.commands.actors import parse_actors
+from emorec.data.download.mp4_boxes import what_is_missing
+from emorec.data.download.ravdess_archives import UNFINISHED, Modality, archives_of
+from emorec.data.download.ravdess_wanted import Wanted, clips_below
 from emorec.data.file_lists import listed
-from emorec.data.mp4_boxes import what_is_missing
 from emorec.data.ravdess import ROOT_VARIABLE
-from emorec.data.ravdess_archives import UNFINISHED, Modality, archives_of
-from emorec.data.ravdess_wanted import Wanted, clips_below
 from emorec.errors import UserError
 
 
@@ -101,7 +101,7 @@ def _remove_leftovers(wanted: Wanted) -> None:
     if not (wanted.root / UNFINISHED).exists():
         return
     from emorec.commands.prepare_archives import alone_in
-    from emorec.data.ravdess_run import tidy
+    from emorec.data.download.ravdess_run import tidy
 
     # not if another call is at work, or the folder is another user's
     with suppress(UserError), alone_in(wanted.root):

@@ -10,14 +10,14 @@ from rich.filesize import decimal as shown_size
 
 from emorec.commands import prepare_words
 from emorec.commands.prepare_progress import JobsProgress
-from emorec.data.disk import disk_errors, free_bytes
-from emorec.data.download import RemoteFile
-from emorec.data.lock import LockedError, locked
-from emorec.data.ravdess_archives import RECORD, UNFINISHED, RavdessArchive
-from emorec.data.ravdess_jobs import Job, disk_bytes, jobs_from_folder, jobs_from_zenodo
-from emorec.data.ravdess_run import carry_out, tidy
-from emorec.data.ravdess_wanted import Wanted
-from emorec.data.zenodo import record_files
+from emorec.data.download.disk import disk_errors, free_bytes
+from emorec.data.download.download import RemoteFile
+from emorec.data.download.lock import LockedError, locked
+from emorec.data.download.ravdess_archives import RECORD, UNFINISHED, RavdessArchive
+from emorec.data.download.ravdess_jobs import Job, disk_bytes, jobs_from_folder, jobs_from_zenodo
+from emorec.data.download.ravdess_run import carry_out, tidy
+from emorec.data.download.ravdess_wanted import Wanted
+from emorec.data.download.zenodo import record_files
 from emorec.errors import UserError
 
 

@@ -8,11 +8,11 @@ from typing import Literal
 from rich.console import Console
 
 from emorec.data.admit import admit
-from emorec.data.cache import verify
-from emorec.data.face_detector_file import find_detector
-from emorec.data.folders import cache_folder
+from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.kept import verify
+from emorec.data.download.ravdess_wanted import Wanted
+from emorec.data.faces.detector_file import find_detector
 from emorec.data.ravdess import find_clips
-from emorec.data.ravdess_wanted import Wanted
 from emorec.data.recipe import Recipe
 from emorec.data.resize import square_side
 

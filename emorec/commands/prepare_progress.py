@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from emorec.data.ravdess_jobs import Job
+from emorec.data.download.ravdess_jobs import Job
 
 
 class JobsProgress:

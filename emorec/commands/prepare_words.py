@@ -7,9 +7,9 @@ from rich.filesize import decimal as shown_size
 from rich.markup import escape
 from rich.table import Table
 
-from emorec.data.ravdess_archives import RECORD_PAGE, RavdessArchive
-from emorec.data.ravdess_jobs import Job
-from emorec.data.ravdess_wanted import Missing, Wanted
+from emorec.data.download.ravdess_archives import RECORD_PAGE, RavdessArchive
+from emorec.data.download.ravdess_jobs import Job
+from emorec.data.download.ravdess_wanted import Missing, Wanted
 
 BY_OTHER_MEANS = "--from FOLDER takes archives that were downloaded by other means"
 

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from emorec.commands.actors import parse_actors
 from emorec.data.ravdess import ACTORS
-from emorec.data.synthetic import ClipSettings, plan, write_dataset
+from emorec.data.synthetic.clips import ClipSettings, plan, write_dataset
 
 
 def synth(

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.frame_store import NoRoomError
+from emorec.data.cache.look_through import BrokenClip, LookedThrough, look_through
 from emorec.data.clip import Clip
 from emorec.data.file_lists import listed
-from emorec.data.folders import cache_folder
-from emorec.data.frame_store import NoRoomError
-from emorec.data.look_through import BrokenClip, LookedThrough, look_through
 from emorec.data.recipe import Recipe
 from emorec.errors import UserError
 

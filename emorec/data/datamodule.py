@@ -13,14 +13,14 @@ from torch.utils.data import DataLoader
 
 from emorec.data.admit import FaceMissing, admit, tell
 from emorec.data.balance import draw_weights, loss_weights
+from emorec.data.cache.look_through import BrokenClip, LookedThrough
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
-from emorec.data.decode import Decoder
+from emorec.data.decoding.decode import Decoder
 from emorec.data.device_dataset import DeviceDataset, finish_on_device
-from emorec.data.face_detector_file import find_detector
+from emorec.data.faces.detector_file import find_detector
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.loader import make_loader
-from emorec.data.look_through import BrokenClip, LookedThrough
 from emorec.data.recipe import Recipe, load_once
 from emorec.data.resident import ResidentSquares, load_squares
 from emorec.data.resize import Resize, square_side

@@ -7,11 +7,11 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
-from emorec.data.decode import Decoder, decode, decoder_version
-from emorec.data.face import MARGIN, clip_box, crop_square, square_around
-from emorec.data.face_detector import FaceDetector, load_detector
+from emorec.data.decoding.decode import Decoder, decode, decoder_version
+from emorec.data.decoding.sample import linspace_indices
+from emorec.data.faces.detector import FaceDetector, load_detector
+from emorec.data.faces.face import MARGIN, clip_box, crop_square, square_around
 from emorec.data.resize import Frames, Resize, to_squares
-from emorec.data.sample import linspace_indices
 
 FORMAT = 1
 """Of the frames on disk; a higher number makes all that was kept before worthless."""

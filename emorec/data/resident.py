@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from emorec.data.cache.decode_pool import with_bar
+from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
-from emorec.data.decode_pool import with_bar
-from emorec.data.manifest import Part, part
 from emorec.data.resize import Frames
 from emorec.data.shared_memory import shared_bytes, shared_memory_free
 from emorec.data.source import Source

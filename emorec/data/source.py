@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from emorec.data.cache.frames_file import FramesFile
+from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
-from emorec.data.deadline import within
-from emorec.data.frames_file import FramesFile
-from emorec.data.manifest import Part, part
+from emorec.data.decoding.deadline import within
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames
 

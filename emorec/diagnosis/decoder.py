@@ -15,7 +15,7 @@ def look_at_decoder() -> Findings:
         return Findings([("decoder", "not tried: that takes PyAV (pip install 'emorec[demo]')")])
     greys = [20, 60, 100, 140, 180, 220]
     try:
-        from emorec.data.decode import decode
+        from emorec.data.decoding.decode import decode
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "greys.mp4")

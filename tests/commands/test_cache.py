@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from emorec.cli import main
-from emorec.data.cache import clear, kept, verify
+from emorec.data.cache.kept import clear, kept, verify
+from emorec.data.cache.look_through import look_through
 from emorec.data.clip import Clip
-from emorec.data.look_through import look_through
 from emorec.data.recipe import Recipe
 from tests import videos
 

@@ -16,12 +16,12 @@ from rich.console import Console
 
 from emorec.cli import main
 from emorec.commands.prepare_progress import JobsProgress
-from emorec.data import patience
-from emorec.data.download import RemoteFile
-from emorec.data.lock import locked
-from emorec.data.ravdess_archives import KEPT, UNFINISHED, RavdessArchive, archives_of
-from emorec.data.ravdess_jobs import Job
-from emorec.data.zenodo import ZENODO_VARIABLE
+from emorec.data.download import patience
+from emorec.data.download.download import RemoteFile
+from emorec.data.download.lock import locked
+from emorec.data.download.ravdess_archives import KEPT, UNFINISHED, RavdessArchive, archives_of
+from emorec.data.download.ravdess_jobs import Job
+from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests.program import PATIENCE_SECONDS, started, wait_for
 from tests.zenodo_server import (
     Misbehaviour,
@@ -292,7 +292,7 @@ def test_a_disk_that_gets_full_is_one_line_and_ends_all(
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr("emorec.data.archive.whole_file", full)
+        patch.setattr("emorec.data.download.archive.whole_file", full)
         output, line = failed("--actors", "1-4", "--num_downloads", "1")
     assert "error: the disk is full: can't write " in line
     assert "Actor_01" in line

@@ -8,9 +8,9 @@ import pytest
 
 from emorec.cli import main
 from emorec.data import RavdessDataModule
-from emorec.data.ravdess_archives import archives_of
+from emorec.data.download.ravdess_archives import archives_of
+from emorec.data.download.zenodo import ZENODO_VARIABLE
 from emorec.data.source import CachedSquares
-from emorec.data.zenodo import ZENODO_VARIABLE
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 

@@ -5,11 +5,11 @@ from typing import get_args
 
 import pytest
 
-from emorec.data.decode import Decoder
+from emorec.data.decoding.decode import Decoder
 from emorec.errors import UserError
 
 # the package exports a function under the name of this module
-decode_module = import_module("emorec.data.decode")
+decode_module = import_module("emorec.data.decoding.decode")
 
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 

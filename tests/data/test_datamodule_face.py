@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from emorec.data import RavdessDataModule
-from emorec.data.decode import decode
-from emorec.data.face import clip_box, crop_square, square_around
-from emorec.data.face_detector import load_detector
+from emorec.data.decoding.decode import decode
+from emorec.data.decoding.sample import linspace_indices
+from emorec.data.faces.detector import load_detector
+from emorec.data.faces.face import clip_box, crop_square, square_around
 from emorec.data.resize import square_side, to_squares
-from emorec.data.sample import linspace_indices
-from emorec.data.synthetic import ClipSettings, write_dataset
+from emorec.data.synthetic.clips import ClipSettings, write_dataset
 from emorec.errors import UserError
 from tests import videos
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from emorec.data import source
+from emorec.data.cache.look_through import look_through
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
-from emorec.data.deadline import within
-from emorec.data.decode import ClipError
+from emorec.data.decoding.deadline import within
+from emorec.data.decoding.decode import ClipError
 from emorec.data.loader import make_loader
-from emorec.data.look_through import look_through
 from emorec.data.recipe import Recipe
 from emorec.data.source import CachedSquares, DecodedSquares
 from emorec.data.transform import ClipTransform

@@ -1,0 +1,1 @@
+"""Frames are decoded once: what is kept of each clip, where, and who fills it."""

@@ -1,0 +1,96 @@
+"""The process that decodes clips: a request a line comes in, what was found out goes out.
+
+A process of its own, because a decoder may hang or crash on a bad file, and because FFmpeg tells of damage that it
+concealed only on the standard error stream, which can be read here. It imports a decoder and numpy, never torch.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import cv2
+
+from emorec.data.cache.frames_file import FramesFile
+from emorec.data.cache.manifest import content_digest
+from emorec.data.decoding.decode import ClipError, hear_damage, video_length
+from emorec.data.recipe import Recipe
+from emorec.errors import UserError
+
+READY = "ready"
+
+MAX_MISSING_FRAMES = 1
+"""Every original of RAVDESS promises one frame more than it has; clips cut without encoding promise what they show."""
+
+_DAMAGE = re.compile(rb"error while decoding MB|concealing \d+ DC|Error at MB|damaged at")
+"""What FFmpeg's H.264 and MPEG decoders say when they paint over what they can't decode. They say more than that of
+healthy files too ("mmco: unref short failure", "edit list: Missing key frame"), so these phrases alone count."""
+
+
+def main() -> None:
+    """Answers one JSON line for each JSON line until there are no more: `{"error": None or what is wrong, ...}`."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the parent, which ends this process
+    cv2.setNumThreads(1)
+    with os.fdopen(os.dup(1), "w") as answers, tempfile.TemporaryFile() as remarks:
+        print(json.dumps(READY), file=answers, flush=True)
+        os.dup2(remarks.fileno(), 1)
+        os.dup2(remarks.fileno(), 2)
+        for line in sys.stdin:
+            print(json.dumps(_answer(json.loads(line), remarks)), file=answers, flush=True)
+
+
+def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
+    """What a clip is like, and its frames in their slot where the request names one."""
+    path = Path(request["path"])
+    if "recipe" not in request:
+        try:
+            return {"digest": content_digest(path)}
+        except OSError as error:
+            return {"error": f"can't be read: {error.strerror}"}
+    remarks.seek(0)
+    remarks.truncate()
+    recipe = Recipe.of(request["recipe"])
+    try:
+        hear_damage(recipe.decoder)
+        if request["slot"] is None:
+            length = video_length(path, recipe.decoder)
+            wrong = _whats_wrong(length.promised, length.decodable, remarks)
+            return {"error": wrong, "video_frames": length.decodable}
+        span = request["span_seconds"]
+        squares = recipe.squares(path, span and tuple(span))
+    except ClipError as error:
+        return {"error": error.reason}
+    except UserError as error:  # no fault of the clip: its decoder or face detector can't be loaded
+        return {"error": None, "cant_work": str(error)}
+    promised = squares.video_frames if span else squares.promised
+    wrong = _whats_wrong(promised, squares.video_frames, remarks)
+    answer = {
+        "error": wrong,
+        "video_frames": squares.video_frames,
+        "face_frames": squares.face_frames,
+    }
+    if wrong is None:
+        frames_file = FramesFile(Path(request["frames_file"]), recipe.shape)
+        try:
+            answer["checksum"] = frames_file.write(request["slot"], squares.frames)
+        except OSError as failure:
+            answer["cant_write"] = failure.strerror
+    return answer
+
+
+def _whats_wrong(promised: int, decodable: int, remarks: BinaryIO) -> str | None:
+    if decodable < 2:
+        return "only one frame, in which nothing can move"
+    if promised - decodable > MAX_MISSING_FRAMES:
+        return f"lies about its length: promises {promised} frames, of which {decodable} can be decoded"
+    remarks.seek(0)
+    errors = len(_DAMAGE.findall(remarks.read()))
+    if errors:
+        return f"damaged: {errors} decoding error{'s' * (errors > 1)} in its pictures"
+    return None

@@ -1,0 +1,1 @@
+"""Some frames of a video file, whichever decoder reads it."""

@@ -1,0 +1,1 @@
+"""Where a clip's face is, and what finds it."""

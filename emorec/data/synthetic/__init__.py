@@ -1,0 +1,1 @@
+"""Drawn clips: small videos shaped like RAVDESS, made without any download."""

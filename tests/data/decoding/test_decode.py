@@ -1,0 +1,229 @@
+"""Frames as they were encoded, from decord: by their grey level, and bit for bit as PyAV decodes them."""
+
+import pickle
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import decord
+import numpy as np
+import pytest
+from torch._utils import ExceptionWrapper
+
+from emorec.data.decoding import decode as decode_module
+from emorec.data.decoding.decode import ClipError, Decoder, decode, likely_ends, video_length
+from emorec.data.decoding.sample import linspace_indices
+from tests import videos
+
+six = partial(linspace_indices, num_frames=6)
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "plain": videos.write_video,
+    "index at the end": partial(videos.write_video, faststart=False),
+    "with sound": partial(videos.write_video, sound=True, bframes=2),
+    "only key frames": partial(videos.write_video, gop=1),
+    "B-frames": partial(videos.write_video, bframes=3),
+    "open groups of pictures": partial(videos.write_video, bframes=3, open_gop=True),
+    "one long group of pictures": partial(videos.write_video, bframes=3, gop=250),
+    "25 frames a second": partial(videos.write_video, fps=25),
+    "one more promised than there is": lambda path: videos.hide_end(
+        videos.write_video(path, bframes=2), 1
+    ),
+    "ten more promised than there are": lambda path: videos.hide_end(
+        videos.write_video(path, bframes=2), 10
+    ),
+    "cut without encoding": lambda path: cut(path, bframes=2),
+    "cut without encoding in an open group": lambda path: cut(path, bframes=3, open_gop=True),
+    "cut without encoding, nothing hidden": lambda path: cut(path, hide=False, bframes=3),
+}
+
+
+def cut(path: Path, *, hide: bool = True, bframes: int, open_gop: bool = False) -> Path:
+    whole = path.with_name("whole.mp4")
+    videos.write_video(whole, bframes=bframes, open_gop=open_gop)
+    return videos.cut_without_encoding(whole, path, start_frame=17, hide=hide)
+
+
+@pytest.fixture(params=MAKERS, scope="module")
+def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return MAKERS[request.param](tmp_path_factory.mktemp("video") / "clip.mp4")
+
+
+def test_every_frame_is_bit_for_bit_that_of_an_independent_decoder(video: Path) -> None:
+    expected = videos.reference_frames(video)
+    clip = decode(video, range)
+    assert clip.video_frames == len(expected)
+    assert clip.indices == list(range(len(expected)))
+    assert clip.frames.dtype == np.uint8
+    np.testing.assert_array_equal(clip.frames, expected)
+
+
+@pytest.mark.parametrize("num_frames", [1, 10, 100])
+def test_chosen_frames_are_those_among_all_that_can_be_decoded(
+    video: Path, num_frames: int
+) -> None:
+    expected = videos.reference_frames(video)
+    clip = decode(video, partial(linspace_indices, num_frames=num_frames))
+    assert clip.indices == linspace_indices(len(expected), num_frames)
+    np.testing.assert_array_equal(clip.frames, expected[clip.indices])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"bframes": 3}, {"bframes": 3, "open_gop": True}, {"gop": 250}], ids=str
+)
+def test_frames_show_the_grey_level_of_their_index(tmp_path: Path, options: dict[str, int]) -> None:
+    clip = decode(videos.write_video(tmp_path / "clip.mp4", 40, **options), six)
+    assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
+
+
+def test_frames_that_a_cut_hides_are_not_shown(tmp_path: Path) -> None:
+    clip = decode(cut(tmp_path / "clip.mp4", bframes=2), six)
+    assert clip.video_frames == 23
+    assert videos.shown_indices(clip.frames)[-1] == 39
+    assert video_length(tmp_path / "clip.mp4") == decode_module.VideoLength(23, 23)
+
+
+def test_the_last_frame_is_not_repeated_for_one_that_is_only_promised(tmp_path: Path) -> None:
+    path = videos.hide_end(videos.write_video(tmp_path / "clip.mp4", 40, bframes=2), 1)
+    assert len(decord.VideoReader(str(path))) == 40
+    clip = decode(path, partial(linspace_indices, num_frames=39))
+    assert videos.shown_indices(clip.frames) == list(range(39))
+    assert video_length(path) == decode_module.VideoLength(promised=40, decodable=39)
+
+
+def test_a_still_video_keeps_all_its_equal_frames(tmp_path: Path) -> None:
+    clip = decode(videos.write_video(tmp_path / "clip.mp4", 40, still=True, bframes=2), six)
+    assert clip.video_frames == 40
+
+
+def test_a_video_shorter_than_wanted_repeats_frames(tmp_path: Path) -> None:
+    clip = decode(videos.write_video(tmp_path / "clip.mp4", 3), six)
+    assert clip.indices == [0, 0, 0, 1, 1, 2]
+    assert videos.shown_indices(clip.frames) == clip.indices
+
+
+def test_one_frame_is_repeated(tmp_path: Path) -> None:
+    clip = decode(videos.write_video(tmp_path / "clip.mp4", 1), six)
+    assert (clip.indices, clip.video_frames, len(clip.frames)) == ([0] * 6, 1, 6)
+
+
+def test_frames_come_in_the_samplers_order(tmp_path: Path) -> None:
+    clip = decode(
+        videos.write_video(tmp_path / "clip.mp4"), lambda video_frames: [7, 3, video_frames - 1, 3]
+    )
+    assert videos.shown_indices(clip.frames) == [7, 3, 39, 3]
+
+
+def test_a_video_filmed_sideways_is_put_upright(tmp_path: Path) -> None:
+    path = videos.turn(videos.write_video(tmp_path / "clip.mp4"))
+    expected = np.rot90(videos.reference_frames(path), k=-1, axes=(1, 2))
+    np.testing.assert_array_equal(decode(path, range).frames, expected)
+
+
+@pytest.mark.parametrize("size", [(34, 66), (66, 34), (100, 82), (402, 226)])
+def test_frames_of_any_width_are_exact(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 5, size=size)
+    np.testing.assert_array_equal(decode(path, range).frames, videos.reference_frames(path))
+
+
+@pytest.mark.parametrize(
+    ("span_seconds", "expected"),
+    [
+        ((0.0, 0.2), range(6)),
+        ((0.2, 0.4), range(6, 12)),
+        ((7 / 30, 10 / 30), range(7, 10)),
+        ((0.21, 0.31), range(7, 10)),
+        ((1.2, 9.0), range(36, 40)),
+        ((-1.0, 0.1), range(3)),
+    ],
+)
+def test_a_span_is_half_open_and_its_indices_are_the_videos(
+    tmp_path: Path, span_seconds: tuple[float, float], expected: range
+) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 40, bframes=2)
+    clip = decode(path, range, span_seconds)
+    assert clip.indices == videos.shown_indices(clip.frames) == list(expected)
+    assert clip.video_frames == len(expected)
+
+
+def test_a_span_of_a_cut_video_counts_from_its_first_shown_frame(tmp_path: Path) -> None:
+    path = cut(tmp_path / "clip.mp4", bframes=2)
+    clip = decode(path, range, (0.1, 0.2))
+    assert clip.indices == [3, 4, 5]
+    np.testing.assert_array_equal(clip.frames, videos.reference_frames(path)[3:6])
+
+
+def test_a_span_up_to_the_end_knows_the_true_end(tmp_path: Path) -> None:
+    path = videos.hide_end(videos.write_video(tmp_path / "clip.mp4", 40, bframes=2), 1)
+    assert decode(path, range, (1.2, 2.0)).indices == [36, 37, 38]
+
+
+def test_a_span_without_a_frame_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 40)
+    with pytest.raises(ClipError, match=r"no frame starts between 5 s and 6 s"):
+        decode(path, six, (5.0, 6.0))
+
+
+def test_where_nothing_is_promised_nothing_is_likely() -> None:
+    assert likely_ends(promised=0, shown=0, first=0, stop=0) == set()
+
+
+# What can be wrong with a file, how it is made, and words that the error must hold.
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda path: None, "No such file"),
+    "folder": (lambda path: path.mkdir(), "Is a directory"),
+    "empty": (lambda path: path.touch(), "the file is empty"),
+    "text": (lambda path: path.write_text("no video at all\n" * 50), "not a video"),
+    "noise": (
+        lambda path: path.write_bytes(np.random.default_rng(0).bytes(9999)),
+        "not a video|no pictures",
+    ),
+    "sound": (videos.write_sound, "no pictures"),
+    "format nobody knows": (
+        lambda path: videos.change_format(videos.write_video(path)),
+        "can't decode this format|no pictures",
+    ),
+    "hole": (lambda path: videos.empty_middle(videos.write_video(path)), "damaged or cut off"),
+} | {
+    f"cut off at {percent} %, index {'first' if faststart else 'last'}": (
+        lambda path, percent=percent, faststart=faststart: videos.truncate(
+            videos.write_video(path, faststart=faststart, bframes=2), percent
+        ),
+        "cut off",
+    )
+    for percent in (10, 50, 90, 99)
+    for faststart in (True, False)
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_one_line_that_names_it_and_says_why(
+    tmp_path: Path, spoil: Callable[[Path], object], words: str, decoder: Decoder
+) -> None:
+    path = tmp_path / "clip.mp4"
+    spoil(path)
+    for read in (partial(decode, sampler=six), video_length):
+        with pytest.raises(ClipError, match=words) as error:
+            read(path, decoder=decoder)
+        assert str(error.value) == f"{path}: {error.value.reason}"
+        assert "\n" not in str(error.value)
+
+
+def test_a_file_named_like_an_address_is_still_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    videos.write_video(tmp_path / "clip.mp4").rename(tmp_path / "http:clip é.mp4")
+    assert decode(Path("http:clip é.mp4"), six).video_frames == 40
+
+
+def test_an_error_crosses_processes_as_the_same_line() -> None:
+    error = ClipError.of(Path("clip.mp4"), "damaged")
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.reason) == ("clip.mp4: damaged", "damaged")
+    try:
+        raise error
+    except ClipError:
+        from_loader = ExceptionWrapper(where="in DataLoader worker process 0")
+    with pytest.raises(ClipError, match=r"^clip\.mp4: damaged$"):
+        from_loader.reraise()

@@ -1,0 +1,182 @@
+"""YuNet and the cascade: one frame in, one face out."""
+
+import hashlib
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emorec.data.faces.detector import YUNET_SIDE, load_detector
+from emorec.data.faces.face import Box, overlap
+from emorec.data.ravdess import RavdessName
+from emorec.data.resize import Frames
+from emorec.data.synthetic.clips import ClipSettings, draw_clip
+from emorec.errors import UserError
+from tests.yunet_stand_in import stand_in_onnx
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "Gesichter ü.onnx"
+    path.write_bytes(stand_in_onnx())
+    return path
+
+
+def dark(height: int, width: int) -> Frames:
+    return np.zeros((height, width, 3), dtype=np.uint8)
+
+
+def drawn_faces(actor: int, pixels: int = 160) -> Frames:
+    return draw_clip(
+        RavdessName.parse(f"01-01-04-01-01-01-{actor:02d}"),
+        ClipSettings(width=pixels, height=pixels, num_frames=3, sound=False),
+    )
+
+
+def test_yunet_boxes_are_in_pixels_of_the_frame(stand_in: Path) -> None:
+    frame = dark(176, 320)
+    frame[64:72, 128:136, 0] = 255  # a cell of 8: a face of 24 by 32 around it
+    box = load_detector(str(stand_in))(frame)
+    assert box is not None
+    assert astuple(box) == pytest.approx((120, 52, 24, 32), abs=1e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(528, 960), (960, 528), (359, 641), (1125, 2000)])
+def test_large_frames_are_shrunk_and_the_box_is_scaled_back(
+    stand_in: Path, height: int, width: int
+) -> None:
+    frame = dark(height, width)
+    scale = max(height, width) / YUNET_SIDE
+    top, left, cell = round(64 * scale), round(128 * scale), round(8 * scale)
+    frame[top : top + cell, left : left + cell, 0] = 255
+    box = load_detector(str(stand_in))(frame)
+    assert box is not None
+    assert astuple(box) == pytest.approx(
+        (120 * scale, 52 * scale, 24 * scale, 32 * scale), rel=0.02
+    )
+
+
+def test_yunet_gets_the_colours_in_the_order_it_was_trained_on(stand_in: Path) -> None:
+    blue = dark(176, 320)
+    blue[64:72, 128:136, 2] = 255
+    assert load_detector(str(stand_in))(blue) is None
+
+
+def test_of_several_faces_the_largest_counts_though_a_smaller_one_is_surer(stand_in: Path) -> None:
+    frame = dark(176, 320)
+    frame[8:16, 8:16, 0] = 255
+    frame[96:112, 160:176, 0] = 220  # a cell of 16, less red
+    box = load_detector(str(stand_in))(frame)
+    assert box is not None
+    assert astuple(box) == pytest.approx((144, 72, 48, 64), abs=1e-3)
+
+
+def test_what_might_be_a_face_is_none(stand_in: Path) -> None:
+    detect = load_detector(str(stand_in))
+    frame = dark(176, 320)
+    frame[64:72, 128:136, 0] = round(0.69 * 255)
+    assert detect(frame) is None
+    frame[64:72, 128:136, 0] = round(0.71 * 255)
+    assert detect(frame) is not None
+
+
+def test_yunets_version_is_its_files_content(stand_in: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256(stand_in.read_bytes()).hexdigest()
+    assert load_detector(str(stand_in)).version == f"yunet {digest[:8]}"
+    elsewhere = tmp_path / "moved.onnx"
+    elsewhere.write_bytes(stand_in.read_bytes())
+    assert load_detector(str(elsewhere)).version == f"yunet {digest[:8]}"
+
+
+@pytest.mark.parametrize("detector", ["yunet", "haar"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 500), (500, 2), (31, 33), (224, 400)], ids=str)
+def test_frames_of_any_size_without_a_face_have_none(
+    stand_in: Path, detector: str, size: tuple[int, int]
+) -> None:
+    detect = load_detector(str(stand_in) if detector == "yunet" else "haar")
+    assert detect(dark(*size)) is None
+
+
+def test_frames_are_looked_at_and_not_changed(stand_in: Path) -> None:
+    frame = drawn_faces(4)[0]
+    before = frame.copy()
+    for found in (str(stand_in), "haar"):
+        load_detector(found)(frame)
+        np.testing.assert_array_equal(frame, before)
+
+
+def test_an_answer_does_not_depend_on_the_frames_before(stand_in: Path) -> None:
+    clips = [drawn_faces(actor) for actor in (2, 4)] + [dark(90, 160)[None]]
+    frames = [frame for clip in clips for frame in clip]
+    for found in (str(stand_in), "haar"):
+        detect = load_detector(found)
+        assert [detect(frame) for frame in frames] == [
+            load_detector(found)(frame) for frame in frames
+        ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a network",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n",
+        stand_in_onnx()[:-1000],
+        stand_in_onnx().replace(b"kps_32", b"pks_32"),
+    ],
+    ids=["empty", "text", "pointer", "cut off", "another network"],
+)
+def test_a_file_that_is_not_yunets_is_refused_in_one_line(
+    content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "detector.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"detector\.onnx: not a YuNet network") as refusal:
+        load_detector(str(path))
+    assert "\n" not in str(refusal.value)
+    assert capfd.readouterr() == ("", ""), "OpenCV prints what we say ourselves"
+
+
+@pytest.mark.parametrize("missing", ["nowhere.onnx", "."])
+def test_a_file_that_cant_be_read_is_named(missing: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't be read"):
+        load_detector(str(tmp_path / missing))
+
+
+def test_the_cascade_finds_drawn_faces_in_nearly_all_frames() -> None:
+    detect = load_detector("haar")
+    found = [detect(frame) is not None for actor in range(1, 25) for frame in drawn_faces(actor)]
+    assert np.mean(found) >= 0.9
+
+
+def test_the_cascades_box_follows_the_face_when_the_picture_grows() -> None:
+    detect = load_detector("haar")
+    small, large = detect(drawn_faces(4, 160)[0]), detect(drawn_faces(4, 640)[0])
+    assert small is not None
+    assert large is not None
+    grown = Box(*(4 * number for number in astuple(small)))
+    assert overlap(grown, large) > 0.8
+
+
+def test_a_detector_stays_in_its_process(stand_in: Path) -> None:
+    for found in (str(stand_in), "haar"):
+        with pytest.raises(TypeError, match="pickle"):
+            pickle.dumps(load_detector(found))
+
+
+def test_a_process_that_only_looks_for_faces_imports_neither_torch_nor_the_network() -> None:
+    code = (
+        "import sys, json; from emorec.data.faces.detector import load_detector; "
+        "import emorec.data.faces.face, emorec.data.faces.detector_file; load_detector('haar'); "
+        "print(json.dumps([name for name in ('torch', 'requests', 'scipy') if name in sys.modules]))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == []
+
+
+def astuple(box: Box) -> tuple[float, float, float, float]:
+    return box.left, box.top, box.width, box.height
