@@ -1,13 +1,13 @@
 """The command `emorec`: the first word chooses what starts, and a user's mistake ends in one line."""
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from emorec import __version__
-from emorec.cli.help import EXPERIMENTS, FUNCTIONS, overview, short_help
+from emorec.cli.help import EXPERIMENTS, FUNCTIONS, PROGRAMS, overview, short_help
+from emorec.cli.places import function_at
 from emorec.errors import UserError
 
 USER_MISTAKE = 2
@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
             run(command, rest)
         elif command in FUNCTIONS:
-            _call(command, rest)
+            from emorec.cli.function_parser import FunctionParser
+
+            description, place = FUNCTIONS[command]
+            FunctionParser(command, description, function_at(place)).call(rest)
+        elif command in PROGRAMS:
+            function_at(PROGRAMS[command][1])(rest)
         else:
             raise UserError(f"no command {command!r}{_near(command)}; emorec --help lists them")
     except UserError as error:
@@ -60,17 +65,8 @@ def one_line(error: BaseException) -> str:
     return " ".join(message.split())
 
 
-def _call(command: str, arguments: Sequence[str]) -> None:
-    from emorec.cli.function_parser import FunctionParser
-
-    description, place = FUNCTIONS[command]
-    module, name = place.split(":")
-    function = getattr(importlib.import_module(module), name)
-    FunctionParser(command, description, function).call(arguments)
-
-
 def _near(command: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(command, [*EXPERIMENTS, *FUNCTIONS], n=1)
+    near = get_close_matches(command, [*EXPERIMENTS, *FUNCTIONS, *PROGRAMS], n=1)
     return f", did you mean {near[0]!r}?" if near else ""

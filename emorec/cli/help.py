@@ -18,13 +18,17 @@ FUNCTIONS = {
         "List the decoded frames that are kept, or remove them.",
         "emorec.commands.cache:cache",
     ),
-    "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",
     ),
 }
-"""Plain commands: one line, and the function that does it."""
+"""Plain commands: one line, and the function that does it, whose arguments are the options."""
+
+PROGRAMS = {
+    "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
+}
+"""Commands that read what stands after their name by themselves: one line, and the function that gets these words."""
 
 USAGE = {
     "fit": (
@@ -101,7 +105,8 @@ def overview() -> str:
     >>> overview().splitlines()[0]
     'usage: emorec COMMAND ...'
     """
-    commands = {**EXPERIMENTS, **{name: line for name, (line, _) in FUNCTIONS.items()}}
+    others = {name: line for name, (line, _) in (FUNCTIONS | PROGRAMS).items()}
+    commands = EXPERIMENTS | others
     return "\n".join(
         [
             "usage: emorec COMMAND ...",

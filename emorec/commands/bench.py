@@ -1,9 +1,9 @@
 """`emorec bench`: where the time of a training goes, and what the ways of keeping frames cost."""
 
-import importlib
 from collections.abc import Sequence
 
 from emorec.cli.function_parser import FunctionParser
+from emorec.cli.places import function_at
 from emorec.errors import UserError
 
 PARTS = {
@@ -61,9 +61,7 @@ def bench(words: Sequence[str]) -> None:
         raise UserError(f"no measurement {part!r}: emorec bench, or emorec bench {'|'.join(PARTS)}")
     if part is not None:
         line, place = PARTS[part]
-        module, name = place.split(":")
-        function = getattr(importlib.import_module(module), name)
-        FunctionParser(f"bench {part}", line, function).call(words[1:])
+        FunctionParser(f"bench {part}", line, function_at(place)).call(words[1:])
         return
     if set(words) & {"-h", "--help"}:
         print(HELP, end="")

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from emorec.cli import main
-from emorec.cli.help import EXPERIMENTS, FUNCTIONS, OPTIONS
+from emorec.cli.help import EXPERIMENTS, FUNCTIONS, OPTIONS, PROGRAMS
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -32,7 +32,7 @@ def test_the_help_lists_every_command_with_one_line(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     lines = said(capsys, *words).splitlines()
-    for command in [*EXPERIMENTS, *FUNCTIONS]:
+    for command in [*EXPERIMENTS, *FUNCTIONS, *PROGRAMS]:
         assert sum(line.strip().startswith(f"{command} ") for line in lines) == 1
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
