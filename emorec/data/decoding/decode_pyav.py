@@ -1,4 +1,8 @@
-"""Videos read by PyAV. Its wheels bring a recent FFmpeg, which knows AV1 too, for more machines than decord's."""
+"""Videos read by PyAV. Its wheels bring a recent FFmpeg, which knows AV1 too, for more machines than decord's.
+
+A frame that is neither wanted nor needed to decode another is passed over: in a film with B-frames that saves half of
+the work. Frames that come out are then known by their times, so this is done where each is sure to have its own.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -41,39 +45,73 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        times: list[float] = []
+        ticks: list[int | None] = []
         hidden: list[bool] = []
         with _opened(path) as (container, stream):
             tick = float(stream.time_base or 1)
             try:
                 for packet in container.demux(stream):
                     if packet.size:
-                        times.append(np.nan if packet.pts is None else packet.pts * tick)
+                        ticks.append(packet.pts)
                         hidden.append(packet.is_discard)
             except av.FFmpegError as error:
                 raise ClipError.of(path, CUT_OFF) from error
-        self.frames_in_file = len(times)
+        times = [np.nan if pts is None else pts * tick for pts in ticks]
+        self.frames_in_file = len(ticks)
         self.starts = _starts(np.array(times), np.array(hidden, dtype=bool))
         self.promised = len(self.starts) or self.frames_in_file
 
+        in_order = sorted({pts for pts in ticks if pts is not None})
+        self._places: dict[int | None, int] = {pts: index for index, pts in enumerate(in_order)}
+        """Index of each frame by its time in ticks."""
+        every_time_is_known = len(in_order) == self.frames_in_file and not any(hidden)
+        # formats without times give the order of storage for one; without B-frames there is next to nothing to save
+        self._can_pass_over = every_time_is_known and in_order != ticks
+
     def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
-        """See `emorec.data.decoding.decode.Reader`."""
+        """See `emorec.data.decoding.decode.Reader`. Damage in frames that are passed over is not seen."""
+        if self._can_pass_over:
+            needed = {0, *keep, stop - 1}
+            kept, seen = self._read(keep, stop, needed)
+            end = max(seen, default=-1) + 1
+            # known to be the end: the next one was asked for, too, and did not come
+            if (end == stop or end in needed) and seen >= {
+                index for index in needed if index < end
+            }:
+                return kept, end
+        kept, seen = self._read(keep, stop)
+        return kept, len(seen)
+
+    def _read(
+        self, keep: Collection[int], stop: int, needed: Collection[int] | None = None
+    ) -> tuple[dict[int, Frames], set[int]]:
+        """The frames to keep, and the indices of all that came out: with `needed`, of these at least."""
         kept: dict[int, VideoFrame] = {}
-        index = 0
+        seen: set[int] = set()
         with _opened(self.path) as (container, stream):
             # one core a clip: clips are decoded side by side, which loses nothing to threads that wait for each other
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             try:
-                for frame in container.decode(stream):
+                for frame in self._frames(container, stream, needed):
+                    index = len(seen) if needed is None else self._places.get(frame.pts, stop)
                     if index >= stop:
                         break
+                    seen.add(index)
                     if index in keep:
                         kept[index] = frame
-                    index += 1
             except av.FFmpegError as error:
                 raise decoding_fails(self.path, self.frames_in_file) from error
-        return {index: _upright(frame) for index, frame in kept.items()}, index
+        return {index: _upright(frame) for index, frame in kept.items()}, seen
+
+    def _frames(
+        self, container: InputContainer, stream: VideoStream, needed: Collection[int] | None
+    ) -> Iterator[VideoFrame]:
+        for packet in container.demux(stream):
+            if needed is not None:
+                pass_over = self._places.get(packet.pts) not in needed
+                stream.codec_context.skip_frame = "NONREF" if pass_over else "DEFAULT"
+            yield from stream.codec_context.decode(packet)
 
 
 @contextmanager
