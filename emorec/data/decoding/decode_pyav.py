@@ -64,7 +64,11 @@ class Reader:
         in_order = sorted({pts for pts in ticks if pts is not None})
         self._places: dict[int | None, int] = {pts: index for index, pts in enumerate(in_order)}
         """Index of each frame by its time in ticks."""
-        every_time_is_known = len(in_order) == self.frames_in_file and not any(hidden)
+        shown = sorted(
+            pts for pts, hide in zip(ticks, hidden, strict=True) if pts is not None and not hide
+        )
+        # what an edit list hides at the end (as in every original of RAVDESS) just does not come
+        every_time_is_known = len(in_order) == len(ticks) and in_order[: len(shown)] == shown
         # formats without times give the order of storage for one; without B-frames there is next to nothing to save
         self._can_pass_over = every_time_is_known and in_order != ticks
 

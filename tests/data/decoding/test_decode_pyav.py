@@ -31,6 +31,15 @@ def test_those_kept_are_the_same_as_when_every_frame_is_decoded(reader: Reader) 
     assert all((kept[index] == plain[index]).all() for index in KEEP)
 
 
+def test_a_frame_hidden_at_the_end_as_in_ravdess_does_not_come(tmp_path: Path) -> None:
+    whole = videos.write_video(tmp_path / "clip.mp4", bframes=3)
+    reader = Reader(videos.hide_end(whole, 2))  # FFmpeg lets one more pass
+    kept, end = reader.read({*KEEP, 38}, 40)
+    _, seen = reader._read(KEEP, 40, KEEP)
+    assert (sorted(kept), end) == ([0, 13, 26, 38], 39)
+    assert len(seen) < 30
+
+
 def test_an_end_that_was_not_asked_for_is_looked_for_frame_by_frame(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
