@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -29,15 +30,14 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     if not everything:
         console.print(f"no frames are kept in {place}")
         return
-    table = Table(title=f"decoded frames in {place}", title_justify="left")
+    console.print(f"decoded frames in {place}; names begin with frames x pixels")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", no_wrap=True)
-    for column in ("frames", "pixels", "clips", "broken", "size", "filled"):
+    for column in ("clips", "broken", "size", "filled"):
         table.add_column(column, justify="right")
     for one in everything:
         table.add_row(
             one.name,
-            str(one.settings["num_frames"]),
-            str(one.settings["side"]),
             str(one.ready),
             str(one.broken),
             shown_size(one.num_bytes),

@@ -31,13 +31,13 @@ def folder(tmp_path: Path) -> Path:
 def test_it_lists_every_recipe_with_its_clips_and_its_size(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     main(["cache", "--folder", str(folder)])
     lines = capsys.readouterr().out.splitlines()
     for recipe in (SMALL, LARGE):
+        assert recipe.name.startswith(f"{recipe.num_frames}x{recipe.side}-")
         (line,) = [line for line in lines if recipe.name in line]
-        cells = [cell.strip() for cell in line.split("│")]
-        assert cells[2:6] == [str(recipe.num_frames), str(recipe.side), "1", "1"]
+        assert line.split()[:3] == [recipe.name, "1", "1"]
     assert {one.name: one.num_bytes for one in kept(folder)} == {
         SMALL.name: 2 * 8 * 8 * 3 * 2,
         LARGE.name: 3 * 16 * 16 * 3 * 2,
