@@ -72,6 +72,8 @@ def decode_frames(
     )
     for broken in looked.broken:
         console.print(f"broken: {broken.path}: {broken.reason}", markup=False)
+    if looked.broken:
+        console.print("delete what is broken, and emorec prepare brings it anew")
     if looked.faceless:
         console.print(f"no face is found in {len(looked.faceless)} of them", markup=False)
 

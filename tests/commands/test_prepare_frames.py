@@ -87,3 +87,18 @@ def test_verify_looks_at_clips_and_frames(cache: Path, capsys: pytest.CaptureFix
     prepare(capsys, *SMALL)
     _, frames = prepare(capsys, "--verify")
     assert frames.endswith(": no damaged clips")
+
+
+def test_a_broken_clip_is_named_with_what_to_do(
+    cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(capsys, *SMALL)
+    broken = sorted(cache.parent.joinpath("ravdess").rglob("*.mp4"))[0]
+    broken.write_bytes(broken.read_bytes()[:200])
+    *_, kept, named, advice = prepare(capsys, *SMALL)
+    assert kept.startswith("frames of 59 of 60 clips are in")
+    assert named.startswith(f"broken: {broken}: ")
+    assert advice == "delete what is broken, and emorec prepare brings it anew"
+    broken.unlink()
+    *_, last = prepare(capsys, *SMALL)
+    assert last.startswith("frames of 60 of 60 clips are in")
