@@ -4,7 +4,7 @@ import importlib
 import pickle
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,11 @@ class Checkpoint:
         split: Who trained, validated and was to test (see `ClipDataModule.split_record`).
         epochs: Finished epochs.
         train_seconds: Time spent on them.
+        train_clips_per_second: Training clips a second, loading included and validation not.
+        peak_memory_bytes: The most that the training's first process took, of the GPU's memory where it had one.
+        trained_on: What that device is called.
+        temperatures: Views of a clip -> what the logits are divided by when so many are averaged, fitted on the
+            validation clips. Empty when nobody fitted one, as in checkpoints of older versions.
     """
 
     path: Path
@@ -44,6 +49,10 @@ class Checkpoint:
     split: dict[str, Any]
     epochs: int
     train_seconds: float
+    train_clips_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    trained_on: str | None = None
+    temperatures: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def run_folder(self) -> Path:
@@ -76,6 +85,10 @@ def record(
     split: Mapping[str, Any],
     epochs: int,
     train_seconds: float,
+    train_clips_per_second: float | None,
+    peak_memory_bytes: int | None,
+    trained_on: str,
+    temperatures: Mapping[int, float],
 ) -> dict[str, Any]:
     """The section a run writes into its checkpoints: plain values, so that `weights_only` reading takes them."""
     return {
@@ -87,6 +100,10 @@ def record(
         "split": dict(split),
         "epochs": epochs,
         "train_seconds": train_seconds,
+        "train_clips_per_second": train_clips_per_second,
+        "peak_memory_bytes": peak_memory_bytes,
+        "trained_on": trained_on,
+        "temperatures": dict(temperatures),
     }
 
 
@@ -120,6 +137,11 @@ def read(path: str | Path) -> Checkpoint:
             split=said["split"],
             epochs=said["epochs"],
             train_seconds=said["train_seconds"],
+            # what older versions did not say
+            train_clips_per_second=said.get("train_clips_per_second"),
+            peak_memory_bytes=said.get("peak_memory_bytes"),
+            trained_on=said.get("trained_on"),
+            temperatures=said.get("temperatures", {}),
         )
     except KeyError as missing:
         raise UserError(
@@ -208,3 +230,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return load(Path(path))
+
+
+def keep_temperature(path: Path, num_views: int, temperature: float) -> None:
+    """Adds a temperature to a checkpoint file, whole or not at all; the rest of it stays as it is.
+
+    Raises:
+        UserError: When the file can't be read or written.
+    """
+    content = load(path)
+    said = content[RECORD]
+    said["temperatures"] = {**said.get("temperatures", {}), num_views: temperature}
+    AtomicCheckpointIO().save_checkpoint(content, path)

@@ -53,6 +53,24 @@ def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
     assert (said.epochs, said.train_seconds) == (4, 1.5)
 
 
+def test_one_of_an_older_version_says_nothing_of_what_that_did_not_measure(tmp_path: Path) -> None:
+    said = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    assert (said.train_clips_per_second, said.peak_memory_bytes, said.trained_on) == (None,) * 3
+    assert said.temperatures == {}
+
+
+def test_a_temperature_that_is_added_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
+    path = saved(tmp_path / "best.ckpt")
+    before = checkpoint.load(path)
+    checkpoint.keep_temperature(path, 1, 1.5)
+    checkpoint.keep_temperature(path, 10, 1.25)
+    assert checkpoint.read(path).temperatures == {1: 1.5, 10: 1.25}
+    after = checkpoint.load(path)
+    del after[checkpoint.RECORD]["temperatures"]
+    assert torch.equal(after.pop("state_dict")["weight"], before.pop("state_dict")["weight"])
+    assert after == before
+
+
 def test_its_run_folder_is_above_checkpoints_or_where_it_was_moved_to(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     in_run = checkpoint.read(saved(tmp_path / "run" / "checkpoints" / "best.ckpt"))

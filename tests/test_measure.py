@@ -3,16 +3,24 @@
 import csv
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from emorec import checkpoint
 from emorec.cli import main
+from emorec.evaluation.calibration import fit_temperature
+from emorec.evaluation.predictions import Predictions
 from tests.program import SMALL
 
 pytestmark = pytest.mark.slow
 
 CPU = ("--trainer.accelerator", "cpu")
+FOLD_5 = ("--data.split", "msaf6", "--data.fold", "5")
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +70,152 @@ def test_nobody_is_measured_on_actors_who_trained(
     error = capsys.readouterr().err
     assert complaint in error
     assert error.count("\n") == 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command left in the run's folder."""
+
+    figures: dict[str, Any]
+    header: list[str]
+    rows: list[dict[str, str]]
+
+    def probabilities(self, before: str = "") -> list[list[float]]:
+        names = [f"{before}{name}" for name in self.header[5:13]]
+        return [[float(row[name]) for name in names] for row in self.rows]
+
+
+def measured(best: Path, command: str, *words: str) -> Measured:
+    main([command, "--ckpt", str(best), *CPU, *words])
+    folder = best.parents[1] / command
+    with (folder / "predictions.csv").open() as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    figures = folder / "metrics.json"
+    said = json.loads(figures.read_text()) if figures.is_file() else {}
+    return Measured(said, list(reader.fieldnames or []), rows)
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_calibrated_probabilities_are_the_raw_ones_at_the_checkpoint_s_temperature(
+    best: Path, command: str
+) -> None:
+    before = best.read_bytes()
+    (temperature,) = checkpoint.read(best).temperatures.values()
+    raw, both = measured(best, command), measured(best, command, "--calibrate")
+    names = raw.header[5:]
+    assert both.header == [*raw.header, *(f"calibrated {name}" for name in names)]
+    assert both.probabilities() == raw.probabilities()
+    expected = np.array(raw.probabilities()) ** (1 / temperature)
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.array(both.probabilities("calibrated ")) == pytest.approx(expected, abs=1e-6)
+    if command != "predict":
+        news = {"temperature", "ece_calibrated"}
+        assert {name: raw.figures[name] for name in news} == dict.fromkeys(news)
+        assert both.figures["temperature"] == temperature
+        assert both.figures["ece_calibrated"] is not None
+        assert {name: both.figures[name] for name in both.figures.keys() - news} == {
+            name: raw.figures[name] for name in raw.figures.keys() - news
+        }
+    assert best.read_bytes() == before
+
+
+def test_the_stored_temperature_is_the_one_of_the_validation_clips(best: Path) -> None:
+    (temperature,) = checkpoint.read(best).temperatures.values()
+    read = measured(best, "validate")
+    logits = torch.tensor(read.probabilities(), dtype=torch.float64).log()
+    truth = torch.tensor([read.header[5:].index(row["emotion"]) for row in read.rows])
+    fitted = fit_temperature(Predictions(torch.arange(len(truth)), truth, logits))
+    # a csv file has nine digits
+    assert fitted == pytest.approx(temperature, rel=1e-3)
+
+
+def test_a_checkpoint_without_a_temperature_is_given_one_by_its_validation_clips_alone(
+    best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    old = tmp_path / "checkpoints" / "old.ckpt"
+    content = checkpoint.load(best)
+    expected = content["emorec"].pop("temperatures")
+    torch.save(content, old)
+    for command in ("test", "predict"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--ckpt", str(old), *CPU, "--calibrate"])
+        assert ended.value.code == 2
+        error = capsys.readouterr().err
+        assert f"{old} has no temperature" in error
+        assert f"emorec validate --ckpt {old} --calibrate" in error
+        assert error.count("\n") == 1
+    with pytest.raises(SystemExit):  # there validate those too who are to be tested here
+        main(["validate", "--ckpt", str(old), *CPU, "--calibrate", *FOLD_5])
+    assert "the actors who validated" in capsys.readouterr().err
+    assert checkpoint.read(old).temperatures == {}
+    validated = measured(old, "validate", "--calibrate")
+    assert checkpoint.read(old).temperatures == pytest.approx(expected)
+    assert validated.figures["temperature"] == checkpoint.read(old).temperatures[1]
+    assert measured(old, "test", "--calibrate").figures["ece_calibrated"] is not None
+    main(["fit", "--ckpt", str(old), "--trainer.max_epochs", "1"])  # it is still one to go on from
+
+
+def test_views_are_averaged_and_count_each_clip_once(best: Path) -> None:
+    one, ten = measured(best, "test"), measured(best, "test", "--views", "10")
+    assert (one.figures["views"], ten.figures["views"]) == (1, 10)
+    assert ten.figures["num_clips"] == len(ten.rows) == 15
+    assert [row["path"] for row in ten.rows] == [row["path"] for row in one.rows]
+    assert ten.probabilities() != one.probabilities()
+    assert np.sum(ten.probabilities(), axis=1) == pytest.approx(1.0)
+
+
+def test_a_temperature_is_for_as_many_views_as_it_was_fitted_to(
+    best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = Path(shutil.copy(best, tmp_path / "mine.ckpt"))
+    three = ("--calibrate", "--views", "3")
+    with pytest.raises(SystemExit):
+        main(["test", "--ckpt", str(mine), *CPU, *three])
+    said = capsys.readouterr().err
+    assert "has no temperature for 3 views of a clip" in said
+    assert f"emorec validate --ckpt {mine} --calibrate --views 3" in said
+    main(["validate", "--ckpt", str(mine), *CPU, *three])
+    kept = checkpoint.read(mine).temperatures
+    assert kept.keys() == {1, 3}
+    main(["test", "--ckpt", str(mine), *CPU, *three])
+    figures = json.loads((tmp_path / "test" / "metrics.json").read_text())
+    assert (figures["temperature"], figures["views"]) == (kept[3], 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--views", "11"), "views is 11: choose 1 to 10"),
+        (("--views", "0"), "views is 0: choose 1 to 10"),
+        (("--views", "two"), "views is two: it takes a whole number"),
+        (("--calibrate", "yes"), "yes"),
+    ],
+)
+def test_other_views_and_words_are_refused(
+    best: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["test", "--ckpt", str(best), *CPU, *words])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
+def test_a_training_looks_once_and_has_nothing_to_calibrate_by(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (("--views", "2"), ("--calibrate",)):
+        with pytest.raises(SystemExit):
+            main(["fit", *SMALL, *words])
+        assert f"{words[0]}: there is no such option" in capsys.readouterr().err
+
+
+def test_the_report_says_what_the_training_took(best: Path) -> None:
+    figures = measured(best, "test").figures
+    said = checkpoint.read(best)
+    assert figures["train_clips_per_second"] == said.train_clips_per_second
+    assert figures["peak_memory_bytes"] == said.peak_memory_bytes
+    assert (figures["trained_on"], said.trained_on) == ("cpu", "cpu")

@@ -10,10 +10,12 @@ from rich.console import Console
 from typing_extensions import override
 
 from emorec.callbacks.description import spans
-from emorec.checkpoint import Checkpoint, class_path
+from emorec.checkpoint import Checkpoint, class_path, keep_temperature
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.views import refuse_other_numbers
 from emorec.errors import UserError
+from emorec.evaluation.calibration import Calibration, calibrated, fit_temperature
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import write_predictions
@@ -30,18 +32,35 @@ class EvaluationReport(Callback):
     Args:
         said: What the checkpoint says of itself.
         command: "validate", "test" or "predict".
+        num_views: Views of each clip whose predictions are averaged, 1 to 10.
+        calibrate: Tell calibrated probabilities too, by the checkpoint's temperature for so many views. Where it has
+            none "validate" fits one and writes it into the checkpoint.
+
+    Raises:
+        UserError: When there are not so many views, or a temperature is missing that only validation clips may decide.
     """
 
-    def __init__(self, said: Checkpoint, command: str) -> None:
+    def __init__(
+        self, said: Checkpoint, command: str, *, num_views: int = 1, calibrate: bool = False
+    ) -> None:
+        refuse_other_numbers(num_views)
         self.said = said
         self.folder = said.run_folder / command
         self._command = command
+        self._num_views = num_views
+        self._temperature = said.temperatures.get(num_views) if calibrate else None
+        self._fits = calibrate and self._temperature is None
+        if self._fits and command != "validate":
+            raise UserError(no_temperature(said, num_views))
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data = ClipDataModule.of(trainer)
+        data.num_views = self._num_views
         if class_path(type(data)) == self.said.data["class_path"]:
             refuse_known_actors(self.said, data, stage)
+        if self._fits:
+            refuse_other_validation(self.said, data)
         if trainer.is_global_zero:
             warn_of_another_detector(self.said, data.split_record())
             try:
@@ -62,12 +81,13 @@ class EvaluationReport(Callback):
         if trainer.is_global_zero:
             data = ClipDataModule.of(trainer)
             path = self.folder / "predictions.csv"
-            predictions = ClipClassifier.of(pl_module).collected
+            predictions, temperature = ClipClassifier.of(pl_module).collected, self._temperature
             write_predictions(
                 path,
                 predictions,
                 **_names(data.everything, predictions),
                 class_names=data.class_names,
+                calibrated=calibrated(predictions, temperature) if temperature else None,
             )
             print(f"{len(predictions)} clips: {path}")
 
@@ -77,6 +97,7 @@ class EvaluationReport(Callback):
         data = ClipDataModule.of(trainer)
         network = ClipClassifier.of(module)
         predictions = network.collected
+        calibration = self._calibration(predictions)
         summary = summarize(predictions)
         facts = RunFacts(
             split=data.split_record(),
@@ -86,6 +107,10 @@ class EvaluationReport(Callback):
             checkpoint=str(self.said.path),
             train_seconds=self.said.train_seconds,
             epochs=self.said.epochs,
+            train_clips_per_second=self.said.train_clips_per_second,
+            peak_memory_bytes=self.said.peak_memory_bytes,
+            trained_on=self.said.trained_on,
+            num_views=self._num_views,
         )
         write_report(
             self.folder,
@@ -94,13 +119,30 @@ class EvaluationReport(Callback):
             predictions,
             **_names(clips, predictions),
             class_names=data.class_names,
+            calibration=calibration,
         )
         whom = "unseen actors" if self._command == "test" else "its validation actors"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
         title = f"{type(network).__name__} on {whom} {actors}"
         console = Console()
-        console.print(metrics_table(summary, data.class_names, title))
+        console.print(
+            metrics_table(
+                summary,
+                data.class_names,
+                title,
+                calibration=calibration,
+                num_views=self._num_views,
+            )
+        )
         console.print(f"written to {self.folder}", soft_wrap=True, highlight=False)
+
+    def _calibration(self, predictions: Predictions) -> Calibration | None:
+        temperature = self._temperature
+        if self._fits:
+            temperature = fit_temperature(predictions)
+            keep_temperature(self.said.path, self._num_views, temperature)
+            print(f"fitted a temperature to these clips, which {self.said.path} now keeps")
+        return Calibration.of(predictions, temperature) if temperature else None
 
 
 def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> None:
@@ -118,6 +160,32 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
                 f"actors {', '.join(map(str, both))} of split {data.split.name} were in {side} when {said.path} "
                 "was trained: it can't be measured on them"
             )
+
+
+def no_temperature(said: Checkpoint, num_views: int) -> str:
+    """What a command says that can't calibrate."""
+    views = f" --views {num_views}" if num_views > 1 else ""
+    whose = f" for {num_views} views of a clip" if num_views > 1 else ""
+    return (
+        f"{said.path} has no temperature{whose}: fit one to its validation clips with "
+        f"emorec validate --ckpt {said.path} --calibrate{views}"
+    )
+
+
+def refuse_other_validation(said: Checkpoint, data: ClipDataModule) -> None:
+    """Stops when a temperature would be fitted to others than those who validated the training.
+
+    Raises:
+        UserError: When the data set or the actors are others: they may be those of the test.
+    """
+    if (
+        class_path(type(data)) != said.data["class_path"]
+        or list(data.split.val) != said.split["val"]
+    ):
+        raise UserError(
+            f"a temperature is fitted to the actors who validated {said.path}, "
+            f"{spans(said.split['val'])}: leave out --data.split and --data.fold"
+        )
 
 
 def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None:

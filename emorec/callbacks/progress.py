@@ -104,19 +104,39 @@ class Throughput(Callback):
     def __init__(self) -> None:
         self._start = 0.0
         self._clips = 0
-        self._rate = 0.0
+        self._seconds = 0.0
+        self._earlier_clips = 0
+        self._earlier_seconds = 0.0
+
+    @property
+    def overall(self) -> float | None:
+        """The rate over all epochs, also of those before the run was stopped; `None` before the first batch."""
+        clips, seconds = self.state_dict().values()
+        return clips / seconds if seconds > 0 else None
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "clips": self._earlier_clips + self._clips,
+            "seconds": self._earlier_seconds + self._seconds,
+        }
+
+    @override
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._earlier_clips, self._earlier_seconds = state_dict["clips"], state_dict["seconds"]
+        self._clips, self._seconds = 0, 0.0
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.load_state_dict(self.state_dict())  # the epoch before is one of the earlier ones now
         self._start = time.perf_counter()
-        self._clips = 0
 
     @override
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._clips += len(batch["label"]) * trainer.world_size
-        self._rate = self._clips / (time.perf_counter() - self._start)
+        self._seconds = time.perf_counter() - self._start
         log = pl_module.log
         log("train/clips_per_second", self._rate, on_step=True, prog_bar=True, logger=False)
 
@@ -124,3 +144,8 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # the rate after the last batch: the validation that followed is not training
         pl_module.log("train/clips_per_second", self._rate, sync_dist=True)
+
+    @property
+    def _rate(self) -> float:
+        """Of this epoch."""
+        return self._clips / self._seconds if self._clips else 0.0

@@ -18,10 +18,13 @@ from emorec.callbacks.description import (
     network_page,
     split_page,
 )
+from emorec.callbacks.device import device_name, forget_peak_memory, peak_memory_bytes
 from emorec.callbacks.hparams_tab import columns, mark_finished, open_row
+from emorec.callbacks.progress import Throughput
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SIDES
 from emorec.errors import UserError
+from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.metrics import summarize
 from emorec.files import whole_file
 from emorec.models.base import ClipClassifier
@@ -40,7 +43,9 @@ class RunRecord(Callback):
         self.config = dict(config or {})
         self._seconds_before = 0.0
         self._start = time.monotonic()
+        self._memory_before = 0
         self._best_uar = -1.0
+        self._temperature: tuple[int, float] | None = None  # and the step whose weights it is for
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -71,6 +76,7 @@ class RunRecord(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = time.monotonic()
+        forget_peak_memory(trainer.strategy.root_device)
         if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
             writer = trainer.logger.experiment
             open_row(writer, columns(settings(trainer, pl_module)))
@@ -84,7 +90,11 @@ class RunRecord(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        summary = summarize(ClipClassifier.of(pl_module).collected)
+        predictions = ClipClassifier.of(pl_module).collected
+        self._temperature = None
+        if predictions.logits.isfinite().all():
+            self._temperature = trainer.global_step, fit_temperature(predictions)
+        summary = summarize(predictions)
         if summary.uar <= self._best_uar:
             return
         self._best_uar = summary.uar
@@ -117,7 +127,22 @@ class RunRecord(Callback):
             split=data.split_record(),
             epochs=trainer.current_epoch + 1,
             train_seconds=self._seconds_before + time.monotonic() - self._start,
+            train_clips_per_second=throughput(trainer),
+            peak_memory_bytes=self._peak_memory_bytes(trainer),
+            trained_on=device_name(trainer.strategy.root_device),
+            temperatures=self._temperatures(trainer),
         )
+
+    def _peak_memory_bytes(self, trainer: Trainer) -> int | None:
+        """Of this process and its GPU, also before the run was stopped."""
+        now = peak_memory_bytes(trainer.strategy.root_device)
+        return None if now is None else max(now, self._memory_before)
+
+    def _temperatures(self, trainer: Trainer) -> dict[int, float]:
+        """Empty where the weights have been trained further since they were validated."""
+        if self._temperature is None or self._temperature[0] != trainer.global_step:
+            return {}
+        return {1: self._temperature[1]}
 
     @override
     def on_load_checkpoint(
@@ -127,6 +152,7 @@ class RunRecord(Callback):
         if trainer.state.fn == "fit":
             refuse_other_run(said, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
         self._seconds_before = said["train_seconds"]
+        self._memory_before = said.get("peak_memory_bytes") or 0
 
 
 def refuse_other_run(
@@ -169,6 +195,12 @@ def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:
         "devices": trainer.world_size,
         "precision": str(trainer.precision),
     }
+
+
+def throughput(trainer: Trainer) -> float | None:
+    """Training clips a second over the whole run; `None` where nobody counts them."""
+    counting = (each for each in trainer.callbacks if isinstance(each, Throughput))  # type: ignore[attr-defined]
+    return next((each.overall for each in counting), None)
 
 
 def last_step(trainer: Trainer) -> int:

@@ -108,7 +108,14 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments(
             "data.num_classes", "model.init_args.num_classes", apply_on="instantiate"
         )
-        if self.command == "fit":
+        if self.command != "fit":
+            parser.add_argument(
+                "--views", type=int, default=1, help="average over so many views of each clip"
+            )
+            parser.add_argument(
+                "--calibrate", action="store_true", help="calibrate by the checkpoint's temperature"
+            )
+        else:
             parser.add_lightning_class_args(BestAndLast, "checkpoint")
             parser.add_lightning_class_args(Patience, "early_stopping")
             parser.set_defaults(
@@ -167,7 +174,12 @@ class ExperimentCLI(LightningCLI):
     def _callbacks(self) -> list[Callback]:
         if self.command != "fit":
             assert self.said is not None
-            report = EvaluationReport(self.said, self.command)
+            report = EvaluationReport(
+                self.said,
+                self.command,
+                num_views=self._get(self.config, "views"),
+                calibrate=self._get(self.config, "calibrate"),
+            )
             return [self._together, StopBetweenBatches(), *_bar(), report]
         config = yaml.safe_load(
             self._parser("fit").dump(self.config["fit"], skip_link_targets=True)

@@ -52,6 +52,8 @@ RUN_OPTIONS = (
     ("--trainer.accelerator KIND", "cpu, gpu or auto"),
     ("--trainer.devices N", "how many of them"),
     ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
+    ("--views N", "average over N views of each clip, up to ten crops and mirrors"),
+    ("--calibrate", "calibrated probabilities too; validate fits what is missing for it"),
 )
 """What the commands take that need a checkpoint."""
 

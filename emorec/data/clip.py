@@ -40,9 +40,11 @@ class Batch(TypedDict):
         label: (B,) int64 classes.
         index: (B,) int64 positions of the clips in their data set.
         sound: (B, samples) float32, where the data set has it.
+        views: N times (B, T, C, H, W) uint8, where a clip is looked at more than once; the first are the frames.
     """
 
     frames: "Tensor"
     label: "Tensor"
     index: "Tensor"
     sound: NotRequired["Tensor"]
+    views: NotRequired[list["Tensor"]]

@@ -26,7 +26,7 @@ from emorec.data.resident import ResidentSquares, load_squares
 from emorec.data.resize import Resize, square_side
 from emorec.data.sampler import EpochSampler
 from emorec.data.source import CachedSquares, DecodedSquares, Source
-from emorec.data.split import SIDES, Side, clips_hash
+from emorec.data.split import Side
 from emorec.data.transform import Augment, ClipTransform
 from emorec.errors import UserError
 
@@ -55,6 +55,9 @@ class ClipDataModule(LightningDataModule):
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
         allow_missing_test_actors: Go on when clips of some test actors are not there.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
+
+    Attributes:
+        num_views: How often clips that are measured are looked at, see `views_of`; set it before the loaders are made.
 
     Raises:
         UserError: When a number is too small to mean anything.
@@ -113,6 +116,7 @@ class ClipDataModule(LightningDataModule):
         self.on_error = on_error
         self.allow_missing_test_actors = allow_missing_test_actors
         self.seed = seed
+        self.num_views = 1
         self.sides: dict[Side, list[Clip]] = {}
         self.everything: list[Clip] = []
         self.skipped: list[BrokenClip] = []
@@ -208,11 +212,7 @@ class ClipDataModule(LightningDataModule):
         """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
         detector = self.recipe.face_detector
         return {
-            "name": self.split.name,
-            "fold": self.split.fold,
-            **{side: list(getattr(self.split, side)) for side in SIDES},
-            "hash": clips_hash(self.sides),
-            "num_clips": {side: len(self.sides[side]) for side in SIDES},
+            **self.split.record(self.sides),
             "skipped": [broken.path.name for broken in self.skipped],
             "face_detector": detector and load_once(detector).version,
             "faceless": [path.name for path in self.faceless],
@@ -246,11 +246,11 @@ class ClipDataModule(LightningDataModule):
         del dataloader_idx
         if not self._finished_on_device:
             return batch
-        return finish_on_device(batch, self.image_size, self._on_device)
+        return finish_on_device(batch, self.image_size, self._on_device, self.num_views)
 
     @property
     def _finished_on_device(self) -> bool:
-        return self.augment_on == "device" or self._on_device is not None
+        return self.augment_on == "device" or self._on_device is not None or self.num_views > 1
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Training clips, shuffled and augmented by (seed, epoch)."""

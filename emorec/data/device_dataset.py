@@ -12,6 +12,7 @@ from emorec.data.dataset import ClipDataset, Sample, draw_seed
 from emorec.data.resident import ResidentSquares
 from emorec.data.source import Source
 from emorec.data.transform import ClipTransform
+from emorec.data.views import views_of
 
 
 class DeviceDataset(ClipDataset):
@@ -55,7 +56,10 @@ class DeviceDataset(ClipDataset):
 
 
 def finish_on_device(
-    batch: dict[str, Any], image_size: int, resident: ResidentSquares | None = None
+    batch: dict[str, Any],
+    image_size: int,
+    resident: ResidentSquares | None = None,
+    num_views: int = 1,
 ) -> Batch:
     """A batch of a `DeviceDataset` that has arrived becomes what the network sees.
 
@@ -63,8 +67,11 @@ def finish_on_device(
         batch: row (B,) int64 or frames (B, T, C, side, side) uint8; draws (B, T, 8) of augmented clips; the rest.
         image_size: Side of the result in pixels.
         resident: Where the rows are.
+        num_views: Above 1, clips that are not augmented get so many views (see `views_of`).
     """
     rest = {name: what for name, what in batch.items() if name not in ("row", "frames", "draws")}
     squares = batch["frames"] if resident is None else resident.take(batch["row"])
     frames = transform_on_device(squares, image_size, batch.get("draws"))
+    if num_views > 1 and "draws" not in batch:
+        rest["views"] = views_of(squares, image_size, num_views)
     return cast("Batch", {"frames": frames, **rest})

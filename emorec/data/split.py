@@ -5,9 +5,9 @@ Source of the folds: `msaf6` as published with HiCMAE, MAE-DFER and SVFAP; `luna
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from emorec.data.clip import Clip
 from emorec.data.ravdess import ACTORS
@@ -97,6 +97,16 @@ class Split:
             if side is not None:
                 sides[side].append(clip)
         return sides
+
+    def record(self, sides: Mapping[Side, Sequence[Clip]]) -> dict[str, Any]:
+        """Who is where, as plain values: name, fold, actors of each side, hash of the clips, clips of each side."""
+        return {
+            "name": self.name,
+            "fold": self.fold,
+            **{side: list(getattr(self, side)) for side in SIDES},
+            "hash": clips_hash(sides),
+            "num_clips": {side: len(sides[side]) for side in SIDES},
+        }
 
 
 def make_split(name: SplitName, fold: int | None = None) -> Split:

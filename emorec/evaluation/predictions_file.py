@@ -15,6 +15,9 @@ from emorec.files import whole_file
 COLUMNS = ("path", "actor", "emotion", "predicted", "confidence")
 """The first columns; one probability column per class follows, named as the class."""
 
+CALIBRATED = "calibrated "
+"""What stands before the name of a class in the columns of calibrated probabilities, which may follow."""
+
 _TINY = 1e-300
 """A probability of 0 has no logarithm."""
 
@@ -28,12 +31,14 @@ class PredictedClips:
         actors: N people, as text.
         class_names: K class names in label order.
         predictions: Rows 0 to N - 1; its logits are the logarithms of the probabilities.
+        calibrated: The same of the calibrated probabilities; `None` in a file without them.
     """
 
     paths: tuple[str, ...]
     actors: tuple[str, ...]
     class_names: tuple[str, ...]
     predictions: Predictions
+    calibrated: Predictions | None = None
 
 
 def write_predictions(
@@ -43,6 +48,7 @@ def write_predictions(
     paths: Sequence[str],
     actors: Sequence[int | str],
     class_names: Sequence[str],
+    calibrated: Predictions | None = None,
 ) -> None:
     """Writes a line for each prediction, whole or not at all; an unknown truth is an empty `emotion`.
 
@@ -52,6 +58,7 @@ def write_predictions(
         paths: N clip files in the order of the predictions.
         actors: N people in the same order.
         class_names: K names in label order.
+        calibrated: The same predictions at another temperature: K more columns, such as "calibrated happy".
 
     Raises:
         ValueError: When there are not N paths, N actors and K class names.
@@ -63,18 +70,24 @@ def write_predictions(
         raise ValueError(f"expected {wanted} paths, actors and class names, got {given}")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *class_names])
+    more = [] if calibrated is None else [f"{CALIBRATED}{name}" for name in class_names]
+    writer.writerow([*COLUMNS, *class_names, *more])
     targets, said = predictions.target.tolist(), predictions.predicted.tolist()
-    table = predictions.logits.double().softmax(dim=1).tolist()
-    for clip, actor, target, predicted, row in zip(
-        paths, actors, targets, said, table, strict=True
+    table = [_rounded(each) for each in (predictions, calibrated) if each is not None]
+    for clip, actor, target, predicted, *rows in zip(
+        paths, actors, targets, said, *table, strict=True
     ):
         emotion = class_names[target] if target >= 0 else ""
-        probabilities = [f"{probability:.9g}" for probability in row]
+        probabilities = [probability for row in rows for probability in row]
         confidence = probabilities[predicted]
         writer.writerow([clip, actor, emotion, class_names[predicted], confidence, *probabilities])
     with whole_file(path) as file:
         file.write(text.getvalue().encode("utf-8", errors="surrogateescape"))
+
+
+def _rounded(predictions: Predictions) -> list[list[str]]:
+    table = predictions.logits.double().softmax(dim=1).tolist()
+    return [[f"{probability:.9g}" for probability in row] for row in table]
 
 
 def read_predictions(path: Path) -> PredictedClips:
@@ -88,7 +101,7 @@ def read_predictions(path: Path) -> PredictedClips:
     except OSError as error:
         raise UserError(f"can't read {path}: {error.strerror}") from error
     header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
-    class_names = tuple(header[len(COLUMNS) :])
+    class_names, has_calibrated = _classes(header[len(COLUMNS) :])
     if tuple(header[: len(COLUMNS)]) != COLUMNS or not class_names:
         raise UserError(
             f"{path} is no predictions file: its first line is not {','.join(COLUMNS)} "
@@ -105,14 +118,27 @@ def read_predictions(path: Path) -> PredictedClips:
             raise UserError(f"{path}: clip {number} can't be read: {','.join(row)}") from error
         if len(row) != len(header):
             raise UserError(f"{path}: clip {number} has {len(row)} fields, not {len(header)}")
-    logits = torch.tensor(probabilities, dtype=torch.float64).reshape(len(rows), len(class_names))
+    wide = torch.tensor(probabilities, dtype=torch.float64)
+    wide = wide.reshape(len(rows), len(header) - len(COLUMNS)).clamp(min=_TINY)
+    index, target = torch.arange(len(rows)), torch.tensor(targets, dtype=torch.int64)
+    raw, calibrated = wide[:, : len(class_names)], wide[:, len(class_names) :]
     return PredictedClips(
         paths=tuple(row[0] for row in rows),
         actors=tuple(row[1] for row in rows),
         class_names=class_names,
-        predictions=Predictions(
-            index=torch.arange(len(rows)),
-            target=torch.tensor(targets, dtype=torch.int64),
-            logits=logits.clamp(min=_TINY).log().float(),
-        ),
+        predictions=Predictions(index, target, raw.log().float()),
+        calibrated=Predictions(index, target, calibrated.log()) if has_calibrated else None,
     )
+
+
+def _classes(columns: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The names of the classes, and whether each has a calibrated column too.
+
+    >>> _classes(["calm", "sad", "calibrated calm", "calibrated sad"])
+    (('calm', 'sad'), True)
+    """
+    half = len(columns) // 2
+    names = tuple(columns[:half])
+    if names and list(columns[half:]) == [f"{CALIBRATED}{name}" for name in names]:
+        return names, True
+    return tuple(columns), False

@@ -11,6 +11,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.figures import confusion_figure
 from emorec.evaluation.metrics import ClassificationSummary
 from emorec.evaluation.predictions import Predictions
@@ -32,6 +33,10 @@ class RunFacts:
         checkpoint: The file the weights are from.
         train_seconds: Time spent on training them.
         epochs: Epochs they were trained.
+        train_clips_per_second: Training clips a second over all processes, loading included and validation not.
+        peak_memory_bytes: The most that the training's first process took, of the GPU's memory where it had one.
+        trained_on: What that device is called.
+        num_views: Views of each clip whose predictions were averaged.
     """
 
     split: Mapping[str, Any]
@@ -41,12 +46,19 @@ class RunFacts:
     checkpoint: str
     train_seconds: float
     epochs: int
+    train_clips_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    trained_on: str | None = None
+    num_views: int = 1
 
 
 def metrics_json(
-    summary: ClassificationSummary, facts: RunFacts, class_names: Sequence[str]
+    summary: ClassificationSummary,
+    facts: RunFacts,
+    class_names: Sequence[str],
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """The content of `metrics.json`, plain values only; a figure that is no number is `None`.
+    """The content of `metrics.json`, plain values only; a figure that is no number or not known is `None`.
 
     Raises:
         ValueError: When there are not K class names.
@@ -58,8 +70,11 @@ def metrics_json(
         "uar": _number(summary.uar),
         "macro_f1": _number(summary.macro_f1),
         "ece": _number(summary.ece),
+        "ece_calibrated": _number(calibration.ece if calibration else None),
+        "temperature": _number(calibration.temperature if calibration else None),
         "loss": _number(summary.loss),
         "num_clips": summary.num_clips,
+        "views": facts.num_views,
         "classes": list(class_names),
         "confusion_matrix": summary.confusion_matrix.tolist(),
         "per_class": {name: asdict(scores) for name, scores in per_class},
@@ -70,12 +85,15 @@ def metrics_json(
         "checkpoint": facts.checkpoint,
         "train_seconds": _number(facts.train_seconds),
         "epochs": facts.epochs,
+        "train_clips_per_second": _number(facts.train_clips_per_second),
+        "peak_memory_bytes": facts.peak_memory_bytes,
+        "trained_on": facts.trained_on,
     }
 
 
-def _number(value: float) -> float | None:
+def _number(value: float | None) -> float | None:
     """JSON has no NaN."""
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None
 
 
 def write_report(
@@ -87,6 +105,7 @@ def write_report(
     paths: Sequence[str],
     actors: Sequence[int | str],
     class_names: Sequence[str],
+    calibration: Calibration | None = None,
 ) -> None:
     """Writes `metrics.json`, `predictions.csv` and `confusion_matrix.png`, each whole or not at all.
 
@@ -98,18 +117,21 @@ def write_report(
         paths: N clip files in the order of the predictions.
         actors: N people in the same order.
         class_names: K names in label order.
+        calibration: What becomes of the predictions at a temperature, where there is one.
 
     Raises:
         ValueError: When there are not N paths, N actors and K class names.
         OSError: When a file can't be written.
     """
-    content = json.dumps(metrics_json(summary, facts, class_names), indent=2, allow_nan=False)
+    figures = metrics_json(summary, facts, class_names, calibration)
+    content = json.dumps(figures, indent=2, allow_nan=False)
     write_predictions(
         folder / "predictions.csv",
         predictions,
         paths=paths,
         actors=actors,
         class_names=class_names,
+        calibrated=calibration.predictions if calibration else None,
     )
     name = facts.model.rpartition(".")[2]
     title = f"{name}: UAR {summary.uar:.1%} on {summary.num_clips} clips"
@@ -119,12 +141,20 @@ def write_report(
         file.write(f"{content}\n".encode())
 
 
-def metrics_table(summary: ClassificationSummary, class_names: Sequence[str], title: str) -> Table:
+def metrics_table(
+    summary: ClassificationSummary,
+    class_names: Sequence[str],
+    title: str,
+    *,
+    calibration: Calibration | None = None,
+    num_views: int = 1,
+) -> Table:
     """A line per class, their mean and what else there is to say; 50 columns, plain without colour.
 
     The recall of a class that never occurs and the precision of one never predicted are a dash.
     """
-    table = Table(caption=_caption(summary), box=box.SIMPLE_HEAD, show_footer=True)
+    caption = _caption(summary, calibration, num_views)
+    table = Table(caption=caption, box=box.SIMPLE_HEAD, show_footer=True)
     table.title, table.title_style, table.caption_style = escape(title), "bold", ""
     table.title_justify = table.caption_justify = "left"
     means = {"recall": f"{summary.uar:.1%}", "precision": "", "F1": f"{summary.macro_f1:.1%}"}
@@ -140,10 +170,19 @@ def metrics_table(summary: ClassificationSummary, class_names: Sequence[str], ti
     return table
 
 
-def _caption(summary: ClassificationSummary) -> str:
+def _caption(
+    summary: ClassificationSummary, calibration: Calibration | None, num_views: int
+) -> str:
+    at_temperature = (
+        f"calibration error {calibration.ece:.1%} at temperature {calibration.temperature:.2f}\n"
+        if calibration
+        else ""
+    )
+    each = f", {num_views} views of each" if num_views > 1 else ""
     return (
         f"UAR {summary.uar:.1%} (chance {1 / len(summary.per_class):.1%}), "
         f"accuracy {summary.accuracy:.1%}\n"
         f"macro-F1 {summary.macro_f1:.1%}, calibration error {summary.ece:.1%}\n"
-        f"loss {summary.loss:.3f}, {summary.num_clips} clips"
+        f"{at_temperature}"
+        f"loss {summary.loss:.3f}, {summary.num_clips} clips{each}"
     )

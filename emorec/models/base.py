@@ -1,7 +1,7 @@
 """What all networks share: arguments, the one step, metrics, optimizer."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
@@ -156,9 +156,16 @@ class ClipClassifier(LightningModule):
         if self.compiled:
             self.compile()
 
-    def step(self, batch: Mapping[str, Tensor], stage: Literal["train", "evaluate"]) -> Tensor:
-        """The logits (B, K) of a batch, which the figures of the epoch then include."""
-        logits: Tensor = self(batch["frames"])  # (B, K)
+    def step(self, batch: Mapping[str, Any], stage: Literal["train", "evaluate"]) -> Tensor:
+        """The logits (B, K) of a batch, which the figures of the epoch then include.
+
+        Where a batch has several views of each clip to evaluate, it is the logarithm of their mean probabilities: a
+        clip is one prediction, however often it is looked at.
+        """
+        if stage == "train" or "views" not in batch:
+            logits: Tensor = self(batch["frames"])  # (B, K)
+        else:
+            logits = mean_prediction([self(view) for view in batch["views"]])
         if stage == "train":
             self.train_metrics.update(logits, batch["label"])
         else:
@@ -266,3 +273,16 @@ class ClipClassifier(LightningModule):
             plateau_patience=self.plateau_patience,
         )
         return [optimizer], schedulers
+
+
+def mean_prediction(logits: Sequence[Tensor]) -> Tensor:
+    """N times (B, K) logits -> (B, K), the logarithm of the mean of their probabilities, in float32.
+
+    >>> sure, undecided = torch.tensor([[50.0, 0.0]]), torch.tensor([[7.0, 7.0]])
+    >>> mean_prediction([sure, undecided]).exp()
+    tensor([[0.7500, 0.2500]])
+
+    Source: Krizhevsky et al. 2012, section 4.1 (the softmax layer's predictions are averaged).
+    """
+    each = torch.stack([view.float().log_softmax(dim=1) for view in logits])  # (N, B, K)
+    return each.logsumexp(dim=0) - math.log(len(logits))  # (B, K)

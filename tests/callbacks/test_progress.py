@@ -102,6 +102,33 @@ def test_epochs_are_counted_from_one(max_epochs: int | None, text: str) -> None:
     assert epoch_of(trainer, 2) == text
 
 
+def test_the_overall_throughput_goes_on_where_a_stopped_run_left_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("emorec.callbacks.progress.time.perf_counter", lambda: now)
+    module: Any = SimpleNamespace(log=lambda name, value, **how: None)
+    trainer: Any = SimpleNamespace(world_size=1)
+
+    def train(throughput: Throughput, seconds: float, clips: int) -> None:
+        nonlocal now
+        throughput.on_train_epoch_start(trainer, module)
+        now += seconds
+        throughput.on_train_batch_end(trainer, module, None, {"label": range(clips)}, 0)
+        now += 60.0  # validation
+        throughput.on_train_epoch_end(trainer, module)
+
+    stopped, resumed = Throughput(), Throughput()
+    assert Throughput().overall is None
+    train(stopped, seconds=1.0, clips=10)
+    train(stopped, seconds=2.0, clips=10)
+    assert stopped.overall == 20 / 3
+    resumed.load_state_dict(stopped.state_dict())
+    assert resumed.overall == 20 / 3
+    train(resumed, seconds=1.0, clips=20)
+    assert resumed.overall == 40 / 4
+
+
 def test_throughput_counts_the_clips_of_all_processes_and_leaves_validation_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

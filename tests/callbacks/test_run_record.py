@@ -1,9 +1,12 @@
 """What a run says of itself, and the table that sets runs side by side."""
 
+import os
 from pathlib import Path
+from statistics import harmonic_mean
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -12,7 +15,11 @@ from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
+from emorec import checkpoint
+from emorec.bench.process_memory import resident_bytes
+from emorec.callbacks import BestAndLast
 from emorec.data.split import SIDES
+from emorec.evaluation.calibration import fit_temperature
 from emorec.models.cost import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
 
@@ -137,6 +144,95 @@ def test_a_resumed_run_goes_on_from_the_best_result_so_far(
     before = max(summary.uar for summary in first.summaries)
     shown = Table(second.folder.parent).figures("version_0").get("best/uar", before)
     assert shown == pytest.approx(max(uars))
+
+
+def record_of(run: Run, path: Path) -> dict[str, Any]:
+    run.trainer.save_checkpoint(path)
+    said: dict[str, Any] = checkpoint.load(path)[checkpoint.RECORD]
+    return said
+
+
+def test_a_checkpoint_has_the_temperature_of_the_validation_of_its_epoch(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    folder = tmp_path / "checkpoints"
+    saving = BestAndLast(
+        folder,
+        "best",
+        monitor="val/uar",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    run = make_run(tmp_path, callbacks=(saving,), enable_checkpointing=True)
+    for name in ("best", "last"):
+        said = checkpoint.read(folder / f"{name}.ckpt")
+        expected = fit_temperature(run.witness.predictions[said.epochs - 1])
+        assert said.temperatures == {1: expected}
+    assert fit_temperature(run.witness.predictions[0]) != said.temperatures[1]
+
+
+def test_weights_that_were_trained_on_since_they_were_validated_have_no_temperature(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    run = make_run(tmp_path, max_epochs=3, check_val_every_n_epoch=2, limit_train_batches=2)
+    assert len(run.witness.predictions) == 1
+    assert record_of(run, tmp_path / "third_epoch.ckpt")["temperatures"] == {}
+
+
+def test_a_training_that_diverged_has_no_temperature_and_goes_on(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    run = make_run(tmp_path, network={"lr": 1e30}, limit_train_batches=3)
+    assert not run.network.collected.logits.isfinite().all()
+    assert run.trainer.current_epoch == EPOCHS
+    assert record_of(run, tmp_path / "diverged.ckpt")["temperatures"] == {}
+
+
+def test_a_checkpoint_says_what_the_training_took(run: Run, tmp_path: Path) -> None:
+    said = record_of(run, tmp_path / "whole.ckpt")
+    assert said["trained_on"] == "cpu"
+    # what this process holds now it has taken at some time, and it can't have taken more than there is
+    assert resident_bytes(os.getpid()) <= said["peak_memory_bytes"] * 1.01
+    assert said["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    rates = [rate for _, rate in run.scalars("train/clips_per_second")]
+    # each epoch has as many clips, so that the rate over all of them is the harmonic mean
+    assert said["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
+    clips_seconds = EPOCHS * 160 / said["train_clips_per_second"]
+    assert clips_seconds < said["train_seconds"]  # which has the validation too
+
+
+def test_a_resumed_run_adds_to_what_the_training_took(tmp_path: Path, make_run: MakeRun) -> None:
+    few: dict[str, Any] = {"limit_train_batches": 4}
+    first = make_run(tmp_path / "first", max_epochs=1, **few)
+    before = record_of(first, tmp_path / "first.ckpt")
+    content = checkpoint.load(tmp_path / "first.ckpt")
+    content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # it ran on a larger machine
+    torch.save(content, tmp_path / "first.ckpt")
+    second = make_run(tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **few)
+    after = record_of(second, tmp_path / "second.ckpt")
+    ((_, rate),) = second.scalars("train/clips_per_second")
+    both = harmonic_mean([before["train_clips_per_second"], rate])
+    assert after["train_clips_per_second"] == pytest.approx(both, rel=1e-5)
+    assert after["train_seconds"] > before["train_seconds"]
+    assert after["peak_memory_bytes"] == 1 << 50
+
+
+def test_a_run_that_began_with_an_older_version_goes_on(tmp_path: Path, make_run: MakeRun) -> None:
+    few: dict[str, Any] = {"limit_train_batches": 4}
+    path = tmp_path / "first.ckpt"
+    record_of(make_run(tmp_path / "first", max_epochs=1, **few), path)
+    content = checkpoint.load(path)
+    for news in ("train_clips_per_second", "peak_memory_bytes", "trained_on", "temperatures"):
+        del content[checkpoint.RECORD][news]
+    (counting,) = (name for name in content["callbacks"] if "Throughput" in name)
+    del content["callbacks"][counting]
+    torch.save(content, path)
+    resumed = make_run(tmp_path / "second", ckpt_path=path, max_epochs=2, **few)
+    after = record_of(resumed, tmp_path / "second.ckpt")
+    ((_, rate),) = resumed.scalars("train/clips_per_second")
+    assert after["train_clips_per_second"] == pytest.approx(rate, rel=1e-5)
+    assert set(after["temperatures"]) == {1}
 
 
 def test_terminal_and_tensorboard_tell_network_and_split_once(run: Run) -> None:

@@ -137,6 +137,32 @@ def test_a_prediction_covers_every_clip_in_order(root: Path) -> None:
     assert indices(module.predict_dataloader()) == list(range(72))
 
 
+@pytest.mark.parametrize("how", [{}, {"num_workers": 2}, {"resident": True}, {"cache": "none"}])
+def test_views_are_more_looks_at_the_same_clips(root: Path, how: dict[str, Any]) -> None:
+    plain, module = data(root, "test", image_size=28), data(root, "test", image_size=28, **how)
+    module.num_views = 4
+    once, often = list(plain.test_dataloader()), on_device(module, module.test_dataloader())
+    assert indices(often) == indices(once) == list(range(6))
+    for batch, expected in zip(often, once, strict=True):
+        assert len(batch["views"]) == 4
+        assert torch.equal(batch["frames"], expected["frames"])
+        assert torch.equal(batch["views"][0], expected["frames"])
+        assert torch.equal(batch["views"][1], expected["frames"].flip(-1))
+        assert torch.equal(batch["label"], expected["label"])
+    assert all("views" not in batch for batch in on_device(plain, plain.test_dataloader()))
+
+
+def on_device(module: RavdessDataModule, loader: Any) -> list[dict[str, Any]]:
+    """Batches as the network gets them."""
+    return [module.on_after_batch_transfer(batch, 0) for batch in loader]
+
+
+def test_augmented_clips_have_no_views(root: Path) -> None:
+    module = data(root, augment=True)
+    module.num_views = 2
+    assert all("views" not in batch for batch in on_device(module, module.train_dataloader()))
+
+
 def test_missing_actors_are_named_and_only_those_of_the_test_can_be_waived(
     root: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from emorec.errors import UserError
+from emorec.evaluation.calibration import calibrated
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import read_predictions, write_predictions
@@ -54,6 +55,50 @@ def test_what_was_written_is_read_back_and_has_the_same_figures(tmp_path: Path) 
     assert again.loss == pytest.approx(written.loss, rel=1e-6)
     assert again.ece == pytest.approx(written.ece, abs=1e-6)
     assert again.per_class == written.per_class
+
+
+def test_calibrated_probabilities_stand_beside_the_raw_ones(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    surer = calibrated(three(), 0.5)
+    write_predictions(
+        path, three(), paths=PATHS, actors=ACTORS, class_names=CLASSES, calibrated=surer
+    )
+    with path.open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert header[5:] == [*CLASSES, "calibrated neutral", "calibrated happy", "calibrated sad"]
+    for row, raw, other in zip(
+        rows, three().probabilities.tolist(), surer.probabilities.tolist(), strict=True
+    ):
+        assert [float(value) for value in row[5:8]] == pytest.approx(raw)
+        assert [float(value) for value in row[8:]] == pytest.approx(other)
+        assert float(row[4]) == pytest.approx(max(raw))  # confidence is the raw one
+    read = read_predictions(path)
+    assert read.class_names == CLASSES
+    assert torch.equal(read.predictions.predicted, three().predicted)
+    torch.testing.assert_close(read.predictions.probabilities, three().probabilities)
+    assert read.calibrated is not None
+    assert torch.equal(read.calibrated.target, three().target)
+    torch.testing.assert_close(read.calibrated.probabilities, surer.probabilities)
+
+
+def test_a_file_without_calibrated_columns_has_none(tmp_path: Path) -> None:
+    write(tmp_path / "predictions.csv", three())
+    assert read_predictions(tmp_path / "predictions.csv").calibrated is None
+
+
+@pytest.mark.parametrize("num_clips", [0, 1])
+def test_few_calibrated_predictions_are_read_back(tmp_path: Path, num_clips: int) -> None:
+    path = tmp_path / "predictions.csv"
+    index = torch.arange(num_clips)
+    few = Predictions(index, index, torch.zeros(num_clips, 3))
+    names = ["clip.mp4"] * num_clips
+    write_predictions(
+        path, few, paths=names, actors=names, class_names=CLASSES, calibrated=calibrated(few, 2.0)
+    )
+    read = read_predictions(path)
+    assert read.class_names == CLASSES
+    assert read.calibrated is not None
+    assert read.calibrated.logits.shape == (num_clips, 3)
 
 
 def test_an_unknown_truth_is_an_empty_field(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from emorec.data.labels import EMOTIONS
+from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import read_predictions
@@ -34,9 +36,13 @@ FACTS = RunFacts(
     epochs=3,
 )
 FIGURES = ("accuracy", "uar", "macro_f1", "ece", "loss", "num_clips")
+CALIBRATED = ("ece_calibrated", "temperature")
 TABLES = ("classes", "confusion_matrix", "per_class", "split")
-RUN = ("model", "num_parameters", "gflops_per_clip", "checkpoint", "train_seconds", "epochs")
-KEYS = [*FIGURES, *TABLES, *RUN]
+RUN = (
+    *("model", "num_parameters", "gflops_per_clip", "checkpoint", "train_seconds", "epochs"),
+    *("train_clips_per_second", "peak_memory_bytes", "trained_on"),
+)
+KEYS = [*FIGURES[:4], *CALIBRATED, *FIGURES[4:], "views", *TABLES, *RUN]
 
 
 def predictions(num_clips: int = 40) -> Predictions:
@@ -50,10 +56,25 @@ def predictions(num_clips: int = 40) -> Predictions:
     return Predictions(torch.arange(num_clips), target, logits)
 
 
-def printed(width: int, encoding: str = "utf-8", *, terminal: bool = False) -> str:
+def printed(
+    width: int,
+    encoding: str = "utf-8",
+    *,
+    terminal: bool = False,
+    calibration: Calibration | None = None,
+    num_views: int = 1,
+) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
     console = Console(file=file, width=width, force_terminal=terminal)
-    console.print(metrics_table(summarize(predictions()), EMOTIONS, "CNNLSTM, [unseen] actors"))
+    console.print(
+        metrics_table(
+            summarize(predictions()),
+            EMOTIONS,
+            "CNNLSTM, [unseen] actors",
+            calibration=calibration,
+            num_views=num_views,
+        )
+    )
     file.seek(0)
     return file.read()
 
@@ -85,6 +106,61 @@ def test_a_loss_that_is_no_number_is_null() -> None:
     content = metrics_json(summarize(diverged), FACTS, EMOTIONS)
     assert content["loss"] is None
     json.dumps(content, allow_nan=False)
+
+
+def test_what_nobody_knows_of_a_run_is_null() -> None:
+    content = metrics_json(summarize(predictions()), FACTS, EMOTIONS)
+    assert [content[name] for name in (*CALIBRATED, *RUN[-3:])] == [None] * 5
+    assert content["views"] == 1
+
+
+def test_the_json_says_what_the_training_took_and_how_often_each_clip_was_looked_at() -> None:
+    facts = replace(
+        FACTS,
+        train_clips_per_second=31.5,
+        peak_memory_bytes=7_000_000_000,
+        trained_on="cpu",
+        num_views=10,
+    )
+    content = metrics_json(summarize(predictions()), facts, EMOTIONS)
+    assert [content[name] for name in RUN[-3:]] == [31.5, 7_000_000_000, "cpu"]
+    assert content["views"] == 10
+
+
+def test_calibration_is_told_beside_the_raw_figures_which_stay(tmp_path: Path) -> None:
+    said = predictions()
+    calibration = Calibration.of(said, 1.75)
+    write_report(
+        tmp_path,
+        summarize(said),
+        FACTS,
+        said,
+        paths=["clip.mp4"] * len(said),
+        actors=[23] * len(said),
+        class_names=EMOTIONS,
+        calibration=calibration,
+    )
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["ece"] == summarize(said).ece
+    assert content["ece_calibrated"] == calibration.ece != content["ece"]
+    assert content["temperature"] == 1.75
+    read = read_predictions(tmp_path / "predictions.csv")
+    assert read.calibrated is not None
+    for probabilities, temperature in ((read.predictions, 1.0), (read.calibrated, 1.75)):
+        expected = (said.logits / temperature).softmax(dim=1)
+        torch.testing.assert_close(probabilities.probabilities.float(), expected)
+
+
+def test_the_caption_tells_both_calibration_errors_and_the_views() -> None:
+    calibration = Calibration.of(predictions(), 1.75)
+    plain, text = printed(80), printed(80, calibration=calibration, num_views=10)
+    raw = f"calibration error {summarize(predictions()).ece:.1%}\n"
+    lines, other = ([line.strip() for line in each.splitlines()] for each in (text, plain))
+    assert any(line.endswith(raw.strip()) for line in lines)
+    assert f"calibration error {calibration.ece:.1%} at temperature 1.75" in lines
+    assert any(line.endswith("40 clips, 10 views of each") for line in lines)
+    assert not any("temperature" in line or "views" in line for line in other)
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_names_that_are_not_those_of_the_classes_are_refused() -> None:
