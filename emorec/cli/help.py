@@ -26,6 +26,10 @@ FUNCTIONS = {
 """Plain commands: one line, and the function that does it, whose arguments are the options."""
 
 PROGRAMS = {
+    "compare": (
+        "Compare tested runs: intervals, pairs, and a report.",
+        "emorec.commands.compare:compare",
+    ),
     "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
 }
 """Commands that read what stands after their name by themselves: one line, and the function that gets these words."""

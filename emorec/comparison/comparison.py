@@ -1,0 +1,240 @@
+"""The figures of all models and pairs, from which every table and picture of a report is made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Self
+
+import torch
+
+from emorec.comparison.cost import Cost
+from emorec.comparison.find import FoundRuns
+from emorec.comparison.model import models_of
+from emorec.comparison.published import Published
+from emorec.comparison.same_test import ComparedModel, on_the_same_clips
+from emorec.evaluation.counts import FIGURE_NAMES, ActorCounts
+from emorec.evaluation.intervals import RESAMPLES, ROUNDING, Estimate, figures_with_intervals
+from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm, sentence
+from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predictions_file import PredictedClips
+
+
+@dataclass(frozen=True)
+class MeanAndDeviation:
+    """Of figures of several folds or seeds; the standard deviation is that of a sample."""
+
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """A model and its figures; all are shares, 0 to 1.
+
+    Attributes:
+        tested: The model and its predictions.
+        by_actor: Figure -> value and interval by bootstrap over actors.
+        by_clip: Figure -> the same value and the interval by bootstrap over clips.
+        folds: Figure -> mean and deviation over folds; empty with fewer than two.
+        seeds: Figure -> mean and deviation over seeds; empty with fewer than two.
+        cost: What the model costs.
+    """
+
+    tested: ComparedModel
+    by_actor: Mapping[str, Estimate]
+    by_clip: Mapping[str, Estimate]
+    folds: Mapping[str, MeanAndDeviation]
+    seeds: Mapping[str, MeanAndDeviation]
+    cost: Cost
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.tested.model.name
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """Who stands on two sides, if anybody does."""
+        return self.tested.model.leaks
+
+    @property
+    def pooled(self) -> tuple[PredictedClips, ...]:
+        """For each seed the N clips."""
+        return self.tested.pooled
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedPair:
+    """Two models, the better one first.
+
+    Attributes:
+        better: The name of the one with the higher UAR.
+        other: The name of the other.
+        pair: Their difference.
+        actor_p_holm: p of the difference in UAR for other actors, Holm-corrected for the number of pairs.
+        mcnemar_p_holm: p of the exact McNemar test, Holm-corrected in the same way.
+        sentence: What the test says, in words.
+    """
+
+    better: str
+    other: str
+    pair: Pair
+    actor_p_holm: float
+    mcnemar_p_holm: float
+    sentence: str
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the test tells them apart, as the sentence says."""
+        interval, certain = self.pair.interval, self.actor_p_holm <= SIGNIFICANT
+        if interval is None:  # one actor, or the same difference with every actor
+            return certain and abs(self.pair.difference) > ROUNDING
+        return certain and 0 not in interval
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Comparison:
+    """Models side by side.
+
+    Attributes:
+        results: The models, best UAR first.
+        pairs: Each two of them, in that order.
+        majority: The figures of naming the most frequent class of the test clips every time.
+        published: Figures from elsewhere.
+        num_left_out: Clips that not all models share.
+        untested: Run folders that were not tested and are left out.
+        resamples: How often actors were drawn.
+    """
+
+    results: tuple[Result, ...]
+    pairs: tuple[ComparedPair, ...]
+    majority: Mapping[str, float]
+    published: tuple[Published, ...]
+    num_left_out: int
+    untested: tuple[Path, ...]
+    resamples: int
+
+    @classmethod
+    def of(
+        cls,
+        found: FoundRuns,
+        *,
+        published: Sequence[Published] = (),
+        intersect: bool = False,
+        resamples: int = RESAMPLES,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Compares runs.
+
+        Args:
+            found: At least one tested run.
+            published: Figures from elsewhere.
+            intersect: Compare the clips that all share, instead of refusing when they differ.
+            resamples: How often actors are drawn.
+            progress: Told what is done next.
+
+        Raises:
+            UserError: When the runs can't be compared.
+        """
+        tested, num_left_out = on_the_same_clips(models_of(found.runs), intersect=intersect)
+        results = []
+        for each in tested:
+            progress(f"intervals of {each.model.name}")
+            results.append(result_of(each, resamples))
+        results.sort(key=lambda result: _rank(result.by_actor["uar"].value))
+        progress("pairs")
+        return cls(
+            results=tuple(results),
+            pairs=compare_pairs(results, resamples),
+            majority=majority_of(tested[0].pooled[0]),
+            published=tuple(published),
+            num_left_out=num_left_out,
+            untested=found.untested,
+            resamples=resamples,
+        )
+
+    @property
+    def test(self) -> PredictedClips:
+        """The clips of the comparison, as the best model's first seed predicted them."""
+        return self.results[0].pooled[0]
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """Who was tested, in order."""
+        return tuple(
+            sorted(set(self.test.actors), key=lambda actor: (not actor.isdecimal(), actor.zfill(9)))
+        )
+
+
+def result_of(tested: ComparedModel, resamples: int) -> Result:
+    """The figures of a model."""
+    folds = [
+        {name: fmean(figures_of(clips)[name] for clips in seeds) for name in FIGURE_NAMES}
+        for seeds in tested.by_fold.values()
+    ]
+    return Result(
+        tested=tested,
+        by_actor=figures_with_intervals(tested.pooled, "actor", resamples),
+        by_clip=figures_with_intervals(tested.pooled, "clip", resamples),
+        folds=_means(folds),
+        seeds=_means([figures_of(clips) for clips in tested.pooled]),
+        cost=Cost.of(tested.model.runs),
+    )
+
+
+def figures_of(predicted: PredictedClips) -> dict[str, float]:
+    """Accuracy, UAR, macro-F1 and ECE of some clips."""
+    return {name: float(value[0]) for name, value in ActorCounts.of(predicted).figures().items()}
+
+
+def compare_pairs(results: Sequence[Result], resamples: int) -> tuple[ComparedPair, ...]:
+    """Each two models, p-values corrected for the number of pairs."""
+    both = list(combinations(results, 2))
+    pairs = [compare_pair(a.pooled, b.pooled, resamples=resamples) for a, b in both]
+    actor_p = holm([pair.actor_p for pair in pairs])
+    mcnemar_p = holm([pair.mcnemar_p for pair in pairs])
+    return tuple(
+        ComparedPair(
+            better=a.name,
+            other=b.name,
+            pair=pair,
+            actor_p_holm=actors,
+            mcnemar_p_holm=mcnemar,
+            sentence=_capital(sentence(a.name, b.name, pair, actors)),
+        )
+        for (a, b), pair, actors, mcnemar in zip(both, pairs, actor_p, mcnemar_p, strict=True)
+    )
+
+
+def majority_of(predicted: PredictedClips) -> dict[str, float]:
+    """The figures of naming the most frequent class every time; it is never unsure, so it has no ECE."""
+    targets = predicted.predictions.target
+    most = int(targets.bincount(minlength=len(predicted.class_names)).argmax())
+    logits = torch.zeros_like(predicted.predictions.logits)
+    logits[:, most] = 1
+    said = PredictedClips(
+        predicted.paths,
+        predicted.actors,
+        predicted.class_names,
+        Predictions(predicted.predictions.index, targets, logits),
+    )
+    return {name: value for name, value in figures_of(said).items() if name != "ece"}
+
+
+def _capital(said: str) -> str:
+    """A sentence that does not start with a model's name starts with a capital."""
+    return f"T{said[1:]}" if said.startswith("the test ") else said
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, MeanAndDeviation]:
+    if len(figures) < 2:
+        return {}
+    columns = {name: [each[name] for each in figures] for name in FIGURE_NAMES}
+    return {name: MeanAndDeviation(fmean(each), stdev(each)) for name, each in columns.items()}
+
+
+def _rank(uar: float) -> float:
+    """Best first, a figure that is no number last."""
+    return -uar if uar == uar else 1.0  # noqa: PLR0124 - NaN alone differs from itself

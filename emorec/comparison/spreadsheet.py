@@ -1,0 +1,58 @@
+"""The table with all digits, for whoever computes on: shares, 0 to 1, and the intervals of both bootstraps."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from emorec.comparison.comparison import Comparison, Result
+from emorec.comparison.table import MERIT
+from emorec.evaluation.intervals import Estimate
+
+
+def spreadsheet(comparison: Comparison) -> str:
+    """CSV: a line a model, then the majority class and the figures from elsewhere; what is not known is empty."""
+    lines: list[dict[str, object]] = [_of_model(comparison, each) for each in comparison.results]
+    lines.append({"name": "majority class", "kind": "majority", **comparison.majority})
+    lines += (
+        {"name": one.name, "kind": one.kind, **one.figures, "source": one.source, "note": one.note}
+        for one in comparison.published
+    )
+    text = io.StringIO()
+    header = [*lines[0], "source", "note"]
+    writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _of_model(comparison: Comparison, result: Result) -> dict[str, object]:
+    figures: dict[str, object] = {}
+    for name in MERIT:
+        figures[name] = result.by_actor[name].value
+        figures |= _ends(f"{name}_actors", result.by_actor[name])
+        figures |= _ends(f"{name}_clips", result.by_clip[name])
+        for over, means in (("folds", result.folds), ("seeds", result.seeds)):
+            figures[f"{name}_mean_of_{over}"] = means[name].mean if means else ""
+            figures[f"{name}_sd_of_{over}"] = means[name].deviation if means else ""
+    cost: Mapping[str, object] = asdict(result.cost)
+    model = result.tested.model
+    return {
+        "name": result.name,
+        "kind": "model",
+        "leak": "; ".join(result.leaks),
+        "num_clips": len(comparison.test.paths),
+        "num_actors": len(comparison.actors),
+        "num_folds": len(model.folds) or 1,
+        "num_seeds": len(model.seeds),
+        **figures,
+        **{name: "" if value is None else value for name, value in cost.items()},
+    }
+
+
+def _ends(name: str, estimate: Estimate) -> dict[str, object]:
+    interval = estimate.interval
+    pairs: Iterator[tuple[str, object]] = (
+        (f"{name}_{end}", getattr(interval, end) if interval else "") for end in ("low", "high")
+    )
+    return dict(pairs)

@@ -1,0 +1,156 @@
+"""The same figures in the terminal, in Markdown, in LaTeX and in a spreadsheet."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from emorec.comparison.comparison import Comparison
+from emorec.comparison.find import find_runs
+from emorec.comparison.latex import latex
+from emorec.comparison.markdown import markdown
+from emorec.comparison.spreadsheet import spreadsheet
+from emorec.comparison.table import rows_of
+from emorec.comparison.terminal import show
+from emorec.comparison.wording import points
+from tests.comparison.conftest import RESAMPLES
+from tests.comparison.made_runs import write_run
+
+ALL = ("singles", "crossed", "leaking")
+
+
+@pytest.fixture(params=ALL)
+def comparison(request: pytest.FixtureRequest) -> Comparison:
+    found: Comparison = request.getfixturevalue(request.param)
+    return found
+
+
+def printed(comparison: Comparison, width: int, *, terminal: bool = True) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False)
+    show(comparison, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+def test_every_row_of_the_latex_table_has_as_many_columns(comparison: Comparison) -> None:
+    text = latex(comparison)
+    [columns] = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
+    inside = text.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
+    rows = [line for line in inside.splitlines() if line.endswith(r"\\")]
+    assert len(rows) == 1 + len(rows_of(comparison))
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
+
+
+def test_latex_has_no_letter_that_it_would_stumble_over(tmp_path: Path) -> None:
+    name = r"50% of {a_b} & $x^2$ ~ \cup #1"
+    trial = {"study": "s", "model": name, "fold": None, "seed": 0}
+    write_run(tmp_path / "run", trial=trial)
+    text = latex(Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES))
+    [row] = [line for line in text.splitlines() if line.startswith("50")]
+    cell = row.partition(" & ")[0]
+    expected = (
+        r"50\% of \{a\_b\} \& \$x\textasciicircum{}2\$ \textasciitilde{} \textbackslash{}cup \#1"
+    )
+    assert row.startswith(expected), cell
+    assert text.isascii()
+    opened = re.findall(r"(?<!\\)[{}]", text)
+    assert opened.count("{") == opened.count("}")
+
+
+def test_every_row_of_the_markdown_table_has_as_many_columns(comparison: Comparison) -> None:
+    rows = [line for line in markdown(comparison).splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(rows_of(comparison))
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_figures_have_one_decimal_and_their_interval_in_parentheses(comparison: Comparison) -> None:
+    row = rows_of(comparison)[0]
+    assert re.fullmatch(r"\d+\.\d \(\d+\.\d to \d+\.\d\)", row.cell("uar"))
+    assert row.cell("uar") in markdown(comparison)
+    assert row.cell("uar") in latex(comparison)
+
+
+def test_the_spreadsheet_has_all_digits_and_both_intervals(comparison: Comparison) -> None:
+    lines = list(csv.DictReader(io.StringIO(spreadsheet(comparison))))
+    assert len(lines) == len(rows_of(comparison))
+    for line, result in zip(lines, comparison.results, strict=False):
+        assert (line["name"], line["kind"]) == (result.name, "model")
+        for name, estimate in result.by_actor.items():
+            assert float(line[name]) == estimate.value
+            for by, bounds in (("actors", estimate), ("clips", result.by_clip[name])):
+                assert bounds.interval is not None
+                assert float(line[f"{name}_{by}_low"]) == bounds.interval.low
+                assert float(line[f"{name}_{by}_high"]) == bounds.interval.high
+        assert float(line["gflops_per_clip"]) == result.cost.gflops_per_clip
+        assert line["leak"] == "; ".join(result.leaks)
+    people = next(line for line in lines if line["name"] == "people, video without sound")
+    assert (people["kind"], people["accuracy"], people["uar"]) == ("people", "0.75", "")
+    assert "Livingstone & Russo 2018" in people["source"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 200])
+def test_the_terminal_shows_every_model_and_interval_whole(
+    comparison: Comparison, width: int
+) -> None:
+    text = plain(printed(comparison, width))
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for result in comparison.results:
+        interval = result.by_actor["uar"].interval
+        assert interval is not None
+        assert f"{points(interval.low)} to {points(interval.high)}" in text
+
+
+def test_a_wide_terminal_shows_cost_and_a_narrow_one_says_where_it_is(crossed: Comparison) -> None:
+    wide, narrow = plain(printed(crossed, 200)), plain(printed(crossed, 80))
+    assert "12.0 M" in wide
+    assert "s.d." in wide
+    assert "12.0 M" not in narrow
+    assert "missing here are in the report" in " ".join(narrow.split())
+
+
+def test_people_the_first_study_and_the_majority_class_stand_in_the_table(
+    singles: Comparison,
+) -> None:
+    rows = {row.name: row.cell("accuracy") for row in rows_of(singles) if row.kind != "model"}
+    assert rows == {
+        "people, video with sound": "80.0",
+        "people, video without sound": "75.0",
+        "first study: CNN-LSTM": "62.1",
+        "first study: 3D CNN (r3d_18)": "60.4",
+        "first study: late fusion (ResNet-18)": "52.9",
+        "first study: early fusion (ResNet-18)": "42.5",
+        "first study: early fusion (plain CNN)": "28.3",
+        "majority class of these clips": "13.3",
+    }
+
+
+def test_a_leak_is_red_in_the_terminal_and_said_in_every_table(leaking: Comparison) -> None:
+    text = printed(leaking, 100)
+    reds = [line for line in text.splitlines() if re.search(r"\x1b\[(1;)?31m", line)]
+    assert "LEAK in CNN3D" in plain(reds[0])
+    assert any(plain(line).startswith("CNN3D") for line in reds)
+    assert not any(plain(line).startswith("LateFusion  ") for line in reds)
+    assert "LEAK, see above" in plain(text)
+    leak = "actor 23 trained and was tested"
+    assert re.search(rf"\| \*\*CNN3D\*\* \*\*LEAK: .*{leak}", markdown(leaking))
+    assert re.search(rf"^CNN3D \\textbf\{{\(leak: .*{leak}", latex(leaking), re.MULTILINE)
+
+
+def test_without_a_leak_nothing_is_red(singles: Comparison) -> None:
+    assert not re.search(r"\x1b\[(1;)?31m", printed(singles, 100))
+
+
+def test_in_a_file_sentences_are_not_broken_and_nothing_is_coloured(singles: Comparison) -> None:
+    text = printed(singles, 80, terminal=False)
+    assert "\x1b" not in text
+    for pair in singles.pairs:
+        assert f"{pair.sentence}." in text.splitlines()
