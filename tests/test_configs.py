@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / "configs").rglob("*.yaml")
-    if path.parent.name != "parts"
+    if path.parent.name not in ("parts", "studies")
 )
 SEED = [path for path in CONFIGS if path.startswith("configs/seed/")]
 

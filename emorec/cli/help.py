@@ -26,6 +26,10 @@ FUNCTIONS = {
 """Plain commands: one line, and the function that does it, whose arguments are the options."""
 
 PROGRAMS = {
+    "study": (
+        "Run a grid of experiments, or a search among settings.",
+        "emorec.commands.study:study",
+    ),
     "compare": (
         "Compare tested runs: intervals, pairs, and a report.",
         "emorec.commands.compare:compare",

@@ -1,0 +1,165 @@
+"""How a study is shown: one table that lives in a terminal, a line for each event elsewhere."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+State = Literal["running", "failed", "done", "given up", "waiting"]
+
+ORDER: tuple[State, ...] = ("running", "failed", "done", "given up", "waiting")
+"""What is shown first where there is not room for all."""
+
+STYLES: Mapping[State, str] = {
+    "running": "cyan",
+    "failed": "red",
+    "done": "green",
+    "given up": "yellow",
+    "waiting": "dim",
+}
+
+BESIDE_ROWS = 8
+"""Lines of a terminal that the table's frame, its caption and the prompt take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What there is to say of a run.
+
+    Attributes:
+        title: The run.
+        state: How it is with it.
+        epoch: How far it is, such as "3/20".
+        uar: Its best validation UAR so far.
+        note: Why it failed, or where it runs.
+        seconds: How long it took.
+    """
+
+    title: str
+    state: State
+    epoch: str = ""
+    uar: float | None = None
+    note: str = ""
+    seconds: float | None = None
+
+
+class Board:
+    """Shows the runs of a study while they go on.
+
+    Args:
+        name: The study's.
+        console: Where it is shown; without a terminal there are lines.
+    """
+
+    def __init__(self, name: str, console: Console) -> None:
+        self._name = name
+        self._console = console
+        self._rows: Mapping[str, Row] = {}
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, rows: Mapping[str, Row]) -> None:
+        """Shows how the runs are now."""
+        before, self._rows = self._rows, rows
+        if self._live:
+            room = max(3, self._console.height - BESIDE_ROWS)
+            self._live.update(runs_table(self._name, list(rows.values()), room), refresh=True)
+            return
+        said = summary(list(rows.values()))
+        if not before:
+            self.say(f"study {self._name}: {said}")
+        for key, row in rows.items():
+            if row.state == "running" and (not before or before[key].state != "running"):
+                self.say(event(row))
+            elif before and row.state not in (before[key].state, "waiting"):
+                self.say(f"{event(row)} ({said})")
+
+    def say(self, line: str) -> None:
+        """A line above the table."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def event(row: Row) -> str:
+    """A change in words.
+
+    >>> event(Row(title="CNN-LSTM, seed 0", state="done", uar=0.5123))
+    'done: CNN-LSTM, seed 0, validation UAR 0.512'
+    """
+    uar = "" if row.uar is None or row.state == "running" else f", validation UAR {row.uar:.3f}"
+    return f"{row.state}: {row.title}{uar}" + (f": {row.note}" if row.note else "")
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many runs are where, and how long the rest will take.
+
+    >>> summary([Row(title="a", state="done", seconds=90), Row(title="b", state="waiting")])
+    '1 of 2 done, 1 waiting, about 2 min left'
+    """
+    counts = Counter(row.state for row in rows)
+    said = [f"{counts['done']} of {len(rows)} done"]
+    said += [f"{counts[state]} {state}" for state in ORDER if state != "done" and counts[state]]
+    took = [row.seconds for row in rows if row.seconds is not None]
+    if took and (left := counts["running"] + counts["waiting"]):
+        seconds = left * sum(took) / len(took) / max(1, counts["running"])
+        said.append(f"about {duration(seconds)} left")
+    return ", ".join(said)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> duration(42), duration(90), duration(7000), duration(300_000)
+    ('42 s', '2 min', '1.9 h', '3.5 d')
+    """
+    for unit, length, digits in (("d", 86_400, 1), ("h", 3600, 1), ("min", 60, 0)):
+        if seconds >= length * (1.5 if unit != "h" else 1):
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def runs_table(name: str, rows: Sequence[Row], room: int) -> Table:
+    """The runs, those that matter most when there is not room for all of them.
+
+    Args:
+        name: The study's.
+        rows: All its runs, in the order of their turn.
+        room: How many rows there may be.
+    """
+    table = Table(title=f"study {escape(name)}", title_justify="left", caption_justify="left")
+    table.add_column("run", overflow="fold")
+    table.add_column("state")
+    table.add_column("epoch", justify="right")
+    table.add_column("val UAR", justify="right")
+    table.add_column("", overflow="ellipsis", no_wrap=True)
+    ranked = sorted(range(len(rows)), key=lambda at: (ORDER.index(rows[at].state), at))
+    for at in sorted(ranked[:room]):
+        row = rows[at]
+        table.add_row(
+            escape(row.title),
+            f"[{STYLES[row.state]}]{row.state}[/]",
+            row.epoch,
+            "" if row.uar is None else f"{row.uar:.3f}",
+            escape(row.note),
+        )
+    more = f"; {len(rows) - room} more" if len(rows) > room else ""
+    table.caption = summary(rows) + more
+    return table

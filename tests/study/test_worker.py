@@ -1,0 +1,247 @@
+"""A study runs each of its runs once, whatever is killed, joined, stopped or broken on the way."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import optuna
+import pytest
+
+from emorec.study.storage import open_storage
+
+FAKE = Path(__file__).with_name("fake_emorec.py")
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "net.yaml").write_text("model: {class_path: a.B}\n")
+    return tmp_path
+
+
+def define(folder: Path, text: str) -> None:
+    (folder / "mine.yaml").write_text(f"configs: {{Net: net.yaml}}\n{text}")
+
+
+@contextmanager
+def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
+    """`emorec study mine.yaml WORDS` with a program that trains nothing."""
+    with subprocess.Popen(
+        [sys.executable, str(FAKE), "study", "mine.yaml", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    with started(folder, *words) as process:
+        out, errors = process.communicate(timeout=120)
+    return process.returncode, out, errors
+
+
+def starts(folder: Path) -> list[str]:
+    """The trainings that were started, each with the epochs that it found finished."""
+    path = folder / "started.txt"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def trials(
+    folder: Path, storage: str = "lightning_logs/studies/mine/study.journal"
+) -> Counter[str]:
+    place = open_storage(storage if "://" in storage else str(folder / storage))
+    study = optuna.load_study(study_name="mine", storage=place.storage)
+    return Counter(trial.state.name for trial in study.trials)
+
+
+def until(happens: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_each_run_is_trained_and_tested_once_in_a_folder_that_says_what_it_is(folder: Path) -> None:
+    define(folder, "overrides: {a: {}, b: {model.lr: 0.25}}\nseeds: [0, 1]\n")
+    code, out, errors = run(folder, "--jobs", "2")
+    assert (code, errors) == (0, "")
+    assert sorted(starts(folder)) == [
+        f"Net_{cell}/seed_{seed} 0" for cell in "ab" for seed in (0, 1)
+    ]
+    place = folder / "lightning_logs/studies/mine/Net_b/seed_1"
+    record = json.loads((place / "trial.json").read_text())
+    del record["experiment"]
+    assert record == {"study": "mine", "model": "Net, b", "fold": None, "seed": 1}
+    assert (place / "test" / "metrics.json").is_file()
+    assert "done: Net, b, seed 1, validation UAR 0.250" in out
+    assert out.splitlines()[-1] == "side by side: emorec compare lightning_logs/studies/mine"
+    code, out, _ = run(folder)
+    assert code == 0
+    assert out.startswith("study mine: 4 of 4 done\n")
+    assert len(starts(folder)) == 4
+
+
+def test_after_kill_9_a_run_goes_on_from_its_last_epoch_and_finished_ones_are_left_alone(
+    folder: Path,
+) -> None:
+    define(folder, "settings: {trainer.max_epochs: 40}\nseeds: [0, 1]\n")
+    second = folder / "lightning_logs/studies/mine/Net/seed_1"
+    with started(folder) as process:
+        until((second / "checkpoints" / "last.ckpt").is_file)
+        process.kill()
+    # its training outlives it: it is waited for, not started a second time
+    assert trials(folder)["RUNNING"] == 1
+    code, _, errors = run(folder)
+    assert (code, errors) == (0, "")
+    assert starts(folder)[:2] == ["Net/seed_0 0", "Net/seed_1 0"]
+    assert all(start == "Net/seed_1 40" for start in starts(folder)[2:])
+    assert trials(folder) == {"COMPLETE": 2, "FAIL": 1}
+
+
+def test_when_its_training_is_killed_too_it_goes_on_from_the_last_epoch(folder: Path) -> None:
+    define(folder, "settings: {trainer.max_epochs: 60}\n")
+    place = folder / "lightning_logs/studies/mine/Net/seed_0"
+    with started(folder) as process:
+        until((place / "checkpoints" / "last.ckpt").is_file)
+        process.kill()
+        children = subprocess.run(
+            ["pgrep", "-f", f"save_dir={place.relative_to(folder).parent}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        mine = [int(pid) for pid in children if os.path.realpath(f"/proc/{pid}/cwd") == str(folder)]
+        for pid in mine:
+            os.kill(pid, signal.SIGKILL)
+    code, _, errors = run(folder)
+    assert (code, errors) == (0, "")
+    first, second = starts(folder)
+    assert first == "Net/seed_0 0"
+    assert 0 < int(second.split()[1]) < 60
+
+
+@pytest.mark.parametrize("storage", ["own file", "sqlite:///runs.db"])
+def test_two_processes_that_join_one_study_share_its_runs(folder: Path, storage: str) -> None:
+    define(folder, "seeds: [0, 1, 2, 3, 4, 5]\n")
+    words = () if storage == "own file" else ("--storage", storage)
+    with started(folder, *words) as one, started(folder, *words) as other:
+        ends = [process.communicate(timeout=120) for process in (one, other)]
+    assert [one.returncode, other.returncode] == [0, 0], ends
+    assert [errors for _, errors in ends] == ["", ""]
+    assert sorted(starts(folder)) == [f"Net/seed_{seed} 0" for seed in range(6)]
+    assert all("6 of 6 done" in out for out, _ in ends)
+
+
+def test_ctrl_c_gives_runs_back_and_the_same_command_goes_on(folder: Path) -> None:
+    define(folder, "settings: {trainer.max_epochs: 60}\nseeds: [0, 1]\n")
+    with started(folder, "--jobs", "2") as process:
+        until(lambda: len(list(folder.rglob("last.ckpt"))) == 2)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT
+    assert errors == "stopped; go on with: emorec study mine.yaml --jobs 2\n"
+    assert trials(folder) == {"FAIL": 2, "WAITING": 2}
+    code, _, errors = run(folder, "--jobs", "2")
+    assert (code, errors) == (0, "")
+    assert [int(start.split()[1]) > 0 for start in starts(folder)] == [False, False, True, True]
+
+
+def test_a_run_that_fails_is_recorded_and_the_rest_is_done(folder: Path) -> None:
+    define(folder, "seeds: [13, 0]\n")
+    code, out, errors = run(folder)
+    assert code != 0
+    log = Path("lightning_logs/studies/mine/Net/seed_13/run.log")
+    assert errors == (
+        "emorec study: error: 1 of 2 runs failed, the same command tries them again: "
+        f"Net, seed 13: out of luck: choose another seed (see {log})\n"
+    )
+    assert "out of luck" in (folder / log).read_text()
+    assert "done: Net, seed 0" in out
+    assert trials(folder) == {"FAIL": 1, "COMPLETE": 1}
+    run(folder)
+    assert starts(folder) == ["Net/seed_13 0", "Net/seed_0 0", "Net/seed_13 0"]
+
+
+def test_another_study_of_that_name_is_refused_in_one_line(folder: Path) -> None:
+    define(folder, "seeds: [0]\n")
+    run(folder)
+    define(folder, "seeds: [0, 1]\n")
+    code, _, errors = run(folder)
+    assert code != 0
+    (line,) = errors.splitlines()
+    assert "holds another study 'mine': seeds [0] there, [0, 1] here" in line
+    assert len(starts(folder)) == 1
+
+
+def test_a_folder_that_can_t_be_written_is_one_line(folder: Path) -> None:
+    define(folder, "seeds: [0]\n")
+    (folder / "lightning_logs").write_text("no folder")
+    code, _, errors = run(folder)
+    assert code != 0
+    (line,) = errors.splitlines()
+    assert line.startswith("emorec study: error: can't write lightning_logs")
+
+
+def test_a_disk_that_is_full_stops_the_study_in_one_line_and_nothing_is_lost(folder: Path) -> None:
+    define(folder, "seeds: [0, 1, 2, 3]\n")
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)); "
+    )
+    limited += (
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); sys.argv = sys.argv[1:]; "
+    )
+    limited += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", limited, str(FAKE), "study", "mine.yaml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    (line,) = done.stderr.splitlines()
+    assert "File too large; nothing is lost: the same command goes on" in line
+    assert run(folder)[0] == 0
+    assert trials(folder)["COMPLETE"] == 4
+
+
+def test_a_search_gives_up_bad_settings_and_names_the_best_without_a_test(folder: Path) -> None:
+    define(
+        folder,
+        "settings: {trainer.max_epochs: 20}\nseeds: [3]\ntrials: 14\nprune_after: 2\n"
+        "search: {model.lr: {low: 0.1, high: 0.9}}\n",
+    )
+    code, out, errors = run(folder, "--jobs", "2")
+    assert (code, errors) == (0, "")
+    assert trials(folder)["PRUNED"] > 0
+    assert sum(trials(folder).values()) == 14
+    assert not list(folder.rglob("metrics.json"))
+    values = {
+        float(word.partition("=")[2])
+        for log in folder.rglob("run.log")
+        for word in log.read_text().split()
+        if word.startswith("--model.lr=")
+    }
+    assert len(values) == 14
+    best = re.search(r"best validation UAR (\S+) with --model.lr (\S+)", out)
+    assert best
+    assert [float(figure) for figure in best.groups()] == pytest.approx([max(values)] * 2, abs=1e-3)
+    assert "once: emorec test --ckpt lightning_logs/studies/mine/trial_" in out
