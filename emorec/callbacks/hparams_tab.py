@@ -11,7 +11,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 
-IRRELEVANT = frozenset({"root", "num_workers", "on_error", "allow_missing_test_actors", "compile"})
+IRRELEVANT = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
 """Where and how fast a run goes, not what it learns."""
 
 

@@ -65,10 +65,12 @@ RUN_OPTIONS = (
 )
 """What the commands take that need a checkpoint."""
 
-TEST_OPTIONS = (
-    *RUN_OPTIONS,
-    ("--data.allow_missing_test_actors true", "go on without those that are not there"),
+WITHOUT_ACTORS = (
+    "--data.allow_missing_actors true",
+    "go on without actors that are not there",
 )
+
+MEASURING_OPTIONS = (*RUN_OPTIONS, WITHOUT_ACTORS)
 
 FIT_OPTIONS = (
     (
@@ -78,6 +80,7 @@ FIT_OPTIONS = (
     ("--ckpt FILE", "go on from here, in the same run folder"),
     ("--data.root DIR", "where RAVDESS was unzipped"),
     ("--data.split NAME", "seed, msaf6, luna5, emobox6 or loso; with folds also --data.fold N"),
+    WITHOUT_ACTORS,
     ("--data.modality KIND", "av, video or both"),
     ("--data.num_frames N", "frames a clip: 6, 10, 16 or any other number"),
     ("--data.image_size N", "pixels a side: 224, 112, ..."),
@@ -103,8 +106,8 @@ FIT_OPTIONS = (
 
 OPTIONS = {
     "fit": FIT_OPTIONS,
-    "validate": RUN_OPTIONS,
-    "test": TEST_OPTIONS,
+    "validate": MEASURING_OPTIONS,
+    "test": MEASURING_OPTIONS,
     "predict": RUN_OPTIONS,
 }
 

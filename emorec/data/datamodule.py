@@ -53,7 +53,7 @@ class ClipDataModule(LightningDataModule):
             can be had.
         face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
-        allow_missing_test_actors: Go on when clips of some test actors are not there.
+        allow_missing_actors: Go on when some actors of the split have no clip.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
 
     Attributes:
@@ -81,7 +81,7 @@ class ClipDataModule(LightningDataModule):
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
         on_error: Literal["refuse", "skip"] = "refuse",
-        allow_missing_test_actors: bool = False,
+        allow_missing_actors: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class ClipDataModule(LightningDataModule):
             )
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.on_error = on_error
-        self.allow_missing_test_actors = allow_missing_test_actors
+        self.allow_missing_actors = allow_missing_actors
         self.seed = seed
         self.num_views = 1
         self.sides: dict[Side, list[Clip]] = {}
@@ -160,9 +160,9 @@ class ClipDataModule(LightningDataModule):
     def prepare_data(self) -> None:
         """Lets the first process of a machine look through the clips once; the others then know the result."""
         found = self.find()
-        function = self.trainer.state.fn if self.trainer else None
-        looked = self._admit(found, function.value if function else "fit")
-        tell(looked, found.others)
+        stage = getattr(self.trainer and self.trainer.state.fn, "value", "fit")
+        tell(self._admit(found, stage), found.others)
+        found.tell_missing(stage)
 
     def setup(self, stage: str) -> None:
         """Finds, splits and looks through the clips that a stage needs.
@@ -200,7 +200,7 @@ class ClipDataModule(LightningDataModule):
             detector = find_detector(self.face_detector)
             self.recipe = replace(self.recipe, face_detector=detector)
         return admit(
-            found.needed(stage, allow_missing_test_actors=self.allow_missing_test_actors),
+            found.needed(stage, allow_missing_actors=self.allow_missing_actors),
             self.recipe,
             cache=self.cache,
             on_error=self.on_error,

@@ -163,16 +163,23 @@ def test_augmented_clips_have_no_views(root: Path) -> None:
     assert all("views" not in batch for batch in on_device(module, module.train_dataloader()))
 
 
-def test_missing_actors_are_named_and_only_those_of_the_test_can_be_waived(
-    root: Path, tmp_path: Path
+def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     less = without(root, tmp_path, 7, 23)
-    with pytest.raises(UserError, match=r"no clip of train actor 7$"):
-        data(less, allow_missing_test_actors=True)
-    with pytest.raises(UserError, match=r"test actor 23 \(--data.allow_missing_test_actors true"):
-        data(less, "test")
-    module = data(less, "test", allow_missing_test_actors=True)
+    for stage, complaint in (("fit", "train actor 7"), ("test", "test actor 23")):
+        with pytest.raises(
+            UserError, match=rf"no clip of {complaint} \(--data.allow_missing_actors true"
+        ):
+            data(less, stage)
+    module = data(less, "test", allow_missing_actors=True)
     assert {clip.actor for clip in module.sides["test"]} == {24}
+    module = data(less, allow_missing_actors=True)
+    assert {clip.actor for clip in module.sides["train"]} == {*range(1, 7), *range(8, 21)}
+    caplog.clear()
+    module.prepare_data()
+    said = [text for text in caplog.messages if "no clip" in text]
+    assert said == ["split seed: the data has no clip of train actor 7: the others are taken"]
 
 
 def test_training_opens_no_clip_of_the_test_and_needs_none(root: Path, tmp_path: Path) -> None:
