@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from emorec.comparison.comparison import Result
@@ -121,6 +121,8 @@ def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure
             parse_math=False,
         )
     axes.set_xscale("log")
+    # models of like cost lie between two powers of ten, which alone would leave the axis without a number
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(min(gflops) / 1.6, max(gflops) * 1.8)
