@@ -19,7 +19,7 @@ RUNS = {
     "seed_frames_all": 5 * 6,
     "seed_table": 5,
     "seeds": 5,
-    "smoke": 4,
+    "smoke": 2,
     "tune": 40,
 }
 
