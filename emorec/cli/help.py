@@ -26,6 +26,10 @@ FUNCTIONS = {
 """Plain commands: one line, and the function that does it, whose arguments are the options."""
 
 PROGRAMS = {
+    "baseline": (
+        "Measure simple classifiers on frozen features.",
+        "emorec.commands.baseline:baseline",
+    ),
     "study": (
         "Run a grid of experiments, or a search among settings.",
         "emorec.commands.study:study",
