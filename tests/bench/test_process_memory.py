@@ -1,20 +1,38 @@
 """Memory that grows is told from memory that does not."""
 
 import multiprocessing
-import os
+import subprocess
+import sys
 import time
 
-import numpy as np
 import pytest
 
 from emorec.bench.process_memory import growth, only_worker, resident_bytes
 from emorec.errors import UserError
 
+TAKES_MEMORY = """
+print(flush=True)
+input()
+taken = b"x" * 50_000_000
+print(flush=True)
+input()
+"""
+
 
 def test_what_a_process_takes_is_seen() -> None:
-    before = resident_bytes(os.getpid())
-    taken = np.ones(50_000_000, dtype=np.uint8)
-    assert resident_bytes(os.getpid()) - before > 0.9 * taken.nbytes
+    # a process of its own: this one may hand out again what an earlier test gave back
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKES_MEMORY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = resident_bytes(process.pid)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        assert resident_bytes(process.pid) - before == pytest.approx(50_000_000, rel=0.1)
+        process.communicate(b"\n")
 
 
 def test_a_process_that_is_gone_is_an_error() -> None:
