@@ -32,7 +32,9 @@ emorec compare lightning_logs/studies/NAME then puts the results side by side.
   --dry-run         Check all runs and list them, and start none
 
 A study file holds:
-  configs     names of networks and their experiment files, seen from FILE
+  configs     names of networks and their experiment files, seen from FILE; or
+              with settings of their own, as in
+              Wide: {config: ../cnn_lstm.yaml, model.hidden_size: 512}
   settings    options of emorec fit for all runs, as in data.split: msaf6
   overrides   named variants, as in 6 frames: {data.num_frames: 6}; every
               network is run in each

@@ -30,13 +30,26 @@ GIVEN = {
 """Options of `emorec fit` that a study gives itself, and the key of a study file that decides them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network of a study.
+
+    Attributes:
+        config: Its experiment file.
+        settings: What is changed in it for this network alone.
+    """
+
+    config: Path
+    settings: Settings
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """What a study file says.
 
     Attributes:
         path: The file.
-        configs: Name of a network -> its experiment file.
+        configs: Name of a network -> its experiment file and settings of its own.
         settings: What all runs have in common.
         overrides: Name of a variant -> its settings; every network is run in each. Empty for one that has no name.
         folds: Of the split; `(None,)` for a split without folds.
@@ -47,7 +60,7 @@ class Definition:
     """
 
     path: Path
-    configs: Mapping[str, Path]
+    configs: Mapping[str, Network]
     settings: Settings
     overrides: Mapping[str, Settings]
     folds: tuple[int | None, ...]
@@ -74,16 +87,13 @@ def read_definition(path: Path) -> Definition:
             near = did_you_mean(str(key), KEYS)
             raise UserError(f"{path}: a study has no key {key!r}{near or ': ' + ', '.join(KEYS)}")
     configs = {
-        name: _beside(path, str(file))
-        for name, file in _named(path, "configs", given.get("configs")).items()
+        name: _network(path, name, said)
+        for name, said in _named(path, "configs", given.get("configs")).items()
     }
     if not configs:
         raise UserError(
             f"{path}: configs is missing: name experiments as in CNN-LSTM: ../cnn_lstm.yaml"
         )
-    for name, file in configs.items():
-        if not file.is_file():
-            raise UserError(f"{path}: configs: {name}: no such file: {file}")
     overrides = _named(path, "overrides", given.get("overrides"))
     searches = "search" in given
     definition = Definition(
@@ -102,6 +112,21 @@ def read_definition(path: Path) -> Definition:
     )
     _refuse_confusion(definition, given)
     return definition
+
+
+def _network(path: Path, name: str, given: Any) -> Network:
+    """An experiment file, or a mapping of one and the settings of this network."""
+    place = f"configs: {name}"
+    settings = dict(given) if isinstance(given, dict) else {"config": given}
+    config = settings.pop("config", None)
+    if not isinstance(config, str):
+        raise UserError(
+            f"{path}: {place} names no experiment file, as in {{config: ../cnn_lstm.yaml, model.hidden_size: 64}}"
+        )
+    file = _beside(path, config)
+    if not file.is_file():
+        raise UserError(f"{path}: {place}: no such file: {file}")
+    return Network(file, _settings(path, place, settings))
 
 
 def _beside(path: Path, file: str) -> Path:
@@ -143,7 +168,9 @@ def _refuse_confusion(definition: Definition, given: Mapping[str, Any]) -> None:
     ):
         if len(values) > 1:
             raise UserError(f"{path}: {key}: a search takes one, not {len(values)}")
-    fixed = {**definition.settings, **next(iter(definition.overrides.values()), {})}
+    (network,) = definition.configs.values()
+    variant = next(iter(definition.overrides.values()), {})
+    fixed = {**definition.settings, **network.settings, **variant}
     for name in definition.space:
         refuse_given(name, f"{path}: search")
         if name in fixed:

@@ -18,7 +18,10 @@ def identity(definition: Definition, everywhere: Settings) -> dict[str, Any]:
         everywhere: The settings from the command line; those of the machine don't count.
     """
     return {
-        "configs": {name: _content(path) for name, path in definition.configs.items()},
+        "configs": {
+            name: {**_content(network.config), **network.settings}
+            for name, network in definition.configs.items()
+        },
         "settings": dict(definition.settings),
         "overrides": {name: dict(said) for name, said in definition.overrides.items()},
         "folds": list(definition.folds),
@@ -30,11 +33,11 @@ def identity(definition: Definition, everywhere: Settings) -> dict[str, Any]:
     }
 
 
-def _content(path: Path) -> Any:
-    """An experiment file with the parts that it refers to."""
+def _content(path: Path) -> Mapping[str, Any]:
+    """An experiment file with the parts that it refers to; empty when it is none, of which `emorec fit` complains."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        return content
+        return {}
     return {
         section: _content(path.parent / said)
         if isinstance(said, str) and (path.parent / said).is_file()

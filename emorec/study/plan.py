@@ -158,7 +158,7 @@ def _grid(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
     variants = definition.overrides or {"": {}}
     for seed in definition.seeds:
         for fold in definition.folds:
-            for name, config in definition.configs.items():
+            for name, network in definition.configs.items():
                 for variant, settings in variants.items():
                     model = ", ".join(filter(None, (name, variant)))
                     of_fold = "" if fold is None else f"fold_{fold}_"
@@ -166,8 +166,8 @@ def _grid(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
                         study=definition.name,
                         key=f"{folder_name(model)}/{of_fold}seed_{seed}",
                         model=model,
-                        config=config,
-                        settings={**definition.settings, **settings},
+                        config=network.config,
+                        settings={**definition.settings, **network.settings, **settings},
                         fold=fold,
                         seed=seed,
                         everywhere=everywhere,
@@ -175,15 +175,15 @@ def _grid(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
 
 
 def _search(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
-    ((name, config),) = definition.configs.items()
+    ((name, network),) = definition.configs.items()
     settings = next(iter(definition.overrides.values()), {})
     for number in range(definition.trials):
         yield PlannedRun(
             study=definition.name,
             key=f"trial_{number:03d}",
             model=f"{name}, trial {number}",
-            config=config,
-            settings={**definition.settings, **settings},
+            config=network.config,
+            settings={**definition.settings, **network.settings, **settings},
             fold=definition.folds[0],
             seed=definition.seeds[0],
             everywhere=everywhere,

@@ -67,6 +67,34 @@ def test_every_network_is_run_in_every_variant_on_every_fold_from_every_seed(
     assert run.folder == Path("lightning_logs/studies/mine/Net_large/fold_2_seed_7")
 
 
+def test_a_network_has_settings_of_its_own_between_those_of_all_and_those_of_a_variant(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "net.yaml").write_text("model: {class_path: a.B}\n")
+    path = tmp_path / "mine.yaml"
+    text = (
+        "configs: {Plain: net.yaml, Wide: {config: net.yaml, model.width: 2, model.lr: 0.1}}\n"
+        "settings: {model.width: 1, data.split: msaf6}\noverrides: {v: {model.lr: 0.2}}\n"
+    )
+    path.write_text(text)
+    definition = read_definition(path)
+    runs = {run.model: run for run in planned_runs(definition, {}).values()}
+    assert runs["Plain, v"].settings == {"model.width": 1, "data.split": "msaf6", "model.lr": 0.2}
+    assert runs["Wide, v"].settings == {"model.width": 2, "data.split": "msaf6", "model.lr": 0.2}
+    assert runs["Wide, v"].config == runs["Plain, v"].config
+    path.write_text(text.replace("model.width: 2", "model.width: 3"))
+    difference = first_difference(identity(definition, {}), identity(read_definition(path), {}))
+    assert difference == "configs: Wide: model.width 2 there, 3 here"
+
+
+@pytest.mark.parametrize("given", ["{model.lr: 0.1}", "3", "[net.yaml]", "{config: [net.yaml]}"])
+def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"configs: {{Net: {given}}}\n")
+    with pytest.raises(UserError, match=r"configs: Net names no experiment file, as in \{config"):
+        read_definition(path)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
