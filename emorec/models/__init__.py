@@ -5,6 +5,7 @@ from emorec.models.cnn3d import CNN3D
 from emorec.models.cnn_lstm import CNNLSTM
 from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
+from emorec.models.frame_classifier import FrameClassifier
 from emorec.models.late_fusion import LateFusion
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ClipClassifier",
     "EarlyFusionCNN",
     "EarlyFusionResNet",
+    "FrameClassifier",
     "LateFusion",
 ]

@@ -163,13 +163,18 @@ class ClipClassifier(LightningModule):
         clip is one prediction, however often it is looked at.
         """
         if stage == "train" or "views" not in batch:
-            logits: Tensor = self(batch["frames"])  # (B, K)
+            logits = self.logits_of(batch)  # (B, K)
         else:
             logits = mean_prediction([self(view) for view in batch["views"]])
         if stage == "train":
             self.train_metrics.update(logits, batch["label"])
         else:
             self.collector.update(batch["index"], batch["label"], logits)
+        return logits
+
+    def logits_of(self, batch: Mapping[str, Any]) -> Tensor:
+        """Logits (B, K) of a batch of clips."""
+        logits: Tensor = self(batch["frames"])
         return logits
 
     @override
@@ -199,6 +204,10 @@ class ClipClassifier(LightningModule):
         """Index (B,) and probabilities (B, K) of a batch."""
         logits = self.step(batch, "evaluate")
         return {"index": batch["index"], "probabilities": logits.float().softmax(dim=1)}
+
+    @override
+    def on_train_start(self) -> None:
+        self.train()  # Lightning keeps the modes that it finds; what is frozen has to be in evaluation mode
 
     @override
     def on_validation_epoch_start(self) -> None:
