@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from emorec.comparison.comparison import Comparison
-from emorec.comparison.table import MERIT, SPREAD, Row, columns_of, notes_of, rows_of
+from emorec.comparison.table import CALIBRATED, MERIT, SPREAD, Row, columns_of, notes_of, rows_of
 from emorec.comparison.words import method
 
-COLUMNS = (*MERIT, *SPREAD, "num_parameters", "gflops_per_clip")
+COLUMNS = (*MERIT, *CALIBRATED, *SPREAD, "num_parameters", "gflops_per_clip")
 """What fits on a page; the other columns are in the other files."""
 
 _SPECIAL = {

@@ -12,7 +12,7 @@ from emorec.comparison.breakdown import Breakdown
 from emorec.comparison.comparison import ComparedPair, Comparison
 from emorec.comparison.pictures import Picture
 from emorec.comparison.repeat import again, commands_of, settings_of, versions
-from emorec.comparison.table import COST, MERIT, SPREAD, columns_of, notes_of, rows_of
+from emorec.comparison.table import CALIBRATED, COST, MERIT, SPREAD, columns_of, notes_of, rows_of
 from emorec.comparison.wording import estimate, p_value, points, span
 from emorec.comparison.words import actors_in_words, cost_note, method, verdict
 from emorec.evaluation.groups import ACTOR, GroupAccuracy
@@ -66,7 +66,7 @@ def page(
         notes=notes_of(rows),
         rows=rows,
         by_clip={result.name: result.by_clip for result in comparison.results},
-        merit={name: columns[name] for name in columns if name in MERIT or name in SPREAD},
+        merit={name: columns[name] for name in columns if name in MERIT | CALIBRATED | SPREAD},
         cost={name: columns[name] for name in columns if name in COST},
         matrix=matrix(comparison),
         leaking=[result.name for result in comparison.results if result.leaks],

@@ -138,19 +138,22 @@ def _only(predicted: PredictedClips, shared: set[Clip]) -> PredictedClips:
 
 def _together(parts: Sequence[PredictedClips]) -> PredictedClips:
     """The clips of all folds in the order of their names."""
-    targets = torch.cat([part.predictions.target for part in parts])
+    calibrated = [part.calibrated for part in parts if part.calibrated is not None]
     pooled = PredictedClips(
         paths=tuple(path for part in parts for path in part.paths),
         actors=tuple(actor for part in parts for actor in part.actors),
         class_names=parts[0].class_names,
-        predictions=Predictions(
-            torch.arange(len(targets)),
-            targets,
-            torch.cat([part.predictions.logits for part in parts]),
-        ),
+        predictions=_one_below_the_other([part.predictions for part in parts]),
+        calibrated=_one_below_the_other(calibrated) if len(calibrated) == len(parts) else None,
     )
     clips = clips_of(pooled)
     return rows_of(pooled, sorted(range(len(clips)), key=clips.__getitem__))
+
+
+def _one_below_the_other(parts: Sequence[Predictions]) -> Predictions:
+    target = torch.cat([part.target for part in parts])
+    logits = torch.cat([part.logits for part in parts])
+    return Predictions(torch.arange(len(target)), target, logits)
 
 
 def _differ(clips: Sequence[tuple[Model, int, set[Clip]]], shared: set[Clip]) -> str:

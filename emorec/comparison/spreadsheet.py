@@ -19,7 +19,7 @@ def spreadsheet(comparison: Comparison) -> str:
         for one in comparison.published
     )
     text = io.StringIO()
-    header = [*lines[0], "source", "note"]
+    header = list(dict.fromkeys(column for line in lines for column in line))
     writer = csv.DictWriter(text, header, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -28,10 +28,11 @@ def spreadsheet(comparison: Comparison) -> str:
 
 def _of_model(comparison: Comparison, result: Result) -> dict[str, object]:
     figures: dict[str, object] = {}
-    for name in MERIT:
-        figures[name] = result.by_actor[name].value
-        figures |= _ends(f"{name}_actors", result.by_actor[name])
+    for name, figure in result.by_actor.items():
+        figures[name] = figure.value
+        figures |= _ends(f"{name}_actors", figure)
         figures |= _ends(f"{name}_clips", result.by_clip[name])
+    for name in MERIT:
         for over, means in (("folds", result.folds), ("seeds", result.seeds)):
             figures[f"{name}_mean_of_{over}"] = means[name].mean if means else ""
             figures[f"{name}_sd_of_{over}"] = means[name].deviation if means else ""

@@ -22,6 +22,9 @@ Kind: TypeAlias = Literal["model", "majority", "people", "published"]
 MERIT = {"uar": "UAR", "accuracy": "accuracy (WAR)", "macro_f1": "macro-F1", "ece": "ECE"}
 """Figures of merit in the order of the columns; UAR, which is sorted by, comes first."""
 
+CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
+"""Of models that were tested with `--calibrate`."""
+
 SPREAD = {"folds": "UAR over folds", "seeds": "UAR over seeds"}
 
 COST = {
@@ -72,7 +75,7 @@ def rows_of(comparison: Comparison) -> list[Row]:
 
 def columns_of(rows: Sequence[Row]) -> dict[str, str]:
     """The columns in which something is known, with their headings."""
-    columns = MERIT | SPREAD | COST
+    columns = MERIT | CALIBRATED | SPREAD | COST
     return {
         name: title for name, title in columns.items() if any(name in row.cells for row in rows)
     }
@@ -89,7 +92,7 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
 
 def _of_model(result: Result) -> Row:
     cost = result.cost
-    cells = {name: estimate(result.by_actor[name]) for name in MERIT}
+    cells = {name: estimate(figure) for name, figure in result.by_actor.items()}
     if result.folds:
         cells["folds"] = spread(result.folds["uar"])
     if result.seeds:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.comparison.comparison import Comparison
-from emorec.comparison.table import MERIT, Row, columns_of, rows_of
+from emorec.comparison.table import CALIBRATED, MERIT, Row, columns_of, rows_of
 from emorec.comparison.words import verdict
 
 MOST_SENTENCES = 10
@@ -68,7 +68,9 @@ def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
         cells = [_below(row.cell(name)) for row in rows]
         # an interval is never broken, other cells are where they have a space
         pieces = [
-            piece for cell in cells for piece in (cell.split("\n" if name in MERIT else None))
+            piece
+            for cell in cells
+            for piece in (cell.split("\n" if name in MERIT | CALIBRATED else None))
         ]
         longest = max(map(len, [*heading.split(), *pieces]))
         table.add_column(heading, justify="right", min_width=longest)

@@ -12,6 +12,7 @@ import yaml
 from emorec.data.labels import EMOTIONS
 from emorec.data.ravdess import RavdessName
 from emorec.data.split import SplitName, make_split
+from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.report import RunFacts, write_report
@@ -86,6 +87,7 @@ def write_run(
     config: bool = True,
     class_names: Sequence[str] = EMOTIONS,
     epochs: int = 12,
+    temperature: float | None = None,
 ) -> Path:
     """A run folder; `sides` overrides who was where, `settings` those of the data, `extra` goes into metrics.json."""
     actors = make_split(split, fold)
@@ -119,6 +121,7 @@ def write_run(
         paths=[f"/data/Actor_{take.actor:02d}/{take}.mp4" for take in takes],
         actors=[take.actor for take in takes],
         class_names=class_names,
+        calibration=None if temperature is None else Calibration.of(predictions, temperature),
     )
     (folder / "checkpoints").mkdir(exist_ok=True)
     (folder / "checkpoints" / "best.ckpt").touch()

@@ -1,5 +1,6 @@
 """The figures of a comparison are scikit-learn's, and a leak is never the best model."""
 
+import json
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -108,6 +109,47 @@ def test_cost_is_the_mean_of_the_runs_and_the_most_memory(tmp_path: Path) -> Non
     cost = Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES).results[0].cost
     assert (cost.train_seconds, cost.peak_memory_bytes) == (615.0, 7e9)
     assert (cost.train_clips_per_second, cost.num_parameters) == (105.0, 11_967_048)
+
+
+def test_views_of_a_clip_cost_as_often_as_there_are(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", extra={"views": 10})
+    cost = Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES).results[0].cost
+    assert cost.gflops_per_clip == 181.0
+
+
+def test_calibrated_predictions_have_an_ece_of_their_own(tmp_path: Path) -> None:
+    plain = write_run(tmp_path / "plain", network="LateFusion")
+    tested = write_run(tmp_path / "calibrated", temperature=3.0)
+    by_name = {
+        result.name: result.by_actor
+        for result in Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES).results
+    }
+    metrics = json.loads((tested / "test" / "metrics.json").read_text())
+    told = by_name["CNNLSTM"]
+    assert told["ece_calibrated"].value == pytest.approx(metrics["ece_calibrated"], abs=1e-6)
+    assert told["ece"].value == pytest.approx(metrics["ece"], abs=1e-6)
+    assert abs(told["ece"].value - told["ece_calibrated"].value) > 0.05
+    assert told["ece_calibrated"].interval is not None
+    assert "ece_calibrated" not in by_name["LateFusion"], plain
+
+
+def test_the_calibrated_predictions_of_all_folds_are_put_together(tmp_path: Path) -> None:
+    for fold in FOLDS:
+        folder = tmp_path / str(fold)
+        write_run(folder, split="msaf6", fold=fold, temperature=1.0)  # which changes nothing
+    told = Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES).results[0].by_actor
+    assert told["ece_calibrated"].value == pytest.approx(told["ece"].value, abs=1e-6)
+
+
+def test_a_leak_does_not_make_it_harder_for_the_others(
+    leaking: Comparison, singles: Comparison
+) -> None:
+    alone = {(pair.better, pair.other): pair for pair in singles.pairs}
+    beside = {(pair.better, pair.other): pair for pair in leaking.pairs}
+    assert len(beside) == 6
+    for names, pair in alone.items():
+        assert beside[names].actor_p_holm == pair.actor_p_holm
+        assert beside[names].mcnemar_p_holm == pair.mcnemar_p_holm
 
 
 def test_what_the_test_tells_apart_is_said_in_words(

@@ -117,6 +117,18 @@ def test_a_wide_terminal_shows_cost_and_a_narrow_one_says_where_it_is(crossed: C
     assert "missing here are in the report" in " ".join(narrow.split())
 
 
+def test_the_calibrated_ece_stands_in_every_table(tmp_path: Path) -> None:
+    write_run(tmp_path / "plain", network="LateFusion", skill=3.0)
+    write_run(tmp_path / "calibrated", temperature=3.0)
+    comparison = Comparison.of(find_runs([tmp_path]), resamples=RESAMPLES)
+    assert next(row.cell("ece_calibrated") for row in rows_of(comparison)) == "-"
+    for text in (printed(comparison, 200), markdown(comparison), latex(comparison)):
+        assert "ECE, calibrated" in " ".join(plain(text).split())
+    first, second, *_ = csv.DictReader(io.StringIO(spreadsheet(comparison)))
+    assert (first["name"], first["ece_calibrated"]) == ("LateFusion", "")
+    assert 0 < float(second["ece_calibrated"]) < 1
+
+
 def test_people_the_first_study_and_the_majority_class_stand_in_the_table(
     singles: Comparison,
 ) -> None:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "configs" / "studies").glob("*.yaml"))
 RUNS = {
     "cross_validation": 5 * 6,
+    "frozen_heads": 3 * 6,
     "leave_one_actor_out": 24,
     "seed_frames": 6,
     "seed_frames_all": 5 * 6,
