@@ -54,6 +54,18 @@ def load_pretrained(network: nn.Module, weights: str, published: WeightsEnum, he
     network.load_state_dict(state, strict=False)
 
 
+def refuse_missing(weights: str) -> None:
+    """Stops where weights are a file that is not there.
+
+    Raises:
+        UserError: When they are.
+    """
+    if weights not in ("DEFAULT", "none") and not Path(weights).expanduser().exists():
+        raise UserError(
+            f"no weights at {weights}: choose DEFAULT, none or the path of a state dict"
+        )
+
+
 def download(published: WeightsEnum) -> Mapping[str, Tensor]:
     """Torchvision's weights, from its cache or the network; a download's hash is checked.
 
@@ -80,12 +92,9 @@ def read_state_dict(path: Path) -> Mapping[str, Tensor]:
     Raises:
         UserError: When the file is missing, unreadable or anything but a state dict.
     """
+    refuse_missing(str(path))
     try:
         return _checked(torch.load(path, map_location="cpu", weights_only=True), path)
-    except FileNotFoundError:
-        raise UserError(
-            f"no weights at {path}: choose DEFAULT, none or the path of a state dict"
-        ) from None
     except OSError as error:
         raise UserError(f"can't read weights {path}: {error.strerror}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):

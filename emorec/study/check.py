@@ -13,14 +13,16 @@ from emorec.cli.experiment_parser import in_order, refuse_unreadable_config, ref
 from emorec.cli.mishaps import explained, explained_while_made
 from emorec.cli.quiet import quiet
 from emorec.errors import UserError
+from emorec.layers.pretrained import refuse_missing
 from emorec.study.plan import PlannedRun
 
 
 class CheckCLI(ExperimentCLI):
-    """Reads the words of `emorec fit`, makes the data module and looks for its clips, and trains nothing."""
+    """Reads the words of `emorec fit`, looks for its weights and clips, and trains nothing."""
 
     @override
     def instantiate_classes(self) -> None:
+        refuse_missing(str(self.config["fit"]["model"]["init_args"].get("weights", "none")))
         data = self.config["fit"]["data"]
         module, _, name = data["class_path"].rpartition(".")
         try:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 FILE = "study.journal"
 
+DRIVERS = {
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+}
+"""Module -> what pip calls it."""
+
 TRIES = 5
 """How often the tables of a new database are asked for, a second apart."""
 
@@ -88,11 +95,19 @@ def _database(url: str) -> Place:
             "--storage: no URL of a database: write postgresql://USER@HOST/NAME"
         ) from None
     except ImportError as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"--storage {shown}: its driver is missing ({reason})") from None
+        raise UserError(f"--storage {shown}: its driver is missing: {_install(error)}") from None
     except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise UserError(f"can't reach the storage {shown}: {reason}") from None
+
+
+def _install(error: ImportError) -> str:
+    """The command that brings a driver: Optuna wraps what SQLAlchemy could not import."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ModuleNotFoundError):
+        cause = cause.__cause__ or cause.__context__
+    module = (cause.name if cause else None) or "the driver that SQLAlchemy names for it"
+    return f"pip install {DRIVERS.get(module, module)}"
 
 
 def _with_tables(url: str) -> RDBStorage:

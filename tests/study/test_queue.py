@@ -93,7 +93,7 @@ def test_half_a_line_at_the_end_of_a_journal_is_cut_off(tmp_path: Path) -> None:
     ("place", "complaint"),
     [
         ("nonsense://host/name", "--storage"),
-        ("postgresql+asyncpg://me:secret@localhost/x", "its driver is missing"),
+        ("postgresql+psycopg2://me:secret@localhost/x", "is missing: pip install psycopg2-binary"),
         ("sqlite:////dev/null/runs.db", "can't reach the storage"),
         ("FILE", "is no storage of a study"),
     ],
