@@ -34,6 +34,7 @@ def latex(comparison: Comparison) -> str:
             r"\centering",
             rf"\caption{{{escaped(caption)}.}}",
             r"\label{tab:comparison}",
+            r"\medskip",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
             r"\toprule",
@@ -51,12 +52,12 @@ def latex(comparison: Comparison) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text whose every letter LaTeX prints as it is.
+    r"""Text whose every letter LaTeX prints as it is; a per cent sign stays with its number.
 
     >>> escaped("80 % of a_b")
-    '80 \\% of a\\_b'
+    '80~\\% of a\\_b'
     """
-    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+    return "".join(_SPECIAL.get(letter, letter) for letter in text).replace(r" \%", r"~\%")
 
 
 def _row(row: Row, columns: Sequence[str]) -> str:
