@@ -8,8 +8,8 @@ from typing import Literal, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 State = Literal["running", "failed", "done", "given up", "waiting"]
 
@@ -144,7 +144,9 @@ def runs_table(name: str, rows: Sequence[Row], room: int) -> Table:
         rows: All its runs, in the order of their turn.
         room: How many rows there may be.
     """
-    table = Table(title=f"study {escape(name)}", title_justify="left", caption_justify="left")
+    # no markup: a line that is said above the table is printed without, and the table with it
+    title = Text(f"study {name}", style="table.title")
+    table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("run", overflow="fold")
     table.add_column("state")
     table.add_column("epoch", justify="right")
@@ -154,11 +156,11 @@ def runs_table(name: str, rows: Sequence[Row], room: int) -> Table:
     for at in sorted(ranked[:room]):
         row = rows[at]
         table.add_row(
-            escape(row.title),
-            f"[{STYLES[row.state]}]{row.state}[/]",
+            Text(row.title),
+            Text(row.state, style=STYLES[row.state]),
             row.epoch,
             "" if row.uar is None else f"{row.uar:.3f}",
-            escape(row.note),
+            Text(row.note),
         )
     more = f"; {len(rows) - room} more" if len(rows) > room else ""
     table.caption = summary(rows) + more

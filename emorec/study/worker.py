@@ -219,3 +219,5 @@ class Worker:
                     self._record(one)
                 else:
                     self._queue.pass_on(one.trial.number)
+            self._at_work.clear()
+            self._board.show(rows_of(self._runs, self._queue))
