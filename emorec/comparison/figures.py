@@ -102,19 +102,19 @@ def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure
     estimates = [result.by_actor["accuracy"] for result in known]
     heights = _apart([estimate.value for estimate in estimates], 4.2)
     gflops = [result.cost.gflops_per_clip or 1.0 for result in known]
-    middle = np.sqrt(min(gflops) * max(gflops))
+    # how far the axis reaches, in powers of e: names stand right of their points and need two fifths of it
+    reach = max(np.log(max(gflops) / min(gflops)), np.log(3))
     for result, estimate, cost, height in zip(known, estimates, gflops, heights, strict=True):
         color = RED if result.leaks else BLUE
         if estimate.interval:
             ends = 100 * estimate.interval.low, 100 * estimate.interval.high
             axes.plot([cost] * 2, ends, color=color, lw=1.2, alpha=0.55)
         axes.plot([cost], [100 * estimate.value], "o", color=color, ms=7, zorder=3)
-        left = cost > middle * 1.5
         axes.text(
-            cost / 1.1 if left else cost * 1.1,
+            cost * np.exp(0.03 * reach),
             height,
             result.name,
-            ha="right" if left else "left",
+            ha="left",
             va="center",
             size=9,
             color=INK,
@@ -125,7 +125,7 @@ def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(min(gflops) / 1.6, max(gflops) * 1.8)
+    axes.set_xlim(min(gflops) / np.exp(0.08 * reach), max(gflops) * np.exp(0.65 * reach))
     axes.set(ylim=(0, 100), xlabel="GFLOPs a clip", ylabel="accuracy (WAR), per cent")
     axes.grid(color=GRID, lw=0.8)
     return figure
