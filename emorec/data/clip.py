@@ -7,10 +7,16 @@ The axes, used in every docstring of the package:
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Person: TypeAlias = int | str
+"""Who is in the picture: RAVDESS numbers its actors, other data sets name them."""
+
+Half: TypeAlias = Literal["left", "right"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +29,17 @@ class Clip:
         actor: The person in the picture. No person is ever in training and in test.
         take: What was filmed; two files of one take (with and without sound) hold the same pictures.
         span_seconds: The part of the file that is the clip, half-open; `None` is the whole file.
+        half: The half of the picture that is the clip, where two people are filmed side by side.
+        sound_path: The file of the clip's sound, the whole of it; `None` where the video file has it.
     """
 
     path: Path
     label: int | tuple[float, ...]
-    actor: int | str
+    actor: Person
     take: str
     span_seconds: tuple[float, float] | None = None
+    half: Half | None = None
+    sound_path: Path | None = None
 
 
 class Batch(TypedDict):

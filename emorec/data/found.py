@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emorec.data.clip import Clip
+from emorec.data.clip import Clip, Person
 from emorec.data.split import Side, Split
 from emorec.errors import UserError
 
@@ -47,7 +47,7 @@ class Found:
         clips = self.split.clips(self.clips)
         return [clip for side in SIDES_OF_STAGE[stage] for clip in clips[side]]
 
-    def missing(self, stage: str) -> dict[Side, list[int]]:
+    def missing(self, stage: str) -> dict[Side, list[Person]]:
         """The actors without a clip on each side that a stage works on; sides where there are none are left out."""
         there = {clip.actor for clip in self.clips}
         missing = {
@@ -61,6 +61,6 @@ class Found:
         for side, actors in self.missing(stage).items():
             log.warning("%s: the others are taken", self._without(side, actors))
 
-    def _without(self, side: Side, actors: Sequence[int]) -> str:
+    def _without(self, side: Side, actors: Sequence[Person]) -> str:
         named = f"actor{'s' * (len(actors) > 1)} {', '.join(map(str, actors))}"
         return f"split {self.split.name}: the data has no clip of {side} {named}"

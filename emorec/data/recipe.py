@@ -7,6 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
+from emorec.data.clip import Half
 from emorec.data.decoding.decode import Decoder, decode, decoder_version
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector, load_detector
@@ -85,19 +86,25 @@ class Recipe:
         picture = "face" if self.face_detector else self.resize
         return f"{self.num_frames}x{self.side}-{picture}-{self.decoder}-{digest[:8]}"
 
-    def squares(self, path: Path, span_seconds: tuple[float, float] | None = None) -> Squares:
+    def squares(
+        self,
+        path: Path,
+        span_seconds: tuple[float, float] | None = None,
+        half: Half | None = None,
+    ) -> Squares:
         """Decodes a clip.
 
         Args:
             path: The video file.
             span_seconds: The part of it that is the clip, half-open; `None` is the whole file.
+            half: The half of its picture that is the clip; `None` is the whole picture.
 
         Raises:
             ClipError: When it can't be decoded.
         """
         sampler = partial(linspace_indices, num_frames=self.num_frames)
         decoded = decode(path, sampler, span_seconds, self.decoder)
-        frames, face_frames = decoded.frames, None
+        frames, face_frames = half_of(decoded.frames, half), None
         if self.face_detector:
             face = clip_box(frames, load_once(self.face_detector))
             face_frames = 0 if face.box is None else face.found
@@ -105,6 +112,20 @@ class Recipe:
                 frames = crop_square(frames, square_around(face.box))
         squares = to_squares(frames, self.side, self.resize)
         return Squares(squares, decoded.video_frames, decoded.promised, face_frames)
+
+
+def half_of(frames: Frames, half: Half | None) -> Frames:
+    """(T, H, W, C) -> (T, H, W // 2, C), or all of it; a column in the middle belongs to neither.
+
+    >>> import numpy as np
+    >>> picture = np.arange(5, dtype=np.uint8).reshape(1, 1, 5, 1)
+    >>> half_of(picture, "left").ravel().tolist(), half_of(picture, "right").ravel().tolist()
+    ([0, 1], [3, 4])
+    """
+    width = frames.shape[2]
+    if half is None:
+        return frames
+    return frames[:, :, : width // 2] if half == "left" else frames[:, :, (width + 1) // 2 :]
 
 
 @cache

@@ -33,7 +33,7 @@ class DecodedSquares:
         Raises:
             ClipError: When the clip can't be decoded, or that takes longer than a minute.
         """
-        work = partial(self.recipe.squares, clip.path, clip.span_seconds)
+        work = partial(self.recipe.squares, clip.path, clip.span_seconds, clip.half)
         return within(TIMEOUT_SECONDS, clip.path, work).frames
 
 

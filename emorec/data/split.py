@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from emorec.data.clip import Clip
+from emorec.data.clip import Clip, Person
 from emorec.data.ravdess import ACTORS
 from emorec.errors import UserError
 
@@ -63,10 +63,10 @@ class Split:
 
     name: str
     fold: int | None
-    train: tuple[int, ...]
-    val: tuple[int, ...]
-    test: tuple[int, ...]
-    _side: dict[int, Side] = field(init=False, repr=False, compare=False, default_factory=dict)
+    train: tuple[Person, ...]
+    val: tuple[Person, ...]
+    test: tuple[Person, ...]
+    _side: dict[Person, Side] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for side in SIDES:
@@ -75,11 +75,11 @@ class Split:
                 if other != side:
                     raise UserError(f"split {self.name}: actor {actor} is in {other} and in {side}")
 
-    def side_of(self, actor: int | str) -> Side | None:
+    def side_of(self, actor: Person) -> Side | None:
         """The side an actor is on, `None` when the split does not use them."""
-        return self._side.get(actor) if isinstance(actor, int) else None
+        return self._side.get(actor)
 
-    def among(self, actors: Collection[int]) -> Self:
+    def among(self, actors: Collection[Person]) -> Self:
         """The same split of fewer actors.
 
         >>> Split("mine", None, train=(1, 2), val=(3,), test=(4,)).among({1, 3, 4}).train

@@ -31,7 +31,7 @@ class ClipClassifier(LightningModule):
     """A network that names the emotion of a clip; a subclass adds its layers and `forward`.
 
     A batch holds frames (B, T, 3, H, W) uint8, label (B,) and index (B,), the clips' positions in their data set
-    (see `emorec/data/clip.py` for the axes).
+    (see `emorec/data/clip.py` for the axes, and for what else there may be). `forward` takes what `inputs` names.
 
     Args:
         num_classes: K.
@@ -51,6 +51,7 @@ class ClipClassifier(LightningModule):
     """
 
     statistics: ClassVar[PixelStatistics] = IMAGENET
+    inputs: ClassVar[tuple[str, ...]] = ("frames",)
     class_weights: Tensor | None
 
     def __init__(
@@ -130,10 +131,10 @@ class ClipClassifier(LightningModule):
         return self.predictions
 
     @property
-    def example_clip(self) -> Tensor:
-        """(1, T, 3, H, W) uint8 on the meta device: the shape of a clip without its memory."""
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """What `forward` takes of one clip, on the meta device: (1, T, 3, H, W) uint8 without its memory."""
         shape = (1, self.num_frames, 3, self.image_size, self.image_size)
-        return torch.zeros(shape, dtype=torch.uint8, device="meta")
+        return (torch.zeros(shape, dtype=torch.uint8, device="meta"),)
 
     def normalized(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> the same shape and strides, float, around zero.
@@ -165,7 +166,9 @@ class ClipClassifier(LightningModule):
         if stage == "train" or "views" not in batch:
             logits = self.logits_of(batch)  # (B, K)
         else:
-            logits = mean_prediction([self(view) for view in batch["views"]])
+            logits = mean_prediction(
+                [self.logits_of({**batch, "frames": view}) for view in batch["views"]]
+            )
         if stage == "train":
             self.train_metrics.update(logits, batch["label"])
         else:
@@ -174,7 +177,7 @@ class ClipClassifier(LightningModule):
 
     def logits_of(self, batch: Mapping[str, Any]) -> Tensor:
         """Logits (B, K) of a batch of clips."""
-        logits: Tensor = self(batch["frames"])
+        logits: Tensor = self(*(batch[name] for name in self.inputs))
         return logits
 
     @override

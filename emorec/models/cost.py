@@ -35,7 +35,7 @@ def gflops_per_clip(network: ClipClassifier) -> float:
             torch.compiler.set_stance("force_eager"),
             FlopCounterMode(display=False) as counter,
         ):
-            functional_call(network, shapes, (network.example_clip,))
+            functional_call(network, shapes, network.example_inputs)
     finally:
         network.train(was_training)
     return float(counter.get_total_flops()) / 2 / 1e9

@@ -33,7 +33,7 @@ class PressesCtrlC(Callback):
 def train(*callbacks: Callback) -> None:
     network = EarlyFusionCNN(num_frames=2, image_size=16)
     sample = {
-        "frames": torch.zeros_like(network.example_clip[0], device="cpu"),
+        "frames": torch.zeros_like(network.example_inputs[0][0], device="cpu"),
         "label": 1,
         "index": 0,
     }

@@ -251,7 +251,7 @@ def test_an_early_fusion_of_a_still_clip_is_the_image_network(make_frames: MakeF
 
 
 def test_the_example_clip_takes_no_memory(make: Callable[..., ClipClassifier]) -> None:
-    clip = make(**SMALL).example_clip
+    (clip,) = make(**SMALL).example_inputs
     assert clip.shape == (1, 3, 3, 32, 32)
     assert (clip.dtype, clip.device.type) == (torch.uint8, "meta")
 

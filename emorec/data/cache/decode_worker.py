@@ -63,7 +63,7 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
             wrong = _whats_wrong(length.promised, length.decodable, remarks)
             return {"error": wrong, "video_frames": length.decodable}
         span = request["span_seconds"]
-        squares = recipe.squares(path, span and tuple(span))
+        squares = recipe.squares(path, span and tuple(span), request["half"])
     except ClipError as error:
         return {"error": error.reason}
     except UserError as error:  # no fault of the clip: its decoder or face detector can't be loaded

@@ -189,6 +189,7 @@ class FrameStore:
         return {
             "path": str(clip.path.absolute()),
             "span_seconds": clip.span_seconds,
+            "half": clip.half,
             "recipe": self.recipe.plain(),
             "frames_file": self.frames and str(self.frames.path.absolute()),
             "slot": slot,

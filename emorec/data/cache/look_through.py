@@ -39,7 +39,7 @@ class LookedThrough:
         """The clips that can't be used."""
         return [
             BrokenClip(path, entry.error)
-            for (path, _), entry in self.entries.items()
+            for (path, *_), entry in self.entries.items()
             if entry.error is not None
         ]
 
@@ -48,7 +48,7 @@ class LookedThrough:
         """The clips in which a face was looked for and none was found."""
         return [
             path
-            for (path, _), entry in self.entries.items()
+            for (path, *_), entry in self.entries.items()
             if entry.face_frames == 0 and entry.error is None
         ]
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from emorec.data.clip import Clip
+from emorec.data.clip import Clip, Half
 
 MANIFEST = "manifest.sqlite"
 """Its name in a cache folder."""
@@ -33,11 +33,16 @@ CREATE TABLE IF NOT EXISTS clips (
 BUSY_SECONDS = 60.0
 """How long one process waits for another that writes."""
 
-Part = tuple[Path, tuple[float, float] | None]
-"""What of a clip decides its frames: file and span."""
-
 Fingerprint = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds."""
+
+
+class Part(NamedTuple):
+    """What of a clip decides its frames: the file, the span of it, and the half of its picture."""
+
+    path: Path
+    span_seconds: tuple[float, float] | None = None
+    half: Half | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,8 @@ class Entry:
 
 
 def part(clip: Clip) -> Part:
-    """The file and the span of a clip."""
-    return clip.path, clip.span_seconds
+    """What of a clip decides its frames."""
+    return Part(clip.path, clip.span_seconds, clip.half)
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
@@ -90,9 +95,8 @@ def clip_key(digest: str, clip: Clip) -> str:
     >>> clip_key("e3b0", clip)
     'e3b0@0.5-2'
     """
-    return (
-        digest if clip.span_seconds is None else "{}@{:g}-{:g}".format(digest, *clip.span_seconds)
-    )
+    span = "" if clip.span_seconds is None else "@{:g}-{:g}".format(*clip.span_seconds)
+    return f"{digest}{span}{f'/{clip.half}' if clip.half else ''}"
 
 
 class Manifest:

@@ -15,11 +15,13 @@ import pytest
 from emorec.data.cache import decode_process, frame_store
 from emorec.data.cache.frame_store import NoRoomError
 from emorec.data.cache.look_through import LookedThrough, look_through
+from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
 from emorec.data.decoding.decode import decode
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from emorec.data.resize import to_squares
+from emorec.data.synthetic.encode import encode_mp4
 from emorec.errors import UserError
 from tests import videos
 
@@ -57,7 +59,7 @@ def alike(looked: LookedThrough, clips: list[Clip], recipe: Recipe = RECIPE) -> 
     """Whether the cache gives for each clip what decoding it gives."""
     source = looked.source(recipe)
     return all(
-        np.array_equal(source(clip), recipe.squares(clip.path, clip.span_seconds).frames)
+        np.array_equal(source(clip), recipe.squares(clip.path, clip.span_seconds, clip.half).frames)
         for clip in clips
     )
 
@@ -77,10 +79,27 @@ def test_the_cache_holds_the_evenly_spaced_frames_of_the_source(
 
 
 def test_parts_of_a_video_are_kept_beside_the_whole(clips: list[Clip], tmp_path: Path) -> None:
-    part = Clip(path=clips[2].path, label=0, actor=1, take="", span_seconds=(0.5, 1.0))
-    looked = look([clips[2], part], tmp_path)
-    assert alike(looked, [clips[2], part])
-    assert videos.shown_indices(looked.source(RECIPE)(part))[0] == 15
+    half_a_second = Clip(path=clips[2].path, label=0, actor=1, take="", span_seconds=(0.5, 1.0))
+    looked = look([clips[2], half_a_second], tmp_path)
+    assert alike(looked, [clips[2], half_a_second])
+    assert videos.shown_indices(looked.source(RECIPE)(half_a_second))[0] == 15
+
+
+def test_of_two_people_side_by_side_each_is_a_clip(tmp_path: Path) -> None:
+    both = np.zeros((5, 32, 64, 3), dtype=np.uint8)
+    both[:, :, 32:] = 200
+    path = tmp_path / "two.mp4"
+    path.write_bytes(encode_mp4(both, fps=5))
+    left, right, whole = (
+        Clip(path=path, label=0, actor=1, take="", half=half)
+        for half in ("left", "right", None)  # type: ignore[arg-type]
+    )
+    looked = look([left, right, whole], tmp_path / "cache")
+    source = looked.source(RECIPE)
+    assert source(left).mean() < 20
+    assert source(right).mean() > 180
+    assert 80 < source(whole).mean() < 120
+    assert alike(looked, [left, right, whole])
 
 
 def test_a_second_look_decodes_nothing(
@@ -137,7 +156,7 @@ def test_a_broken_clip_takes_no_slot_and_is_known_as_broken(
     for _ in range(2):
         looked = look([broken, *clips], tmp_path / "cache")
         assert [clip.path for clip in looked.broken] == [text]
-        assert looked.entries[text, None].slot is None
+        assert looked.entries[part(broken)].slot is None
         assert alike(looked, clips)
 
 
