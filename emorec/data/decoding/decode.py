@@ -99,7 +99,7 @@ class Reader(Protocol):
 
     @property
     def starts(self) -> npt.NDArray[np.float64]:
-        """Seconds from the first frame shown to the start of each; empty for a format that keeps no times."""
+        """Seconds from the first frame shown to the start of each; empty for a file that tells no times."""
 
     def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
         """Reads from the first frame up to `stop`: the frames to keep by their index, and how many there are.

@@ -67,6 +67,10 @@ class Reader:
         starts = self._fresh.get_frame_timestamp(range(self.frames_in_file))[:, 0]
         self._all_starts: npt.NDArray[np.float64] = starts.astype(np.float64)
         has_times = self._all_starts.min() > NO_TIME_SECONDS
+        if not has_times and is_avi(path):
+            # AVI shows its frames at one rate; where there are B-frames, decord tells no times all the same
+            has_times = True
+            self._all_starts = np.arange(self.frames_in_file) / self._fresh.get_avg_fps()
         self.starts = self._all_starts[(self._all_starts >= 0) & has_times]
         self.promised = len(self.starts) or self.frames_in_file
 
@@ -127,6 +131,13 @@ def landings(keep: Collection[int], stop: int, key_frames: Iterable[int]) -> lis
     taken = sorted({0, *keep, *(key - 1 for key in key_frames if 0 < key < stop), stop - 1})
     long_ways = [range(here, there, LONGEST_SKIP) for here, there in pairwise(taken)]
     return [index for way in long_ways for index in way] + taken[-1:]
+
+
+def is_avi(path: Path) -> bool:
+    """Whether a file is an AVI, whatever it is called."""
+    with path.open("rb") as file:
+        riff, kind = struct.unpack("4s4x4s", file.read(12).ljust(12))
+    return (riff, kind) == (b"RIFF", b"AVI ")
 
 
 def tells_when_shown(path: Path) -> bool:
