@@ -42,3 +42,11 @@ def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for actor in (22, 24):
         (root / f"Actor_{actor}" / f"01-01-08-01-01-01-{actor}.mp4").unlink()
     return root
+
+
+@pytest.fixture(scope="session")
+def drawn_iemocap(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out like IEMOCAP: 8 utterances of 4 classes a session, 2 more that are excited."""
+    from tests.iemocap_set import write_iemocap
+
+    return write_iemocap(tmp_path_factory.mktemp("iemocap"))

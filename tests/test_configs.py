@@ -41,11 +41,12 @@ def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_runs(
-    config: str, drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    root = request.getfixturevalue("drawn_iemocap" if "iemocap" in config else "drawn_clips")
     monkeypatch.chdir(tmp_path)
     pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
-    options = {**SMALL, "data.root": drawn_clips}
+    options = {**SMALL, "data.root": root}
     if pretrained:
         options["model.weights"] = "none"
     main(["fit", "--config", str(ROOT / config), *words(**options)])

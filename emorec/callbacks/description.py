@@ -64,6 +64,8 @@ def split_page(split: Mapping[str, Any]) -> str:
 def _remarks(split: Mapping[str, Any]) -> list[str]:
     """What became of clips, where anything did."""
     remarks = []
+    if both := [person for person in split["test"] if person in split["train"]]:
+        remarks.append(f"LEAK: {spans(both)} train and are tested")
     if split["skipped"]:
         remarks.append(f"left out: {', '.join(split['skipped'])}")
     if split.get("face_detector"):

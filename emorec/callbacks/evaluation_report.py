@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -122,6 +121,8 @@ class EvaluationReport(Callback):
             calibration=calibration,
         )
         whom = "unseen actors" if self._command == "test" else "its validation actors"
+        if data.split.shares_people:
+            whom = "actors it was trained with,"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
         title = f"{type(network).__name__} on {whom} {actors}"
         console = Console()
@@ -152,6 +153,8 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
         UserError: When an actor to test trained the network or chose its epoch, or one to validate trained it.
     """
     known = {"test": ("train", "val"), "validate": ("train",)}.get(stage, ())
+    if data.split.shares_people and data.split.name == said.split["name"]:
+        return  # whoever asks for such a split is told, and the record tells everybody else
     asked = set(getattr(data.split, "val" if stage == "validate" else "test"))
     for side in known:
         both = sorted(asked & set(said.split[side]))
@@ -202,6 +205,6 @@ def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None
 def _names(clips: list[Clip], predictions: Predictions) -> dict[str, list[str]]:
     predicted = [clips[int(index)] for index in predictions.index]
     return {
-        "paths": [str(Path(clip.path)) for clip in predicted],
+        "paths": [str(clip.path.with_name(clip.name)) for clip in predicted],
         "actors": [str(clip.actor) for clip in predicted],
     }

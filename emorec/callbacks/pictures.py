@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from typing_extensions import override
 
 from emorec.callbacks.run_record import last_step
+from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset
 from emorec.evaluation.figures import confusion_figure, contact_sheet, figure_to_image
@@ -78,7 +79,7 @@ def training_sheet(trainer: Trainer) -> Figure:
     clips = data.sides["train"]
     labels = [int(clip.label) for clip in clips]  # type: ignore[arg-type]
     positions = one_of_each(labels, ON_A_SHEET)
-    captions = [f"{data.class_names[labels[at]]}: {clips[at].path.stem}" for at in positions]
+    captions = [f"{data.class_names[labels[at]]}: {_called(clips[at])}" for at in positions]
     return _sheet(data.dataset(clips, augment=data.augment), positions, captions)
 
 
@@ -92,7 +93,7 @@ def misclassified_sheet(
         true = data.class_names[int(predictions.target[row])]
         said = data.class_names[int(predictions.predicted[row])]
         share = f"{float(predictions.confidence[row]):.0%}"
-        name = data.sides["val"][position].path.stem
+        name = _called(data.sides["val"][position])
         captions.append(f"{true}, taken for {said} ({share}): {name}")
     return _sheet(data.dataset(data.sides["val"]), positions, captions)
 
@@ -125,6 +126,10 @@ def one_of_each(labels: Sequence[int], limit: int) -> list[int]:
 def _sheet(dataset: ClipDataset, positions: Sequence[int], captions: Sequence[str]) -> Figure:
     frames = torch.stack([dataset[position]["frames"] for position in positions])  # (N, T, H, W, C)
     return contact_sheet(frames.numpy(), captions)
+
+
+def _called(clip: Clip) -> str:
+    return clip.path.stem if clip.span_seconds is None else clip.take
 
 
 def _draws(trainer: Trainer) -> bool:

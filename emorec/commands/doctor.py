@@ -12,6 +12,7 @@ from emorec.diagnosis import (
     look_at_decoder,
     look_at_disk,
     look_at_gpus,
+    look_at_iemocap,
     look_at_machine,
     look_at_packages,
     look_at_ravdess,
@@ -23,7 +24,8 @@ def doctor(data_root: str | None = None) -> None:
     """Show versions, decoder, GPUs, disk and data, and warn of what is known to go wrong.
 
     Args:
-        data_root: Where RAVDESS was unzipped; without it, the variable EMOREC_RAVDESS_ROOT says so.
+        data_root: Where RAVDESS was unzipped; without it, the variable EMOREC_RAVDESS_ROOT says so. IEMOCAP is
+            looked at where EMOREC_IEMOCAP_ROOT names its folder.
 
     Raises:
         SystemExit: With exit code 1 if something is missing or fails; warnings leave it 0.
@@ -41,6 +43,7 @@ def doctor(data_root: str | None = None) -> None:
             }
         ),
         look_at_ravdess(data_root or os.environ.get("EMOREC_RAVDESS_ROOT")),
+        look_at_iemocap(os.environ.get("EMOREC_IEMOCAP_ROOT")),
     )
     table = Table("what", "found", show_header=False, title="emorec doctor", title_justify="left")
     for row in (row for part in parts for row in part.rows):

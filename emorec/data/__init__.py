@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emorec.data.datamodule import ClipDataModule
+    from emorec.data.iemocap_datamodule import IemocapDataModule
     from emorec.data.ravdess_datamodule import RavdessDataModule
 
-__all__ = ["ClipDataModule", "RavdessDataModule"]
+__all__ = ["ClipDataModule", "IemocapDataModule", "RavdessDataModule"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from emorec.data.datamodule import ClipDataModule
 
         return ClipDataModule
+    if name == "IemocapDataModule":
+        from emorec.data.iemocap_datamodule import IemocapDataModule
+
+        return IemocapDataModule
     if name == "RavdessDataModule":
         from emorec.data.ravdess_datamodule import RavdessDataModule
 

@@ -41,6 +41,15 @@ class Clip:
     half: Half | None = None
     sound_path: Path | None = None
 
+    @property
+    def name(self) -> str:
+        """The file's name, and behind it the take where the clip is only a part of the file.
+
+        >>> Clip(path=Path("films/a.avi"), label=0, actor=1, take="a_F000", span_seconds=(0.5, 2)).name
+        'a.avi#a_F000'
+        """
+        return self.path.name if self.span_seconds is None else f"{self.path.name}#{self.take}"
+
 
 class Batch(TypedDict):
     """What the loader hands to the network.

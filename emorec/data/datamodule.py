@@ -177,8 +177,7 @@ class ClipDataModule(LightningDataModule):
         self.source = looked.source(self.recipe)
         self.skipped = looked.broken
         self.faceless = looked.faceless
-        bad = {clip.path for clip in looked.broken}
-        self.everything = [clip for clip in found.clips if clip.path not in bad]
+        self.everything = [clip for clip in found.clips if looked.can_be_used(clip)]
         self.sides = found.split.clips(self.everything)
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:

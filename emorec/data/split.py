@@ -7,7 +7,7 @@ Source of the folds: `msaf6` as published with HiCMAE, MAE-DFER and SVFAP; `luna
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from emorec.data.clip import Clip, Person
 from emorec.data.ravdess import ACTORS
@@ -66,6 +66,8 @@ class Split:
     train: tuple[Person, ...]
     val: tuple[Person, ...]
     test: tuple[Person, ...]
+    shares_people: ClassVar[bool] = False
+    """Whether a person may be on two sides: then the figures tell nothing about people who are not known."""
     _side: dict[Person, Side] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -154,5 +156,5 @@ def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
 
     File names count, folders do not, so the same data hashes alike on every machine.
     """
-    lines = (f"{side}/{clip.path.name}" for side in SIDES for clip in sides[side])
+    lines = (f"{side}/{clip.name}" for side in SIDES for clip in sides[side])
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]

@@ -38,17 +38,22 @@ class LookedThrough:
     def broken(self) -> list[BrokenClip]:
         """The clips that can't be used."""
         return [
-            BrokenClip(path, entry.error)
-            for (path, *_), entry in self.entries.items()
+            BrokenClip(each.called, entry.error)
+            for each, entry in self.entries.items()
             if entry.error is not None
         ]
+
+    def can_be_used(self, clip: Clip) -> bool:
+        """Whether nothing is known that speaks against a clip."""
+        entry = self.entries.get(part(clip))
+        return entry is None or entry.error is None
 
     @property
     def faceless(self) -> list[Path]:
         """The clips in which a face was looked for and none was found."""
         return [
-            path
-            for (path, *_), entry in self.entries.items()
+            each.called
+            for each, entry in self.entries.items()
             if entry.face_frames == 0 and entry.error is None
         ]
 

@@ -44,6 +44,19 @@ class Part(NamedTuple):
     span_seconds: tuple[float, float] | None = None
     half: Half | None = None
 
+    @property
+    def called(self) -> Path:
+        """The file, and behind its name the span where it is not all of it.
+
+        >>> str(Part(Path("films/a.avi"), (0.5, 2)).called), str(Part(Path("films/a.avi")).called)
+        ('films/a.avi from 0.5 to 2 s', 'films/a.avi')
+        """
+        if self.span_seconds is None:
+            return self.path
+        return self.path.with_name(
+            "{} from {:g} to {:g} s".format(self.path.name, *self.span_seconds)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -1,0 +1,125 @@
+"""A small IEMOCAP: five sessions of two dialogues, laid out file by file as the release is.
+
+Frame i of a dialogue is grey: `grey(...) + i`, another grey in each half of the picture and in each dialogue. So frames
+tell which half and which time they are from. The codec is DivX's, with B-frames, as in the release.
+"""
+
+import wave
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+
+FPS = 10
+NUM_FRAMES = 60
+SIZE = (64, 32)
+"""Width and height in pixels."""
+
+RATE = 16000
+
+
+class Turn(NamedTuple):
+    """An utterance: who, when, how judged."""
+
+    speaker: str
+    number: int
+    start: float
+    end: float
+    code: str
+
+
+FIRST = (
+    Turn("F", 0, 0.5, 1.5, "neu"),
+    Turn("M", 0, 1.2, 2.0, "ang"),
+    Turn("F", 1, 2.0, 2.8, "sad"),
+    Turn("M", 1, 2.9, 3.5, "hap"),
+    Turn("F", 2, 3.5, 4.0, "exc"),
+    Turn("M", 2, 4.1, 4.9, "fru"),
+    Turn("M", 3, 5.0, 5.9, "xxx"),
+)
+"""Of the improvised dialogue of each session, in which the woman wears the markers."""
+
+SECOND = tuple(
+    turn._replace(speaker="M" if turn.speaker == "F" else "F")
+    for turn in FIRST
+    if turn.code != "xxx"
+)
+"""Of the scripted one, in which the man does: so everybody has all six labels."""
+
+DIALOGUES = {"F_impro01": FIRST, "M_script01_1b": SECOND}
+
+
+def name_of(session: int, dialogue: str, turn: Turn) -> str:
+    """Such as Ses01F_impro01_M000."""
+    return f"Ses{session:02d}{dialogue}_{turn.speaker}{turn.number:03d}"
+
+
+def grey(session: int, dialogue: str, half: str) -> int:
+    """The level of a dialogue's first frame, of 255."""
+    return 10 + 4 * session + 2 * dialogue.startswith("M") + 120 * (half == "right")
+
+
+def write_iemocap(root: Path, sessions: range = range(1, 6)) -> Path:
+    """Writes the set and returns its folder, which holds the sessions."""
+    release = root / "IEMOCAP_full_release"
+    for session in sessions:
+        place = release / f"Session{session}"
+        for folder in ("dialog/EmoEvaluation/Categorical", "dialog/avi/DivX", "sentences/wav"):
+            (place / folder).mkdir(parents=True)
+        (place / "dialog/EmoEvaluation/Categorical/Ses01F_impro01_e1_cat.txt").write_text(
+            "Ses01F_impro01_F000 :Neutral state; ()\n"
+        )
+        for dialogue, turns in DIALOGUES.items():
+            name = f"Ses{session:02d}{dialogue}"
+            evaluations = place / "dialog/EmoEvaluation"
+            (evaluations / f"{name}.txt").write_text(evaluation(session, dialogue, turns))
+            (evaluations / f"._{name}.txt").write_bytes(b"\x00\x05\x16\x07[0.0 - 1.0]")
+            (place / "dialog/avi/DivX" / f"{name}.avi").write_bytes(
+                _video(root / "dialogue.avi", session, dialogue)
+            )
+            (place / "dialog/avi/DivX" / f"._{name}.avi").write_bytes(b"\x00\x05\x16\x07")
+            (place / "sentences/wav" / name).mkdir()
+            for turn in turns:
+                path = place / "sentences/wav" / name / f"{name_of(session, dialogue, turn)}.wav"
+                _write_wav(path, turn.end - turn.start)
+    return release
+
+
+def evaluation(session: int, dialogue: str, turns: tuple[Turn, ...]) -> str:
+    """A dialogue's evaluation file; as in the release the woman's utterances come first."""
+    heading = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"
+    blocks = [
+        f"[{turn.start:.4f} - {turn.end:.4f}]\t{name_of(session, dialogue, turn)}\t{turn.code}\t"
+        "[2.5000, 3.0000, 2.5000]\n"
+        "C-E2:\tNeutral;\t()\nC-E3:\tAnger; Frustration;\t()\nC-F1:\tNeutral;\t(caf\u00e9)\n"
+        "A-E3:\tval 3; act 2; dom  2;\t()\nA-F1:\tval 2; act 4; dom  ;\t()\n"
+        for turn in sorted(turns)
+    ]
+    return "\n".join([heading, *blocks])
+
+
+def _video(path: Path, session: int, dialogue: str) -> bytes:
+    width, height = SIZE
+    left, right = (grey(session, dialogue, half) for half in ("left", "right"))
+    with av.open(str(path), "w") as file:
+        options = {"bf": "1", "g": "12", "qscale": "2", "flags": "+qscale"}
+        video = file.add_stream("mpeg4", rate=FPS, options=options)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.codec_context.max_b_frames = 1
+        for index in range(NUM_FRAMES):
+            picture = np.full((height, width, 3), left + index, dtype=np.uint8)
+            picture[:, width // 2 :] = right + index
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(video.encode())
+    return path.read_bytes()
+
+
+def _write_wav(path: Path, seconds: float) -> None:
+    times = np.arange(round(seconds * RATE)) / RATE
+    samples = (8000 * np.sin(2 * np.pi * 220 * times)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
