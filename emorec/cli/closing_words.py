@@ -13,10 +13,12 @@ def closing_words(trainer: Trainer) -> str:
         return f"finished after {trainer.current_epoch} epochs; nothing was saved"
     best = f"best {saved.monitor} {float(saved.best_model_score):.3f}"
     logs = Path(saved.best_model_path).parents[3] if trainer.logger else None
+    split = getattr(getattr(trainer, "datamodule", None), "split", None)
+    whom = "" if split and split.shares_people else " on unseen actors"
     return "\n".join(
         [
             f"finished after {trainer.current_epoch} epochs, {best}",
-            f"measure it on unseen actors: emorec test --ckpt {shown(saved.best_model_path)}",
+            f"measure it{whom}: emorec test --ckpt {shown(saved.best_model_path)}",
             *([f"curves and pictures: tensorboard --logdir {shown(logs)}"] if logs else []),
         ]
     )

@@ -38,9 +38,7 @@ def look_at_iemocap(root: str | None) -> Findings:
     if folder.incomplete:
         name, missing = folder.incomplete[0]
         number = len(folder.incomplete)
-        warnings.append(
-            f"{number:,} utterances of IEMOCAP are incomplete, such as {name}: {missing}"
-        )
+        warnings.append(f"incomplete utterances of IEMOCAP: {number:,}, such as {name} ({missing})")
     if folder.others:
         path, wrong = folder.others[0]
         warnings.append(f"{path} has lines that are no utterances: {wrong}")
