@@ -18,11 +18,15 @@ from emorec.cli.experiment_parser import (
 )
 from emorec.cli.mishaps import explained_while_made
 from emorec.data import ClipDataModule
+from emorec.data.iemocap_split import FOLDS
 from emorec.data.split import TEST_FOLDS
 from emorec.errors import UserError
 
 OF_A_TRAINING = ("model", "trainer", "ckpt", "checkpoint", "early_stopping")
 """Sections of an experiment that a baseline does not look at."""
+
+NUM_FOLDS = {name: len(folds) for name, folds in TEST_FOLDS.items()} | FOLDS
+"""Of every split that has folds, whatever its data set."""
 
 DEFAULT_DATA = "emorec.data.RavdessDataModule"
 
@@ -173,14 +177,14 @@ def refuse_training_options(words: Sequence[str]) -> None:
 
 def _folds(settings: Any) -> range:
     split, fold = settings.get("split"), settings.get("fold")
-    if split not in TEST_FOLDS:
+    if split not in NUM_FOLDS:
         raise UserError(
-            f"split {split} has no folds: choose one of {', '.join(TEST_FOLDS)} with --data.split, "
+            f"split {split} has no folds: choose one of {', '.join(NUM_FOLDS)} with --data.split, "
             "or leave out --folds all"
         )
     if fold is not None:
         raise UserError(f"--folds all is at odds with data.fold {fold}: give one of them")
-    return range(1, len(TEST_FOLDS[split]) + 1)
+    return range(1, NUM_FOLDS[split] + 1)
 
 
 def _plain(parser: Parser, asked: Any) -> dict[str, Any]:

@@ -28,6 +28,12 @@ def run(words: Sequence[str]) -> None:
     sys.path.append(str(Path.cwd()))  # `--data my_file.MyData`, as `emorec fit` finds it
     try:
         _run(parse(words))
+    except KeyboardInterrupt:
+        print(
+            "stopped; frames and features made so far are kept: the same command goes on",
+            file=sys.stderr,
+        )
+        raise
     except Exception as error:
         mishap = explained(error)
         if mishap is None:

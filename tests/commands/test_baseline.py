@@ -200,7 +200,10 @@ def test_test_clips_are_not_opened_before_everything_is_chosen(
         (["--features", "gabor"], "features is gabor: choose backbone, hog or landmarks"),
         (["--clasifier", "all"], "no such option, did you mean --classifier?"),
         (["--draws", "0"], "draws is 0: choose 1 or more"),
-        (["--folds", "all"], "split seed has no folds: choose one of msaf6, luna5, emobox6, loso"),
+        (
+            ["--folds", "all"],
+            "split seed has no folds: choose one of msaf6, luna5, emobox6, loso, loso5, speaker10",
+        ),
         (
             ["--folds", "all", "--data.split", "msaf6", "--data.fold", "2"],
             "--folds all is at odds with data.fold 2",
@@ -289,3 +292,47 @@ def test_without_scikit_learn_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("emorec.commands.baseline.find_spec", lambda name: None)
     assert failed(capsys).endswith("this needs scikit-learn: pip install 'emorec[baseline]'")
+
+
+def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
+    measured: Callable[..., list[Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from emorec.baseline.hog import HogFeatures
+
+    describe, calls = HogFeatures.__call__, []
+
+    def watched(self: HogFeatures, frames: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 21:
+            raise KeyboardInterrupt
+        return describe(self, frames)
+
+    monkeypatch.setattr(HogFeatures, "__call__", watched)
+    with pytest.raises(SystemExit) as ended:
+        measured("--classifier", "logistic")
+    assert ended.value.code == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == ("stopped; frames and features made so far are kept: the same command goes on")
+    assert list(Path().iterdir()) == []
+    measured("--classifier", "logistic")
+    assert len(calls) == 21 + (160 - 20) + 15 + 15
+
+
+def test_utterances_of_one_film_are_clips_of_their_own(
+    drawn_iemocap: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(CONFIGS / "iemocap_video.yaml")
+    words = (
+        *("--config", config, "--data.root", str(drawn_iemocap), *TINY),
+        *("--features", "hog", "--classifier", "logistic"),
+    )
+    main(["baseline", *words, "--data.fold", "null", "--folds", "all"])
+    folders = sorted(Path().rglob("version_*"))
+    tested = [row for folder in folders for row in content(folder)[1]]
+    assert len(folders) == 5
+    assert len({row["path"] for row in tested}) == len(tested) == 40
+    capsys.readouterr()
+    main(["baseline", *words, "--random_split", "--draws", "1"])
+    assert "accuracy on 8 test clips" in capsys.readouterr().out
