@@ -3,6 +3,7 @@
 from emorec.models.base import ClipClassifier
 from emorec.models.cnn3d import CNN3D
 from emorec.models.cnn_lstm import CNNLSTM
+from emorec.models.cnn_rnn import CNNRNN
 from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
 from emorec.models.frame_classifier import FrameClassifier
@@ -11,6 +12,7 @@ from emorec.models.late_fusion import LateFusion
 __all__ = [
     "CNN3D",
     "CNNLSTM",
+    "CNNRNN",
     "ClipClassifier",
     "EarlyFusionCNN",
     "EarlyFusionResNet",
