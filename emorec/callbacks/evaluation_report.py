@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -57,6 +56,7 @@ class EvaluationReport(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data = ClipDataModule.of(trainer)
         data.num_views = self._num_views
+        refuse_other_classes(self.said, data)
         if class_path(type(data)) == self.said.data["class_path"]:
             refuse_known_actors(self.said, data, stage)
         if self._fits:
@@ -157,9 +157,22 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
         both = sorted(asked & set(said.split[side]))
         if both:
             raise UserError(
-                f"actors {', '.join(map(str, both))} of split {data.split.name} were in {side} when {said.path} "
+                f"actors {spans(both)} of split {data.split.name} were in {side} when {said.path} "
                 "was trained: it can't be measured on them"
             )
+
+
+def refuse_other_classes(said: Checkpoint, data: ClipDataModule) -> None:
+    """Stops when the data has other classes than those that the network tells apart, or another order of them.
+
+    Raises:
+        UserError: When it has.
+    """
+    if data.class_names != said.class_names:
+        raise UserError(
+            f"{said.path} tells {', '.join(said.class_names)} apart, and the data has {', '.join(data.class_names)}: "
+            "its classes have to be these, in this order (of a CSV file --data.labels says so)"
+        )
 
 
 def no_temperature(said: Checkpoint, num_views: int) -> str:
@@ -202,6 +215,6 @@ def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None
 def _names(clips: list[Clip], predictions: Predictions) -> dict[str, list[str]]:
     predicted = [clips[int(index)] for index in predictions.index]
     return {
-        "paths": [str(Path(clip.path)) for clip in predicted],
+        "paths": [clip.address for clip in predicted],
         "actors": [str(clip.actor) for clip in predicted],
     }

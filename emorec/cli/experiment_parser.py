@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from emorec import checkpoint
 from emorec.cli.complaints import Complaint, explain
-from emorec.data import ClipDataModule, RavdessDataModule
+from emorec.data import ClipDataModule, CSVDataModule, HACERDataModule, RavdessDataModule
 from emorec.errors import UserError
 from emorec.models import ClipClassifier
 
-SHIPPED_DATA = (RavdessDataModule,)
+SHIPPED_DATA = (CSVDataModule, HACERDataModule, RavdessDataModule)
 """Imported, so that `--data RavdessDataModule` finds them by their short names."""
 
 FAMILIES = {"model": ClipClassifier, "data": ClipDataModule}

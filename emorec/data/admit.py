@@ -65,7 +65,7 @@ def admit(
             f"{len(broken)} of {len(clips)} clips can't be used: {list_broken(broken)}; "
             "replace them or leave them out with --data.on_error skip"
         )
-    if len(broken) == len(clips):
+    if broken and len(broken) == len(clips):
         raise UserError(f"none of the {len(clips)} clips can be used: {list_broken(broken)}")
     faceless = [BrokenClip(path, NO_FACE) for path in looked.faceless]
     if faceless and face_missing == "error":

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from emorec.data.admit import FaceMissing, admit, tell
 from emorec.data.balance import draw_weights, loss_weights
 from emorec.data.cache.look_through import BrokenClip, LookedThrough
+from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.decoding.decode import Decoder
@@ -175,10 +176,9 @@ class ClipDataModule(LightningDataModule):
         self.split = found.split
         looked = self._admit(found, stage)
         self.source = looked.source(self.recipe)
-        self.skipped = looked.broken
-        self.faceless = looked.faceless
-        bad = {clip.path for clip in looked.broken}
-        self.everything = [clip for clip in found.clips if clip.path not in bad]
+        self.skipped, self.faceless = looked.broken, looked.faceless
+        bad = looked.unusable
+        self.everything = [clip for clip in found.clips if part(clip) not in bad]
         self.sides = found.split.clips(self.everything)
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:

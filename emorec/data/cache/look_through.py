@@ -44,6 +44,11 @@ class LookedThrough:
         ]
 
     @property
+    def unusable(self) -> set[Part]:
+        """The parts of files that these clips are."""
+        return {each for each, entry in self.entries.items() if entry.error is not None}
+
+    @property
     def faceless(self) -> list[Path]:
         """The clips in which a face was looked for and none was found."""
         return [
