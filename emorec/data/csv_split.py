@@ -113,7 +113,7 @@ def split_as_told(clips: Clips, name: str, *, val_share: float, seed: int) -> Sp
     if on_two:
         more = f" and {len(on_two) - MAX_LISTED} more" if len(on_two) > MAX_LISTED else ""
         raise UserError(
-            f"{len(on_two)} people are on two sides: {', '.join(on_two[:MAX_LISTED])}{more}; mend the column, "
+            f"people on two sides: {', '.join(on_two[:MAX_LISTED])}{more}; mend the column, "
             "or split by person with --data.split_column none"
         )
     told = {side: {group for group, each in sides.items() if side in each} for side in SIDES}

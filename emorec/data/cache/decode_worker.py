@@ -58,11 +58,11 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
     recipe = Recipe.of(request["recipe"])
     try:
         hear_damage(recipe.decoder)
-        if request["slot"] is None:
+        span = request["span_seconds"]
+        if request["slot"] is None and span is None:
             length = video_length(path, recipe.decoder)
             wrong = _whats_wrong(length.promised, length.decodable, remarks)
             return {"error": wrong, "video_frames": length.decodable}
-        span = request["span_seconds"]
         squares = recipe.squares(path, span and tuple(span), request["half"])
     except ClipError as error:
         return {"error": error.reason}
@@ -75,7 +75,7 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
         "video_frames": squares.video_frames,
         "face_frames": squares.face_frames,
     }
-    if wrong is None:
+    if wrong is None and request["slot"] is not None:
         frames_file = FramesFile(Path(request["frames_file"]), recipe.shape)
         try:
             answer["checksum"] = frames_file.write(request["slot"], squares.frames)
