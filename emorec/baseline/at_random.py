@@ -103,11 +103,11 @@ def lay_out(asked: Asked, store: FeatureStore) -> tuple[Described, list[Fold]]:
         sides.append((clips, tested))
         for clips, described in sides:
             for clip, row, label in zip(clips, described.features, described.labels, strict=True):
-                if clip.path not in places:
-                    places[clip.path] = len(places)
+                if clip.address not in places:
+                    places[clip.address] = len(places)
                     features.append(row)
                     labels.append(int(label))
-        folds.append(Fold(*([places[clip.path] for clip in clips] for clips, _ in sides)))
+        folds.append(Fold(*([places[clip.address] for clip in clips] for clips, _ in sides)))
     return Described(np.stack(features), np.array(labels, np.int64)), folds  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -141,10 +142,13 @@ def take_share(clips: Clips, share: float, seed: int) -> set[str]:
     if part >= 1:
         part = Fraction(1, 2)
     parts = deal(clips, part.denominator, seed)
-    wanted = len(clips) * part / part.numerator
-    # whole people make unequal parts: those that come nearest to their size
-    parts.sort(key=lambda people: abs(sum(clip.group in people for clip in clips) - wanted))
-    return set().union(*parts[: part.numerator])
+    sizes = [sum(clip.group in part for clip in clips) for part in parts]
+    # whole people make unequal parts: those that come nearest to the share together
+    _, chosen = min(
+        (abs(sum(sizes[place] for place in places) - share * len(clips)), places)
+        for places in combinations(range(len(parts)), part.numerator)
+    )
+    return set().union(*(parts[place] for place in chosen))
 
 
 def deal(clips: Clips, num_folds: int, seed: int) -> list[set[str]]:

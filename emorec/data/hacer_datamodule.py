@@ -1,45 +1,39 @@
-"""HACER as a Lightning data module: a CSV file with columns of its own."""
+"""HACER as a Lightning data module."""
 
 from typing import Any, ClassVar
 
 from emorec.data.csv_datamodule import CSVDataModule
-
-LABELS = ("angry", "disgust", "happy", "neutral", "sad")
-"""The emotions by their numbers in the column `emotion`, from 0."""
+from emorec.data.hacer import COLUMNS, LABELS, OBTAIN
 
 
 class HACERDataModule(CSVDataModule):
-    """HACER, 9 everyday activities acted in 5 emotions, split by person.
+    """HACER, everyday activities acted in five emotions, split by person.
 
-    Its `HACER_dataset.csv` has the columns `file_name, activity, emotion, video_index, person, type`; the file names
-    (`drink_angry_1_a`) have no ending, the emotions are numbers, and `type` (train or test) divides clips, not people.
-    This is how public programs read the file; another header is named by the `..._column` arguments.
+    A file with another header is read with the `..._column` arguments.
 
     Args:
-        root: `HACER_dataset.csv`, or the folder that holds it and the videos, in any nesting.
+        root: `HACER_dataset.csv`, or the folder that holds it; the videos lie below that folder, in any nesting.
         labels: The classes in label order.
         path_column: The column of videos.
         label_column: The column of classes.
         group_column: The column of people; "none" splits clips and not people.
-        split_column: The column of sides; "none" deals people to them.
+        split_column: The column of sides, such as HACER's own `type`; "none" deals people to sides.
         reading: The other arguments of `CSVDataModule`.
 
-    Source: the data set HACER on Kaggle, which the course report used that emorec's CNN-LSTM recipe for it follows.
+    Source: see `emorec/data/hacer.py`.
     """
 
-    obtain: ClassVar[str] = (
-        "HACER is on Kaggle: search for HACER, and unpack HACER_dataset.csv with the folder HACER beside it"
-    )
+    obtain: ClassVar[str] = OBTAIN
 
     def __init__(
         self,
         root: str | None = None,
         *,
         labels: list[str] | None = None,
-        path_column: str = "file_name",
-        label_column: str = "emotion",
-        group_column: str = "person",
-        split_column: str = "none",
+        path_column: str = COLUMNS.path,
+        label_column: str = COLUMNS.label,
+        group_column: str = COLUMNS.group,
+        split_column: str = COLUMNS.split,
         **reading: Any,
     ) -> None:
         super().__init__(
