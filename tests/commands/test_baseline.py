@@ -282,10 +282,3 @@ def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
     main(["baseline", *words, "--data.allow_missing_actors", "true", *logistic])
     assert caplog.text.count("actor 7") == 1
     assert len(list(Path().rglob("metrics.json"))) == 6
-
-
-def test_without_scikit_learn_it_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("emorec.commands.baseline.find_spec", lambda name: None)
-    assert failed(capsys).endswith("this needs scikit-learn: pip install 'emorec[baseline]'")
