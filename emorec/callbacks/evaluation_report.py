@@ -32,6 +32,7 @@ class EvaluationReport(Callback):
         said: What the checkpoint says of itself.
         command: "validate", "test" or "predict".
         num_views: Views of each clip whose predictions are averaged, 1 to 10.
+        without: The sense that the network does without; the folder is then `<command>_without_<sense>`.
         calibrate: Tell calibrated probabilities too, by the checkpoint's temperature for so many views. Where it has
             none "validate" fits one and writes it into the checkpoint.
 
@@ -40,11 +41,18 @@ class EvaluationReport(Callback):
     """
 
     def __init__(
-        self, said: Checkpoint, command: str, *, num_views: int = 1, calibrate: bool = False
+        self,
+        said: Checkpoint,
+        command: str,
+        *,
+        num_views: int = 1,
+        calibrate: bool = False,
+        without: str | None = None,
     ) -> None:
         refuse_other_numbers(num_views)
         self.said = said
-        self.folder = said.run_folder / command
+        self.folder = said.run_folder / (f"{command}_without_{without}" if without else command)
+        self._without = without
         self._command = command
         self._num_views = num_views
         self._temperature = said.temperatures.get(num_views) if calibrate else None
@@ -123,7 +131,8 @@ class EvaluationReport(Callback):
         )
         whom = "unseen actors" if self._command == "test" else "its validation actors"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
-        title = f"{type(network).__name__} on {whom} {actors}"
+        alone = f" without {self._without}" if self._without else ""
+        title = f"{type(network).__name__}{alone} on {whom} {actors}"
         console = Console()
         console.print(
             metrics_table(

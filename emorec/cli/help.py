@@ -64,6 +64,7 @@ RUN_OPTIONS = (
     ("--trainer.accelerator KIND", "cpu, gpu or auto"),
     ("--trainer.devices N", "how many of them"),
     ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
+    ("--drop SENSE", "without the video or the audio, of a network that takes both"),
     ("--views N", "average over N views of each clip, up to ten crops and mirrors"),
     ("--calibrate", "calibrated probabilities too; validate fits what is missing for it"),
 )

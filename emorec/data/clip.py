@@ -86,7 +86,8 @@ class Batch(TypedDict):
         frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory is (B, T, H, W, C), as decoded.
         label: (B,) int64 classes.
         index: (B,) int64 positions of the clips in their data set.
-        sound: (B, samples) float32, where the data set has it.
+        sound: (B, samples) float32 from -1 to 1, where it was asked for.
+        heard: (B,) bool, whether a clip has sound; where it has none, its sound is silence.
         views: N times (B, T, C, H, W) uint8, where a clip is looked at more than once; the first are the frames.
     """
 
@@ -94,4 +95,5 @@ class Batch(TypedDict):
     label: "Tensor"
     index: "Tensor"
     sound: NotRequired["Tensor"]
+    heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]

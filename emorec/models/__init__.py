@@ -1,5 +1,9 @@
 """One network a file; `base.py` has what they share."""
 
+from emorec.models.audio_cnn import AudioCNN
+from emorec.models.audio_cnn_lstm import AudioCNNLSTM
+from emorec.models.audio_cnn_rnn import AudioCNNRNN
+from emorec.models.audio_visual import AudioVisual
 from emorec.models.base import ClipClassifier
 from emorec.models.cnn3d import CNN3D
 from emorec.models.cnn_lstm import CNNLSTM
@@ -13,6 +17,10 @@ __all__ = [
     "CNN3D",
     "CNNLSTM",
     "CNNRNN",
+    "AudioCNN",
+    "AudioCNNLSTM",
+    "AudioCNNRNN",
+    "AudioVisual",
     "ClipClassifier",
     "EarlyFusionCNN",
     "EarlyFusionResNet",

@@ -22,6 +22,7 @@ RUNS = {
     "seed_frames_all": 5 * 6,
     "seed_table": 5,
     "seeds": 5,
+    "sight_and_sound": 3 * 6,
     "smoke": 2,
     "tune": 40,
 }
