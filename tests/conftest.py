@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+HACER_CODES = {"angry": 5, "disgust": 7, "happy": 3, "neutral": 1, "sad": 4}
+"""HACER's emotions in their order, and the numbers of the same in RAVDESS's names."""
+
 # Workers and processes that tests start share few cores: each takes one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -41,6 +44,23 @@ def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(root, actors=range(1, 25), takes=1, settings=tiny, num_workers=0)
     for actor in (22, 24):
         (root / f"Actor_{actor}" / f"01-01-08-01-01-01-{actor}.mp4").unlink()
+    return root
+
+
+@pytest.fixture(scope="session")
+def hacer_clips(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder shaped like HACER: ten people, a to j, in five emotions, and the CSV file with its own columns."""
+    root = tmp_path_factory.mktemp("hacer_clips")
+    (root / "HACER").mkdir()
+    lines = ["file_name,activity,emotion,video_index,person,type"]
+    for actor, person in enumerate("abcdefghij", start=1):
+        for number, (emotion, code) in enumerate(HACER_CODES.items()):
+            name = f"drink_{emotion}_1_{person}"
+            drawn = f"Actor_{actor:02d}/01-01-{code:02d}-01-01-01-{actor:02d}.mp4"
+            os.link(drawn_clips / drawn, root / "HACER" / f"{name}.mp4")
+            side = "test" if number == actor % 5 else "train"
+            lines.append(f"{name},0,{number},1,{person},{side}")
+    (root / "HACER_dataset.csv").write_text("\n".join(lines) + "\n")
     return root
 
 

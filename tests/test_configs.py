@@ -29,6 +29,18 @@ SMALL = {
 }
 
 
+OF_DATA = {"HACERDataModule": "hacer_clips", "IemocapDataModule": "drawn_iemocap"}
+"""Data module -> the fixture with clips for it; all others read those shaped like RAVDESS."""
+
+
+def clips_for(config: str) -> str:
+    """The name of the fixture with the clips of a config."""
+    data = yaml.safe_load((ROOT / config).read_text())["data"]
+    if isinstance(data, str):
+        data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
+    return OF_DATA.get(data["class_path"].rpartition(".")[2], "drawn_clips")
+
+
 def words(**options: object) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
@@ -43,10 +55,9 @@ def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> 
 def test_a_config_runs(
     config: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = request.getfixturevalue("drawn_iemocap" if "iemocap" in config else "drawn_clips")
     monkeypatch.chdir(tmp_path)
     pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
-    options = {**SMALL, "data.root": root}
+    options = {**SMALL, "data.root": request.getfixturevalue(clips_for(config))}
     if pretrained:
         options["model.weights"] = "none"
     main(["fit", "--config", str(ROOT / config), *words(**options)])

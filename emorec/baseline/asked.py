@@ -177,14 +177,15 @@ def refuse_training_options(words: Sequence[str]) -> None:
 
 def _folds(settings: Any) -> range:
     split, fold = settings.get("split"), settings.get("fold")
-    if split not in NUM_FOLDS:
+    number = settings.get("num_folds") or NUM_FOLDS.get(split)
+    if not number:
         raise UserError(
             f"split {split} has no folds: choose one of {', '.join(NUM_FOLDS)} with --data.split, "
             "or leave out --folds all"
         )
     if fold is not None:
         raise UserError(f"--folds all is at odds with data.fold {fold}: give one of them")
-    return range(1, NUM_FOLDS[split] + 1)
+    return range(1, number + 1)
 
 
 def _plain(parser: Parser, asked: Any) -> dict[str, Any]:

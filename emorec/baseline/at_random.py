@@ -16,7 +16,6 @@ from emorec.baseline.choice import Chosen, Described, choose
 from emorec.baseline.classifiers import Classifier
 from emorec.baseline.feature_store import FeatureStore
 from emorec.baseline.fold import Learnable, learnable, testable
-from emorec.data.cache.manifest import Part, part
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 
@@ -93,7 +92,7 @@ def compare(asked: Asked, store: FeatureStore, say: Callable[[str], None]) -> li
 
 def lay_out(asked: Asked, store: FeatureStore) -> tuple[Described, list[Fold]]:
     """The features of all clips that any fold uses, and where in them the sides of each fold are."""
-    places: dict[Part, int] = {}
+    places: dict[str, int] = {}
     features: list[object] = []
     labels: list[int] = []
     folds = []
@@ -104,11 +103,11 @@ def lay_out(asked: Asked, store: FeatureStore) -> tuple[Described, list[Fold]]:
         sides.append((clips, tested))
         for clips, described in sides:
             for clip, row, label in zip(clips, described.features, described.labels, strict=True):
-                if part(clip) not in places:
-                    places[part(clip)] = len(places)
+                if clip.address not in places:
+                    places[clip.address] = len(places)
                     features.append(row)
                     labels.append(int(label))
-        folds.append(Fold(*([places[part(clip)] for clip in clips] for clips, _ in sides)))
+        folds.append(Fold(*([places[clip.address] for clip in clips] for clips, _ in sides)))
     return Described(np.stack(features), np.array(labels, np.int64)), folds  # type: ignore[arg-type]
 
 

@@ -135,7 +135,7 @@ def write_run(
             summary,
             facts,
             predictions,
-            paths=[str(clip.path.with_name(clip.name)) for clip in clips],
+            paths=[clip.address for clip in clips],
             actors=[str(clip.actor) for clip in clips],
             class_names=class_names,
         )

@@ -9,6 +9,7 @@ from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
 from emorec.callbacks.run_record import RunRecord
 from emorec.callbacks.seeding import EpochSeed
 from emorec.callbacks.stop_between_batches import StopBetweenBatches
+from emorec.callbacks.without import Without
 
 __all__ = [
     "BestAndLast",
@@ -22,4 +23,5 @@ __all__ = [
     "RunRecord",
     "StopBetweenBatches",
     "Throughput",
+    "Without",
 ]

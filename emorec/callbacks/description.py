@@ -80,13 +80,19 @@ def _name(split: Mapping[str, Any]) -> str:
     return f"split {split['name']}{fold}"
 
 
+MAX_SPANS = 12
+"""Never more among 24 actors; a data set that names nobody has a person a clip."""
+
+
 def spans(actors: Sequence[int | str]) -> str:
-    """Actors, those who follow each other as a span.
+    """Actors, those who follow each other as a span; the first few and a count where there are many.
 
     >>> spans([1, 2, 3, 5, 21, 22])
     '1-3, 5, 21-22'
     >>> spans(["Ann", "Bo"])
     'Ann, Bo'
+    >>> spans([f"{number}.mp4" for number in range(1000)])
+    '0.mp4, 1.mp4, 2.mp4 and 997 more'
     """
     runs: list[list[int | str]] = []
     for actor in actors:
@@ -95,4 +101,7 @@ def spans(actors: Sequence[int | str]) -> str:
             runs[-1].append(actor)
         else:
             runs.append([actor])
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+    named = [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+    if len(named) <= MAX_SPANS:
+        return ", ".join(named)
+    return f"{', '.join(named[:3])} and {sum(map(len, runs[3:]))} more"

@@ -32,6 +32,7 @@ class EvaluationReport(Callback):
         said: What the checkpoint says of itself.
         command: "validate", "test" or "predict".
         num_views: Views of each clip whose predictions are averaged, 1 to 10.
+        without: The sense that the network does without; the folder is then `<command>_without_<sense>`.
         calibrate: Tell calibrated probabilities too, by the checkpoint's temperature for so many views. Where it has
             none "validate" fits one and writes it into the checkpoint.
 
@@ -40,11 +41,18 @@ class EvaluationReport(Callback):
     """
 
     def __init__(
-        self, said: Checkpoint, command: str, *, num_views: int = 1, calibrate: bool = False
+        self,
+        said: Checkpoint,
+        command: str,
+        *,
+        num_views: int = 1,
+        calibrate: bool = False,
+        without: str | None = None,
     ) -> None:
         refuse_other_numbers(num_views)
         self.said = said
-        self.folder = said.run_folder / command
+        self.folder = said.run_folder / (f"{command}_without_{without}" if without else command)
+        self._without = without
         self._command = command
         self._num_views = num_views
         self._temperature = said.temperatures.get(num_views) if calibrate else None
@@ -56,6 +64,7 @@ class EvaluationReport(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         data = ClipDataModule.of(trainer)
         data.num_views = self._num_views
+        refuse_other_classes(self.said, data)
         if class_path(type(data)) == self.said.data["class_path"]:
             refuse_known_actors(self.said, data, stage)
         if self._fits:
@@ -124,7 +133,8 @@ class EvaluationReport(Callback):
         if data.split.shares_people:
             whom = "actors it was trained with,"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
-        title = f"{type(network).__name__} on {whom} {actors}"
+        alone = f" without {self._without}" if self._without else ""
+        title = f"{type(network).__name__}{alone} on {whom} {actors}"
         console = Console()
         console.print(
             metrics_table(
@@ -160,9 +170,22 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
         both = sorted(asked & set(said.split[side]))
         if both:
             raise UserError(
-                f"actors {', '.join(map(str, both))} of split {data.split.name} were in {side} when {said.path} "
+                f"actors {spans(both)} of split {data.split.name} were in {side} when {said.path} "
                 "was trained: it can't be measured on them"
             )
+
+
+def refuse_other_classes(said: Checkpoint, data: ClipDataModule) -> None:
+    """Stops when the data has other classes than those that the network tells apart, or another order of them.
+
+    Raises:
+        UserError: When it has.
+    """
+    if data.class_names != said.class_names:
+        raise UserError(
+            f"{said.path} tells {', '.join(said.class_names)} apart, and the data has {', '.join(data.class_names)}: "
+            "its classes have to be these, in this order (of a CSV file --data.labels says so)"
+        )
 
 
 def no_temperature(said: Checkpoint, num_views: int) -> str:
@@ -205,6 +228,6 @@ def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None
 def _names(clips: list[Clip], predictions: Predictions) -> dict[str, list[str]]:
     predicted = [clips[int(index)] for index in predictions.index]
     return {
-        "paths": [str(clip.path.with_name(clip.name)) for clip in predicted],
+        "paths": [clip.address for clip in predicted],
         "actors": [str(clip.actor) for clip in predicted],
     }

@@ -13,9 +13,15 @@ from emorec.callbacks.run_record import last_step
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset
-from emorec.evaluation.figures import confusion_figure, contact_sheet, figure_to_image
+from emorec.evaluation.figures import (
+    confusion_figure,
+    contact_sheet,
+    figure_to_image,
+    sound_sheet,
+)
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions, most_confident_errors
+from emorec.layers.spectrogram import Spectrogram
 from emorec.models.base import ClipClassifier
 
 ON_A_SHEET = 8
@@ -47,8 +53,15 @@ class Pictures(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch == 0 and _draws(trainer):
-            _draw(trainer, "train/clips_as_the_network_sees_them", training_sheet(trainer))
+        if trainer.current_epoch > 0 or not _draws(trainer):
+            return
+        data = ClipDataModule.of(trainer)
+        if data.recipe.num_frames:
+            _draw(trainer, "train/clips_as_the_network_sees_them", training_sheet(data))
+        network = ClipClassifier.of(pl_module)
+        if any(isinstance(layer, Spectrogram) for layer in network.modules()):
+            figure = training_sounds(data, network)
+            _draw(trainer, "train/clips_as_the_network_hears_them", figure)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -68,19 +81,35 @@ class Pictures(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._best is None or not _draws(trainer):
             return
-        if rows := most_confident_errors(self._best, ON_A_SHEET):
-            data = ClipDataModule.of(trainer)
+        data = ClipDataModule.of(trainer)
+        rows = most_confident_errors(self._best, ON_A_SHEET)
+        if rows and data.recipe.num_frames:
             _draw(trainer, "val/misclassified", misclassified_sheet(data, self._best, rows))
 
 
-def training_sheet(trainer: Trainer) -> Figure:
+def training_sheet(data: ClipDataModule) -> Figure:
     """A training clip of each class, augmented as in the first epoch."""
-    data = ClipDataModule.of(trainer)
+    positions, captions = _chosen(data)
+    return _sheet(data.dataset(data.sides["train"], augment=data.augment), positions, captions)
+
+
+def training_sounds(data: ClipDataModule, network: ClipClassifier) -> Figure:
+    """The spectrogram of a training clip of each class, its sound varied as in the first epoch."""
+    positions, captions = _chosen(data)
+    dataset = data.dataset(data.sides["train"], vary_sound=data.sound_augment)
+    sound = torch.stack([dataset[position]["sound"] for position in positions])  # (N, samples)
+    spectrogram = next(layer for layer in network.modules() if isinstance(layer, Spectrogram))
+    with torch.no_grad():
+        pictures = spectrogram(sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
+    return sound_sheet(pictures.numpy(), captions)
+
+
+def _chosen(data: ClipDataModule) -> tuple[list[int], list[str]]:
+    """Positions of training clips of different classes, and what stands below each."""
     clips = data.sides["train"]
     labels = [int(clip.label) for clip in clips]  # type: ignore[arg-type]
     positions = one_of_each(labels, ON_A_SHEET)
-    captions = [f"{data.class_names[labels[at]]}: {_called(clips[at])}" for at in positions]
-    return _sheet(data.dataset(clips, augment=data.augment), positions, captions)
+    return positions, [f"{data.class_names[labels[at]]}: {_called(clips[at])}" for at in positions]
 
 
 def misclassified_sheet(

@@ -28,6 +28,7 @@ from emorec.callbacks import (
     RunRecord,
     StopBetweenBatches,
     Throughput,
+    Without,
 )
 from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
 from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
@@ -112,6 +113,7 @@ class ExperimentCLI(LightningCLI):
             parser.add_argument(
                 "--views", type=int, default=1, help="average over so many views of each clip"
             )
+            parser.add_argument("--drop", default=None, help="do without video or audio")
             parser.add_argument(
                 "--calibrate", action="store_true", help="calibrate by the checkpoint's temperature"
             )
@@ -174,13 +176,16 @@ class ExperimentCLI(LightningCLI):
     def _callbacks(self) -> list[Callback]:
         if self.command != "fit":
             assert self.said is not None
+            drop = self._get(self.config, "drop")
             report = EvaluationReport(
                 self.said,
                 self.command,
                 num_views=self._get(self.config, "views"),
                 calibrate=self._get(self.config, "calibrate"),
+                without=drop,
             )
-            return [self._together, StopBetweenBatches(), *_bar(), report]
+            without = [Without(drop)] if drop else []
+            return [self._together, StopBetweenBatches(), *_bar(), *without, report]
         config = yaml.safe_load(
             self._parser("fit").dump(self.config["fit"], skip_link_targets=True)
         )

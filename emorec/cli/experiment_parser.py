@@ -14,11 +14,17 @@ from typing_extensions import override
 
 from emorec import checkpoint
 from emorec.cli.complaints import Complaint, explain
-from emorec.data import ClipDataModule, IemocapDataModule, RavdessDataModule
+from emorec.data import (
+    ClipDataModule,
+    CSVDataModule,
+    HACERDataModule,
+    IemocapDataModule,
+    RavdessDataModule,
+)
 from emorec.errors import UserError
 from emorec.models import ClipClassifier
 
-SHIPPED_DATA = (RavdessDataModule, IemocapDataModule)
+SHIPPED_DATA = (CSVDataModule, HACERDataModule, IemocapDataModule, RavdessDataModule)
 """Imported, so that `--data RavdessDataModule` finds them by their short names."""
 
 FAMILIES = {"model": ClipClassifier, "data": ClipDataModule}

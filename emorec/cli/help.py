@@ -64,6 +64,7 @@ RUN_OPTIONS = (
     ("--trainer.accelerator KIND", "cpu, gpu or auto"),
     ("--trainer.devices N", "how many of them"),
     ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
+    ("--drop SENSE", "without the video or the audio, of a network that takes both"),
     ("--views N", "average over N views of each clip, up to ten crops and mirrors"),
     ("--calibrate", "calibrated probabilities too; validate fits what is missing for it"),
 )
@@ -82,7 +83,8 @@ FIT_OPTIONS = (
         "an experiment, such as configs/cnn_lstm.yaml; flags win over it",
     ),
     ("--ckpt FILE", "go on from here, in the same run folder"),
-    ("--data.root DIR", "where RAVDESS was unzipped"),
+    ("--data CLASS", "another data set, such as emorec.data.CSVDataModule"),
+    ("--data.root DIR", "where RAVDESS was unzipped; of a CSVDataModule the CSV file"),
     ("--data.split NAME", "seed, msaf6, luna5, emobox6 or loso; with folds also --data.fold N"),
     WITHOUT_ACTORS,
     ("--data.modality KIND", "av, video or both"),

@@ -1,9 +1,6 @@
 """`emorec baseline`: what simple classifiers reach on frozen features of an experiment's clips."""
 
 from collections.abc import Sequence
-from importlib.util import find_spec
-
-from emorec.errors import UserError
 
 HELP = """\
 usage: emorec baseline --config FILE --data.root DIR [options]
@@ -14,7 +11,7 @@ actors are looked at once, and emorec compare reads every run folder.
 
   -c, --config FILE       An experiment, of which the data counts, or the
                           config.yaml of an earlier run
-  --data.root DIR         Where RAVDESS was unzipped
+  --data.root DIR         Where RAVDESS was unzipped, or a CSV file
   --data.split NAME       And all other --data options of emorec fit
   --folds all             Every fold of the split; else that of --data.fold
   --features KIND         backbone (a frozen image network), hog, or landmarks
@@ -39,14 +36,12 @@ def baseline(words: Sequence[str]) -> None:
         words: As they were typed.
 
     Raises:
-        UserError: For a mistake of the user, or when scikit-learn is not installed.
+        UserError: For a mistake of the user.
         SystemExit: After the help.
     """
     if set(words) & {"-h", "--help"}:
         print(HELP, end="")
         raise SystemExit(0)
-    if find_spec("sklearn") is None:
-        raise UserError("this needs scikit-learn: pip install 'emorec[baseline]'")
     from emorec.baseline.program import run  # late: it imports torch and Lightning
 
     run(["--help" if word == "--help-all" else word for word in words])

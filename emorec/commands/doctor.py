@@ -9,6 +9,8 @@ from rich.table import Table
 
 from emorec.data.cache.folders import cache_folder
 from emorec.diagnosis import (
+    is_csv,
+    look_at_csv,
     look_at_decoder,
     look_at_disk,
     look_at_gpus,
@@ -24,8 +26,8 @@ def doctor(data_root: str | None = None) -> None:
     """Show versions, decoder, GPUs, disk and data, and warn of what is known to go wrong.
 
     Args:
-        data_root: Where RAVDESS was unzipped; without it, the variable EMOREC_RAVDESS_ROOT says so. IEMOCAP is
-            looked at where EMOREC_IEMOCAP_ROOT names its folder.
+        data_root: Where RAVDESS was unzipped, or a CSV file of clips; without it, the variable EMOREC_RAVDESS_ROOT says
+            where RAVDESS is. IEMOCAP is looked at where EMOREC_IEMOCAP_ROOT names its folder.
 
     Raises:
         SystemExit: With exit code 1 if something is missing or fails; warnings leave it 0.
@@ -42,7 +44,9 @@ def doctor(data_root: str | None = None) -> None:
                 "decoded frames": cache_folder(),
             }
         ),
-        look_at_ravdess(data_root or os.environ.get("EMOREC_RAVDESS_ROOT")),
+        look_at_csv(data_root)
+        if data_root and is_csv(data_root)
+        else look_at_ravdess(data_root or os.environ.get("EMOREC_RAVDESS_ROOT")),
         look_at_iemocap(os.environ.get("EMOREC_IEMOCAP_ROOT")),
     )
     table = Table("what", "found", show_header=False, title="emorec doctor", title_justify="left")

@@ -3,25 +3,33 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emorec.data.csv_datamodule import CSVDataModule
     from emorec.data.datamodule import ClipDataModule
+    from emorec.data.hacer_datamodule import HACERDataModule
     from emorec.data.iemocap_datamodule import IemocapDataModule
     from emorec.data.ravdess_datamodule import RavdessDataModule
 
-__all__ = ["ClipDataModule", "IemocapDataModule", "RavdessDataModule"]
+_MODULES = {
+    "CSVDataModule": "csv_datamodule",
+    "ClipDataModule": "datamodule",
+    "HACERDataModule": "hacer_datamodule",
+    "IemocapDataModule": "iemocap_datamodule",
+    "RavdessDataModule": "ravdess_datamodule",
+}
+
+__all__ = [
+    "CSVDataModule",
+    "ClipDataModule",
+    "HACERDataModule",
+    "IemocapDataModule",
+    "RavdessDataModule",
+]
 
 
 def __getattr__(name: str) -> Any:
     # late, so that the plain commands start without torch
-    if name == "ClipDataModule":
-        from emorec.data.datamodule import ClipDataModule
+    if name in _MODULES:
+        from importlib import import_module
 
-        return ClipDataModule
-    if name == "IemocapDataModule":
-        from emorec.data.iemocap_datamodule import IemocapDataModule
-
-        return IemocapDataModule
-    if name == "RavdessDataModule":
-        from emorec.data.ravdess_datamodule import RavdessDataModule
-
-        return RavdessDataModule
+        return getattr(import_module(f"emorec.data.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from typing import Literal
 from emorec.data.cache.folders import cache_folder
 from emorec.data.cache.frame_store import NoRoomError
 from emorec.data.cache.look_through import BrokenClip, LookedThrough, look_through
+from emorec.data.cache.manifest import Entry, part
 from emorec.data.clip import Clip
 from emorec.data.file_lists import listed
 from emorec.data.recipe import Recipe
@@ -45,6 +46,8 @@ def admit(
         UserError: When a clip is broken or without a face and none may be, all are, or the cache that was asked for
             can't be used.
     """
+    if recipe.num_frames == 0:  # nobody looks at them
+        return LookedThrough({part(clip): Entry() for clip in clips}, None)
     if recipe.face_detector and cache == "none":
         raise UserError(
             "data.face crop needs a cache, so that faces are looked for once: "
@@ -59,14 +62,7 @@ def admit(
             raise
         log.warning("no cache, so every epoch decodes anew: %s", error)
         looked = look(keep_frames=False)
-    broken = looked.broken
-    if broken and on_error == "refuse":
-        raise UserError(
-            f"{len(broken)} of {len(clips)} clips can't be used: {list_broken(broken)}; "
-            "replace them or leave them out with --data.on_error skip"
-        )
-    if len(broken) == len(clips):
-        raise UserError(f"none of the {len(clips)} clips can be used: {list_broken(broken)}")
+    refuse_broken(looked.broken, len(clips), on_error)
     faceless = [BrokenClip(path, NO_FACE) for path in looked.faceless]
     if faceless and face_missing == "error":
         raise UserError(
@@ -74,6 +70,23 @@ def admit(
             "take their centre with --data.face_missing center or leave them out with skip"
         )
     return looked.without_faceless(NO_FACE) if face_missing == "skip" else looked
+
+
+def refuse_broken(
+    broken: Sequence[BrokenClip], num_clips: int, on_error: Literal["refuse", "skip"]
+) -> None:
+    """Stops at broken clips where none may be, or where there are no others.
+
+    Raises:
+        UserError: At such clips, listed with what is wrong with them.
+    """
+    if broken and on_error == "refuse":
+        raise UserError(
+            f"{len(broken)} of {num_clips} clips can't be used: {list_broken(broken)}; "
+            "replace them or leave them out with --data.on_error skip"
+        )
+    if broken and len(broken) == num_clips:
+        raise UserError(f"none of the {num_clips} clips can be used: {list_broken(broken)}")
 
 
 def tell(looked: LookedThrough, others: Sequence[tuple[Path, str]]) -> None:

@@ -5,6 +5,7 @@ The axes, used in every docstring of the package:
     B clips, T frames, C channels, H x W pixels, D features, K emotions
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NotRequired, TypeAlias, TypedDict
@@ -18,6 +19,9 @@ Person: TypeAlias = int | str
 
 Half: TypeAlias = Literal["left", "right"]
 
+UNLABELLED = -1
+"""The label of a clip of which nobody said the class: it is on no side of a split and can be predicted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
@@ -25,7 +29,8 @@ class Clip:
 
     Attributes:
         path: The video file.
-        label: The class's position in the data set's class names, or the numbers to predict (valence, arousal).
+        label: The class's position in the data set's class names, or the numbers to predict (valence, arousal);
+            `UNLABELLED` where nobody said.
         actor: The person in the picture. No person is ever in training and in test.
         take: What was filmed; two files of one take (with and without sound) hold the same pictures.
         span_seconds: The part of the file that is the clip, half-open; `None` is the whole file.
@@ -42,13 +47,41 @@ class Clip:
     sound_path: Path | None = None
 
     @property
-    def name(self) -> str:
-        """The file's name, and behind it the take where the clip is only a part of the file.
+    def address(self) -> str:
+        """The path, and in the words of a web address which part of the file it is.
 
-        >>> Clip(path=Path("films/a.avi"), label=0, actor=1, take="a_F000", span_seconds=(0.5, 2)).name
-        'a.avi#a_F000'
+        >>> Clip(path=Path("a.mp4"), label=0, actor=1, take="a", span_seconds=(0.5, 2), half="right").address
+        'a.mp4#t=0.5,2&xywh=percent:50,0,50,100'
         """
-        return self.path.name if self.span_seconds is None else f"{self.path.name}#{self.take}"
+        return f"{self.path}{self.fragment}"
+
+    @property
+    def fragment(self) -> str:
+        """What of the address follows the path; empty for the whole of a file, a name where the take has one.
+
+        >>> Clip(path=Path("a.avi"), label=0, actor=1, take="a_F000", span_seconds=(0.5, 2)).fragment
+        '#id=a_F000'
+
+        Source: W3C Media Fragments URI 1.0, sections 4.2.1 (seconds), 4.2.2 (part of the picture) and 4.2.4 (name).
+        """
+        if self.span_seconds is not None and Path(self.take).stem != self.path.stem:
+            return f"#id={self.take}"
+        parts = []
+        if self.span_seconds is not None:
+            start, end = self.span_seconds
+            parts.append(f"t={_short(start)}" + (f",{_short(end)}" if math.isfinite(end) else ""))
+        if self.half is not None:
+            parts.append(f"xywh=percent:{0 if self.half == 'left' else 50},0,50,100")
+        return f"#{'&'.join(parts)}" if parts else ""
+
+
+def _short(seconds: float) -> str:
+    """Seconds to the millisecond.
+
+    >>> _short(12345.5), _short(2)
+    ('12345.5', '2')
+    """
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 class Batch(TypedDict):
@@ -58,7 +91,8 @@ class Batch(TypedDict):
         frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory is (B, T, H, W, C), as decoded.
         label: (B,) int64 classes.
         index: (B,) int64 positions of the clips in their data set.
-        sound: (B, samples) float32, where the data set has it.
+        sound: (B, samples) float32 from -1 to 1, where it was asked for.
+        heard: (B,) bool, whether a clip has sound; where it has none, its sound is silence.
         views: N times (B, T, C, H, W) uint8, where a clip is looked at more than once; the first are the frames.
     """
 
@@ -66,4 +100,5 @@ class Batch(TypedDict):
     label: "Tensor"
     index: "Tensor"
     sound: NotRequired["Tensor"]
+    heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]

@@ -8,34 +8,33 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from lightning.pytorch import LightningDataModule, Trainer
-from torch.utils.data import DataLoader
+from lightning.pytorch import Trainer
 
-from emorec.data.admit import FaceMissing, admit, tell
-from emorec.data.balance import draw_weights, loss_weights
+from emorec.data.admit import FaceMissing, admit, refuse_broken, tell
+from emorec.data.balance import loss_weights
 from emorec.data.cache.look_through import BrokenClip, LookedThrough
+from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
+from emorec.data.clip_loaders import ClipLoaders
 from emorec.data.decoding.decode import Decoder
-from emorec.data.device_dataset import DeviceDataset, finish_on_device
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.found import SIDES_OF_STAGE, Found
-from emorec.data.loader import make_loader
 from emorec.data.recipe import Recipe, load_once
 from emorec.data.resident import ResidentSquares, load_squares
 from emorec.data.resize import Resize, square_side
-from emorec.data.sampler import EpochSampler
-from emorec.data.source import CachedSquares, DecodedSquares, Source
+from emorec.data.sound.hearing import Hearing, SoundMissing
+from emorec.data.sound.sound_recipe import SoundRecipe
+from emorec.data.source import Cached, DecodedSquares, Source
 from emorec.data.split import Side
-from emorec.data.transform import Augment, ClipTransform
+from emorec.data.transform import Augment
 from emorec.errors import UserError
 
 
-class ClipDataModule(LightningDataModule):
+class ClipDataModule(ClipLoaders):
     """Loaders over labelled clips whose actors are on one side only.
 
     Args:
-        num_frames: T, evenly spaced over each clip.
+        num_frames: T, evenly spaced over each clip; 0 for a network that only hears.
         image_size: Side of the frames the network sees, in pixels.
         resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
         augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
@@ -52,6 +51,11 @@ class ClipDataModule(LightningDataModule):
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
             can be had.
         face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
+        sound: Give the network the sound of the clips too; it needs PyAV.
+        sound_rate: Samples a second.
+        sound_seconds: How much of it: the middle of a longer clip; silence is put around a shorter one.
+        sound_missing: What becomes of a clip without sound: it is an "error", or heard as "silence".
+        sound_augment: Shift the sound of training clips, make it louder or quieter, and add noise to half of them.
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
         allow_missing_actors: Go on when some actors of the split have no clip.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
@@ -80,6 +84,11 @@ class ClipDataModule(LightningDataModule):
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
+        sound: bool = False,
+        sound_rate: int = 16_000,
+        sound_seconds: float = 3.0,
+        sound_missing: SoundMissing = "error",
+        sound_augment: bool = False,
         on_error: Literal["refuse", "skip"] = "refuse",
         allow_missing_actors: bool = False,
         seed: int = 0,
@@ -87,11 +96,13 @@ class ClipDataModule(LightningDataModule):
         super().__init__()
         self.save_hyperparameters()
         for name, number, least in (
-            ("num_frames", num_frames, 1),
+            ("num_frames", num_frames, 0 if sound else 1),
             ("image_size", image_size, 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers or 0, 0),
             ("seed", seed, 0),
+            ("sound_rate", sound_rate, 1000),
+            ("sound_seconds", sound_seconds, 0.1),
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
@@ -116,6 +127,9 @@ class ClipDataModule(LightningDataModule):
         self.on_error = on_error
         self.allow_missing_actors = allow_missing_actors
         self.seed = seed
+        recipe = SoundRecipe(sound_rate=sound_rate, sound_seconds=sound_seconds)
+        self.hearing = Hearing(recipe, sound_missing, seed) if sound else None
+        self.sound_augment = sound_augment
         self.num_views = 1
         self.sides: dict[Side, list[Clip]] = {}
         self.everything: list[Clip] = []
@@ -161,7 +175,9 @@ class ClipDataModule(LightningDataModule):
         """Lets the first process of a machine look through the clips once; the others then know the result."""
         found = self.find()
         stage = getattr(self.trainer and self.trainer.state.fn, "value", "fit")
-        tell(self._admit(found, stage), found.others)
+        looked = self._admit(found, stage)
+        tell(looked, found.others)
+        self._listen(found, stage, looked, warns=True)
         found.tell_missing(stage)
 
     def setup(self, stage: str) -> None:
@@ -175,14 +191,15 @@ class ClipDataModule(LightningDataModule):
         self.split = found.split
         looked = self._admit(found, stage)
         self.source = looked.source(self.recipe)
-        self.skipped = looked.broken
+        self.skipped = [*looked.broken, *self._listen(found, stage, looked)]
         self.faceless = looked.faceless
-        self.everything = [clip for clip in found.clips if looked.can_be_used(clip)]
+        bad = {clip.part for clip in self.skipped}
+        self.everything = [clip for clip in found.clips if part(clip) not in bad]
         self.sides = found.split.clips(self.everything)
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
-        if self.resident and isinstance(self.source, CachedSquares):
+        if self.resident and isinstance(self.source, Cached):
             used = [clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]]
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             self._keep_in_memory(used or self.everything, device)
@@ -207,6 +224,22 @@ class ClipDataModule(LightningDataModule):
             workers=max(1, self.num_workers),
         )
 
+    def _listen(
+        self, found: Found, stage: str, looked: LookedThrough, *, warns: bool = False
+    ) -> list[BrokenClip]:
+        """Looks through the sound of the clips whose pictures are sound; returns those that can't be used."""
+        if self.hearing is None:
+            return []
+        bad = {clip.part for clip in looked.broken}
+        needed = found.needed(stage, allow_missing_actors=self.allow_missing_actors)
+        clips = [clip for clip in needed if part(clip) not in bad]
+        workers = max(1, self.num_workers)
+        broken = self.hearing.look_through(clips, cache=self.cache, workers=workers)
+        refuse_broken(broken, len(clips), self.on_error)
+        if warns:
+            self.hearing.tell(clips, broken)
+        return broken
+
     def split_record(self) -> dict[str, Any]:
         """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
         detector = self.recipe.face_detector
@@ -217,15 +250,6 @@ class ClipDataModule(LightningDataModule):
             "faceless": [path.name for path in self.faceless],
         }
 
-    def state_dict(self) -> dict[str, Any]:
-        """The epoch that a run which goes on from here begins with."""
-        progress: Any = self.trainer.fit_loop.epoch_progress if self.trainer else None
-        return {"epoch": progress.current.processed if progress else 0}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remembers the epoch to begin with."""
-        self._first_epoch = state_dict["epoch"]
-
     @property
     def class_weights(self) -> torch.Tensor | None:
         """(K,) weights of the loss; `None` unless `balance` asks for them."""
@@ -233,67 +257,4 @@ class ClipDataModule(LightningDataModule):
             loss_weights(self.sides["train"], self.num_classes)
             if self.balance == "weights"
             else None
-        )
-
-    def dataset(self, clips: Sequence[Clip], *, augment: Augment = False) -> ClipDataset:
-        """The clips as the network sees them."""
-        transform = ClipTransform(self.image_size, augment)
-        return ClipDataset(clips, self.source, transform, self.seed)
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Crops and augments what arrived on the device as whole squares."""
-        del dataloader_idx
-        if not self._finished_on_device:
-            return batch
-        return finish_on_device(batch, self.image_size, self._on_device, self.num_views)
-
-    @property
-    def _finished_on_device(self) -> bool:
-        return self.augment_on == "device" or self._on_device is not None or self.num_views > 1
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Training clips, shuffled and augmented by (seed, epoch)."""
-        clips = self.sides["train"]
-        sampler = EpochSampler(
-            self.dataset(clips),
-            seed=self.seed,
-            weights=draw_weights(clips) if self.balance == "sampler" else None,
-            num_replicas=self.trainer.world_size if self.trainer else 1,
-            rank=self.trainer.global_rank if self.trainer else 0,
-        )
-        # the loader's workers begin before Lightning tells the sampler which epoch it is
-        sampler.set_epoch(self._first_epoch)
-        return self._loader(clips, sampler, augment=self.augment)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Validation clips in order."""
-        return self._loader(self.sides["val"])
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Test clips in order."""
-        return self._loader(self.sides["test"])
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """Every clip of the folder, whatever its side."""
-        return self._loader(self.everything)
-
-    def _loader(
-        self,
-        clips: Sequence[Clip],
-        sampler: EpochSampler | None = None,
-        *,
-        augment: Augment = False,
-    ) -> DataLoader[Any]:
-        size = (self.recipe.num_frames, self.image_size, self.image_size, 3)
-        dataset, shape = self.dataset(clips, augment=augment), size
-        if self._finished_on_device:
-            transform, resident = dataset.transform, self._on_device
-            dataset = DeviceDataset(clips, self.source, transform, self.seed, resident)
-            shape = self.recipe.shape
-        return make_loader(
-            dataset,
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            sampler=sampler,
-            shape=None if self._on_device else shape,
         )

@@ -1,7 +1,7 @@
 """A list of clips as a torch data set: squares, transform, nothing else."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
@@ -9,16 +9,19 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from emorec.data.clip import Clip
+from emorec.data.sound.hearing import Heard, Hearing
 from emorec.data.source import Source
 from emorec.data.transform import ClipTransform
 
 
 class Sample(TypedDict):
-    """One clip as the network sees it: frames (T, H, W, C) uint8, its label and its position."""
+    """One clip as the network sees and hears it: frames (T, H, W, C) uint8, sound (samples,), label and position."""
 
     frames: Tensor
     label: int
     index: int
+    sound: NotRequired[Tensor]
+    heard: NotRequired[bool]
 
 
 class ClipDataset(Dataset[Sample]):
@@ -29,15 +32,26 @@ class ClipDataset(Dataset[Sample]):
         source: Gives the squares of a clip.
         transform: What is done to them.
         seed: The run's seed; with the epoch and the position it decides what is drawn.
+        hearing: Gives the sound of a clip, where it is wanted.
+        vary_sound: Whether the sound is a little different in every epoch.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], source: Source, transform: ClipTransform, seed: int = 0
+        self,
+        clips: Sequence[Clip],
+        source: Source,
+        transform: ClipTransform,
+        seed: int = 0,
+        *,
+        hearing: Hearing | None = None,
+        vary_sound: bool = False,
     ) -> None:
         self.clips = clips
         self.source = source
         self.transform = transform
         self.seed = seed
+        self.hearing = hearing
+        self.vary_sound = vary_sound
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -47,7 +61,15 @@ class ClipDataset(Dataset[Sample]):
         clip = self.clips[index]
         frames = self.transform(self.source(clip), draw_seed(self.seed, epoch, index))
         # the memory is this sample's own; the label is a class here
-        return Sample(frames=torch.from_numpy(frames), label=int(clip.label), index=index)  # type: ignore[arg-type]
+        label = int(clip.label)  # type: ignore[arg-type]
+        seen = Sample(frames=torch.from_numpy(frames), label=label, index=index)
+        return cast("Sample", {**seen, **self.sound_of(index, epoch)})
+
+    def sound_of(self, index: int, epoch: int) -> Heard:
+        """The sound of a clip; empty where nobody listens."""
+        if self.hearing is None:
+            return Heard()
+        return self.hearing(self.clips[index], (epoch, index) if self.vary_sound else None)
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:

@@ -24,6 +24,7 @@ class DeviceDataset(ClipDataset):
         transform: Draws what is to be done to them.
         seed: The run's seed.
         resident: Squares that are on the device; then the source is not asked.
+        sound: `hearing` and `vary_sound`, see `ClipDataset`.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class DeviceDataset(ClipDataset):
         transform: ClipTransform,
         seed: int = 0,
         resident: ResidentSquares | None = None,
+        **sound: Any,
     ) -> None:
-        super().__init__(clips, source, transform, seed)
+        super().__init__(clips, source, transform, seed, **sound)
         # the tensor itself stays with the main process: a GPU's memory can't go to a loader's process
         self._shape = None if resident is None else resident.squares.shape[1:]
         self._rows = None if resident is None else [resident.row(clip) for clip in clips]
@@ -44,6 +46,7 @@ class DeviceDataset(ClipDataset):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         clip = self.clips[index]
         sample: dict[str, Any] = {"label": int(clip.label), "index": index}  # type: ignore[arg-type]
+        sample |= self.sound_of(index, epoch)
         if self._rows is None or self._shape is None:
             squares = self.source(clip)
             sample["frames"], shape = torch.from_numpy(squares), squares.shape

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from emorec.data.clip import Clip, Person
+from emorec.data.clip import UNLABELLED, Clip, Person
 from emorec.data.split import Side, Split
 
 HELD_OUT_PER_CENT = 20
@@ -36,7 +36,7 @@ class RandomSplit(Split):
 
     @override
     def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
-        everything = list(clips)
+        everything = [clip for clip in clips if clip.label != UNLABELLED]
         held_out = [clip for clip in everything if is_held_out(clip.take)]
         train = [clip for clip in everything if not is_held_out(clip.take)]
         return {"train": train, "val": held_out, "test": list(held_out)}

@@ -7,6 +7,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from emorec.data.clip import Half
 from emorec.data.decoding.decode import Decoder, decode, decoder_version
 from emorec.data.decoding.sample import linspace_indices
@@ -41,7 +43,7 @@ class Recipe:
     """How a clip becomes T squares.
 
     Attributes:
-        num_frames: T, evenly spaced over the clip.
+        num_frames: T, evenly spaced over the clip; 0 for clips that are only heard.
         side: Of the squares, in pixels.
         resize: What becomes of pictures that are not square.
         decoder: The library that reads the video.
@@ -73,6 +75,19 @@ class Recipe:
         return (self.num_frames, self.side, self.side, 3)
 
     @property
+    def dtype(self) -> type[np.uint8]:
+        """Of a clip's frames."""
+        return np.uint8
+
+    @property
+    def check(self) -> str:
+        """Stands for the recipe where nothing is kept but what is wrong with the clips.
+
+        Verdicts of another version count for nothing.
+        """
+        return f"check 2, {decoder_version(self.decoder)}"
+
+    @property
     def name(self) -> str:
         """A file name that no other recipe has, with the version of the decoder in it."""
         shaped_by = {
@@ -102,6 +117,8 @@ class Recipe:
         Raises:
             ClipError: When it can't be decoded.
         """
+        if self.num_frames == 0:
+            return Squares(np.empty(self.shape, dtype=np.uint8), 0, 0)
         sampler = partial(linspace_indices, num_frames=self.num_frames)
         decoded = decode(path, sampler, span_seconds, self.decoder)
         frames, face_frames = half_of(decoded.frames, half), None

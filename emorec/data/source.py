@@ -1,7 +1,8 @@
-"""Where the squares of a clip come from: its video, or the cache."""
+"""Where the squares and the sound of a clip come from: its files, or the cache."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import Part, part
@@ -9,12 +10,16 @@ from emorec.data.clip import Clip
 from emorec.data.decoding.deadline import within
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames
+from emorec.data.sound.sound_recipe import Samples, SoundRecipe
 
 TIMEOUT_SECONDS = 60.0
 """For one clip: about a hundred times what it takes."""
 
 Source = Callable[[Clip], Frames]
 """A clip -> (T, side, side, C) uint8, memory that the caller may change."""
+
+SoundSource = Callable[[Clip], Samples]
+"""The same of a clip's sound, whose file is the clip's path -> (samples,) int16."""
 
 
 class DecodedSquares:
@@ -37,7 +42,27 @@ class DecodedSquares:
         return within(TIMEOUT_SECONDS, clip.path, work).frames
 
 
-class CachedSquares:
+class DecodedSound:
+    """Decodes the sound of a clip each time it is asked for.
+
+    Args:
+        recipe: What the samples are like.
+    """
+
+    def __init__(self, recipe: SoundRecipe) -> None:
+        self.recipe = recipe
+
+    def __call__(self, clip: Clip) -> Samples:
+        """(samples,) int16.
+
+        Raises:
+            ClipError: When the sound can't be decoded, or that takes longer than a minute.
+        """
+        work = partial(self.recipe.samples, clip.path, clip.span_seconds)
+        return within(TIMEOUT_SECONDS, clip.path, work)
+
+
+class Cached:
     """Reads what was decoded before.
 
     Args:
@@ -49,8 +74,8 @@ class CachedSquares:
         self.frames = frames
         self.slots = slots
 
-    def __call__(self, clip: Clip) -> Frames:
-        """(T, side, side, C) uint8.
+    def __call__(self, clip: Clip) -> Any:
+        """What was kept of the clip: its squares or its samples.
 
         Raises:
             UserError: When the file was cut off.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
-from emorec.data.clip import Clip, Person
+from emorec.data.clip import UNLABELLED, Clip, Person
 from emorec.data.ravdess import ACTORS
 from emorec.errors import UserError
 
@@ -92,11 +92,11 @@ class Split:
         return type(self)(self.name, self.fold, train, val, test)
 
     def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
-        """The clips of each side, in the order given."""
+        """The clips of each side, in the order given; those without a label are on none."""
         sides: dict[Side, list[Clip]] = {side: [] for side in SIDES}
         for clip in clips:
             side = self.side_of(clip.actor)
-            if side is not None:
+            if side is not None and clip.label != UNLABELLED:
                 sides[side].append(clip)
         return sides
 
@@ -156,5 +156,5 @@ def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
 
     File names count, folders do not, so the same data hashes alike on every machine.
     """
-    lines = (f"{side}/{clip.name}" for side in SIDES for clip in sides[side])
+    lines = (f"{side}/{clip.path.name}{clip.fragment}" for side in SIDES for clip in sides[side])
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]

@@ -58,6 +58,8 @@ class ClipTransform:
         frames = np.empty(shape, dtype=np.uint8)
         for square, draw, frame in zip(squares, draws, frames, strict=True):
             place(square, draw.source, frame)
+        if not draws:
+            return frames
         _, contrast, brightness = draws[0]  # "per_frame" draws no light
         if (contrast, brightness) != (1.0, 0.0):
             frames = self._light.apply(frames, alpha=contrast, beta=brightness)

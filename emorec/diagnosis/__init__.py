@@ -3,6 +3,7 @@
 Each file looks at one thing and says what it found as `Findings`; `emorec doctor` prints them.
 """
 
+from emorec.diagnosis.csv_clips import is_csv, look_at_csv
 from emorec.diagnosis.decoder import look_at_decoder
 from emorec.diagnosis.disk import look_at_disk
 from emorec.diagnosis.findings import Findings
@@ -14,7 +15,9 @@ from emorec.diagnosis.ravdess import look_at_ravdess
 
 __all__ = [
     "Findings",
+    "is_csv",
     "known_problems",
+    "look_at_csv",
     "look_at_decoder",
     "look_at_disk",
     "look_at_gpus",

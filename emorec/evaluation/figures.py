@@ -132,6 +132,29 @@ def contact_sheet(clips: NDArray[np.uint8], captions: Sequence[str]) -> Figure:
     return figure
 
 
+def sound_sheet(spectrograms: NDArray[np.float32], captions: Sequence[str]) -> Figure:
+    """Spectrograms below each other, two in a row, low pitches at the bottom, each under its caption.
+
+    Args:
+        spectrograms: (N, bins, windows), each around 0.
+        captions: N texts.
+
+    Raises:
+        ValueError: When there are not N captions.
+    """
+    if len(captions) != len(spectrograms):
+        raise ValueError(f"{len(captions)} captions for {len(spectrograms)} spectrograms")
+    rows = -(-len(spectrograms) // 2)
+    figure = Figure(figsize=(9, 2.1 * rows), dpi=DPI, layout="constrained")
+    for axes in figure.subplots(rows, 2, squeeze=False).flat:
+        axes.set_axis_off()
+    shown = zip(figure.axes, spectrograms, captions, strict=False)
+    for axes, spectrogram, caption in shown:
+        axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=3)
+        axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
+    return figure
+
+
 def _strip(clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(T, H, W, C) -> (H, T * (W + gap) - gap, C): frames with some backdrop between them."""
     num_frames, height, width, _ = clip.shape

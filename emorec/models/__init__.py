@@ -1,8 +1,13 @@
 """One network a file; `base.py` has what they share."""
 
+from emorec.models.audio_cnn import AudioCNN
+from emorec.models.audio_cnn_lstm import AudioCNNLSTM
+from emorec.models.audio_cnn_rnn import AudioCNNRNN
+from emorec.models.audio_visual import AudioVisual
 from emorec.models.base import ClipClassifier
 from emorec.models.cnn3d import CNN3D
 from emorec.models.cnn_lstm import CNNLSTM
+from emorec.models.cnn_rnn import CNNRNN
 from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
 from emorec.models.frame_classifier import FrameClassifier
@@ -11,6 +16,11 @@ from emorec.models.late_fusion import LateFusion
 __all__ = [
     "CNN3D",
     "CNNLSTM",
+    "CNNRNN",
+    "AudioCNN",
+    "AudioCNNLSTM",
+    "AudioCNNRNN",
+    "AudioVisual",
     "ClipClassifier",
     "EarlyFusionCNN",
     "EarlyFusionResNet",

@@ -287,13 +287,6 @@ def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
     assert len(list(Path().rglob("metrics.json"))) == 6
 
 
-def test_without_scikit_learn_it_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("emorec.commands.baseline.find_spec", lambda name: None)
-    assert failed(capsys).endswith("this needs scikit-learn: pip install 'emorec[baseline]'")
-
-
 def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
     measured: Callable[..., list[Path]],
     monkeypatch: pytest.MonkeyPatch,

@@ -10,7 +10,7 @@ from emorec.cli import main
 from emorec.data import RavdessDataModule
 from emorec.data.download.ravdess_archives import archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from emorec.data.source import CachedSquares
+from emorec.data.source import Cached
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 
@@ -59,7 +59,7 @@ def test_what_was_prepared_is_what_a_run_reads(
     looked = module._admit(module.find(), "predict")
     assert not [text for text in caplog.messages if "decoded" in text]
     source = looked.source(module.recipe)
-    assert isinstance(source, CachedSquares)
+    assert isinstance(source, Cached)
     clip = module.find().clips[1]
     assert videos.shown_indices(source(clip)) == [0, 2, 5]  # of six frames
 

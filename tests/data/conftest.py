@@ -19,7 +19,7 @@ def decoder(request: pytest.FixtureRequest) -> Decoder:
     """Each that can be used here; torchcodec needs FFmpeg's libraries on the machine."""
     decoder: Decoder = request.param
     try:
-        decode_module._library(decoder)
+        decode_module.library(decoder)
     except UserError as error:
         pytest.skip(str(error))
     return decoder

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emorec.data import RavdessDataModule, resident
-from emorec.data.source import CachedSquares, DecodedSquares
+from emorec.data.source import Cached, DecodedSquares
 from emorec.errors import UserError
 
 
@@ -24,7 +24,7 @@ def test_the_network_sees_the_same_with_a_cache_and_without(
 ) -> None:
     cached = data(drawn_clips, cache=str(tmp_path), augment=True)
     decoded = data(drawn_clips, cache="none", augment=True)
-    assert isinstance(cached.source, CachedSquares)
+    assert isinstance(cached.source, Cached)
     assert isinstance(decoded.source, DecodedSquares)
     for with_it, without in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
         assert torch.equal(with_it["frames"], without["frames"])
@@ -40,7 +40,7 @@ def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
     caplog.set_level("INFO", logger="emorec")
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "kept"))
     for _ in range(2):
-        assert isinstance(data(drawn_clips).source, CachedSquares)
+        assert isinstance(data(drawn_clips).source, Cached)
     assert len(list((tmp_path / "kept").glob("*.frames"))) == 1
     (said,) = [text for text in caplog.messages if "from now on they are read from there" in text]
     assert f"decoded 175 clips into {tmp_path / 'kept'}" in said
@@ -100,5 +100,5 @@ def test_frames_that_do_not_fit_in_memory_stay_in_the_cache(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(resident, "room_on", lambda device: 1000)
-    assert isinstance(data(drawn_clips, cache=str(tmp_path), resident=True).source, CachedSquares)
+    assert isinstance(data(drawn_clips, cache=str(tmp_path), resident=True).source, Cached)
     assert [text for text in caplog.messages if "clips stay in the cache" in text]

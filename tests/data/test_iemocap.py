@@ -97,7 +97,7 @@ def test_an_utterance_is_a_span_and_a_half_of_its_dialogue_and_a_sound(drawn_iem
     assert clip.sound_path.is_file()
     assert (clip.span_seconds, clip.half, clip.actor) == ((1.2, 2.0), "right", "Ses03M")
     assert CLASSES[4][clip.label] == "angry"  # type: ignore[index]
-    assert clip.name == "Ses03F_impro01.avi#Ses03F_impro01_M000"
+    assert clip.address == f"{clip.path}#id=Ses03F_impro01_M000"
     assert (clips["Ses03M_script01_1b_M000"].half, clips["Ses03M_script01_1b_F000"].half) == (
         "left",
         "right",

@@ -14,7 +14,7 @@ from emorec.data.decoding.deadline import within
 from emorec.data.decoding.decode import ClipError
 from emorec.data.loader import make_loader
 from emorec.data.recipe import Recipe
-from emorec.data.source import CachedSquares, DecodedSquares
+from emorec.data.source import Cached, DecodedSquares
 from emorec.data.transform import ClipTransform
 from tests import videos
 
@@ -29,7 +29,7 @@ def clip(tmp_path: Path) -> Clip:
 def test_the_cache_gives_what_decoding_gives(clip: Clip, tmp_path: Path) -> None:
     looked = look_through([clip], RECIPE, tmp_path / "cache", keep_frames=True, workers=1)
     cached = looked.source(RECIPE)
-    assert isinstance(cached, CachedSquares)
+    assert isinstance(cached, Cached)
     assert np.array_equal(cached(clip), DecodedSquares(RECIPE)(clip))
 
 

@@ -15,6 +15,7 @@ from emorec.errors import UserError
 from emorec.models import (
     CNN3D,
     CNNLSTM,
+    CNNRNN,
     ClipClassifier,
     EarlyFusionCNN,
     EarlyFusionResNet,
@@ -41,8 +42,23 @@ NETWORKS: dict[str, Callable[..., ClipClassifier]] = {
     "CNNLSTM-deep": lambda **own: CNNLSTM(
         weights="none", bidirectional=True, num_layers=2, dropout=0.1, **own
     ),
+    "CNNRNN": lambda **own: CNNRNN(weights="none", **own),
+    "CNNRNN-gru-attention": lambda **own: CNNRNN(
+        weights="none",
+        rnn="gru",
+        pool="attention",
+        bidirectional=True,
+        num_layers=2,
+        feature_dropout=0.1,
+        **own,
+    ),
+    "CNNRNN-transformer": lambda **own: CNNRNN(
+        weights="none", rnn="transformer", pool="mean", **own
+    ),
+    "CNNRNN-none": lambda **own: CNNRNN(weights="none", rnn="none", pool="attention", **own),
 }
-PRETRAINED = ["EarlyFusionResNet", "LateFusion-mean", "CNN3D", "CNNLSTM"]
+PRETRAINED = ["EarlyFusionResNet", "LateFusion-mean", "CNN3D", "CNNLSTM", "CNNRNN"]
+ORDERLESS = ["LateFusion-mean", "LateFusion-max", "CNNRNN-none"]
 SMALL = {"num_classes": 5, "num_frames": 3, "image_size": 32}
 
 
@@ -198,6 +214,17 @@ def test_its_class_path_is_the_public_one(make: Callable[..., ClipClassifier]) -
         (NETWORKS["CNN3D"], 33_170_376),
         (NETWORKS["CNNLSTM"], 11_967_048),
         # each direction of the second layer reads both of the first: 4 gates of (2 * 256 + 256 + 2) * 256
+        (NETWORKS["CNNRNN"], 11_967_048),
+        # 3 gates instead of 4, both directions and layers; attention of 512 x 256 + 256 + 256
+        (
+            NETWORKS["CNNRNN-gru-attention"],
+            11_176_512 + 2 * 2 * 591_360 + (512 * 256 + 2 * 256) + 512 * 8 + 8,
+        ),
+        # projection, one encoder layer of 12 x 256^2 and its biases and two norms, the last norm
+        (
+            NETWORKS["CNNRNN-transformer"],
+            11_176_512 + 513 * 256 + 12 * 256**2 + 9 * 256 + 4 * 256 + 2 * 256 + 257 * 8,
+        ),
         (NETWORKS["CNNLSTM-deep"], 11_176_512 + 2 * 788_480 + 2 * 788_480 + 512 * 8 + 8),
         # convolutions without bias, BatchNorm, two linear layers
         (
@@ -215,16 +242,14 @@ def test_it_has_as_many_parameters_as_its_table_says(
     assert num_parameters(make(num_frames=10, num_classes=8)) == expected
 
 
-@pytest.mark.parametrize("name", ["LateFusion-mean", "LateFusion-max"])
+@pytest.mark.parametrize("name", ORDERLESS)
 def test_pooling_networks_do_not_see_the_order_of_frames(name: str, frames: Tensor) -> None:
     network = NETWORKS[name](**SMALL).eval()
     with torch.no_grad():
         torch.testing.assert_close(network(frames.flip(1)), network(frames))
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*NETWORKS} - {"LateFusion-mean", "LateFusion-max", "EarlyFusionResNet"})
-)
+@pytest.mark.parametrize("name", sorted({*NETWORKS} - {*ORDERLESS, "EarlyFusionResNet"}))
 def test_the_other_networks_see_the_order_of_frames(name: str, frames: Tensor) -> None:
     torch.manual_seed(0)
     network = NETWORKS[name](**SMALL).train()

@@ -15,11 +15,14 @@ STUDIES = sorted((ROOT / "configs" / "studies").glob("*.yaml"))
 RUNS = {
     "cross_validation": 5 * 6,
     "frozen_heads": 3 * 6,
+    "hacer_heads": 7 * 5,
+    "hacer_tune": 40,
     "leave_one_actor_out": 24,
     "seed_frames": 6,
     "seed_frames_all": 5 * 6,
     "seed_table": 5,
     "seeds": 5,
+    "sight_and_sound": 3 * 6,
     "smoke": 2,
     "tune": 40,
 }

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
+import numpy.typing as npt
 
+from emorec.data.cache.any_recipe import AnyRecipe, recipe_of
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import content_digest
 from emorec.data.decoding.decode import ClipError, hear_damage, video_length
 from emorec.data.recipe import Recipe
+from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.errors import UserError
 
 READY = "ready"
@@ -46,23 +49,32 @@ def main() -> None:
 
 
 def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
-    """What a clip is like, and its frames in their slot where the request names one."""
+    """What was asked for: what a file contains, or what a clip is like in pictures or in sound."""
     path = Path(request["path"])
     if "recipe" not in request:
         try:
             return {"digest": content_digest(path)}
         except OSError as error:
             return {"error": f"can't be read: {error.strerror}"}
+    recipe = recipe_of(request["recipe"])
+    if isinstance(recipe, SoundRecipe):
+        return _sound_answer(path, recipe, request)
+    return _picture_answer(path, recipe, request, remarks)
+
+
+def _picture_answer(
+    path: Path, recipe: Recipe, request: dict[str, Any], remarks: BinaryIO
+) -> dict[str, Any]:
+    """What a clip is like, and its frames in their slot where the request names one."""
     remarks.seek(0)
     remarks.truncate()
-    recipe = Recipe.of(request["recipe"])
     try:
         hear_damage(recipe.decoder)
-        if request["slot"] is None:
+        span = request["span_seconds"]
+        if request["slot"] is None and span is None:
             length = video_length(path, recipe.decoder)
             wrong = _whats_wrong(length.promised, length.decodable, remarks)
             return {"error": wrong, "video_frames": length.decodable}
-        span = request["span_seconds"]
         squares = recipe.squares(path, span and tuple(span), request["half"])
     except ClipError as error:
         return {"error": error.reason}
@@ -75,13 +87,29 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
         "video_frames": squares.video_frames,
         "face_frames": squares.face_frames,
     }
-    if wrong is None:
-        frames_file = FramesFile(Path(request["frames_file"]), recipe.shape)
-        try:
-            answer["checksum"] = frames_file.write(request["slot"], squares.frames)
-        except OSError as failure:
-            answer["cant_write"] = failure.strerror
-    return answer
+    keeps = wrong is None and request["slot"] is not None
+    return answer | (_kept(recipe, request, squares.frames) if keeps else {})
+
+
+def _sound_answer(path: Path, recipe: SoundRecipe, request: dict[str, Any]) -> dict[str, Any]:
+    """What the sound of a clip is like, and its samples in their slot where the request names one."""
+    span = request["span_seconds"]
+    try:
+        samples = recipe.samples(path, span and tuple(span))
+    except ClipError as error:
+        return {"error": error.reason}
+    except UserError as error:
+        return {"error": None, "cant_work": str(error)}
+    return {"error": None} | ({} if request["slot"] is None else _kept(recipe, request, samples))
+
+
+def _kept(recipe: AnyRecipe, request: dict[str, Any], content: npt.NDArray[Any]) -> dict[str, Any]:
+    """Writes what was decoded into its slot."""
+    frames_file = FramesFile(Path(request["frames_file"]), recipe.shape, recipe.dtype)
+    try:
+        return {"checksum": frames_file.write(request["slot"], content)}
+    except OSError as failure:
+        return {"cant_write": failure.strerror}
 
 
 def _whats_wrong(promised: int, decodable: int, remarks: BinaryIO) -> str | None:

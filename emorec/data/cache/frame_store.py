@@ -12,18 +12,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emorec.data.cache.any_recipe import AnyRecipe
 from emorec.data.cache.decode_pool import DecodePool, with_bar
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import Entry, Manifest, Part, clip_key, fingerprint
 from emorec.data.clip import Clip
-from emorec.data.decoding.decode import decoder_version
-from emorec.data.recipe import Recipe
 from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
-
-CHECK = "check 2, {}"
-"""Stands for the recipe where no frames are kept; verdicts of another version count for nothing."""
 
 COMMIT_SECONDS = 2.0
 """A kill loses the work of so many seconds."""
@@ -55,14 +51,14 @@ class FrameStore:
         self,
         manifest: Manifest,
         folder: Path,
-        recipe: Recipe,
+        recipe: AnyRecipe,
         pool: DecodePool,
         *,
         keep_frames: bool = True,
     ) -> None:
         self.manifest = manifest
         self.recipe = recipe
-        self.name = recipe.name if keep_frames else CHECK.format(decoder_version(recipe.decoder))
+        self.name = recipe.name if keep_frames else recipe.check
         self.frames = frames_of(folder, recipe) if keep_frames else None
         self.progress = True
         self._pool = pool
@@ -249,9 +245,9 @@ def damaged_clips(
         ]
 
 
-def frames_of(folder: Path, recipe: Recipe, name: str | None = None) -> FramesFile:
+def frames_of(folder: Path, recipe: AnyRecipe, name: str | None = None) -> FramesFile:
     """The file in a cache that holds the frames of a recipe; its name tells which version of a decoder made it."""
-    return FramesFile(folder / f"{name or recipe.name}.frames", recipe.shape)
+    return FramesFile(folder / f"{name or recipe.name}.frames", recipe.shape, recipe.dtype)
 
 
 def _entry(answer: Mapping[str, Any], slot: int | None) -> Entry:

@@ -10,24 +10,26 @@ import numpy.typing as npt
 
 from emorec.errors import UserError
 
-Frames = npt.NDArray[np.uint8]
+Content = npt.NDArray[Any]
 
 
 class FramesFile:
-    """(slot, T, H, W, C) uint8 on disk.
+    """(slot, ...) on disk: frames (T, H, W, C) uint8 of clips, or their sound (samples,) int16.
 
     Read with `pread`, not through a memory map: as fast, no process seems to grow by what it has read, and a file that
     was cut off is an error instead of a crash. May be used by several processes at once, and handed to another one.
 
     Args:
         path: The file.
-        shape: (T, H, W, C) of every clip.
+        shape: Of every clip.
+        dtype: Of its numbers.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int, int]) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike = np.uint8) -> None:
         self.path = path
         self.shape = shape
-        self.slot_bytes = int(np.prod(shape))
+        self.dtype = np.dtype(dtype)
+        self.slot_bytes = int(np.prod(shape)) * self.dtype.itemsize
         self._opened: int | None = None
 
     def reserve(self, slots: int) -> None:
@@ -44,19 +46,21 @@ class FramesFile:
                 else:
                     file.truncate(wanted)
 
-    def write(self, slot: int, frames: Frames) -> int:
+    def write(self, slot: int, frames: Content) -> int:
         """Fills a slot and returns the checksum of what is in it.
 
         Args:
             slot: From 0; there has to be room.
-            frames: (T, H, W, C) uint8.
+            frames: Of the file's shape and kind of numbers.
 
         Raises:
             OSError: When the disk does not take it.
             ValueError: When the frames have another shape.
         """
-        if frames.shape != self.shape or frames.dtype != np.uint8:
-            raise ValueError(f"frames are {frames.shape} {frames.dtype}, not {self.shape} uint8")
+        if frames.shape != self.shape or frames.dtype != self.dtype:
+            raise ValueError(
+                f"frames are {frames.shape} {frames.dtype}, not {self.shape} {self.dtype}"
+            )
         with self.path.open("r+b", buffering=0) as file:
             file.seek(slot * self.slot_bytes)
             content = np.ascontiguousarray(frames).data.cast("B")
@@ -65,14 +69,14 @@ class FramesFile:
                 written += file.write(content[written:])
         return zlib.crc32(content)
 
-    def read(self, slot: int) -> Frames:
-        """(T, H, W, C) uint8 of a slot, memory of its own.
+    def read(self, slot: int) -> Content:
+        """What is in a slot, memory of its own.
 
         Raises:
             UserError: When the file ends before.
             OSError: When it is not there.
         """
-        frames = np.empty(self.shape, dtype=np.uint8)
+        frames = np.empty(self.shape, dtype=self.dtype)
         content = frames.data.cast("B")
         offset, done = slot * self.slot_bytes, 0
         while done < len(content):
@@ -87,7 +91,7 @@ class FramesFile:
     def checksum(self, slot: int) -> int | None:
         """CRC-32 of a slot; `None` when the file ends before."""
         try:
-            return zlib.crc32(self.read(slot).data)
+            return zlib.crc32(self.read(slot).data.cast("B"))
         except (OSError, UserError):
             return None
 

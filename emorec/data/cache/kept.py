@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emorec.data.cache.any_recipe import recipe_of
 from emorec.data.cache.frame_store import damaged_clips, frames_of
 from emorec.data.cache.manifest import MANIFEST, Manifest, fingerprint
-from emorec.data.recipe import Recipe
 from emorec.errors import UserError
 
-_OURS = re.compile(rf"\d+x\d+-.*\.(frames|lock)|{re.escape(MANIFEST)}")
+_OURS = re.compile(rf"(sound-)?\d+x\d+-.*\.(frames|lock)|{re.escape(MANIFEST)}")
 """People may keep other things in the folder."""
 
 
@@ -84,7 +84,7 @@ def verify(folder: Path) -> dict[str, int]:
     """
     found = {}
     for one in kept(folder):
-        frames = frames_of(folder, Recipe.of(one.settings), one.name)
+        frames = frames_of(folder, recipe_of(one.settings), one.name)
         with Manifest(folder / MANIFEST) as manifest:
             seen = fingerprint(frames.path)
             damaged = damaged_clips(manifest, one.name, frames)

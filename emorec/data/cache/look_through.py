@@ -5,21 +5,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from emorec.data.cache.any_recipe import AnyRecipe
 from emorec.data.cache.decode_pool import DecodePool
 from emorec.data.cache.frame_store import FrameStore, NoRoomError
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import MANIFEST, Entry, Manifest, Part, part
 from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
-from emorec.data.source import CachedSquares, DecodedSquares, Source
+from emorec.data.sound.sound_recipe import SoundRecipe
+from emorec.data.source import Cached, DecodedSound, DecodedSquares, SoundSource, Source
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenClip:
-    """A clip that can't be used and why, in plain words."""
+    """A clip that can't be used and why, in plain words.
+
+    Attributes:
+        path: Its file.
+        reason: Why.
+        part: What of the file it is, where that is known: the rest of it may do.
+    """
 
     path: Path
     reason: str
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +47,10 @@ class LookedThrough:
     def broken(self) -> list[BrokenClip]:
         """The clips that can't be used."""
         return [
-            BrokenClip(each.called, entry.error)
+            BrokenClip(each.path, entry.error, each)
             for each, entry in self.entries.items()
             if entry.error is not None
         ]
-
-    def can_be_used(self, clip: Clip) -> bool:
-        """Whether nothing is known that speaks against a clip."""
-        entry = self.entries.get(part(clip))
-        return entry is None or entry.error is None
 
     @property
     def faceless(self) -> list[Path]:
@@ -67,15 +71,20 @@ class LookedThrough:
 
     def source(self, recipe: Recipe) -> Source:
         """What gives the squares of the clips that can be used."""
-        if self.frames is None:
-            return DecodedSquares(recipe)
+        return DecodedSquares(recipe) if self.frames is None else self._cached(self.frames)
+
+    def sound_source(self, recipe: SoundRecipe) -> SoundSource:
+        """What gives the sound of the clips that can be used."""
+        return DecodedSound(recipe) if self.frames is None else self._cached(self.frames)
+
+    def _cached(self, frames: FramesFile) -> Cached:
         slots = {each: entry.slot for each, entry in self.entries.items() if entry.slot is not None}
-        return CachedSquares(self.frames, slots)
+        return Cached(frames, slots)
 
 
 def look_through(
     clips: Sequence[Clip],
-    recipe: Recipe,
+    recipe: AnyRecipe,
     folder: Path,
     *,
     keep_frames: bool,

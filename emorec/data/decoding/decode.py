@@ -130,7 +130,7 @@ def hear_damage(decoder: Decoder) -> None:
     Raises:
         UserError: When the decoder can't be used.
     """
-    _library(decoder).hear_damage()
+    library(decoder).hear_damage()
 
 
 def decode(
@@ -228,7 +228,18 @@ def other_decoder(path: Path, decoder: Decoder, why: str) -> ClipError:
 
 
 def _open(path: Path, decoder: Decoder) -> Reader:
-    library = _library(decoder)
+    reads = library(decoder)
+    refuse_unreadable(path)
+    reader: Reader = reads.Reader(path)
+    return reader
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Stops at a file that is not there, may not be read, or is empty.
+
+    Raises:
+        ClipError: At such a file.
+    """
     try:
         with path.open("rb") as file:
             empty = not file.read(1)
@@ -236,11 +247,14 @@ def _open(path: Path, decoder: Decoder) -> Reader:
         raise ClipError.of(path, f"can't be read: {error.strerror}") from error
     if empty:
         raise ClipError.of(path, "the file is empty")
-    reader: Reader = library.Reader(path)
-    return reader
 
 
-def _library(decoder: Decoder) -> ModuleType:
+def library(decoder: Decoder) -> ModuleType:
+    """The file of this package that reads videos with a decoder.
+
+    Raises:
+        UserError: When the decoder is not installed or can't be loaded.
+    """
     try:
         return importlib.import_module(f"emorec.data.decoding.decode_{decoder}")
     except (ImportError, OSError, RuntimeError) as error:

@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from emorec.data.cache import decode_process, frame_store
+from emorec.data.cache import decode_process
 from emorec.data.cache.decode_process import DecodeProcess, DecoderDiedError
 from emorec.data.cache.look_through import BrokenClip, look_through
 from emorec.data.cache.manifest import MANIFEST, Manifest
@@ -188,7 +189,9 @@ def test_verdicts_of_another_decoder_count_for_nothing(
     paths = files(tmp_path, "a")
     check(paths)
     assert asked() == ["a"]
-    monkeypatch.setattr(frame_store, "decoder_version", lambda decoder: f"{decoder} 9")
+    monkeypatch.setattr(
+        import_module("emorec.data.recipe"), "decoder_version", lambda decoder: f"{decoder} 9"
+    )
     check(paths)
     assert asked() == ["a"]
 

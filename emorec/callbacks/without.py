@@ -1,0 +1,31 @@
+"""A network that sees and hears does without one of both: what the other one is worth."""
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
+
+from emorec.errors import UserError
+from emorec.models.audio_visual import SENSES, AudioVisual, Sense
+
+
+class Without(Callback):
+    """Takes a sense from an `AudioVisual`.
+
+    Args:
+        sense: "video" or "audio".
+
+    Raises:
+        UserError: When there is no such sense.
+    """
+
+    def __init__(self, sense: Sense) -> None:
+        if sense not in SENSES:
+            raise UserError(f"--drop is {sense}: choose {' or '.join(SENSES)}")
+        self.sense: Sense = sense
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if not isinstance(pl_module, AudioVisual):
+            raise UserError(
+                f"--drop takes a sense from a network that has two, {type(pl_module).__name__} has one"
+            )
+        pl_module.without = self.sense

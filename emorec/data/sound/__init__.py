@@ -1,0 +1,1 @@
+"""The sound of a clip: read, brought to one rate and one length, varied."""

@@ -1,0 +1,87 @@
+"""The sound of a file as one channel at one rate, read by PyAV.
+
+decord reads sound too, but not what is in the file: of two channels it makes values that belong to no memory of its own
+(version 0.6.0, every original of RAVDESS).
+"""
+
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.decoding.decode import CUT_OFF, ClipError, refuse_unreadable
+from emorec.errors import UserError
+
+Waveform: TypeAlias = npt.NDArray[np.float32]
+
+NO_SOUND = "it has no sound"
+NOT_SOUND = "neither a video nor a file of sound, or cut off so that its index is missing"
+
+
+def decode_sound(
+    path: Path, rate: int, span_seconds: tuple[float, float] | None = None
+) -> Waveform:
+    """(samples,) around zero, -1 to 1: the mean of all channels, resampled by FFmpeg.
+
+    Args:
+        path: A video, or a file that holds sound alone.
+        rate: Samples a second.
+        span_seconds: The part of it that is wanted, half-open; `None` is all of it.
+
+    Raises:
+        ClipError: When it can't be read, has no sound (the reason is then `NO_SOUND`), or nothing in the span.
+        UserError: When PyAV is not installed.
+    """
+    refuse_unreadable(path)
+    sound: Waveform = _channels(path, rate).mean(axis=0, dtype=np.float32)
+    if span_seconds is not None:
+        first, stop = (max(0, round(second * rate)) for second in span_seconds)
+        sound = sound[first:stop]
+    if not len(sound):
+        where = "" if span_seconds is None else " between {:g} s and {:g} s".format(*span_seconds)
+        raise ClipError.of(path, f"its sound holds nothing{where}")
+    if not np.isfinite(sound).all():
+        raise ClipError.of(path, "its sound holds values that are no numbers")
+    return sound
+
+
+def reader_version() -> str:
+    """What reads the sound.
+
+    Raises:
+        UserError: When it is not installed.
+    """
+    try:
+        return f"av {metadata.version('av')}"
+    except metadata.PackageNotFoundError:
+        raise UserError("sound is read by PyAV: pip install 'emorec[sound]'") from None
+
+
+def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
+    """(channels, samples)."""
+    av = _import_av()
+    av.logging.set_level(av.logging.PANIC)  # what is wrong is raised
+    parts: list[npt.NDArray[np.float32]] = []
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise ClipError.of(path, NO_SOUND)
+            resampler = av.AudioResampler(format="fltp", rate=rate)
+            for frame in container.decode(audio=0):
+                parts += [part.to_ndarray() for part in resampler.resample(frame)]
+            if parts:
+                parts += [part.to_ndarray() for part in resampler.resample(None)]
+    except (av.FFmpegError, ValueError) as error:
+        raise ClipError.of(path, CUT_OFF if parts else NOT_SOUND) from error
+    return np.concatenate(parts, axis=1) if parts else np.empty((1, 0), dtype=np.float32)
+
+
+def _import_av() -> ModuleType:
+    try:
+        import av
+    except ImportError:
+        raise UserError(f"sound can't be read: {reader_version()} can't be loaded") from None
+    return av
