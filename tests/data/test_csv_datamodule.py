@@ -293,4 +293,4 @@ def test_the_sound_of_a_span_is_that_of_its_seconds(tmp_path: Path) -> None:
     (batch,) = module.predict_dataloader()
     loud = [sound.abs().gt(0.02).nonzero() for sound in batch["sound"]]
     heard = [int(samples.max() - samples.min()) / 16000 for samples in loud]
-    assert heard == pytest.approx([1.5, 0.5], abs=0.05)
+    assert heard == pytest.approx([1.5, 0.5], abs=0.1)
