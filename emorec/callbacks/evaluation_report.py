@@ -171,7 +171,7 @@ def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> N
         if both:
             raise UserError(
                 f"actors {spans(both)} of split {data.split.name} were in {side} when {said.path} "
-                "was trained: it can't be measured on them"
+                "was trained: it can't be measured on them (other people of these names need other names)"
             )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -169,11 +170,20 @@ def _row(
     return Row(
         line=line,
         path=path,
-        label=cell("label"),
+        label=_whole(cell("label")),
         group=cell("group") or path,
         side=side,
         span_seconds=_span(cell("start"), cell("end"), decimal_comma=decimal_comma),
     )
+
+
+def _whole(label: str) -> str:
+    """A label without the `.0` that a program adds to numbers when other cells of the column are empty.
+
+    >>> _whole("3.0"), _whole("v1.0"), _whole("sad")
+    ('3', 'v1.0', 'sad')
+    """
+    return label[:-2] if re.fullmatch(r"\d+\.0", label) else label
 
 
 def _span(start: str, end: str, *, decimal_comma: bool) -> tuple[float, float] | None:

@@ -192,7 +192,8 @@ def rare_classes(clips: Clips, split: Split, class_names: Sequence[str]) -> str 
         return None
     more = f" and {len(rare) - MAX_LISTED} more" if len(rare) > MAX_LISTED else ""
     return (
-        f"split {split.name}: classes of fewer than {FEWEST_GROUPS} people on a side, which says little of them: "
+        f"split {split.name}: classes of fewer than {FEWEST_GROUPS} people (clips, where nobody is named) on a side, "
+        "so figures say little of them: "
         f"{', '.join(rare[:MAX_LISTED])}{more}"
     )
 

@@ -282,3 +282,15 @@ def test_who_lacks_hacer_is_told_where_it_is_and_how_it_lies(tmp_path: Path) -> 
     for root in (None, tmp_path, tmp_path / "no.csv"):
         with pytest.raises(UserError, match=how):
             HACERDataModule(root and str(root)).find()
+
+
+def test_the_sound_of_a_span_is_that_of_its_seconds(tmp_path: Path) -> None:
+    """Silence on both sides fills up to the length that was asked for."""
+    videos.write_video(tmp_path / "a.mp4", 60, sound=True)
+    rows = [["a.mp4", "x", "0.5", ""], ["a.mp4", "y", "0.5", "1"]]
+    path = table(tmp_path, [["path", "label", "start", "end"], *rows])
+    module = data(path, "predict", image_size=64, sound=True, sound_seconds=3.0)
+    (batch,) = module.predict_dataloader()
+    loud = [sound.abs().gt(0.02).nonzero() for sound in batch["sound"]]
+    heard = [int(samples.max() - samples.min()) / 16000 for samples in loud]
+    assert heard == pytest.approx([1.5, 0.5], abs=0.1)

@@ -155,5 +155,5 @@ def test_classes_of_too_few_people_are_told_with_their_side() -> None:
     split = Split("mine", None, tuple(f"p{n}" for n in range(1, 9)), ("p9", "p10"), ("p11", "p12"))
     said = rare_classes(clips, split, ["calm", "sad", "shy"])
     assert said is not None
-    assert said.endswith("which says little of them: shy (0 in val, 0 in test)")
+    assert said.endswith("so figures say little of them: shy (0 in val, 0 in test)")
     assert rare_classes(people(12, classes=2), split, ["calm", "sad"]) is None

@@ -38,7 +38,8 @@ def decode_sound(
     refuse_unreadable(path)
     sound: Waveform = _channels(path, rate).mean(axis=0, dtype=np.float32)
     if span_seconds is not None:
-        first, stop = (max(0, round(second * rate)) for second in span_seconds)
+        # a span without an end has an infinite one
+        first, stop = (round(min(second * rate, len(sound))) for second in span_seconds)
         sound = sound[first:stop]
     if not len(sound):
         where = "" if span_seconds is None else " between {:g} s and {:g} s".format(*span_seconds)
