@@ -41,13 +41,20 @@ def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_runs(
-    config: str, drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: str,
+    drawn_clips: Path,
+    voiced_clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
-    options = {**SMALL, "data.root": drawn_clips}
-    if pretrained:
+    arguments = yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
+    hears = any("Audio" in str(value) or name == "scale" for name, value in arguments.items())
+    options = {**SMALL, "data.root": voiced_clips if hears else drawn_clips}
+    if "weights" in arguments:
         options["model.weights"] = "none"
+    if "weights" in arguments.get("video_args", {}):
+        options["model.video_args.weights"] = "none"
     main(["fit", "--config", str(ROOT / config), *words(**options)])
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 
