@@ -38,7 +38,8 @@ def clips_for(config: str) -> str:
     data = yaml.safe_load((ROOT / config).read_text())["data"]
     if isinstance(data, str):
         data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
-    return OF_DATA.get(data["class_path"].rpartition(".")[2], "drawn_clips")
+    drawn = "voiced_clips" if data.get("init_args", {}).get("sound") else "drawn_clips"
+    return OF_DATA.get(data["class_path"].rpartition(".")[2], drawn)
 
 
 def words(**options: object) -> list[str]:
@@ -56,10 +57,12 @@ def test_a_config_runs(
     config: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
+    arguments = yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
     options = {**SMALL, "data.root": request.getfixturevalue(clips_for(config))}
-    if pretrained:
+    if "weights" in arguments:
         options["model.weights"] = "none"
+    if "weights" in arguments.get("video_args", {}):
+        options["model.video_args.weights"] = "none"
     main(["fit", "--config", str(ROOT / config), *words(**options)])
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 
