@@ -58,6 +58,7 @@ def find_clips(
     merge_excited: bool = False,
     improvised_only: bool = False,
     marked_half: Half = "left",
+    seen: bool = True,
 ) -> Folder:
     """The utterances of the classes.
 
@@ -67,17 +68,18 @@ def find_clips(
         merge_excited: Count excited as happy.
         improvised_only: Leave out dialogues that were read from a script: all sessions say the same sentences there.
         marked_half: The half of the picture in which the person with the markers is (see `IemocapDataModule`).
+        seen: Whether the videos are needed; many a copy of IEMOCAP is sound alone.
 
     Raises:
         UserError: When the folder does not exist, can't be read, is not laid out like IEMOCAP, or holds no such
             utterance.
     """
-    sessions = sessions_in(Path(root).expanduser())
+    sessions = sessions_in(Path(root).expanduser(), seen=seen)
     utterances, others = _utterances(sessions)
     wanted = [said for said in utterances if said.improvised or not improvised_only]
     clips: list[Clip] = []
     incomplete: list[tuple[str, str]] = []
-    there = {path for session in sessions for path in _media(session)}
+    there = {path for session in sessions for path in _media(session, seen=seen)}
     for said in sorted(wanted, key=lambda said: said.name):
         label = class_of(said.code, num_classes, merge_excited=merge_excited)
         if label is None:
@@ -85,7 +87,8 @@ def find_clips(
         session = sessions[0].parent / f"Session{said.session}"
         video = session / VIDEOS / f"{said.dialogue}.avi"
         sound = session / SOUNDS / said.dialogue / f"{said.name}.wav"
-        missing = [kind for kind, path in (("avi", video), ("wav", sound)) if path not in there]
+        needed = (("avi", video), ("wav", sound)) if seen else (("wav", sound),)
+        missing = [kind for kind, path in needed if path not in there]
         if missing:
             incomplete.append((said.name, f"no {' and no '.join(missing)}"))
             continue
@@ -106,8 +109,12 @@ def find_clips(
     return Folder(tuple(clips), counts, tuple(incomplete), tuple(others))
 
 
-def sessions_in(root: Path) -> list[Path]:
+def sessions_in(root: Path, *, seen: bool = True) -> list[Path]:
     """The folders of the sessions that are there.
+
+    Args:
+        root: See `find_clips`.
+        seen: Whether the videos are needed.
 
     Raises:
         UserError: When there is no such folder, no session in it, or one lacks what IEMOCAP has.
@@ -120,7 +127,9 @@ def sessions_in(root: Path) -> list[Path]:
     sessions = [here / f"Session{number}" for number in _numbers(here)]
     for session in sessions:
         missing = [
-            str(part) for part in (EVALUATIONS, VIDEOS, SOUNDS) if not (session / part).is_dir()
+            str(part)
+            for part in (EVALUATIONS, VIDEOS, SOUNDS)
+            if not (session / part).is_dir() and (seen or part != VIDEOS)
         ]
         if missing:
             raise UserError(
@@ -170,9 +179,9 @@ def _utterances(sessions: Sequence[Path]) -> tuple[list[Utterance], list[tuple[P
     return utterances, others
 
 
-def _media(session: Path) -> list[Path]:
+def _media(session: Path, *, seen: bool) -> list[Path]:
     """Videos and sounds, by listing folders: questions about ten thousand files take long on a network's disk."""
-    found = list((session / VIDEOS).glob("[!.]*.avi"))
+    found = list((session / VIDEOS).glob("[!.]*.avi")) if seen else []
     for folder in (session / SOUNDS).iterdir():
         if folder.is_dir() and not folder.name.startswith("."):
             found += folder.iterdir()

@@ -38,7 +38,7 @@ class IemocapDataModule(ClipDataModule):
         improvised_only: Leave out dialogues that were read from a script: all sessions say the same sentences there.
         marked_half: The half of the picture in which the person with the markers is. The release's README does not say;
             "left" is what public code takes whose authors looked at the videos.
-        loading: The arguments of `ClipDataModule`.
+        loading: The arguments of `ClipDataModule`; with `num_frames` 0 no video need be there.
 
     Source: Busso et al. 2008, Language Resources and Evaluation 42(4):335-359. For `marked_half`:
         IoannisKansizoglou/Iemocap-preprocess `extractionmapCreator.py`, find_speaker (of Ses..F the woman is left, of
@@ -124,4 +124,5 @@ class IemocapDataModule(ClipDataModule):
             merge_excited=self.merge_excited,
             improvised_only=self.improvised_only,
             marked_half=self.marked_half,
+            seen=self.recipe.num_frames > 0,
         )

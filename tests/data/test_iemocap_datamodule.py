@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from emorec import checkpoint
@@ -18,7 +19,7 @@ from emorec.data import IemocapDataModule
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.iemocap_split import SPEAKERS
 from emorec.errors import UserError
-from tests.iemocap_set import DIALOGUES, FPS, grey, name_of
+from tests.iemocap_set import DIALOGUES, FPS, grey, name_of, tone
 
 SMALL = (
     *("--model", "LateFusion", "--model.weights", "none", "--data", "IemocapDataModule"),
@@ -64,6 +65,38 @@ def test_an_utterance_shows_its_own_time_and_its_own_half(
             expected = expected_levels(session, dialogue, int(said[1:]), said[0])
             assert abs(shown - expected).max() < 1.5, (clip, shown, expected)
         module.setup("fit")
+
+
+def test_an_utterance_sounds_as_its_own_wav(drawn_iemocap: Path, tmp_path: Path) -> None:
+    rate = 4000
+    module = data(
+        drawn_iemocap, cache=str(tmp_path), sound=True, sound_rate=rate, sound_seconds=1.0
+    )
+    clips = module.sides["val"]
+    (batch, other) = module.val_dataloader()
+    sounds = [*batch["sound"], *other["sound"]]
+    assert len(sounds) == len(clips) == 8
+    for clip, sound in zip(clips, sounds, strict=True):
+        (turn,) = (
+            turn
+            for dialogue, turns in DIALOGUES.items()
+            for turn in turns
+            if name_of(2, dialogue, turn) == clip.take
+        )
+        assert sound.shape == (rate,)
+        loudest = np.abs(np.fft.rfft(sound.numpy())).argmax()  # of one second: in Hz
+        assert abs(int(loudest) - tone(2, turn)) <= 1
+
+
+def test_a_copy_without_videos_can_be_heard(drawn_iemocap: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(drawn_iemocap, tmp_path / "release"))
+    for session in root.iterdir():
+        shutil.rmtree(session / "dialog" / "avi")
+    module = data(root, num_frames=0, sound=True, sound_seconds=0.5, cache=str(tmp_path / "cache"))
+    (batch, _) = module.val_dataloader()
+    assert batch["sound"].shape == (7, 8000)
+    with pytest.raises(UserError, match=r"Session1 is .*lacks dialog/avi/DivX"):
+        data(root)
 
 
 def test_classes_and_weights_are_those_of_the_utterances(drawn_iemocap: Path) -> None:
