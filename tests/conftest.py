@@ -32,6 +32,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def voiced_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder shaped like RAVDESS: a tiny clip with sound of each emotion by each of the 24 actors."""
+    from emorec.data.synthetic.clips import ClipSettings, write_dataset
+
+    root = tmp_path_factory.mktemp("voiced_clips")
+    tiny = ClipSettings(width=32, height=32, num_frames=6)
+    write_dataset(root, actors=range(1, 25), takes=1, settings=tiny, num_workers=0)
+    return root
+
+
+@pytest.fixture(scope="session")
 def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder shaped like RAVDESS: a tiny clip of each emotion by each of the 24 actors.
 

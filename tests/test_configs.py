@@ -30,15 +30,18 @@ SMALL = {
 
 
 OF_DATA = {"HACERDataModule": "hacer_clips"}
-"""Data module -> the fixture with clips for it; all others read those shaped like RAVDESS."""
+"""Data module -> the fixture with clips for it; the others read those shaped like RAVDESS."""
 
 
 def clips_for(config: str) -> str:
     """The name of the fixture with the clips of a config."""
-    data = yaml.safe_load((ROOT / config).read_text())["data"]
+    content = yaml.safe_load((ROOT / config).read_text())
+    data, arguments = content["data"], content["model"]["init_args"]
     if isinstance(data, str):
         data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
-    return OF_DATA.get(data["class_path"].rpartition(".")[2], "drawn_clips")
+    hears = any("Audio" in str(value) or name == "scale" for name, value in arguments.items())
+    usual = "voiced_clips" if hears else "drawn_clips"
+    return OF_DATA.get(data["class_path"].rpartition(".")[2], usual)
 
 
 def words(**options: object) -> list[str]:
@@ -56,10 +59,12 @@ def test_a_config_runs(
     config: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pretrained = "weights" in yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
+    arguments = yaml.safe_load((ROOT / config).read_text())["model"]["init_args"]
     options = {**SMALL, "data.root": request.getfixturevalue(clips_for(config))}
-    if pretrained:
+    if "weights" in arguments:
         options["model.weights"] = "none"
+    if "weights" in arguments.get("video_args", {}):
+        options["model.video_args.weights"] = "none"
     main(["fit", "--config", str(ROOT / config), *words(**options)])
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 

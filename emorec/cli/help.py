@@ -92,6 +92,7 @@ FIT_OPTIONS = (
     ("--data.image_size N", "pixels a side: 224, 112, ..."),
     ("--data.augment KIND", "false, true or per_frame"),
     ("--data.face crop", "cut out the face"),
+    ("--data.sound true", "the sound of the clips too, for a network that hears"),
     ("--data.cache WHERE", "keep decoded frames: auto, none or a folder"),
     ("--data.balance KIND", "none, weights or sampler"),
     ("--data.batch_size N", "clips a step and process"),
