@@ -30,16 +30,18 @@ SMALL = {
 
 
 OF_DATA = {"HACERDataModule": "hacer_clips", "IemocapDataModule": "drawn_iemocap"}
-"""Data module -> the fixture with clips for it; all others read those shaped like RAVDESS."""
+"""Data module -> the fixture with clips for it; the others read those shaped like RAVDESS."""
 
 
 def clips_for(config: str) -> str:
     """The name of the fixture with the clips of a config."""
-    data = yaml.safe_load((ROOT / config).read_text())["data"]
+    content = yaml.safe_load((ROOT / config).read_text())
+    data, arguments = content["data"], content["model"]["init_args"]
     if isinstance(data, str):
         data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
-    drawn = "voiced_clips" if data.get("init_args", {}).get("sound") else "drawn_clips"
-    return OF_DATA.get(data["class_path"].rpartition(".")[2], drawn)
+    hears = any("Audio" in str(value) or name == "scale" for name, value in arguments.items())
+    usual = "voiced_clips" if hears else "drawn_clips"
+    return OF_DATA.get(data["class_path"].rpartition(".")[2], usual)
 
 
 def words(**options: object) -> list[str]:

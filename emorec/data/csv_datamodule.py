@@ -12,7 +12,7 @@ from emorec.data.clip import UNLABELLED, Clip
 from emorec.data.csv_file import find_csv, read_sheet
 from emorec.data.csv_labels import classes_by_word, names_of_classes
 from emorec.data.csv_paths import locate
-from emorec.data.csv_rows import NONE, USUAL, Columns, Row, Rows, read_rows
+from emorec.data.csv_rows import NONE, USUAL, Columns, Rows, read_rows
 from emorec.data.csv_split import (
     Labelled,
     rare_classes,
@@ -115,13 +115,11 @@ class CSVDataModule(ClipDataModule):
         Raises:
             UserError: When it is not there, contradicts itself, or none of its videos is there.
         """
-        clips = self._clips
-        return Found(clips, self._split([_labelled(clip, row) for clip, row in self._with_rows()]))
+        return Found(self._clips, self._split(self._labelled))
 
     def remarks(self) -> list[str]:
         """What people should know of what was made of the file, a line each."""
-        clips = [_labelled(clip, row) for clip, row in self._with_rows()]
-        lines = list(self._rows.remarks)
+        clips, lines = self._labelled, list(self._rows.remarks)
         unlabelled = len(self._clips) - len(clips)
         if unlabelled:
             lines.append(
@@ -188,10 +186,14 @@ class CSVDataModule(ClipDataModule):
             for row in rows
         ]
 
-    def _with_rows(self) -> list[tuple[Clip, Row]]:
+    @property
+    def _labelled(self) -> list[Labelled]:
         """The clips that a split is made of."""
-        pairs = zip(self._clips, self._rows.used, strict=True)
-        return [(clip, row) for clip, row in pairs if clip.label != UNLABELLED]
+        return [
+            Labelled(row.group, clip.label, row.side)
+            for clip, row in zip(self._clips, self._rows.used, strict=True)
+            if isinstance(clip.label, int) and clip.label != UNLABELLED
+        ]
 
     def _split(self, clips: Sequence[Labelled]) -> Split:
         if not clips:
@@ -216,8 +218,3 @@ class CSVDataModule(ClipDataModule):
             val_share=self.val_share,
             seed=seed,
         )
-
-
-def _labelled(clip: Clip, row: Row) -> Labelled:
-    assert isinstance(clip.label, int)
-    return Labelled(row.group, clip.label, row.side)
