@@ -104,11 +104,14 @@ def content_digest(path: Path) -> str:
 def clip_key(digest: str, clip: Clip) -> str:
     """Names a clip by the content of its file and its part of it.
 
+    >>> from dataclasses import replace
     >>> clip = Clip(path=Path("a.mp4"), label=0, actor=1, take="a", span_seconds=(0.5, 2))
     >>> clip_key("e3b0", clip)
     'e3b0@0.5-2'
+    >>> clip_key("e3b0", replace(clip, span_seconds=(1234.561, 1234.564)))
+    'e3b0@1234.561-1234.564'
     """
-    span = "" if clip.span_seconds is None else "@{:g}-{:g}".format(*clip.span_seconds)
+    span = "" if clip.span_seconds is None else "@{:.9g}-{:.9g}".format(*clip.span_seconds)
     return f"{digest}{span}{f'/{clip.half}' if clip.half else ''}"
 
 
