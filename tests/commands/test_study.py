@@ -14,6 +14,8 @@ import pytest
 from emorec.cli import main
 from emorec.commands.study import HELP, OPTIONS, parse, study
 from emorec.errors import UserError
+from emorec.study.definition import read_definition
+from tests.test_configs import clips_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,13 +57,15 @@ def test_a_wrong_word_is_one_line(words: list[str], complaint: str) -> None:
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_all_runs_of_a_shipped_study_could_start(
     path: Path,
-    drawn_clips: Path,
+    request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    config = next(iter(read_definition(path).configs.values())).config
+    clips = request.getfixturevalue(clips_for(str(config)))
     monkeypatch.chdir(tmp_path)
-    study([str(path), "--data.root", str(drawn_clips), "--dry-run"])
+    study([str(path), "--data.root", str(clips), "--dry-run"])
     said = capsys.readouterr().out
     assert f"study {path.stem}" in said
     assert "each as in emorec fit --config" in said

@@ -17,6 +17,7 @@ RUNS = {
     "frozen_heads": 3 * 6,
     "hacer_heads": 7 * 5,
     "hacer_tune": 40,
+    "iemocap": 3 * 5,
     "leave_one_actor_out": 24,
     "seed_frames": 6,
     "seed_frames_all": 5 * 6,
