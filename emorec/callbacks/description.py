@@ -7,11 +7,11 @@ from torch import nn
 
 from emorec.checkpoint import class_path
 from emorec.data.split import SIDES
-from emorec.models.base import ClipClassifier
 from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.network import ClipNetwork
 
 
-def describe_network(network: ClipClassifier) -> str:
+def describe_network(network: ClipNetwork) -> str:
     """One line that tells what is trained and what it costs."""
     return (
         f"network {class_path(type(network))}: {num_parameters(network):,} parameters, "
@@ -19,7 +19,7 @@ def describe_network(network: ClipClassifier) -> str:
     )
 
 
-def network_page(network: ClipClassifier) -> str:
+def network_page(network: ClipNetwork) -> str:
     """The same in Markdown, part by part."""
     parts = {name: part for name, part in network.named_children() if num_parameters(part)}
     rows = [

@@ -16,12 +16,12 @@ from emorec import checkpoint
 from emorec.cli.complaints import Complaint, explain
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.errors import UserError
-from emorec.models import ClipClassifier
+from emorec.models import ClipNetwork
 
 SHIPPED_DATA = (RavdessDataModule,)
 """Imported, so that `--data RavdessDataModule` finds them by their short names."""
 
-FAMILIES = {"model": ClipClassifier, "data": ClipDataModule}
+FAMILIES = {"model": ClipNetwork, "data": ClipDataModule}
 
 FOLLOWERS = {
     "model.num_frames": "data.num_frames",

@@ -12,7 +12,7 @@ import yaml
 from emorec.callbacks.description import spans
 from emorec.errors import UserError
 from emorec.evaluation.predictions_file import PredictedClips, read_predictions
-from emorec.evaluation.report import SPLIT_KEYS
+from emorec.evaluation.run_facts import SPLIT_KEYS
 from emorec.evaluation.same_clips import file_name
 
 METRICS = Path("test", "metrics.json")

@@ -2,7 +2,7 @@
 
 The axes, used in every docstring of the package:
 
-    B clips, T frames, C channels, H x W pixels, D features, K emotions
+    B clips, T frames, C channels, H x W pixels, D features, K emotions, R numbers such as valence and arousal
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class Batch(TypedDict):
 
     Attributes:
         frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory is (B, T, H, W, C), as decoded.
-        label: (B,) int64 classes.
+        label: (B,) int64 classes, or (B, R) float32 numbers.
         index: (B,) int64 positions of the clips in their data set.
         sound: (B, samples) float32, where the data set has it.
         views: N times (B, T, C, H, W) uint8, where a clip is looked at more than once; the first are the frames.

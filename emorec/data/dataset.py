@@ -17,7 +17,7 @@ class Sample(TypedDict):
     """One clip as the network sees it: frames (T, H, W, C) uint8, its label and its position."""
 
     frames: Tensor
-    label: int
+    label: int | Tensor
     index: int
 
 
@@ -46,8 +46,31 @@ class ClipDataset(Dataset[Sample]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         clip = self.clips[index]
         frames = self.transform(self.source(clip), draw_seed(self.seed, epoch, index))
-        # the memory is this sample's own; the label is a class here
-        return Sample(frames=torch.from_numpy(frames), label=int(clip.label), index=index)  # type: ignore[arg-type]
+        # the memory is this sample's own
+        return Sample(frames=torch.from_numpy(frames), label=label_of(clip), index=index)
+
+
+def label_of(clip: Clip) -> int | Tensor:
+    """A class as it is, numbers as (R,) float32.
+
+    >>> from pathlib import Path
+    >>> label_of(Clip(path=Path("a.jpg"), label=(0.5, -1.0), actor="a", take="a"))
+    tensor([ 0.5000, -1.0000])
+    """
+    if isinstance(clip.label, int):
+        return clip.label
+    return torch.tensor(clip.label, dtype=torch.float32)
+
+
+def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:
+    """A class's name, or numbers as people read them.
+
+    >>> label_name(1, ("calm", "sad")), label_name((0.126, -1.0), ())
+    ('sad', '(0.13, -1.00)')
+    """
+    if isinstance(label, int):
+        return class_names[label]
+    return f"({', '.join(f'{value:.2f}' for value in label)})"
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:

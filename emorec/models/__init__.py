@@ -1,4 +1,4 @@
-"""One network a file; `base.py` has what they share."""
+"""One network a file; `network.py` has what all share, `base.py` what classifiers do and `regressor.py` the others."""
 
 from emorec.models.base import ClipClassifier
 from emorec.models.cnn3d import CNN3D
@@ -7,11 +7,15 @@ from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
 from emorec.models.frame_classifier import FrameClassifier
 from emorec.models.late_fusion import LateFusion
+from emorec.models.network import ClipNetwork
+from emorec.models.regressor import ClipRegressor
 
 __all__ = [
     "CNN3D",
     "CNNLSTM",
     "ClipClassifier",
+    "ClipNetwork",
+    "ClipRegressor",
     "EarlyFusionCNN",
     "EarlyFusionResNet",
     "FrameClassifier",
