@@ -14,11 +14,11 @@ from typing_extensions import override
 
 from emorec import checkpoint
 from emorec.cli.complaints import Complaint, explain
-from emorec.data import ClipDataModule, RavdessDataModule
+from emorec.data import AffWild2DataModule, ClipDataModule, RavdessDataModule
 from emorec.errors import UserError
 from emorec.models import ClipNetwork
 
-SHIPPED_DATA = (RavdessDataModule,)
+SHIPPED_DATA = (AffWild2DataModule, RavdessDataModule)
 """Imported, so that `--data RavdessDataModule` finds them by their short names."""
 
 FAMILIES = {"model": ClipNetwork, "data": ClipDataModule}

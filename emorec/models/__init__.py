@@ -5,6 +5,8 @@ from emorec.models.cnn3d import CNN3D
 from emorec.models.cnn_lstm import CNNLSTM
 from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
+from emorec.models.face_classifier import FaceClassifier
+from emorec.models.face_regressor import FaceRegressor
 from emorec.models.frame_classifier import FrameClassifier
 from emorec.models.late_fusion import LateFusion
 from emorec.models.network import ClipNetwork
@@ -18,6 +20,8 @@ __all__ = [
     "ClipRegressor",
     "EarlyFusionCNN",
     "EarlyFusionResNet",
+    "FaceClassifier",
+    "FaceRegressor",
     "FrameClassifier",
     "LateFusion",
 ]
