@@ -15,6 +15,7 @@ from emorec.callbacks.run_record import best_score, last_step
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset, label_name
 from emorec.evaluation.figures import contact_sheet, figure_to_image
+from emorec.evaluation.plane import counts_figure, plane_figure
 from emorec.models.network import ClipNetwork
 
 ON_A_SHEET = 8
@@ -49,6 +50,7 @@ class Pictures(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.current_epoch == 0 and _draws(trainer):
             _draw(trainer, "train/clips_as_the_network_sees_them", training_sheet(trainer))
+            _draw(trainer, "train/balance", balance_figure(ClipDataModule.of(trainer)))
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -87,6 +89,18 @@ def training_sheet(trainer: Trainer) -> Figure | None:
         for at in positions
     ]
     return _sheet(data.dataset(clips, augment=data.augment), positions, captions)
+
+
+def balance_figure(data: ClipDataModule) -> Figure | None:
+    """The labels of the training clips that there were and that were kept; `None` where all were."""
+    both: tuple[Any, Any] | None = getattr(data, "before_and_after", None)
+    if both is None:
+        return None
+    parts = dict(zip(("before", "after"), both, strict=True))
+    title = "training clips before and after some were left out"
+    if data.class_names:
+        return counts_figure(parts, data.class_names, title)
+    return plane_figure(parts, data.target_names, title)
 
 
 def kind_of(label: int | tuple[float, ...]) -> int:

@@ -182,6 +182,15 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             self.everything = found.clips
         self.source = WindowPictures(videos, self.window, self.recipe.side, self.recipe.resize)
 
+    def frames_of(self, video: Video) -> FrameClips:
+        """All frames of a video that have a picture, whatever their windows."""
+        rows = np.stack([np.zeros_like(video.frames), video.frames], axis=1)
+        return FrameClips([video], rows, self._unknown)
+
+    @property
+    def _unknown(self) -> int | tuple[float, ...]:
+        return -1 if self.task == "expr" else (float("nan"),) * len(DIMENSIONS)
+
     def _clips(self, videos: Sequence[Video], *, labelled: bool, every: int = 1) -> FrameClips:
         """Frames of videos that have a window."""
         rows = [np.zeros((0, 2), dtype=np.int32)]
@@ -189,8 +198,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             frames = video.labelled if labelled else video.frames
             frames = frames[self.window.exists(video.frames, frames)][::every]
             rows.append(np.stack([np.full_like(frames, place), frames], axis=1))
-        unknown = -1 if self.task == "expr" else (float("nan"),) * len(DIMENSIONS)
-        return FrameClips(videos, np.concatenate(rows), unknown)
+        return FrameClips(videos, np.concatenate(rows), self._unknown)
 
     @override
     def split_record(self) -> dict[str, Any]:

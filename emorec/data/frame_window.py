@@ -148,7 +148,7 @@ class WindowFeatures:
         """
         if video.name not in self._open:
             path = features_file(self.folder, video)
-            again = "compute them with emorec features --ckpt FILE"
+            again = "compute them with emorec features CKPT"
             try:
                 features = np.load(path, mmap_mode="r")
             except (OSError, ValueError):

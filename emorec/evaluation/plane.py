@@ -22,7 +22,7 @@ def plane_figure(points: Mapping[str, ArrayLike], names: Sequence[str], title: s
         names: R names.
         title: What is above all.
     """
-    figure = Figure(figsize=(4.2 * len(points) + 0.8, 4.9), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(4.2 * len(points) + 0.8, 4.4), dpi=DPI, layout="constrained")
     figure.suptitle(title, size=11, parse_math=False)
     panels = figure.subplots(1, len(points), squeeze=False)[0]
     each = {what: np.clip(np.asarray(numbers), -1, 1) for what, numbers in points.items()}
@@ -42,7 +42,7 @@ def plane_figure(points: Mapping[str, ArrayLike], names: Sequence[str], title: s
         axes.axvline(0, color="#b5bcc4", linewidth=0.8, zorder=0)
         axes.set(title=f"{what} ({len(numbers):,})", xlabel=names[0], ylabel=names[1])
         axes.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
-    figure.colorbar(image, ax=list(panels), label="clips", shrink=0.8)
+    figure.colorbar(image, ax=list(panels), label="clips", shrink=0.9, format="{x:,.0f}")
     return figure
 
 

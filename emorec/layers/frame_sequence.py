@@ -96,7 +96,7 @@ class FrameSequence(nn.Module):
         if self.backbone is None:
             raise UserError(
                 "model.backbone none takes features and the data has pictures: compute features with "
-                "emorec features --ckpt FILE and name their folder with --data.features, or choose a backbone"
+                "emorec features CKPT and name their folder with --data.features, or choose a backbone"
             )
         features: Tensor = self.backbone(frames.flatten(0, 1))  # (B*T, D)
         return features.view(*frames.shape[:2], -1)  # (B, T, D)
@@ -108,6 +108,8 @@ class FrameSequence(nn.Module):
         Raises:
             UserError: When the network takes the one and gets the other, or features of another size.
         """
+        if not self.recurrent.layers:
+            clips = clips[:, -1:]  # nobody looks at the others
         if clips.ndim == 5:
             clips = self.frame_features(clips)  # (B, T, D)
         elif self.backbone is not None:

@@ -130,7 +130,7 @@ def test_features_of_frames_are_those_that_frames_lead_to() -> None:
 @pytest.mark.parametrize(
     ("backbone", "clips", "words"),
     [
-        ("none", torch.zeros(1, 2, 3, 96, 96), "emorec features --ckpt"),
+        ("none", torch.zeros(1, 2, 3, 96, 96), "emorec features CKPT"),
         ("face_cnn", torch.zeros(1, 2, 300), "--model.backbone none"),
         ("none", torch.zeros(1, 2, 512), "--model.num_features 512"),
     ],
