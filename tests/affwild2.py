@@ -59,6 +59,15 @@ def write_affwild2(root: Path, *, long_names: bool = False, size: int = 112) -> 
     return root
 
 
+def write_features(root: Path, folder: Path, num_features: int) -> None:
+    """As `emorec features` does it: (pictures, D) of each video, here the number of the frame D times."""
+    folder.mkdir()
+    for video in (root / "cropped_aligned").iterdir():
+        frames = sorted(int(picture.stem) for picture in video.glob("*.jpg"))
+        numbers = np.repeat(np.array(frames, dtype=np.float32)[:, None], num_features, axis=1)
+        np.save(folder / f"{video.name}.npy", numbers)
+
+
 def _write(path: Path, header: str, rows: list) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [",".join(map(str, row)) if isinstance(row, tuple) else str(row) for row in rows]
