@@ -19,7 +19,7 @@ FUNCTIONS = {
         "emorec.commands.cache:cache",
     ),
     "features": (
-        "Compute the features of every frame of Aff-Wild2, for a network over time.",
+        "Compute the features of Aff-Wild2's frames, once for all runs.",
         "emorec.commands.features:features",
     ),
     "doctor": (

@@ -43,7 +43,7 @@ def features(
         root: Where Aff-Wild2 lies now, when it is not where the network was trained.
         batch_size: Frames at a time.
         num_workers: Processes that read pictures.
-        device: `cuda`, `cpu`, ...; a GPU where there is one when not given.
+        device: Such as `cuda` or `cpu`; a GPU where there is one when not given.
 
     Raises:
         UserError: When the checkpoint is of another network or data set, or the folder holds another one's features.

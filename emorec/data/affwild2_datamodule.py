@@ -171,8 +171,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         for side in SIDES_OF_STAGE[stage]:
             if not len(sides[side]):
                 raise UserError(
-                    f"split {self.split.name}: no frame left for {side}, of {len(videos)} videos: give fewer "
-                    "conditions, such as --data.gaps hold, or more videos"
+                    f"split {self.split.name}: no frame left for {side}, of {len(videos)} videos; what leaves out "
+                    "frames is --data.gaps drop and --data.balance"
                 )
         self.sides = {**sides}
         self._record = record(self.split, sides)
