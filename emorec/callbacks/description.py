@@ -10,6 +10,9 @@ from emorec.data.split import SIDES
 from emorec.models.cost import gflops_per_clip, num_parameters
 from emorec.models.network import ClipNetwork
 
+MOST_NAMED = 24
+"""People whom a line names; where there are more it names the first ones. Checkpoints hold them all."""
+
 
 def describe_network(network: ClipNetwork) -> str:
     """One line that tells what is trained and what it costs."""
@@ -85,6 +88,8 @@ def spans(actors: Sequence[int | str]) -> str:
     '1-3, 5, 21-22'
     >>> spans(["Ann", "Bo"])
     'Ann, Bo'
+    >>> spans([f"video{number}" for number in range(30)])
+    'video0, video1, video2, ... (30 in all)'
     """
     runs: list[list[int | str]] = []
     for actor in actors:
@@ -93,4 +98,6 @@ def spans(actors: Sequence[int | str]) -> str:
             runs[-1].append(actor)
         else:
             runs.append([actor])
+    if len(runs) > MOST_NAMED:
+        return f"{', '.join(str(run[0]) for run in runs[:3])}, ... ({len(actors)} in all)"
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

@@ -143,6 +143,10 @@ def read_run(folder: Path) -> Run:
 
 def _read_metrics(path: Path) -> Mapping[str, Any]:
     metrics = _json(path, "test the run again")
+    if "targets" in metrics:
+        raise UserError(
+            f"{path} is of a network that predicts {', '.join(metrics['targets'])}: emorec compare knows classes alone"
+        )
     lacking = [key for key in _NEEDED if metrics.get(key) is None]
     split = metrics.get("split")
     if not lacking and (not isinstance(split, dict) or not set(SPLIT_KEYS) <= set(split)):
