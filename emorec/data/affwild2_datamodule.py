@@ -99,6 +99,10 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             raise UserError(
                 "data.resident and data.face are of no use to Aff-Wild2: leave them out"
             )
+        if features is not None and (self.augment or self.augment_on == "device"):
+            raise UserError(
+                "data.augment and data.augment_on are about pictures: leave them out with data.features"
+            )
         self.root = root
         self.task: Task = task
         self.split_name: OfficialSplit = split
@@ -221,6 +225,10 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
     ) -> DataLoader[Any]:
         if self.features is None:
             return super()._loader(clips, sampler, augment=augment)
+        if self.num_views > 1:
+            raise UserError(
+                f"--views {self.num_views} looks at pictures, and the network takes features: leave it out"
+            )
         return make_loader(
             self.dataset(clips),
             batch_size=self.batch_size,

@@ -108,6 +108,13 @@ def test_features_come_in_place_of_pictures(root: Path) -> None:
     assert batch["features"][:, -1, 0].tolist() == last
 
 
+def test_features_have_one_view(root: Path) -> None:
+    data = data_of(root, features=str(root.parent / "features"))
+    data.num_views = 2
+    with pytest.raises(UserError, match="--views 2 looks at pictures"):
+        data.val_dataloader()
+
+
 def test_all_is_predicted_and_unknown_truth_says_so(root: Path) -> None:
     data = data_of(root, "predict")
     assert len(data.everything) == 9 * NUM_FRAMES - 4
@@ -154,6 +161,7 @@ def test_a_submission_of_expressions_is_the_challenge_s(root: Path, tmp_path: Pa
         ({"val_share": 1.0}, "data.val_share is 1.0"),
         ({"every": 0}, "data.every is 0"),
         ({"smooth_frames": 4}, "it has to be odd"),
+        ({"features": "x", "augment": True}, "leave them out with data.features"),
         ({"face": "crop"}, "of no use to Aff-Wild2"),
     ],
 )
