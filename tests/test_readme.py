@@ -20,7 +20,13 @@ SMALL_FIT = (
     *("--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2"),
 )
-NETWORKS = [name for name in models.__all__ if not name.endswith("Classifier")]
+SHARED = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
+"""What networks are made from."""
+
+FACES = {"FaceClassifier", "FaceRegressor"}
+"""They have other pictures than the rest."""
+
+NETWORKS = [name for name in models.__all__ if name not in SHARED | FACES]
 
 
 def blocks(language: str) -> list[str]:
@@ -44,6 +50,13 @@ def test_the_table_of_networks_tells_their_size_and_cost(name: str) -> None:
     cells = [cell.strip() for cell in row.split("|")]
     assert cells[4] == f"{num_parameters(network):,}"
     assert cells[5] == f"{gflops_per_clip(network):.1f}"
+
+
+@pytest.mark.parametrize("name", sorted(FACES))
+def test_the_networks_of_faces_have_the_size_that_is_told(name: str) -> None:
+    network = getattr(models, name)(num_frames=1, image_size=96)
+    told = f"`{name}` has {num_parameters(network):,} parameters and {gflops_per_clip(network):.1f} GFLOPs"
+    assert told in " ".join(TEXT.split())
 
 
 def test_the_example_network_is_a_network(tmp_path: Path) -> None:

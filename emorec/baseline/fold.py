@@ -48,7 +48,7 @@ def learnable(data: ClipDataModule, store: FeatureStore) -> Learnable:
     return Learnable(train, val)
 
 
-def testable(data: ClipDataModule, store: FeatureStore) -> tuple[Described, list[Clip]]:
+def testable(data: ClipDataModule, store: FeatureStore) -> tuple[Described, Sequence[Clip]]:
     """The features of the test clips, and the clips themselves."""
     data.setup("test")
     clips = data.sides["test"]

@@ -16,7 +16,8 @@ from emorec.data.clip import Clip
 from emorec.errors import UserError
 from emorec.evaluation.metrics import ClassificationSummary
 from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.report import RunFacts, write_report
+from emorec.evaluation.report import write_report
+from emorec.evaluation.run_facts import RunFacts
 from emorec.files import whole_file
 
 RECORD = "baseline.json"

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 import emorec
 from emorec.data import ClipDataModule
 from emorec.data.source import DecodedSquares
-from emorec.models import ClipClassifier
+from emorec.models import ClipNetwork
 
 
 def machine() -> dict[str, Any]:
@@ -44,7 +44,7 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def setting(trainer: Trainer, model: ClipClassifier, data: ClipDataModule) -> dict[str, Any]:
+def setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule) -> dict[str, Any]:
     """What decides how fast a training is.
 
     Args:

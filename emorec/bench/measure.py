@@ -15,7 +15,7 @@ from emorec.bench.rounds import Rounds
 from emorec.bench.stages import Stage, loading_stages
 from emorec.data import ClipDataModule
 from emorec.data.clip import Clip
-from emorec.models import ClipClassifier
+from emorec.models import ClipNetwork
 
 ORDER = (
     "decode",
@@ -31,7 +31,7 @@ ORDER = (
 
 def measure(
     trainer: Trainer,
-    model: ClipClassifier,
+    model: ClipNetwork,
     data: ClipDataModule,
     *,
     seconds: float,

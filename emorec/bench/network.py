@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from emorec.bench.speed import clips_per_second
 from emorec.data import ClipDataModule
-from emorec.models import ClipClassifier
+from emorec.models import ClipNetwork
 
 
 class NetworkAlone:
@@ -40,17 +39,12 @@ class NetworkAlone:
     def step(self) -> int:
         """Trains on the batch and returns how many clips were in it."""
         strategy, (optimizer,) = self.trainer.strategy, self.trainer.optimizers
-        model = ClipClassifier.of(self.trainer.lightning_module)
+        model = ClipNetwork.of(self.trainer.lightning_module)
 
         def forward_and_backward() -> Tensor:
             optimizer.zero_grad()
             with strategy.precision_plugin.train_step_context():
-                loss = cross_entropy(
-                    model(self.frames),
-                    self.label,
-                    weight=model.class_weights,
-                    label_smoothing=model.label_smoothing,
-                )
+                loss = model.loss_of(model(self.frames), self.label)
             strategy.backward(loss, optimizer)
             return loss
 

@@ -7,6 +7,11 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from typing_extensions import override
 
+from emorec.models.network import ClipNetwork
+
+OF_THE_NETWORK = "auto"
+"""Monitor what the network itself would be chosen by: `val/uar` of a classifier, `val/ccc` of a regressor."""
+
 
 class BestAndLast(ModelCheckpoint):
     """Lightning's `ModelCheckpoint`, with a `last.ckpt` of every epoch and in a run folder that may be moved.
@@ -14,6 +19,13 @@ class BestAndLast(ModelCheckpoint):
     Lightning 2.6 writes `last.ckpt` only when the epoch is also among the best, so a run would go on from its best
     epoch; and it forgets which epoch was best when the folder's name has changed, if only from relative to absolute.
     """
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # before a checkpoint's state is read: it lies under the name of what is monitored
+        if self.monitor == OF_THE_NETWORK:
+            self.monitor = ClipNetwork.of(pl_module).monitor
+        super().setup(trainer, pl_module, stage)
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

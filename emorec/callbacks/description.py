@@ -7,11 +7,14 @@ from torch import nn
 
 from emorec.checkpoint import class_path
 from emorec.data.split import SIDES
-from emorec.models.base import ClipClassifier
 from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.network import ClipNetwork
+
+MOST_NAMED = 24
+"""People whom a line names; where there are more it names the first ones. Checkpoints hold them all."""
 
 
-def describe_network(network: ClipClassifier) -> str:
+def describe_network(network: ClipNetwork) -> str:
     """One line that tells what is trained and what it costs."""
     return (
         f"network {class_path(type(network))}: {num_parameters(network):,} parameters, "
@@ -19,7 +22,7 @@ def describe_network(network: ClipClassifier) -> str:
     )
 
 
-def network_page(network: ClipClassifier) -> str:
+def network_page(network: ClipNetwork) -> str:
     """The same in Markdown, part by part."""
     parts = {name: part for name, part in network.named_children() if num_parameters(part)}
     rows = [

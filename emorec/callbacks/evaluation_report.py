@@ -1,26 +1,27 @@
 """What validate, test and predict leave behind: a table, and files in the run's folder."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
+from torch import Tensor
 from typing_extensions import override
 
 from emorec.callbacks.description import spans
 from emorec.checkpoint import Checkpoint, class_path, keep_temperature
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.own_format import OwnFormat
 from emorec.data.views import refuse_other_numbers
 from emorec.errors import UserError
-from emorec.evaluation.calibration import Calibration, calibrated, fit_temperature
-from emorec.evaluation.metrics import summarize
-from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import write_predictions
-from emorec.evaluation.report import RunFacts, metrics_table, write_report
-from emorec.models.base import ClipClassifier
+from emorec.evaluation.calibration import fit_temperature
+from emorec.evaluation.classification_results import ClassificationResults
+from emorec.evaluation.results import Results
+from emorec.evaluation.run_facts import RunFacts
 from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.network import ClipNetwork
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class EvaluationReport(Callback):
         self._without = without
         self._command = command
         self._num_views = num_views
+        self._calibrates = calibrate
+        if calibrate and not said.class_names:
+            raise UserError(
+                f"--calibrate is about probabilities of classes, and {said.path} predicts numbers: leave it out"
+            )
         self._temperature = said.temperatures.get(num_views) if calibrate else None
         self._fits = calibrate and self._temperature is None
         if self._fits and command != "validate":
@@ -89,24 +95,21 @@ class EvaluationReport(Callback):
         if trainer.is_global_zero:
             data = ClipDataModule.of(trainer)
             path = self.folder / "predictions.csv"
-            predictions, temperature = ClipClassifier.of(pl_module).collected, self._temperature
-            write_predictions(
-                path,
-                predictions,
-                **_names(data.everything, predictions),
-                class_names=data.class_names,
-                calibrated=calibrated(predictions, temperature) if temperature else None,
-            )
-            print(f"{len(predictions)} clips: {path}")
+            results = ClipNetwork.of(pl_module).results(data.class_names or data.target_names)
+            self._calibrate(results)
+            results.write_predictions(path, **_names(data.everything, results.predictions.index))
+            print(f"{len(results.predictions)} clips: {path}")
+            if isinstance(data, OwnFormat):
+                index = results.predictions.index.numpy()
+                print(data.write_own_format(self.folder, index, results.values()))
 
-    def _report(self, trainer: Trainer, module: LightningModule, clips: list[Clip]) -> None:
+    def _report(self, trainer: Trainer, module: LightningModule, clips: Sequence[Clip]) -> None:
         if not trainer.is_global_zero:
             return
         data = ClipDataModule.of(trainer)
-        network = ClipClassifier.of(module)
-        predictions = network.collected
-        calibration = self._calibration(predictions)
-        summary = summarize(predictions)
+        network = ClipNetwork.of(module)
+        results = network.results(data.class_names or data.target_names)
+        self._calibrate(results)
         facts = RunFacts(
             split=data.split_record(),
             model=class_path(type(network)),
@@ -120,15 +123,7 @@ class EvaluationReport(Callback):
             trained_on=self.said.trained_on,
             num_views=self._num_views,
         )
-        write_report(
-            self.folder,
-            summary,
-            facts,
-            predictions,
-            **_names(clips, predictions),
-            class_names=data.class_names,
-            calibration=calibration,
-        )
+        results.write(self.folder, facts, **_names(clips, results.predictions.index))
         whom = "unseen actors" if self._command == "test" else "its validation actors"
         if data.split.shares_people:
             whom = "actors it was trained with,"
@@ -136,24 +131,19 @@ class EvaluationReport(Callback):
         alone = f" without {self._without}" if self._without else ""
         title = f"{type(network).__name__}{alone} on {whom} {actors}"
         console = Console()
-        console.print(
-            metrics_table(
-                summary,
-                data.class_names,
-                title,
-                calibration=calibration,
-                num_views=self._num_views,
-            )
-        )
+        console.print(results.table(title, num_views=self._num_views))
         console.print(f"written to {self.folder}", soft_wrap=True, highlight=False)
 
-    def _calibration(self, predictions: Predictions) -> Calibration | None:
-        temperature = self._temperature
+    def _calibrate(self, results: Results) -> None:
+        """Lets the results tell calibrated probabilities, where that was asked for."""
+        if not self._calibrates:
+            return
+        assert isinstance(results, ClassificationResults)
         if self._fits:
-            temperature = fit_temperature(predictions)
-            keep_temperature(self.said.path, self._num_views, temperature)
+            self._temperature = fit_temperature(results.predictions)
+            keep_temperature(self.said.path, self._num_views, self._temperature)
             print(f"fitted a temperature to these clips, which {self.said.path} now keeps")
-        return Calibration.of(predictions, temperature) if temperature else None
+        results.temperature = self._temperature
 
 
 def refuse_known_actors(said: Checkpoint, data: ClipDataModule, stage: str) -> None:
@@ -225,8 +215,8 @@ def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None
         )
 
 
-def _names(clips: list[Clip], predictions: Predictions) -> dict[str, list[str]]:
-    predicted = [clips[int(index)] for index in predictions.index]
+def _names(clips: Sequence[Clip], index: Tensor) -> dict[str, list[str]]:
+    predicted = [clips[position] for position in index.tolist()]
     return {
         "paths": [clip.address for clip in predicted],
         "actors": [str(clip.actor) for clip in predicted],

@@ -1,5 +1,6 @@
 """What people would rather look at, drawn into TensorBoard."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,124 +8,139 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from torch import Tensor
 from typing_extensions import override
 
-from emorec.callbacks.run_record import last_step
+from emorec.callbacks.run_record import best_score, last_step
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.dataset import ClipDataset
-from emorec.evaluation.figures import (
-    confusion_figure,
-    contact_sheet,
-    figure_to_image,
-    sound_sheet,
-)
-from emorec.evaluation.metrics import summarize
-from emorec.evaluation.predictions import Predictions, most_confident_errors
+from emorec.data.dataset import ClipDataset, label_name
+from emorec.evaluation.figures import contact_sheet, figure_to_image, sound_sheet
+from emorec.evaluation.plane import counts_figure, plane_figure
 from emorec.layers.spectrogram import Spectrogram
-from emorec.models.base import ClipClassifier
+from emorec.models.network import ClipNetwork
 
 ON_A_SHEET = 8
 """Clips a contact sheet shows at most."""
 
+MOST_LOOKED_AT = 5000
+"""Training clips, evenly spread, that those are chosen from."""
+
 
 class Pictures(Callback):
-    """Confusion matrix, clips as the network sees them, and misclassified clips.
+    """Truth against prediction, clips as the network sees them, and the clips that were missed most.
 
-    The validation confusion matrix comes every epoch, the training clips once, and at the end the validation clips of
-    the best epoch that were misclassified with most confidence.
+    The validation's confusion matrix (or plane of numbers) comes every epoch, the training clips once, and at the end
+    the validation clips of the best epoch that were misclassified with most confidence, or whose numbers were furthest
+    from the truth.
     """
 
     def __init__(self) -> None:
-        self._best_uar = -1.0
-        self._best: Predictions | None = None
+        self._best_score = -math.inf
+        self._best: tuple[Tensor, Tensor, Tensor] | None = None
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        best = (
-            None if self._best is None else (self._best.index, self._best.target, self._best.logits)
-        )
-        return {"best_uar": self._best_uar, "best": best}
+        return {"best_score": self._best_score, "best": self._best}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best_uar = state_dict["best_uar"]
-        self._best = None if state_dict["best"] is None else Predictions(*state_dict["best"])
+        self._best_score = best_score(state_dict)
+        self._best = state_dict["best"]
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.current_epoch > 0 or not _draws(trainer):
             return
-        data = ClipDataModule.of(trainer)
-        if data.recipe.num_frames:
-            _draw(trainer, "train/clips_as_the_network_sees_them", training_sheet(data))
-        network = ClipClassifier.of(pl_module)
-        if any(isinstance(layer, Spectrogram) for layer in network.modules()):
-            figure = training_sounds(data, network)
-            _draw(trainer, "train/clips_as_the_network_hears_them", figure)
+        data, network = ClipDataModule.of(trainer), ClipNetwork.of(pl_module)
+        _draw(trainer, "train/clips_as_the_network_sees_them", training_sheet(data))
+        _draw(trainer, "train/clips_as_the_network_hears_them", training_sounds(data, network))
+        _draw(trainer, "train/balance", balance_figure(data))
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        predictions = ClipClassifier.of(pl_module).collected
-        summary = summarize(predictions)
-        if summary.uar > self._best_uar:
-            self._best_uar, self._best = summary.uar, predictions
+        network = ClipNetwork.of(pl_module)
+        data = ClipDataModule.of(trainer)
+        results = network.results(data.class_names or data.target_names)
+        if results.summary.score > self._best_score:
+            self._best_score, self._best = results.summary.score, results.predictions.parts
         if _draws(trainer):
-            title = f"validation, epoch {trainer.current_epoch + 1}, UAR {summary.uar:.1%}"
-            names = ClipDataModule.of(trainer).class_names
-            figure = confusion_figure(summary.confusion_matrix, names, title)
-            _draw(trainer, "val/confusion_matrix", figure)
+            title = f"validation, epoch {trainer.current_epoch + 1}, {results.headline}"
+            _draw(trainer, network.picture_tag, results.picture(title))
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._best is None or not _draws(trainer):
             return
-        data = ClipDataModule.of(trainer)
-        rows = most_confident_errors(self._best, ON_A_SHEET)
-        if rows and data.recipe.num_frames:
-            _draw(trainer, "val/misclassified", misclassified_sheet(data, self._best, rows))
+        network, data = ClipNetwork.of(pl_module), ClipDataModule.of(trainer)
+        results = network.results(
+            data.class_names or data.target_names, network.predictions_of(*self._best)
+        )
+        if worst := results.worst(ON_A_SHEET):
+            _draw(trainer, "val/misclassified", worst_sheet(data, worst))
 
 
-def training_sheet(data: ClipDataModule) -> Figure:
-    """A training clip of each class, augmented as in the first epoch."""
+def training_sheet(data: ClipDataModule) -> Figure | None:
+    """A training clip of each class (of numbers: of each quadrant), augmented as in the first epoch."""
     positions, captions = _chosen(data)
     return _sheet(data.dataset(data.sides["train"], augment=data.augment), positions, captions)
 
 
-def training_sounds(data: ClipDataModule, network: ClipClassifier) -> Figure:
-    """The spectrogram of a training clip of each class, its sound varied as in the first epoch."""
+def training_sounds(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
+    """The spectrograms of these clips, their sound varied as in the first epoch; `None` where nobody hears."""
+    layers = [layer for layer in network.modules() if isinstance(layer, Spectrogram)]
+    if not layers or data.hearing is None:
+        return None
     positions, captions = _chosen(data)
     dataset = data.dataset(data.sides["train"], vary_sound=data.sound_augment)
     sound = torch.stack([dataset[position]["sound"] for position in positions])  # (N, samples)
-    spectrogram = next(layer for layer in network.modules() if isinstance(layer, Spectrogram))
     with torch.no_grad():
-        pictures = spectrogram(sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
+        pictures = layers[0](sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
     return sound_sheet(pictures.numpy(), captions)
 
 
 def _chosen(data: ClipDataModule) -> tuple[list[int], list[str]]:
-    """Positions of training clips of different classes, and what stands below each."""
+    """Positions of training clips of different labels, and what stands beside each."""
     clips = data.sides["train"]
-    labels = [int(clip.label) for clip in clips]  # type: ignore[arg-type]
-    positions = one_of_each(labels, ON_A_SHEET)
-    return positions, [f"{data.class_names[labels[at]]}: {_called(clips[at])}" for at in positions]
+    looked_at = range(0, len(clips), max(1, len(clips) // MOST_LOOKED_AT))
+    kinds = [kind_of(clips[at].label) for at in looked_at]
+    positions = [looked_at[at] for at in one_of_each(kinds, ON_A_SHEET)]
+    return positions, [
+        f"{label_name(clips[at].label, data.class_names)}: {_called(clips[at])}" for at in positions
+    ]
 
 
-def misclassified_sheet(
-    data: ClipDataModule, predictions: Predictions, rows: Sequence[int]
-) -> Figure:
-    """The validation clips of some rows of their predictions, with what they are and what they were taken for."""
-    positions = [int(predictions.index[row]) for row in rows]
-    captions = []
-    for row, position in zip(rows, positions, strict=True):
-        true = data.class_names[int(predictions.target[row])]
-        said = data.class_names[int(predictions.predicted[row])]
-        share = f"{float(predictions.confidence[row]):.0%}"
-        name = _called(data.sides["val"][position])
-        captions.append(f"{true}, taken for {said} ({share}): {name}")
-    return _sheet(data.dataset(data.sides["val"]), positions, captions)
+def balance_figure(data: ClipDataModule) -> Figure | None:
+    """The labels of the training clips that there were and that were kept; `None` where all were."""
+    both: tuple[Any, Any] | None = getattr(data, "before_and_after", None)
+    if both is None:
+        return None
+    parts = dict(zip(("before", "after"), both, strict=True))
+    title = "training clips before and after some were left out"
+    if data.class_names:
+        return counts_figure(parts, data.class_names, title)
+    return plane_figure(parts, data.target_names, title)
+
+
+def kind_of(label: int | tuple[float, ...]) -> int:
+    """A class, or the quadrant that numbers lie in.
+
+    >>> kind_of(5), kind_of((-0.1, 0.3)), kind_of((0.2, 0.3))
+    (5, 2, 3)
+    """
+    if isinstance(label, int):
+        return label
+    return sum(1 << place for place, value in enumerate(label) if value > 0)
+
+
+def worst_sheet(data: ClipDataModule, worst: Sequence[tuple[int, str]]) -> Figure | None:
+    """Validation clips by position, each with what there is to say of it."""
+    clips = data.sides["val"]
+    positions = [position for position, _ in worst]
+    captions = [f"{caption}: {_called(clips[at])}" for at, caption in worst]
+    return _sheet(data.dataset(clips), positions, captions)
 
 
 def one_of_each(labels: Sequence[int], limit: int) -> list[int]:
@@ -152,8 +168,14 @@ def one_of_each(labels: Sequence[int], limit: int) -> list[int]:
     return sorted(chosen, key=lambda at: (labels[at], at))
 
 
-def _sheet(dataset: ClipDataset, positions: Sequence[int], captions: Sequence[str]) -> Figure:
-    frames = torch.stack([dataset[position]["frames"] for position in positions])  # (N, T, H, W, C)
+def _sheet(
+    dataset: ClipDataset, positions: Sequence[int], captions: Sequence[str]
+) -> Figure | None:
+    """The clips below each other; `None` where there are features in place of frames, or no pictures at all."""
+    samples = [dataset[position] for position in positions]
+    if not all(len(sample.get("frames", ())) for sample in samples):
+        return None
+    frames = torch.stack([sample["frames"] for sample in samples])  # (N, T, H, W, C)
     return contact_sheet(frames.numpy(), captions)
 
 
@@ -165,7 +187,9 @@ def _draws(trainer: Trainer) -> bool:
     return isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero
 
 
-def _draw(trainer: Trainer, tag: str, figure: Figure) -> None:
+def _draw(trainer: Trainer, tag: str, figure: Figure | None) -> None:
+    if figure is None:
+        return
     assert isinstance(trainer.logger, TensorBoardLogger)
     image = figure_to_image(figure)  # (H, W, C)
     trainer.logger.experiment.add_image(tag, image, last_step(trainer), dataformats="HWC")

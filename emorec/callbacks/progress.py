@@ -16,12 +16,14 @@ from typing_extensions import override
 DURING_AN_EPOCH = {
     "loss": "train/loss_step",
     "UAR": "val/uar",
+    "CCC": "val/ccc",
     "clips/s": "train/clips_per_second",
 }
 AFTER_AN_EPOCH = {
     "loss": "train/loss_epoch",
     "val loss": "val/loss",
     "UAR": "val/uar",
+    "CCC": "val/ccc",
     "clips/s": "train/clips_per_second",
 }
 """What people watch: short names and the logged metrics they stand for."""

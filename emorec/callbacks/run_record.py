@@ -1,5 +1,6 @@
 """A run says what it is: in the terminal, in its folder, in TensorBoard and in every checkpoint."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,16 +25,14 @@ from emorec.callbacks.progress import Throughput
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SIDES
 from emorec.errors import UserError
-from emorec.evaluation.calibration import fit_temperature
-from emorec.evaluation.metrics import summarize
 from emorec.files import whole_file
-from emorec.models.base import ClipClassifier
+from emorec.models.network import ClipNetwork
 
 
 class RunRecord(Callback):
     """Writes `config.yaml`, the split, the network's size and the best result; fills the checkpoint's record.
 
-    The best result, `best/...`, has the validation figures of the epoch with the highest UAR so far.
+    The best result, `best/...`, has the validation figures of the epoch with the highest score (UAR or CCC) so far.
 
     Args:
         config: The whole configuration of the run, as plain values; empty for a run from Python.
@@ -44,16 +43,16 @@ class RunRecord(Callback):
         self._seconds_before = 0.0
         self._start = time.monotonic()
         self._memory_before = 0
-        self._best_uar = -1.0
+        self._best_score = -math.inf
         self._temperature: tuple[int, float] | None = None  # and the step whose weights it is for
 
     @override
     def state_dict(self) -> dict[str, Any]:
-        return {"best_uar": self._best_uar}
+        return {"best_score": self._best_score}
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best_uar = state_dict["best_uar"]
+        self._best_score = best_score(state_dict)
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -70,7 +69,7 @@ class RunRecord(Callback):
                     file.write(yaml.safe_dump(self.config, sort_keys=False).encode())
             except OSError as error:
                 raise UserError(f"can't write {path}: {error.strerror}") from error
-        say(describe_network(ClipClassifier.of(pl_module)))
+        say(describe_network(ClipNetwork.of(pl_module)))
         say(describe_split(ClipDataModule.of(trainer).split_record()))
 
     @override
@@ -81,30 +80,23 @@ class RunRecord(Callback):
             writer = trainer.logger.experiment
             open_row(writer, columns(settings(trainer, pl_module)))
             split = ClipDataModule.of(trainer).split_record()
-            writer.add_text(
-                "network", network_page(ClipClassifier.of(pl_module)), trainer.global_step
-            )
+            writer.add_text("network", network_page(ClipNetwork.of(pl_module)), trainer.global_step)
             writer.add_text("split", split_page(split), trainer.global_step)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
-        predictions = ClipClassifier.of(pl_module).collected
-        self._temperature = None
-        if predictions.logits.isfinite().all():
-            self._temperature = trainer.global_step, fit_temperature(predictions)
-        summary = summarize(predictions)
-        if summary.uar <= self._best_uar:
+        network = ClipNetwork.of(pl_module)
+        predictions = network.collected
+        temperature = network.fitted_temperature(predictions)
+        self._temperature = None if temperature is None else (trainer.global_step, temperature)
+        summary = network.summary_of(predictions)
+        if summary.score <= self._best_score:
             return
-        self._best_uar = summary.uar
-        best = {
-            "best/accuracy": summary.accuracy,
-            "best/epoch": trainer.current_epoch + 1,
-            "best/loss": summary.loss,
-            "best/macro_f1": summary.macro_f1,
-            "best/uar": summary.uar,
-        }
+        self._best_score = summary.score
+        best: dict[str, float] = {"best/epoch": trainer.current_epoch + 1}
+        best |= {f"best/{name}": value for name, value in summary.logged.items() if name != "ece"}
         for logger in trainer.loggers:
             logger.log_metrics(best, last_step(trainer))
 
@@ -153,6 +145,15 @@ class RunRecord(Callback):
             refuse_other_run(said, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
         self._seconds_before = said["train_seconds"]
         self._memory_before = said.get("peak_memory_bytes") or 0
+
+
+def best_score(state: Mapping[str, Any]) -> float:
+    """That of the best epoch so far, by either of the names that it has had in checkpoints.
+
+    >>> best_score({"best_uar": 0.5}), best_score({"best_score": 0.25})
+    (0.5, 0.25)
+    """
+    return float(state["best_score"] if "best_score" in state else state["best_uar"])
 
 
 def refuse_other_run(

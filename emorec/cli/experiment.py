@@ -30,6 +30,7 @@ from emorec.callbacks import (
     Throughput,
     Without,
 )
+from emorec.callbacks.best_and_last import OF_THE_NETWORK
 from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
 from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
 from emorec.cli.complaints import MISSING, which_network
@@ -48,9 +49,7 @@ from emorec.cli.run_folder import concerns, discard
 from emorec.data import ClipDataModule
 from emorec.errors import UserError
 from emorec.layers.pretrained import pretrained_skipped
-from emorec.models import ClipClassifier
-
-MONITOR = "val/uar"
+from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
 
 FLUSH_SECONDS = 5
 """How far TensorBoard lags."""
@@ -70,7 +69,7 @@ class ExperimentCLI(LightningCLI):
         self._new_folder: Path | None = None
         self._together = EndTogether()
         super().__init__(
-            ClipClassifier,
+            ClipNetwork,
             ClipDataModule,
             save_config_callback=None,
             seed_everything_default=0,
@@ -122,13 +121,13 @@ class ExperimentCLI(LightningCLI):
             parser.add_lightning_class_args(Patience, "early_stopping")
             parser.set_defaults(
                 {
-                    "checkpoint.monitor": MONITOR,
+                    "checkpoint.monitor": OF_THE_NETWORK,
                     "checkpoint.mode": "max",
                     "checkpoint.filename": "best",
                     "checkpoint.save_last": True,
                     "checkpoint.save_on_train_epoch_end": True,
                     "checkpoint.enable_version_counter": False,
-                    "early_stopping.monitor": MONITOR,
+                    "early_stopping.monitor": OF_THE_NETWORK,
                     "early_stopping.mode": "max",
                     "early_stopping.patience": 20,
                 }
@@ -149,7 +148,11 @@ class ExperimentCLI(LightningCLI):
                 super().instantiate_classes()
         except (ValueError, TypeError) as error:
             raise explained_while_made(error) from None
-        if type(self.model) is ClipClassifier:  # settings of a network, but no network
+        if type(self.model) in (
+            ClipNetwork,
+            ClipClassifier,
+            ClipRegressor,
+        ):  # settings of a network, but no network
             raise UserError(MISSING["model"])
         if self.said:
             checkpoint.refuse_other_network(self.said, self.model)

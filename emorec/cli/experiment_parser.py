@@ -15,6 +15,7 @@ from typing_extensions import override
 from emorec import checkpoint
 from emorec.cli.complaints import Complaint, explain
 from emorec.data import (
+    AffWild2DataModule,
     ClipDataModule,
     CSVDataModule,
     HACERDataModule,
@@ -22,12 +23,18 @@ from emorec.data import (
     RavdessDataModule,
 )
 from emorec.errors import UserError
-from emorec.models import ClipClassifier
+from emorec.models import ClipNetwork
 
-SHIPPED_DATA = (CSVDataModule, HACERDataModule, IemocapDataModule, RavdessDataModule)
+SHIPPED_DATA = (
+    AffWild2DataModule,
+    CSVDataModule,
+    HACERDataModule,
+    IemocapDataModule,
+    RavdessDataModule,
+)
 """Imported, so that `--data RavdessDataModule` finds them by their short names."""
 
-FAMILIES = {"model": ClipClassifier, "data": ClipDataModule}
+FAMILIES = {"model": ClipNetwork, "data": ClipDataModule}
 
 FOLLOWERS = {
     "model.num_frames": "data.num_frames",

@@ -18,6 +18,10 @@ FUNCTIONS = {
         "List the decoded frames that are kept, or remove them.",
         "emorec.commands.cache:cache",
     ),
+    "features": (
+        "Compute the features of Aff-Wild2's frames, once for all runs.",
+        "emorec.commands.features:features",
+    ),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",
@@ -106,7 +110,10 @@ FIT_OPTIONS = (
     ("--trainer.max_epochs N", "at most so many epochs"),
     ("--trainer.devices N", "GPUs on this machine; with --trainer.num_nodes over several"),
     ("--trainer.precision KIND", "32-true, bf16-mixed or 16-mixed"),
-    ("--early_stopping.patience N", "stop after so many epochs without a better val/uar"),
+    (
+        "--early_stopping.patience N",
+        "stop after so many epochs without a better val/uar or val/ccc",
+    ),
     ("--seed_everything N", "the run's seed"),
     ("--print_config", "print the whole configuration and stop"),
 )

@@ -12,7 +12,7 @@ import yaml
 from emorec.callbacks.description import spans
 from emorec.errors import UserError
 from emorec.evaluation.predictions_file import PredictedClips, read_predictions
-from emorec.evaluation.report import SPLIT_KEYS
+from emorec.evaluation.run_facts import SPLIT_KEYS
 from emorec.evaluation.same_clips import file_name
 
 METRICS = Path("test", "metrics.json")
@@ -143,6 +143,10 @@ def read_run(folder: Path) -> Run:
 
 def _read_metrics(path: Path) -> Mapping[str, Any]:
     metrics = _json(path, "test the run again")
+    if "targets" in metrics:
+        raise UserError(
+            f"{path} is of a network that predicts {', '.join(metrics['targets'])}: emorec compare knows classes alone"
+        )
     lacking = [key for key in _NEEDED if metrics.get(key) is None]
     split = metrics.get("split")
     if not lacking and (not isinstance(split, dict) or not set(SPLIT_KEYS) <= set(split)):

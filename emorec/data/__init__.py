@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emorec.data.affwild2_datamodule import AffWild2DataModule
     from emorec.data.csv_datamodule import CSVDataModule
     from emorec.data.datamodule import ClipDataModule
     from emorec.data.hacer_datamodule import HACERDataModule
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from emorec.data.ravdess_datamodule import RavdessDataModule
 
 _MODULES = {
+    "AffWild2DataModule": "affwild2_datamodule",
     "CSVDataModule": "csv_datamodule",
     "ClipDataModule": "datamodule",
     "HACERDataModule": "hacer_datamodule",
@@ -18,6 +20,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "AffWild2DataModule",
     "CSVDataModule",
     "ClipDataModule",
     "HACERDataModule",

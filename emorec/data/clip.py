@@ -2,7 +2,7 @@
 
 The axes, used in every docstring of the package:
 
-    B clips, T frames, C channels, H x W pixels, D features, K emotions
+    B clips, T frames, C channels, H x W pixels, D features, K emotions, R numbers such as valence and arousal
 """
 
 import math
@@ -89,7 +89,7 @@ class Batch(TypedDict):
 
     Attributes:
         frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory is (B, T, H, W, C), as decoded.
-        label: (B,) int64 classes.
+        label: (B,) int64 classes, or (B, R) float32 numbers.
         index: (B,) int64 positions of the clips in their data set.
         sound: (B, samples) float32 from -1 to 1, where it was asked for.
         heard: (B,) bool, whether a clip has sound; where it has none, its sound is silence.

@@ -31,8 +31,8 @@ class ClipLoaders(LightningDataModule):
         num_views: How often clips that are measured are looked at, see `views_of`; set it before the loaders are made.
     """
 
-    sides: dict[Side, list[Clip]]
-    everything: list[Clip]
+    sides: dict[Side, Sequence[Clip]]
+    everything: Sequence[Clip]
     source: Source
     hearing: Hearing | None
     num_views: int

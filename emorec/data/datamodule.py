@@ -61,11 +61,14 @@ class ClipDataModule(ClipLoaders):
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
 
     Attributes:
+        target_names: The names of the R numbers to predict; none where there are classes.
         num_views: How often clips that are measured are looked at, see `views_of`; set it before the loaders are made.
 
     Raises:
         UserError: When a number is too small to mean anything.
     """
+
+    target_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -120,9 +123,7 @@ class ClipDataModule(ClipLoaders):
         self.balance = balance
         self.batch_size = batch_size
         if resident and cache == "none":
-            raise UserError(
-                "data.resident true needs a cache: choose --data.cache auto or a folder"
-            )
+            raise UserError("data.resident true needs a cache: set --data.cache auto or a folder")
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.on_error = on_error
         self.allow_missing_actors = allow_missing_actors
@@ -131,8 +132,8 @@ class ClipDataModule(ClipLoaders):
         self.hearing = Hearing(recipe, sound_missing, seed) if sound else None
         self.sound_augment = sound_augment
         self.num_views = 1
-        self.sides: dict[Side, list[Clip]] = {}
-        self.everything: list[Clip] = []
+        self.sides: dict[Side, Sequence[Clip]] = {}
+        self.everything: Sequence[Clip] = []
         self.skipped: list[BrokenClip] = []
         self.faceless: list[Path] = []
         self.source: Source = DecodedSquares(self.recipe)
@@ -195,12 +196,14 @@ class ClipDataModule(ClipLoaders):
         self.faceless = looked.faceless
         bad = {clip.part for clip in self.skipped}
         self.everything = [clip for clip in found.clips if part(clip) not in bad]
-        self.sides = found.split.clips(self.everything)
+        self.sides = {**found.split.clips(self.everything)}
         for side in SIDES_OF_STAGE[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
         if self.resident and isinstance(self.source, Cached):
-            used = [clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]]
+            used: Sequence[Clip] = [
+                clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]
+            ]
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             self._keep_in_memory(used or self.everything, device)
 
@@ -253,8 +256,5 @@ class ClipDataModule(ClipLoaders):
     @property
     def class_weights(self) -> torch.Tensor | None:
         """(K,) weights of the loss; `None` unless `balance` asks for them."""
-        return (
-            loss_weights(self.sides["train"], self.num_classes)
-            if self.balance == "weights"
-            else None
-        )
+        weighted = self.balance == "weights"
+        return loss_weights(self.sides["train"], self.num_classes) if weighted else None

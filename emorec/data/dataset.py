@@ -18,7 +18,7 @@ class Sample(TypedDict):
     """One clip as the network sees and hears it: frames (T, H, W, C) uint8, sound (samples,), label and position."""
 
     frames: Tensor
-    label: int
+    label: int | Tensor
     index: int
     sound: NotRequired[Tensor]
     heard: NotRequired[bool]
@@ -60,9 +60,8 @@ class ClipDataset(Dataset[Sample]):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         clip = self.clips[index]
         frames = self.transform(self.source(clip), draw_seed(self.seed, epoch, index))
-        # the memory is this sample's own; the label is a class here
-        label = int(clip.label)  # type: ignore[arg-type]
-        seen = Sample(frames=torch.from_numpy(frames), label=label, index=index)
+        # the memory is this sample's own
+        seen = Sample(frames=torch.from_numpy(frames), label=label_of(clip), index=index)
         return cast("Sample", {**seen, **self.sound_of(index, epoch)})
 
     def sound_of(self, index: int, epoch: int) -> Heard:
@@ -70,6 +69,29 @@ class ClipDataset(Dataset[Sample]):
         if self.hearing is None:
             return Heard()
         return self.hearing(self.clips[index], (epoch, index) if self.vary_sound else None)
+
+
+def label_of(clip: Clip) -> int | Tensor:
+    """A class as it is, numbers as (R,) float32.
+
+    >>> from pathlib import Path
+    >>> label_of(Clip(path=Path("a.jpg"), label=(0.5, -1.0), actor="a", take="a"))
+    tensor([ 0.5000, -1.0000])
+    """
+    if isinstance(clip.label, int):
+        return clip.label
+    return torch.tensor(clip.label, dtype=torch.float32)
+
+
+def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:
+    """A class's name, or numbers as people read them.
+
+    >>> label_name(1, ("calm", "sad")), label_name((0.126, -1.0), ())
+    ('sad', '(0.13, -1.00)')
+    """
+    if isinstance(label, int):
+        return class_names[label]
+    return f"({', '.join(f'{value:.2f}' for value in label)})"
 
 
 def draw_seed(seed: int, epoch: int, index: int) -> int:

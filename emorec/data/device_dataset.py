@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from emorec.data.augment_device import transform_on_device
 from emorec.data.clip import Batch, Clip
-from emorec.data.dataset import ClipDataset, Sample, draw_seed
+from emorec.data.dataset import ClipDataset, Sample, draw_seed, label_of
 from emorec.data.resident import ResidentSquares
 from emorec.data.source import Source
 from emorec.data.transform import ClipTransform
@@ -45,7 +45,7 @@ class DeviceDataset(ClipDataset):
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
         epoch, index = key if isinstance(key, tuple) else (0, key)
         clip = self.clips[index]
-        sample: dict[str, Any] = {"label": int(clip.label), "index": index}  # type: ignore[arg-type]
+        sample: dict[str, Any] = {"label": label_of(clip), "index": index}
         sample |= self.sound_of(index, epoch)
         if self._rows is None or self._shape is None:
             squares = self.source(clip)

@@ -68,6 +68,22 @@ class ClassificationSummary:
     confusion_matrix: Tensor
     per_class: tuple[ClassScores, ...]
 
+    @property
+    def logged(self) -> dict[str, float]:
+        """What is logged of a validation or test, as `val/uar`."""
+        names = ("loss", "accuracy", "uar", "macro_f1", "ece")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def score(self) -> float:
+        """What chooses the best epoch."""
+        return self.uar
+
+    @property
+    def progress(self) -> float:
+        """What has to rise, or the learning rate falls."""
+        return self.accuracy
+
 
 def summarize(predictions: Predictions) -> ClassificationSummary:
     """The figures of all clips, as scikit-learn gives them.

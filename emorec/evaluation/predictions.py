@@ -1,14 +1,12 @@
-"""What a network said of each clip, gathered over batches and processes."""
+"""What a classifier said of each clip."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from typing_extensions import override
+
+from emorec.evaluation.collector import Collector
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,31 +50,27 @@ class Predictions:
         """K."""
         return self.logits.shape[1]
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The three tensors."""
+        return self.index, self.target, self.logits
+
     def __len__(self) -> int:
         return len(self.index)
 
 
-class PredictionCollector(Metric):
+class PredictionCollector(Collector):
     """Collects the predictions of an epoch; `compute` gives those of all processes, each clip once.
-
-    A distributed sampler repeats clips to give every process as many as the next: the first of a
-    clip's predictions is kept. A process may have none.
 
     Args:
         num_classes: K.
     """
 
-    full_state_update = False
-    index: list[Tensor]
-    target: list[Tensor]
-    logits: list[Tensor]
+    target_type = torch.int64
 
     def __init__(self, num_classes: int) -> None:
-        super().__init__()
+        super().__init__(num_classes)
         self.num_classes = num_classes
-        self.add_state("index", default=[], dist_reduce_fx="cat")
-        self.add_state("target", default=[], dist_reduce_fx="cat")
-        self.add_state("logits", default=[], dist_reduce_fx="cat")
 
     @override
     def update(self, index: Tensor, target: Tensor, logits: Tensor) -> None:
@@ -90,47 +84,17 @@ class PredictionCollector(Metric):
                 f"expected index (B,), target (B,) and logits (B, {self.num_classes}), "
                 f"got {tuple(index.shape)}, {tuple(target.shape)} and {tuple(logits.shape)}"
             )
-        self.index.append(index.detach().to(self.device, torch.int64))
-        self.target.append(target.detach().to(self.device, torch.int64))
-        self.logits.append(logits.detach().to(self.device, torch.float32))
+        self.add(index, target, logits)
 
     @override
     def compute(self) -> Predictions:
         """The clips that any process saw since the last `reset`, sorted by index; possibly none."""
-        index, target, logits = (dim_zero_cat(state).cpu() for state in self._states())
-        order = index.argsort(stable=True)
-        index = index[order]
-        first = torch.ones_like(index, dtype=torch.bool)
-        first[1:] = index[1:] != index[:-1]
-        kept = order[first]
-        return Predictions(index[first], target[kept], logits[kept])
+        return Predictions(*self.once())
 
     @override
-    def sync(self, *args: Any, **kwargs: Any) -> None:
-        # Torchmetrics would gather no batches as float32 (0,), which is neither int64 nor (B, K).
-        self.index, self.target, self.logits = self._states()
-        super().sync(*args, **kwargs)
-
-    def _states(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """The batches; an empty one of the right types and shapes if there are none."""
-        if len(self.index):
-            return self.index, self.target, self.logits
-        none = torch.zeros(0, dtype=torch.int64, device=self.device)
-        return [none], [none], [torch.zeros(0, self.num_classes, device=self.device)]
-
-    @override
-    def _wrap_compute(self, compute: Callable[[], Predictions]) -> Callable[[], Predictions]:
-        # Torchmetrics' own wrapper turns the tensors of a single clip into scalars, refuses frozen
-        # dataclasses and warns of an empty epoch. What is left is the exchange between processes.
-        def synced() -> Predictions:
-            with self.sync_context(
-                dist_sync_fn=self.dist_sync_fn,
-                should_sync=self._to_sync,
-                should_unsync=self._should_unsync,
-            ):
-                return compute()
-
-        return synced
+    def none(self) -> tuple[Tensor, Tensor, Tensor]:
+        none = torch.zeros(0, dtype=torch.int64)
+        return none, none, torch.zeros(0, self.num_classes)
 
 
 def most_confident_errors(predictions: Predictions, limit: int) -> list[int]:

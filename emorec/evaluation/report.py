@@ -1,9 +1,8 @@
 """What is left of a finished run: a table to read, and the files `metrics.json` and others."""
 
 import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,8 @@ from emorec.evaluation.figures import confusion_figure
 from emorec.evaluation.metrics import ClassificationSummary
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import write_predictions
+from emorec.evaluation.run_facts import RunFacts, number
 from emorec.files import whole_file
-
-SPLIT_KEYS = ("name", "fold", "train", "val", "test", "hash")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunFacts:
-    """What a report says of a run beside its figures.
-
-    Attributes:
-        split: Who trained, validated and was tested: `name`, `fold`, `train`, `val`, `test`, `hash`.
-        model: The network's class path.
-        num_parameters: Its parameters, frozen ones too.
-        gflops_per_clip: 1e9 multiply-adds for one clip.
-        checkpoint: The file the weights are from.
-        train_seconds: Time spent on training them.
-        epochs: Epochs they were trained.
-        train_clips_per_second: Training clips a second over all processes, loading included and validation not.
-        peak_memory_bytes: The most that the training's first process took, of the GPU's memory where it had one.
-        trained_on: What that device is called.
-        num_views: Views of each clip whose predictions were averaged.
-    """
-
-    split: Mapping[str, Any]
-    model: str
-    num_parameters: int
-    gflops_per_clip: float
-    checkpoint: str
-    train_seconds: float
-    epochs: int
-    train_clips_per_second: float | None = None
-    peak_memory_bytes: int | None = None
-    trained_on: str | None = None
-    num_views: int = 1
 
 
 def metrics_json(
@@ -66,34 +33,20 @@ def metrics_json(
     """
     per_class = zip(class_names, summary.per_class, strict=True)
     return {
-        "accuracy": _number(summary.accuracy),
-        "uar": _number(summary.uar),
-        "macro_f1": _number(summary.macro_f1),
-        "ece": _number(summary.ece),
-        "ece_calibrated": _number(calibration.ece if calibration else None),
-        "temperature": _number(calibration.temperature if calibration else None),
-        "loss": _number(summary.loss),
+        "accuracy": number(summary.accuracy),
+        "uar": number(summary.uar),
+        "macro_f1": number(summary.macro_f1),
+        "ece": number(summary.ece),
+        "ece_calibrated": number(calibration.ece if calibration else None),
+        "temperature": number(calibration.temperature if calibration else None),
+        "loss": number(summary.loss),
         "num_clips": summary.num_clips,
         "views": facts.num_views,
         "classes": list(class_names),
         "confusion_matrix": summary.confusion_matrix.tolist(),
         "per_class": {name: asdict(scores) for name, scores in per_class},
-        "split": {key: facts.split[key] for key in SPLIT_KEYS},
-        "model": facts.model,
-        "num_parameters": facts.num_parameters,
-        "gflops_per_clip": _number(facts.gflops_per_clip),
-        "checkpoint": facts.checkpoint,
-        "train_seconds": _number(facts.train_seconds),
-        "epochs": facts.epochs,
-        "train_clips_per_second": _number(facts.train_clips_per_second),
-        "peak_memory_bytes": facts.peak_memory_bytes,
-        "trained_on": facts.trained_on,
+        **facts.plain(),
     }
-
-
-def _number(value: float | None) -> float | None:
-    """JSON has no NaN."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def write_report(

@@ -9,10 +9,13 @@ from torchvision.models import WeightsEnum
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.layers.face_cnn import FaceCNN
 from emorec.layers.freeze import Freeze, freeze_front
-from emorec.layers.pretrained import load_pretrained
+from emorec.layers.pretrained import load_file, load_pretrained
 
 VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18"]
+
+FACE_CNN = "face_cnn"
 
 _UNFIT = ("alexnet", "densenet", "googlenet", "inception", "maxvit", "squeezenet")
 """Not offered: smallest pictures, heads, sizes or published keys of their own."""
@@ -60,7 +63,7 @@ def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) 
     """A 2D network by its torchvision name, whose head was taken off.
 
     Args:
-        name: Such as "resnet18", "mobilenet_v2", "efficientnet_b0".
+        name: Such as "resnet18", "mobilenet_v2", "efficientnet_b0"; "face_cnn" is a `FaceCNN`.
         weights: "DEFAULT" for torchvision's ImageNet weights, "none", or the path of a state dict.
         freeze: "none", "all" or "stages".
         image_size: Side of the pictures in pixels; only a ViT cares.
@@ -68,6 +71,8 @@ def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) 
     Raises:
         UserError: When there is no such network, it can't take such pictures, or its weights can't be loaded.
     """
+    if name == FACE_CNN:
+        return _face_cnn(weights, freeze, image_size)
     if name not in IMAGE_BACKBONES:
         near = get_close_matches(name, IMAGE_BACKBONES, n=1)
         hint = (
@@ -84,6 +89,18 @@ def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) 
         raise UserError(f"{name} takes pictures of {expected} px alone, not {image_size}")
     load_pretrained(network, weights, _published(name), head)
     return Backbone(network, num_features, freeze)
+
+
+def _face_cnn(weights: str, freeze: Freeze, image_size: int) -> Backbone:
+    network = FaceCNN()
+    if image_size != network.image_size:
+        raise UserError(
+            f"{FACE_CNN} takes pictures of {network.image_size} px alone, not {image_size}"
+        )
+    if weights == "DEFAULT":
+        raise UserError(f"nobody has published weights of {FACE_CNN}: choose --model.weights none")
+    load_file(network, weights)
+    return Backbone(network, network.num_features, freeze)
 
 
 def video_backbone(name: VideoBackbone, *, weights: str, freeze: Freeze) -> Backbone:

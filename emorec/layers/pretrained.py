@@ -54,6 +54,25 @@ def load_pretrained(network: nn.Module, weights: str, published: WeightsEnum, he
     network.load_state_dict(state, strict=False)
 
 
+def load_file(network: nn.Module, weights: str) -> None:
+    """Fills a network that nobody has published weights of.
+
+    Args:
+        network: Changed in place.
+        weights: "none" to leave it as it is, or the path of a state dict.
+
+    Raises:
+        UserError: When they can't be had, are no state dict, or belong to another network.
+    """
+    if weights == "none" or _skipped.get():
+        return
+    path = Path(weights).expanduser()
+    state = read_state_dict(path)
+    if complaint := _misfit(network.state_dict(), state):
+        raise UserError(f"{path} does not fit the network: {complaint}")
+    network.load_state_dict(state)
+
+
 def refuse_missing(weights: str) -> None:
     """Stops where weights are a file that is not there.
 

@@ -1,4 +1,4 @@
-"""One network a file; `base.py` has what they share."""
+"""One network a file; `network.py` has what all share, `base.py` what classifiers do and `regressor.py` the others."""
 
 from emorec.models.audio_cnn import AudioCNN
 from emorec.models.audio_cnn_lstm import AudioCNNLSTM
@@ -10,8 +10,12 @@ from emorec.models.cnn_lstm import CNNLSTM
 from emorec.models.cnn_rnn import CNNRNN
 from emorec.models.early_fusion_cnn import EarlyFusionCNN
 from emorec.models.early_fusion_resnet import EarlyFusionResNet
+from emorec.models.face_classifier import FaceClassifier
+from emorec.models.face_regressor import FaceRegressor
 from emorec.models.frame_classifier import FrameClassifier
 from emorec.models.late_fusion import LateFusion
+from emorec.models.network import ClipNetwork
+from emorec.models.regressor import ClipRegressor
 
 __all__ = [
     "CNN3D",
@@ -22,8 +26,12 @@ __all__ = [
     "AudioCNNRNN",
     "AudioVisual",
     "ClipClassifier",
+    "ClipNetwork",
+    "ClipRegressor",
     "EarlyFusionCNN",
     "EarlyFusionResNet",
+    "FaceClassifier",
+    "FaceRegressor",
     "FrameClassifier",
     "LateFusion",
 ]

@@ -5,7 +5,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from emorec.models.base import ClipClassifier
+from emorec.models.network import ClipNetwork
 
 
 def num_parameters(network: nn.Module) -> int:
@@ -17,7 +17,7 @@ def num_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def gflops_per_clip(network: ClipClassifier) -> float:
+def gflops_per_clip(network: ClipNetwork) -> float:
     """Billions of multiply-adds that the logits of one clip take.
 
     A multiply-add counts once, as in torchvision's tables (ResNet-18: 1.814 at 224 px). The network runs on the meta

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_EPOCH = re.compile(r"^Epoch (\d+)(?:/(\d+))?  .*?\bUAR (\d\.\d+)", re.MULTILINE)
+_EPOCH = re.compile(r"^Epoch (\d+)(?:/(\d+))?  .*?\b(?:UAR|CCC) (-?\d\.\d+)", re.MULTILINE)
 
 _MISTAKE = re.compile(r"^emorec \w+: error: (.+)$", re.MULTILINE)
 
@@ -24,7 +24,7 @@ class Epoch:
     Attributes:
         number: From 1.
         of: How many there may be; `None` in a run without an end.
-        uar: Of the validation clips.
+        uar: Of the validation clips; where numbers are predicted their CCC.
     """
 
     number: int

@@ -81,7 +81,7 @@ def test_the_best_epoch_outlives_the_run_that_found_it(run: Run) -> None:
     (before,) = (each for each in run.trainer.callbacks if isinstance(each, Pictures))  # type: ignore[attr-defined]
     after = Pictures()
     after.load_state_dict(before.state_dict())
-    assert after.state_dict()["best_uar"] == max(summary.uar for summary in run.summaries)
+    assert after.state_dict()["best_score"] == max(summary.uar for summary in run.summaries)
     kept = zip(after.state_dict()["best"], before.state_dict()["best"], strict=True)
     assert all(torch.equal(one, other) for one, other in kept)
 
@@ -90,7 +90,7 @@ def test_without_tensorboard_no_clip_is_decoded_for_a_picture(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emorec.callbacks.pictures.contact_sheet", None)
-    monkeypatch.setattr("emorec.callbacks.pictures.confusion_figure", None)
+    monkeypatch.setattr("emorec.evaluation.classification_results.confusion_figure", None)
     own = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
     assert isinstance(own.trainer, Trainer)
     assert own.trainer.state.finished

@@ -15,7 +15,8 @@ from emorec.data.split import SplitName, make_split
 from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.report import RunFacts, write_report
+from emorec.evaluation.report import write_report
+from emorec.evaluation.run_facts import RunFacts
 
 COSTS = {
     "EarlyFusionCNN": (2_101_000, 5.1),

@@ -13,6 +13,9 @@ from emorec.study.plan import planned_runs
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted((ROOT / "configs" / "studies").glob("*.yaml"))
 RUNS = {
+    "affwild2_balance": 4,
+    "affwild2_balance_va": 3,
+    "affwild2_rnn": 6,
     "cross_validation": 5 * 6,
     "frozen_heads": 3 * 6,
     "hacer_heads": 7 * 5,

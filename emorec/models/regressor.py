@@ -1,0 +1,130 @@
+"""What all networks share that predict numbers, such as valence and arousal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.regression import ConcordanceCorrCoef
+from typing_extensions import override
+
+from emorec.errors import UserError
+from emorec.evaluation.regression import (
+    NumberCollector,
+    NumberPredictions,
+    RegressionSummary,
+    concordance,
+    summarize_numbers,
+)
+from emorec.evaluation.regression_results import RegressionResults
+from emorec.models.network import ClipNetwork
+
+
+class ClipRegressor(ClipNetwork):
+    """A network that gives a clip R numbers; a subclass adds its layers and `forward`, which returns (B, R).
+
+    The loss is 1 minus the mean concordance correlation of the numbers over the batch; what is validated and tested is
+    that of the whole set.
+
+    Args:
+        target_names: R names of the numbers.
+        training: See `ClipNetwork`.
+
+    Source: the loss is of Trigeorgis et al. 2016, Adieu Features?, section 3.3.
+    """
+
+    monitor = "val/ccc"
+    picture_tag = "val/plane"
+    predictions: NumberPredictions | None
+
+    def __init__(
+        self, *, target_names: tuple[str, ...] = ("valence", "arousal"), **training: Any
+    ) -> None:
+        super().__init__(**training)
+        self.target_names = tuple(target_names)
+        self.train_metrics = MetricCollection({"train/ccc": MeanConcordance(len(target_names))})
+        self.collector = NumberCollector(len(target_names))
+
+    @property
+    @override
+    def collected(self) -> NumberPredictions:
+        predictions: NumberPredictions = super().collected
+        return predictions
+
+    @override
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        data = getattr(self.trainer, "datamodule", None)
+        there = tuple(getattr(data, "target_names", self.target_names))
+        if there != self.target_names:
+            has = f"has {', '.join(there)}" if there else "names classes"
+            raise UserError(
+                f"{type(self).__name__} predicts {', '.join(self.target_names)} and the data {has}: "
+                "choose another network or another task of the data"
+            )
+
+    @override
+    def output_of(self, batch: Mapping[str, Any]) -> Tensor:
+        """(B, R), of several views their mean."""
+        if "views" not in batch:
+            return self.numbers_of(batch)
+        views = [self.numbers_of({**batch, "frames": view}) for view in batch["views"]]
+        return torch.stack(views).float().mean(dim=0)  # (B, R)
+
+    def numbers_of(self, batch: Mapping[str, Any]) -> Tensor:
+        """(B, R) of a batch of clips."""
+        numbers: Tensor = self(*(batch[name] for name in self.inputs))
+        return numbers
+
+    @override
+    def loss_of(self, output: Tensor, label: Tensor) -> Tensor:
+        return 1 - concordance(label.float(), output.float()).mean()
+
+    @override
+    def predict_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Index (B,) and numbers (B, R) of a batch."""
+        return {"index": batch["index"], "predicted": self.step(batch, "evaluate").float()}
+
+    @override
+    def results(
+        self, names: Sequence[str], predictions: NumberPredictions | None = None
+    ) -> RegressionResults:
+        return RegressionResults(self.collected if predictions is None else predictions, names)
+
+    @override
+    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> NumberPredictions:
+        return NumberPredictions(index, target, output)
+
+    @override
+    def summary_of(self, predictions: NumberPredictions) -> RegressionSummary:
+        return summarize_numbers(predictions, self.target_names)
+
+
+class MeanConcordance(Metric):
+    """The mean of R concordance correlations over all training clips of an epoch, without keeping them.
+
+    Args:
+        num_targets: R.
+    """
+
+    full_state_update = False
+
+    def __init__(self, num_targets: int) -> None:
+        super().__init__()
+        self.each = ConcordanceCorrCoef(num_outputs=num_targets)
+
+    @override
+    def update(self, predicted: Tensor, target: Tensor) -> None:
+        """Adds a batch, (B, R) twice."""
+        self.each.update(predicted.detach().squeeze(1), target.squeeze(1))
+
+    @override
+    def compute(self) -> Tensor:
+        """A single number, -1 to 1."""
+        return self.each.compute().nan_to_num().mean()
+
+    @override
+    def reset(self) -> None:
+        super().reset()
+        self.each.reset()

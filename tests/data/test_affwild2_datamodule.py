@@ -1,0 +1,191 @@
+"""Frames of Aff-Wild2 become batches, for valence and arousal and for expressions."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emorec.data import AffWild2DataModule
+from emorec.data.every_frame import filled, smoothed
+from emorec.errors import UserError
+from tests.affwild2 import (
+    EXPR_HEADER,
+    NUM_FRAMES,
+    affect,
+    expression,
+    write_affwild2,
+    write_features,
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("affwild2")
+    write_affwild2(folder / "root", size=16)
+    write_features(folder / "root", folder / "features", 3)
+    return folder / "root"
+
+
+def data_of(root: Path, stage: str = "fit", **arguments: Any) -> AffWild2DataModule:
+    options = {"num_frames": 1, "image_size": 16, "batch_size": 8, "num_workers": 0}
+    data = AffWild2DataModule(root=str(root), **(options | arguments))
+    data.setup(stage)
+    return data
+
+
+def frame_of(clip: Any) -> tuple[str, int]:
+    return clip.take, int(clip.path.stem)
+
+
+def test_a_label_is_that_of_the_clip_s_own_frame(root: Path) -> None:
+    data = data_of(root, num_frames=3)
+    for batch in data.train_dataloader():
+        assert batch["frames"].shape[1:] == (3, 3, 16, 16)
+        assert batch["label"].dtype == torch.float32
+        for index, label in zip(batch["index"].tolist(), batch["label"], strict=True):
+            expected = torch.tensor(affect(*frame_of(data.sides["train"][index])))
+            torch.testing.assert_close(label, expected)
+
+
+def test_an_expression_is_a_class(root: Path) -> None:
+    data = data_of(root, "test", task="expr")
+    assert data.num_classes == 8
+    assert data.target_names == ()
+    for batch in data.test_dataloader():
+        for index, label in zip(batch["index"].tolist(), batch["label"].tolist(), strict=True):
+            assert label == expression(*frame_of(data.sides["test"][index]))
+
+
+def test_processes_make_the_same_batches(root: Path) -> None:
+    alone, helped = (data_of(root, num_workers=workers, augment=True) for workers in (0, 1))
+    for one, other in zip(alone.train_dataloader(), helped.train_dataloader(), strict=True):
+        assert torch.equal(one["frames"], other["frames"])
+        assert torch.equal(one["label"], other["label"])
+
+
+def test_only_the_training_is_thinned_and_what_there_was_is_kept_for_a_picture(root: Path) -> None:
+    whole = data_of(root, task="expr")
+    thinned = data_of(root, task="expr", balance="histogram")
+    assert len(thinned.sides["train"]) < len(whole.sides["train"])
+    assert thinned.sides["val"].rows.tolist() == whole.sides["val"].rows.tolist()  # type: ignore[attr-defined]
+    assert thinned.before_and_after is not None
+    before, after = thinned.before_and_after
+    assert before.tolist() == [clip.label for clip in whole.sides["train"]]
+    assert after.tolist() == [clip.label for clip in thinned.sides["train"]]
+    assert whole.before_and_after is None
+    assert thinned.split_record()["hash"] != whole.split_record()["hash"]
+
+
+def test_every_third_frame_of_a_video_trains(root: Path) -> None:
+    whole, third = data_of(root), data_of(root, every=3)
+    for take in {clip.take for clip in whole.sides["train"]}:
+        all_of, some = (
+            [frame_of(clip) for clip in data.sides["train"] if clip.take == take]
+            for data in (whole, third)
+        )
+        assert some == all_of[::3]
+
+
+def test_windows_with_gaps_are_dropped_where_that_is_asked(root: Path) -> None:
+    clips = data_of(root, split="seed", num_frames=5, gaps="drop").sides["train"]
+    # video3 has no face in frames 4 and 5
+    assert [int(clip.path.stem) for clip in clips if clip.take == "video3"] == [10, 11, 12]
+
+
+def test_no_window_left_is_told(root: Path) -> None:
+    with pytest.raises(UserError, match="no frame left for train"):
+        data_of(root, num_frames=NUM_FRAMES + 1, gaps="drop")
+
+
+def test_features_come_in_place_of_pictures(root: Path) -> None:
+    data = data_of(root, num_frames=2, features=str(root.parent / "features"), num_workers=1)
+    batch = next(iter(data.val_dataloader()))
+    assert "frames" not in batch
+    last = [float(frame_of(data.sides["val"][at])[1]) for at in batch["index"].tolist()]
+    assert batch["features"][:, -1, 0].tolist() == last
+
+
+def test_features_have_one_view(root: Path) -> None:
+    data = data_of(root, features=str(root.parent / "features"))
+    data.num_views = 2
+    with pytest.raises(UserError, match="--views 2 looks at pictures"):
+        data.val_dataloader()
+
+
+def test_all_is_predicted_and_unknown_truth_says_so(root: Path) -> None:
+    data = data_of(root, "predict")
+    assert len(data.everything) == 9 * NUM_FRAMES - 4
+    unknown = [clip for clip in data.everything if clip.take == "video8"]
+    assert len(unknown) == NUM_FRAMES
+    assert all(np.isnan(clip.label).all() for clip in unknown)
+
+
+@pytest.mark.parametrize("smooth", ["none", "box"])
+def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smooth: str) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("video8\nvideo6\n")
+    data = data_of(root, "predict", smooth=smooth, smooth_frames=3, predict_list=str(names))
+    values = np.random.default_rng(0).normal(size=(len(data.everything), 2)).astype(np.float32)
+    said = data.write_own_format(tmp_path, np.arange(len(values)), values)
+    assert said.startswith(f"{2 * NUM_FRAMES} frames of 2 videos, 2 of them between neighbours")
+    header, *lines = (tmp_path / "submission.txt").read_text().splitlines()
+    assert header == "image_location,valence,arousal"
+    places = [line.split(",")[0] for line in lines]
+    assert places == [
+        f"{name}/{frame:05d}.jpg" for name in ("video8", "video6") for frame in range(1, 13)
+    ]
+    numbers = np.array([line.split(",")[1:] for line in lines], dtype=float)
+    known = np.array([2, 3, 4, 5, 6, 7, 8, 10, 11, 12], np.int32)  # video6 has no face in 1 and 9
+    second = smoothed(filled(12, known, values[12:].astype(float)), smooth, 3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(numbers[12:], second.clip(-1, 1), atol=1e-6)
+
+
+def test_a_submission_of_expressions_is_the_challenge_s(root: Path, tmp_path: Path) -> None:
+    data = data_of(root, "predict", task="expr")
+    chosen = np.arange(len(data.everything)) % 8
+    data.write_own_format(tmp_path, np.arange(len(chosen)), np.eye(8, dtype=np.float32)[chosen])
+    header, *lines = (tmp_path / "submission.txt").read_text().splitlines()
+    assert header == f"image_location,{EXPR_HEADER}"
+    said = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
+    for clip, number in zip(data.everything, chosen.tolist(), strict=True):
+        assert said[f"{clip.take}/{clip.path.name}"] == number
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"balance": "weights"}, "choose seed or histogram"),
+        ({"val_share": 1.0}, "data.val_share is 1.0"),
+        ({"every": 0}, "data.every is 0"),
+        ({"smooth_frames": 4}, "it has to be odd"),
+        ({"features": "x", "augment": True}, "leave them out with data.features"),
+        ({"face": "crop"}, "of no use to Aff-Wild2"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(root: Path, arguments: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        data_of(root, **arguments)
+
+
+def test_without_a_folder_it_says_where_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMOREC_AFFWILD2_ROOT", raising=False)
+    with pytest.raises(
+        UserError, match=r"--data\.root DIR or EMOREC_AFFWILD2_ROOT; ask for Aff-Wild2"
+    ):
+        AffWild2DataModule().setup("fit")
+
+
+def test_names_without_pictures_are_told(root: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("video99\n")
+    with pytest.raises(UserError, match="names videos without pictures: video99"):
+        data_of(root, "predict", predict_list=str(names))
+
+
+def test_a_data_set_goes_to_other_processes(root: Path) -> None:
+    data = data_of(root)
+    again = pickle.loads(pickle.dumps(data.dataset(data.sides["val"])))
+    assert torch.equal(again[0]["frames"], data.dataset(data.sides["val"])[0]["frames"])

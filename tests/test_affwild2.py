@@ -1,0 +1,159 @@
+"""Aff-Wild2 from the command line: both stages, and what they leave behind."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from emorec import checkpoint
+from emorec.cli import main
+from emorec.data import AffWild2DataModule
+from emorec.models import FaceRegressor
+from tests.affwild2 import NUM_FRAMES, write_affwild2
+
+SMALL = (
+    "--data.num_workers 0 --data.batch_size 16 --trainer.max_epochs 1 --trainer.accelerator cpu "
+    "--trainer.num_sanity_val_steps 0"
+)
+
+
+def emorec(line: str) -> None:
+    main(line.split())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a network of single frames was trained, with the balance of its frames drawn."""
+    folder = tmp_path_factory.mktemp("affwild2")
+    write_affwild2(folder / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        emorec(
+            "fit --model FaceRegressor --data AffWild2DataModule --data.root data --data.num_frames 1 "
+            f"--data.image_size 96 --data.balance histogram --model.optimizer sgd --model.lr 0.01 {SMALL}"
+        )
+    return folder
+
+
+def run_of(place: Path, number: int = 0) -> Path:
+    return place / "lightning_logs" / "FaceRegressor" / f"version_{number}"
+
+
+def test_the_best_epoch_is_chosen_by_ccc(place: Path) -> None:
+    content = checkpoint.load(run_of(place) / "checkpoints" / "best.ckpt")
+    (saved,) = (state for key, state in content["callbacks"].items() if "BestAndLast" in key)
+    assert saved["monitor"] == "val/ccc"
+    said = checkpoint.read(run_of(place) / "checkpoints" / "best.ckpt")
+    assert said.class_names == ()
+    assert said.model["init_args"]["target_names"] == ("valence", "arousal")
+
+
+def test_tensorboard_has_the_plane_and_the_balance(place: Path) -> None:
+    events = EventAccumulator(str(run_of(place)))
+    events.Reload()
+    tags = events.Tags()
+    assert {"val/plane", "train/balance", "train/clips_as_the_network_sees_them"} <= set(
+        tags["images"]
+    )
+    assert {"val/ccc", "val/ccc_valence", "val/rmse", "train/ccc", "best/ccc"} <= set(
+        tags["scalars"]
+    )
+    assert not {tag for tag in tags["scalars"] if "uar" in tag or "accuracy" in tag}
+
+
+def test_a_test_measures_the_official_validation_set(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    best = str(run_of(place) / "checkpoints" / "best.ckpt")
+    emorec(f"test --ckpt {best} --trainer.accelerator cpu")
+    assert "CCC" in capsys.readouterr().out
+    metrics = json.loads((run_of(place) / "test" / "metrics.json").read_text())
+    text = (run_of(place) / "test" / "predictions.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert {row["actor"] for row in rows} == {"video6", "video7"}
+    assert set(metrics["per_video"]) == {"video6", "video7_left"}
+    true, said = (
+        np.array([float(row[f"{kind}valence"]) for row in rows]) for kind in ("", "predicted ")
+    )
+    ccc = 2 * np.cov(true, said, bias=True)[0, 1]
+    ccc /= true.var() + said.var() + (true.mean() - said.mean()) ** 2
+    assert metrics["ccc_valence"] == pytest.approx(ccc, abs=1e-6)
+
+
+def test_every_frame_is_predicted_in_the_challenge_s_format(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    best = str(run_of(place) / "checkpoints" / "best.ckpt")
+    emorec(f"predict --ckpt {best} --data.smooth gaussian --trainer.accelerator cpu")
+    lines = (run_of(place) / "predict" / "submission.txt").read_text().splitlines()
+    assert lines[0] == "image_location,valence,arousal"
+    assert len(lines) == 1 + 9 * NUM_FRAMES
+
+
+def test_features_are_computed_once_and_a_recurrent_network_learns_from_them(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    best = str(run_of(place) / "checkpoints" / "best.ckpt")
+    emorec(f"features {best} --to features --num-workers 0 --device cpu")
+    capsys.readouterr()
+    network = FaceRegressor.load_from_checkpoint(best, map_location="cpu").eval()
+    data = AffWild2DataModule(
+        root="data", num_frames=1, image_size=96, augment=False, num_workers=0
+    )
+    data.setup("test")
+    clips = data.sides["test"]
+    frames = data.dataset(clips)[5]["frames"].permute(0, 3, 1, 2)[None]  # (1, 1, C, H, W)
+    kept = np.load(place / "features" / f"{clips[5].take}.npy")
+    there = data.found_videos[0][
+        [video.name for video in data.found_videos[0]].index(clips[5].take)
+    ]
+    row = there.frames.tolist().index(int(clips[5].path.stem))
+    np.testing.assert_allclose(
+        kept[row], network.frame_features(frames)[0, 0].detach().numpy(), atol=1e-4
+    )
+    before = (place / "features" / "video3.npy").stat().st_mtime_ns
+    emorec(f"features {best} --to features --num-workers 0 --device cpu")
+    assert (place / "features" / "video3.npy").stat().st_mtime_ns == before
+    emorec(
+        "fit --model FaceRegressor --model.backbone none --model.rnn lstm --model.hidden_sizes [8] "
+        f"--data AffWild2DataModule --data.root data --data.features features --data.num_frames 4 {SMALL}"
+    )
+    emorec(f"test --ckpt {run_of(place, 1)}/checkpoints/best.ckpt")
+    assert (run_of(place, 1) / "test" / "plane.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            "--model CNNLSTM --data AffWild2DataModule --data.root data",
+            "names classes and the data has none",
+        ),
+        (
+            "--model FaceRegressor --data AffWild2DataModule --data.task expr --data.root data --data.image_size 96",
+            "predicts valence, arousal and the data names classes",
+        ),
+        (
+            "--model FaceRegressor --data AffWild2DataModule --data.root nowhere --data.image_size 96",
+            "no such folder: nowhere; ask for Aff-Wild2",
+        ),
+    ],
+)
+def test_the_wrong_network_or_folder_is_told_in_one_line(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    complaint: str,
+) -> None:
+    monkeypatch.chdir(place)
+    with pytest.raises(SystemExit):
+        emorec(f"fit {words} --trainer.logger false {SMALL}")
+    said = capsys.readouterr().err.strip().splitlines()
+    assert complaint in said[-1]
