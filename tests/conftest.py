@@ -76,6 +76,14 @@ def hacer_clips(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def drawn_affwild2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder laid out like Aff-Wild2: eight films."""
+    from tests.affwild2 import write_affwild2
+
+    return write_affwild2(tmp_path_factory.mktemp("affwild2"))
+
+
+@pytest.fixture(scope="session")
 def drawn_iemocap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder laid out like IEMOCAP: 8 utterances of 4 classes a session, 2 more that are excited."""
     from tests.iemocap_set import write_iemocap

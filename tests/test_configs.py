@@ -33,7 +33,11 @@ SMALL = {
 }
 
 
-OF_DATA = {"HACERDataModule": "hacer_clips", "IemocapDataModule": "drawn_iemocap"}
+OF_DATA = {
+    "AffWild2DataModule": "drawn_affwild2",
+    "HACERDataModule": "hacer_clips",
+    "IemocapDataModule": "drawn_iemocap",
+}
 """Data module -> the fixture with clips for it; the others read those shaped like RAVDESS."""
 
 

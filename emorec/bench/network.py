@@ -23,15 +23,16 @@ class NetworkAlone:
 
     def __init__(self, trainer: Trainer, batch: Mapping[str, Tensor]) -> None:
         self.trainer = trainer
-        self.frames = torch.empty_like(batch["frames"]).random_(256)
-        self.label = batch["label"].clone()
+        self.batch = {name: tensor.clone() for name, tensor in batch.items()}
+        if "frames" in batch:
+            self.batch["frames"].random_(256)
         self._warm = False
 
     def __call__(self, seconds: float) -> float:
         """Clips a second."""
         warm_up = 0 if self._warm else 1
         self._warm = True
-        device = self.frames.device
+        device = self.batch["label"].device
         return clips_per_second(
             self.step, seconds, warm_up=warm_up, finish=lambda: finish_work(device)
         )
@@ -44,12 +45,13 @@ class NetworkAlone:
         def forward_and_backward() -> Tensor:
             optimizer.zero_grad()
             with strategy.precision_plugin.train_step_context():
-                loss = model.loss_of(model(self.frames), self.label)
+                output = model(*(self.batch[name] for name in model.inputs))
+                loss = model.loss_of(output, self.batch["label"])
             strategy.backward(loss, optimizer)
             return loss
 
         strategy.optimizer_step(optimizer, forward_and_backward, model)
-        return len(self.label)
+        return len(self.batch["label"])
 
 
 class HostToDevice:

@@ -65,7 +65,7 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--model my_net.Net", "no class my_net.Net (No module named 'my_net'); there are emorec."),
         (
             "--model emorec.data.RavdessDataModule",
-            "is no ClipClassifier; choose emorec.models.AudioCNN",
+            "is no ClipNetwork; choose emorec.models.AudioCNN",
         ),
         ("--data Ravdess", "did you mean emorec.data.RavdessDataModule?"),
         ("--model parts/nothing.yaml", "model: no such file: parts/nothing.yaml"),

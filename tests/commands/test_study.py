@@ -65,7 +65,9 @@ def test_all_runs_of_a_shipped_study_could_start(
     config = next(iter(read_definition(path).configs.values())).config
     clips = request.getfixturevalue(clips_for(str(config)))
     monkeypatch.chdir(tmp_path)
-    study([str(path), "--data.root", str(clips), "--dry-run"])
+    (features := tmp_path.with_name("features")).mkdir(exist_ok=True)
+    given = ["--data.features", str(features)] if "--data.features" in path.read_text() else []
+    study([str(path), "--data.root", str(clips), *given, "--dry-run"])
     said = capsys.readouterr().out
     assert f"study {path.stem}" in said
     assert "each as in emorec fit --config" in said
