@@ -11,13 +11,12 @@ from functools import partial
 import numpy as np
 
 from emorec.baseline.asked import Asked
-from emorec.baseline.by_actor import pooled
 from emorec.baseline.choice import Chosen, Described, choose
 from emorec.baseline.classifiers import Classifier
 from emorec.baseline.feature_store import FeatureStore
 from emorec.baseline.fold import Learnable, learnable, testable
 from emorec.evaluation.metrics import summarize
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predictions import Predictions, pooled
 
 Places = Sequence[int]
 

@@ -1,10 +1,8 @@
 """Classifiers measured on actors whom they have never seen, each fold by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from emorec.baseline.asked import Asked
 from emorec.baseline.choice import choose, shown
@@ -106,15 +104,3 @@ def _measure_fold(
             )
         )
     return measured
-
-
-def pooled(predictions: Sequence[Predictions]) -> Predictions:
-    """The predictions of several folds as those of one test, numbered anew.
-
-    >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(2, 2))
-    >>> pooled([one, one]).index
-    tensor([0, 1, 2, 3])
-    """
-    target = torch.cat([each.target for each in predictions])
-    logits = torch.cat([each.logits for each in predictions])
-    return Predictions(torch.arange(len(target)), target, logits)

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from emorec.baseline.at_random import Lesson
-from emorec.baseline.by_actor import Measured, pooled
+from emorec.baseline.by_actor import Measured
 from emorec.evaluation.metrics import summarize
+from emorec.evaluation.predictions import pooled
 
 LESSON = (
     "At random, clips of the very people who are tested are also trained on, often the same sentence said once more: "

@@ -45,7 +45,7 @@ class NetworkAlone:
         def forward_and_backward() -> Tensor:
             optimizer.zero_grad()
             with strategy.precision_plugin.train_step_context():
-                output = model(*(self.batch[name] for name in model.inputs))
+                output = model(*model.given(self.batch))
                 loss = model.loss_of(output, self.batch["label"])
             strategy.backward(loss, optimizer)
             return loss

@@ -7,13 +7,11 @@ from functools import reduce
 from operator import and_
 from typing import TypeAlias
 
-import torch
-
 from emorec.callbacks.description import spans
 from emorec.comparison.model import Model
 from emorec.comparison.run import Run
 from emorec.errors import UserError
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predictions import pooled
 from emorec.evaluation.predictions_file import PredictedClips
 from emorec.evaluation.same_clips import file_name, rows_of
 
@@ -139,21 +137,15 @@ def _only(predicted: PredictedClips, shared: set[Clip]) -> PredictedClips:
 def _together(parts: Sequence[PredictedClips]) -> PredictedClips:
     """The clips of all folds in the order of their names."""
     calibrated = [part.calibrated for part in parts if part.calibrated is not None]
-    pooled = PredictedClips(
+    together = PredictedClips(
         paths=tuple(path for part in parts for path in part.paths),
         actors=tuple(actor for part in parts for actor in part.actors),
         class_names=parts[0].class_names,
-        predictions=_one_below_the_other([part.predictions for part in parts]),
-        calibrated=_one_below_the_other(calibrated) if len(calibrated) == len(parts) else None,
+        predictions=pooled([part.predictions for part in parts]),
+        calibrated=pooled(calibrated) if len(calibrated) == len(parts) else None,
     )
-    clips = clips_of(pooled)
-    return rows_of(pooled, sorted(range(len(clips)), key=clips.__getitem__))
-
-
-def _one_below_the_other(parts: Sequence[Predictions]) -> Predictions:
-    target = torch.cat([part.target for part in parts])
-    logits = torch.cat([part.logits for part in parts])
-    return Predictions(torch.arange(len(target)), target, logits)
+    clips = clips_of(together)
+    return rows_of(together, sorted(range(len(clips)), key=clips.__getitem__))
 
 
 def _differ(clips: Sequence[tuple[Model, int, set[Clip]]], shared: set[Clip]) -> str:

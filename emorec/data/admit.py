@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from emorec.data.cache.any_recipe import AnyRecipe
 from emorec.data.cache.folders import cache_folder
 from emorec.data.cache.frame_store import NoRoomError
 from emorec.data.cache.look_through import BrokenClip, LookedThrough, look_through
@@ -53,15 +54,8 @@ def admit(
             "data.face crop needs a cache, so that faces are looked for once: "
             "choose --data.cache auto or a folder"
         )
-    folder = cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()
-    look = partial(look_through, clips, recipe, folder, workers=workers)
-    try:
-        looked = look(keep_frames=cache != "none")
-    except NoRoomError as error:
-        if cache != "auto" or recipe.face_detector:
-            raise
-        log.warning("no cache, so every epoch decodes anew: %s", error)
-        looked = look(keep_frames=False)
+    must_keep = recipe.face_detector is not None
+    looked = look_where_asked(clips, recipe, cache=cache, workers=workers, must_keep=must_keep)
     refuse_broken(looked.broken, len(clips), on_error)
     faceless = [BrokenClip(path, NO_FACE) for path in looked.faceless]
     if faceless and face_missing == "error":
@@ -70,6 +64,37 @@ def admit(
             "take their centre with --data.face_missing center or leave them out with skip"
         )
     return looked.without_faceless(NO_FACE) if face_missing == "skip" else looked
+
+
+def look_where_asked(
+    clips: Sequence[Clip],
+    recipe: AnyRecipe,
+    *,
+    cache: str,
+    workers: int,
+    must_keep: bool = False,
+) -> LookedThrough:
+    """Looks through the clips and keeps what is decoded where that was asked for, or where there is room.
+
+    Args:
+        clips: Those that are needed.
+        recipe: What their frames, or their sound, are to be like.
+        cache: "auto", "none" or a folder; see `ClipDataModule`.
+        workers: Processes that decode.
+        must_keep: Whether nothing can be done without a cache.
+
+    Raises:
+        UserError: When the cache that was asked for can't be used.
+    """
+    folder = cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()
+    look = partial(look_through, clips, recipe, folder, workers=workers)
+    try:
+        return look(keep_frames=cache != "none")
+    except NoRoomError as error:
+        if cache != "auto" or must_keep:
+            raise
+        log.warning("no cache, so every epoch decodes anew: %s", error)
+        return look(keep_frames=False)
 
 
 def refuse_broken(

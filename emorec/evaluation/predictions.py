@@ -1,5 +1,6 @@
 """What a classifier said of each clip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,3 +110,15 @@ def most_confident_errors(predictions: Predictions, limit: int) -> list[int]:
     rows = wrong.nonzero().flatten()
     order = predictions.confidence[rows].argsort(descending=True, stable=True)
     return [int(row) for row in rows[order[:limit]]]
+
+
+def pooled(predictions: Sequence[Predictions]) -> Predictions:
+    """The predictions of several folds as those of one test, numbered anew.
+
+    >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(2, 2))
+    >>> pooled([one, one]).index
+    tensor([0, 1, 2, 3])
+    """
+    target = torch.cat([each.target for each in predictions])
+    logits = torch.cat([each.logits for each in predictions])
+    return Predictions(torch.arange(len(target)), target, logits)

@@ -86,7 +86,7 @@ class ClipClassifier(ClipNetwork):
 
     def logits_of(self, batch: Mapping[str, Any]) -> Tensor:
         """Logits (B, K) of a batch of clips."""
-        logits: Tensor = self(*(batch[name] for name in self.inputs))
+        logits: Tensor = self(*self.given(batch))
         return logits
 
     @override

@@ -1,83 +1,20 @@
 """Valence and arousal of a face, from a frame or from those before it too."""
 
-from collections.abc import Mapping
-from typing import Any
-
-import torch
-from torch import Tensor
 from typing_extensions import override
 
-from emorec.layers.frame_sequence import FrameSequence, Rnn
-from emorec.layers.freeze import Freeze
+from emorec.models.face_network import FaceNetwork
 from emorec.models.regressor import ClipRegressor
 
 
-class FaceRegressor(ClipRegressor):
+class FaceRegressor(FaceNetwork, ClipRegressor):
     """Valence and arousal of a face: an image network a frame, recurrent layers or none, one linear layer.
 
-    It takes frames, or with backbone none the features of frames that another such network has computed.
-
-    Args:
-        backbone: "face_cnn" (grey, 96 pixels), an image network by its torchvision name, or "none".
-        weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict.
-        freeze: "none", "all", or "stages" for all but the last quarter.
-        num_features: D of the features, with backbone none.
-        rnn: "none" looks at the last frame alone; "rnn", "gru" or "lstm" follow the window.
-        hidden_sizes: Of the recurrent layers, one above the other.
-        dropout: Before the last layer.
-        training: See `ClipRegressor` and `ClipNetwork`.
+    Its arguments are those of `FaceNetwork`, `ClipRegressor` and `ClipNetwork`.
 
     Source: Rangulov & Fahim 2020, arXiv 2006.11168, section 3.
     """
 
-    def __init__(
-        self,
-        *,
-        backbone: str = "face_cnn",
-        weights: str = "none",
-        freeze: Freeze = "none",
-        num_features: int = 300,
-        rnn: Rnn = "none",
-        hidden_sizes: tuple[int, ...] = (100, 100, 50),
-        dropout: float = 0.5,
-        **training: Any,
-    ) -> None:
-        super().__init__(**training)
-        self.network = FrameSequence(
-            len(self.target_names),
-            backbone=backbone,
-            weights=weights,
-            freeze=freeze,
-            image_size=self.image_size,
-            num_features=num_features,
-            rnn=rnn,
-            hidden_sizes=hidden_sizes,
-            dropout=dropout,
-        )
-
     @property
     @override
-    def example_inputs(self) -> tuple[Tensor, ...]:
-        if self.network.backbone is not None:
-            return super().example_inputs
-        return (torch.zeros(1, self.num_frames, self.network.num_features, device="meta"),)
-
-    @override
-    def numbers_of(self, batch: Mapping[str, Any]) -> Tensor:
-        said: Tensor = self(batch["features"] if "features" in batch else batch["frames"])
-        return said
-
-    @override
-    def forward(self, clips: Tensor) -> Tensor:
-        """Frames (B, T, 3, H, W) of 0 to 255 or features (B, T, D) -> numbers (B, R).
-
-        Raises:
-            ValueError: When there are other than T frames of three channels.
-            UserError: When the network takes the one and gets the other.
-        """
-        said: Tensor = self.network(self.normalized(clips) if clips.ndim == 5 else clips)
-        return said
-
-    def frame_features(self, frames: Tensor) -> Tensor:
-        """Frames (B, T, 3, H, W) of 0 to 255 -> features (B, T, D)."""
-        return self.network.frame_features(self.normalized(frames))
+    def num_outputs(self) -> int:
+        return len(self.target_names)

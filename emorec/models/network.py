@@ -143,6 +143,10 @@ class ClipNetwork(LightningModule):
         if self.compiled:
             self.compile()
 
+    def given(self, batch: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """What `forward` takes of a batch."""
+        return tuple(batch[name] for name in self.inputs)
+
     @abstractmethod
     def output_of(self, batch: Mapping[str, Any]) -> Tensor:
         """What the network says of a batch of clips; where there are several views, one thing of each clip."""

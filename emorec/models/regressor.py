@@ -74,7 +74,7 @@ class ClipRegressor(ClipNetwork):
 
     def numbers_of(self, batch: Mapping[str, Any]) -> Tensor:
         """(B, R) of a batch of clips."""
-        numbers: Tensor = self(*(batch[name] for name in self.inputs))
+        numbers: Tensor = self(*self.given(batch))
         return numbers
 
     @override

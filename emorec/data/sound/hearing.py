@@ -3,16 +3,14 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emorec.data.cache.folders import cache_folder
-from emorec.data.cache.frame_store import NoRoomError
-from emorec.data.cache.look_through import BrokenClip, look_through
+from emorec.data.admit import list_broken, look_where_asked
+from emorec.data.cache.look_through import BrokenClip
 from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
 from emorec.data.file_lists import listed
@@ -60,16 +58,8 @@ class Hearing:
         Raises:
             UserError: When the cache that was asked for can't be used, or PyAV is missing.
         """
-        folder = cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()
         wanted = [sound_of(clip) for clip in clips]
-        try:
-            looked = look_through(
-                wanted, self.recipe, folder, keep_frames=cache != "none", workers=workers
-            )
-        except NoRoomError:
-            if cache != "auto":
-                raise
-            looked = look_through(wanted, self.recipe, folder, keep_frames=False, workers=workers)
+        looked = look_where_asked(wanted, self.recipe, cache=cache, workers=workers)
         self.source = looked.sound_source(self.recipe)
         self.silent = {
             each
@@ -88,8 +78,7 @@ class Hearing:
     def tell(self, clips: Sequence[Clip], broken: Sequence[BrokenClip]) -> None:
         """Warns of clips that are left out, and of those that are heard as silence."""
         if broken:
-            names = listed([(clip.path, clip.reason) for clip in broken])
-            log.warning("left out %d clips: %s", len(broken), names)
+            log.warning("left out %d clips: %s", len(broken), list_broken(broken))
         silent = [clip.path for clip in clips if part(sound_of(clip)) in self.silent]
         if silent:
             names = listed([(path, "") for path in silent])
@@ -118,6 +107,7 @@ class Hearing:
 def sound_of(clip: Clip) -> Clip:
     """A clip whose path is the file of the sound, and whose span is that of the sound in it.
 
+    >>> from pathlib import Path
     >>> clip = Clip(path=Path("a.avi"), label=0, actor=1, take="a", span_seconds=(1, 2), sound_path=Path("a.wav"))
     >>> sound_of(clip).path.name, sound_of(clip).span_seconds
     ('a.wav', None)
