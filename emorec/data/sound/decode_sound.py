@@ -17,6 +17,9 @@ from emorec.errors import UserError
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
+LACKING_SECONDS = 0.25
+"""A file promises at most so much more than it holds; no clip of RAVDESS promises more than it holds at all."""
+
 NO_SOUND = "it has no sound"
 NOT_SOUND = "neither a video nor a file of sound, or cut off so that its index is missing"
 
@@ -70,6 +73,8 @@ def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise ClipError.of(path, NO_SOUND)
+            stream = container.streams.audio[0]
+            promised = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
             resampler = av.AudioResampler(format="fltp", rate=rate)
             for frame in container.decode(audio=0):
                 parts += [part.to_ndarray() for part in resampler.resample(frame)]
@@ -77,7 +82,12 @@ def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
                 parts += [part.to_ndarray() for part in resampler.resample(None)]
     except (av.FFmpegError, ValueError) as error:
         raise ClipError.of(path, CUT_OFF if parts else NOT_SOUND) from error
-    return np.concatenate(parts, axis=1) if parts else np.empty((1, 0), dtype=np.float32)
+    sound = np.concatenate(parts, axis=1) if parts else np.empty((1, 0), dtype=np.float32)
+    if (
+        sound.shape[1] / rate < promised - LACKING_SECONDS
+    ):  # FFmpeg takes what is missing for the end
+        raise ClipError.of(path, CUT_OFF)
+    return sound
 
 
 def _import_av() -> ModuleType:

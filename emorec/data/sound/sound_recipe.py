@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emorec.data.sound.decode_sound import Waveform, decode_sound, reader_version
 
-FORMAT = 1
+FORMAT = 2
 """Of the sound on disk; a higher number makes all that was kept before worthless."""
 
 FULL_SCALE = 32767
@@ -66,7 +66,7 @@ class SoundRecipe:
     @property
     def check(self) -> str:
         """Stands for the recipe where nothing is kept but what is wrong with the clips."""
-        return f"sound check 1, {reader_version()}"
+        return f"sound check 2, {reader_version()}"
 
     def samples(self, path: Path, span_seconds: tuple[float, float] | None = None) -> Samples:
         """(samples,) of a clip.

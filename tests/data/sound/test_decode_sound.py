@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from emorec.data.decoding.decode import ClipError
+from emorec.data.decoding.decode import CUT_OFF, ClipError
 from emorec.data.sound import decode_sound as module
 from emorec.data.sound.decode_sound import NO_SOUND, decode_sound, reader_version
 from emorec.data.synthetic.encode import encode_mp4
@@ -84,9 +84,11 @@ def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
     text.write_text("no sound at all, but enough letters that somebody might read them as a header")
     empty.touch()
     short = write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)
+    cut_off = videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, sound=True), 60)
     nothing = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
     for path, span, reason in (
         (silent_film, None, NO_SOUND),
+        (cut_off, None, CUT_OFF),
         (text, None, module.NOT_SOUND),
         (empty, None, "the file is empty"),
         (tmp_path / "gone.wav", None, "can't be read: No such file or directory"),
