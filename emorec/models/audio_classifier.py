@@ -68,6 +68,8 @@ class AudioClassifier(ClipClassifier):
             *(nn.Conv2d(16, 24, (8, 12)), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 24, 43, 65)
             *(nn.Conv2d(24, MAPS, (5, 7)), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 24, 19, 29)
         )
+        # a training step then takes three quarters of the time on a CPU
+        self.convolutions.to(memory_format=torch.channels_last)
         self.hidden = nn.Sequential(
             nn.Linear(self.num_found, HIDDEN), nn.ReLU(), nn.Dropout(dropout)
         )
