@@ -39,6 +39,7 @@ class Checkpoint:
         trained_on: What that device is called.
         temperatures: Views of a clip -> what the logits are divided by when so many are averaged, fitted on the
             validation clips. Empty when nobody fitted one, as in checkpoints of older versions.
+        clip_seconds: How long its training clips were, their median.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Checkpoint:
     peak_memory_bytes: int | None = None
     trained_on: str | None = None
     temperatures: Mapping[int, float] = field(default_factory=dict)
+    clip_seconds: float | None = None
 
     @property
     def run_folder(self) -> Path:
@@ -142,6 +144,7 @@ def read(path: str | Path) -> Checkpoint:
             peak_memory_bytes=said.get("peak_memory_bytes"),
             trained_on=said.get("trained_on"),
             temperatures=said.get("temperatures", {}),
+            clip_seconds=said.get("clip_seconds"),
         )
     except KeyError as missing:
         raise UserError(

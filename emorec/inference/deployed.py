@@ -1,0 +1,50 @@
+"""A network as it is used and exported: from frames as they are decoded to probabilities."""
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from emorec.inference.facts import Facts
+from emorec.models import ClipNetwork
+
+
+class Deployed(nn.Module):
+    """A trained network with its normalization before it and its temperature and softmax behind it.
+
+    It takes what `facts.inputs` names, in that order: frames (B, T, S, S, 3) uint8, sound (B, samples) float32, heard
+    (B,) bool; and gives (B, K) probabilities or (B, R) numbers, float32.
+
+    Args:
+        network: The trained network.
+        facts: What there is to know of it.
+    """
+
+    def __init__(self, network: ClipNetwork, facts: Facts) -> None:
+        super().__init__()
+        self.network = network
+        self.frames_at = facts.inputs.index("frames") if facts.sees else None
+        self.temperature = facts.temperature or 1.0
+        self.says_classes = facts.says == "classes"
+        self.eval().requires_grad_(False)
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The inputs -> (B, K) or (B, R)."""
+        given = list(inputs)
+        if self.frames_at is not None:
+            # the memory stays (B, T, S, S, 3), as in training
+            given[self.frames_at] = given[self.frames_at].permute(0, 1, 4, 2, 3)  # (B, T, 3, S, S)
+        said: Tensor = self.network(*given)
+        said = said.float()
+        return (said / self.temperature).softmax(dim=1) if self.says_classes else said
+
+
+def example_inputs(facts: Facts, batch: int = 1) -> tuple[Tensor, ...]:
+    """Zeros of the shapes and types that a deployed network takes, for B windows."""
+    side = facts.image_size
+    shapes = {
+        "frames": ((batch, facts.num_frames, side, side, 3), torch.uint8),
+        "sound": ((batch, round(facts.sound_rate * facts.sound_seconds)), torch.float32),
+        "heard": ((batch,), torch.bool),
+    }
+    return tuple(torch.zeros(shapes[name][0], dtype=shapes[name][1]) for name in facts.inputs)
