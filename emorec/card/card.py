@@ -20,14 +20,14 @@ from emorec.card.figures import (
     video_rows,
     worst_rows,
 )
-from emorec.card.missing import caveats, missing
+from emorec.card.missing import caveats, missing, other_clips
 from emorec.card.network import NetworkFacts, settings_of
 from emorec.card.tested import Tested, read_test
 from emorec.checkpoint import Checkpoint
 from emorec.comparison.markdown import escaped, table_line
 from emorec.comparison.wording import UNKNOWN, amount, duration, memory, points
 from emorec.comparison.words import actors_in_words, leak_line
-from emorec.data.data_sheets import DataSheet, sheet_of
+from emorec.data.data_sheets import sheet_of
 from emorec.data.split import SIDES
 from emorec.evaluation.intervals import RESAMPLES
 from emorec.evaluation.predictions_file import PredictedClips
@@ -60,7 +60,7 @@ def card_of(said: Checkpoint) -> str:
     text = files("emorec.card").joinpath("card.md").read_text(encoding="utf-8")
     page = environment.from_string(text).render(
         name=f"{said.model['class_path'].rpartition('.')[2]}, {_subject(network)}",
-        summary=_summary(network, sheet, tested, measured),
+        summary=_summary(said, network, tested, measured),
         warnings=[leak_line("this network", tested.leaks)] if tested and tested.leaks else [],
         said=said,
         network=network,
@@ -77,14 +77,12 @@ def card_of(said: Checkpoint) -> str:
         environment=", ".join(f"{name} {it}" for name, it in sorted(said.environment.items())),
         settings=settings_of(said),
         uses=uses,
-        told_by=measured_groupings(measured["tables"].groups)
-        if measured.get("tables")
-        else "actor",
+        told_by=measured_groupings(measured["tables"].groups) if "tables" in measured else "video",
         resamples=RESAMPLES,
         sides=_sides(said),
         remarks=remarks(said.split),
         senses=_senses(tested, network),
-        caveats=caveats(tested),
+        caveats=caveats(said, network, tested),
         missing=missing(said, network, tested, here),
         here=here,
         **{"tables": None, "numbers": None, "videos": None, **measured},
@@ -110,10 +108,13 @@ def _measured(tested: Tested | None) -> dict[str, Any]:
 
 
 def _summary(
-    network: NetworkFacts, sheet: DataSheet, tested: Tested | None, measured: dict[str, Any]
+    said: Checkpoint, network: NetworkFacts, tested: Tested | None, measured: dict[str, Any]
 ) -> str:
+    sheet = sheet_of(said.data["class_path"])
     verb = "names" if network.says_classes else "predicts"
-    trained = f"A network trained on {sheet.name}. What it {verb} is {sheet.meaning}."
+    trained = (
+        f"A network trained on {sheet.name}{other_clips(said)}. What it {verb} is {sheet.meaning}."
+    )
     if tested is None:
         return f"{trained} How well it does was not measured."
     figures = measured["tables"].figures if "tables" in measured else measured["numbers"]

@@ -5,10 +5,23 @@ import shlex
 from emorec.card.network import NetworkFacts
 from emorec.card.tested import SENSES, Tested
 from emorec.checkpoint import Checkpoint
+from emorec.data.split import SIDES
 from emorec.evaluation.predictions_file import PredictedClips
 
 FEW_ACTORS = 20
 """Below so many an interval is a rough one, see `evaluation/intervals.py`."""
+
+RAVDESS = "emorec.data.RavdessDataModule"
+TAKES = {"speech": 60, "song": 44, "both": 104}
+"""Of an actor of RAVDESS, by channel."""
+
+CROSSED = {
+    RAVDESS: ". A cross-validation tests all actors (--data.split msaf6)",
+    "emorec.data.IemocapDataModule": ". A cross-validation tests all actors (--data.split loso5)",
+}
+"""By data module: the split with which everybody is tested once."""
+
+AMONG_ITS_OWN = "A probability says how sure the network is among its own classes: a face that shows none of them gets one too"
 
 NOT_RECORDED = (
     ("who trained it, and whom to ask", "write it here: no run knows it"),
@@ -61,6 +74,25 @@ def missing(
     return [*lines, *NOT_RECORDED]
 
 
+def other_clips(said: Checkpoint) -> str:
+    """What to add to RAVDESS's name where the clips can't be all of its clips; empty where they can."""
+    counts = said.split.get("num_clips")
+    if said.data["class_path"] != RAVDESS or not counts:
+        return ""
+    data = said.data["init_args"]
+    files = 2 if data.get("modality") == "both" else 1
+    promised = files * TAKES[data.get("channel", "speech")]
+    people = [actor for side in SIDES for actor in said.split[side]]
+    if data.get("channel") in ("song", "both") and 18 in people:
+        return ""  # who did not sing
+    if (found := sum(counts.values())) == promised * len(people):
+        return ""
+    return (
+        f" or clips laid out like it ({found:,} clips of {len(people)} people, of whom RAVDESS has "
+        f"{promised * len(people):,})"
+    )
+
+
 def _is_calibrated(tested: Tested | None) -> bool:
     return (
         tested is not None
@@ -69,7 +101,7 @@ def _is_calibrated(tested: Tested | None) -> bool:
     )
 
 
-def caveats(tested: Tested | None) -> list[str]:
+def caveats(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> list[str]:
     """What to mind, without full stops at the end."""
     lines = []
     if tested is not None:
@@ -81,7 +113,7 @@ def caveats(tested: Tested | None) -> list[str]:
         elif number < FEW_ACTORS:
             lines.append(
                 f"{number} people were tested: intervals are wide and rough, and what these people share by chance "
-                "looks like skill. A cross-validation tests everybody (--data.split msaf6 of RAVDESS, loso5 of IEMOCAP)"
+                f"looks like skill{CROSSED.get(said.data['class_path'], '')}"
             )
         if (views := tested.metrics.get("views", 1)) > 1:
             lines.append(f"The figures average {views} views of each clip; one view does less well")
@@ -89,6 +121,6 @@ def caveats(tested: Tested | None) -> list[str]:
         *lines,
         "One training is one draw: another seed gives other figures, which these intervals do not hold",
         "The people of the test were filmed like those of the training: expect less of other cameras, light and people",
-        "A probability says how sure the network is among its own classes; it has none for other faces",
+        *([AMONG_ITS_OWN] if network.says_classes else []),
         "Show people what was predicted together with this card, and never without saying that it is often wrong",
     ]

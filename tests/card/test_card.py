@@ -1,6 +1,7 @@
 """A card tells what its run tells, in Markdown that renders, and says what nobody measured."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,19 @@ def test_calibrated_figures_are_those_of_the_calibrated_probabilities(
         figures["ECE, calibrated at temperature 2.00"] == f"{100 * metrics['ece_calibrated']:.1f}"
     )
     assert "After the temperature:" in card
+
+
+def test_clips_that_are_not_all_of_ravdess_are_not_called_ravdess(
+    tmp_path: Path, card: str
+) -> None:
+    path = write_checkpoint(tmp_path / "best.ckpt")
+    said = checkpoint.read(path)
+    drawn = replace(said, split={**said.split, "num_clips": {"train": 320, "val": 32, "test": 32}})
+    assert "trained on RAVDESS." in card_of(said)
+    assert (
+        "RAVDESS or clips laid out like it (384 clips of 24 people, of whom RAVDESS has 1,440)."
+        in card_of(drawn)
+    )
 
 
 def test_the_licence_and_the_refused_uses_are_told(card: str) -> None:
