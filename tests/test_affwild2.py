@@ -84,6 +84,25 @@ def test_a_test_measures_the_official_validation_set(
     assert metrics["ccc_valence"] == pytest.approx(ccc, abs=1e-6)
 
 
+def test_a_smoothed_test_tells_both_figures(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    best = str(run_of(place) / "checkpoints" / "best.ckpt")
+    metrics = run_of(place) / "test" / "metrics.json"
+    emorec(f"test --ckpt {best} --trainer.accelerator cpu")
+    raw = json.loads(metrics.read_text())
+    assert "smoothed" not in raw
+    words = "--data.smooth box --data.smooth_frames 3"
+    emorec(f"test --ckpt {best} {words} --trainer.accelerator cpu")
+    both = json.loads(metrics.read_text())
+    assert both["ccc"] == raw["ccc"]
+    assert both["smoothed"]["how"] == "box over 3 frames"
+    assert both["smoothed"]["ccc"] != raw["ccc"]
+    said = f"smoothed, box over 3 frames: CCC {both['smoothed']['ccc']:.3f}"
+    assert said in capsys.readouterr().out
+
+
 def test_every_frame_is_predicted_in_the_challenge_s_format(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
