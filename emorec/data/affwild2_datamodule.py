@@ -119,7 +119,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.target_names = DIMENSIONS if task == "va" else ()
         self.before_and_after: tuple[Labels, Labels] | None = None
         # the faces fill their pictures: no border is cut away unless it is drawn where
-        side = square_side(self.image_size) if self.augment else self.image_size
+        crops = self.augment not in (False, "seed_affwild2")
+        side = square_side(self.image_size) if crops else self.image_size
         self.recipe = replace(self.recipe, side=side)
 
     @property
