@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from emorec import checkpoint
@@ -84,6 +85,25 @@ def test_a_test_measures_the_official_validation_set(
     assert metrics["ccc_valence"] == pytest.approx(ccc, abs=1e-6)
 
 
+def test_a_smoothed_test_tells_both_figures(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    best = str(run_of(place) / "checkpoints" / "best.ckpt")
+    metrics = run_of(place) / "test" / "metrics.json"
+    emorec(f"test --ckpt {best} --trainer.accelerator cpu")
+    raw = json.loads(metrics.read_text())
+    assert "smoothed" not in raw
+    words = "--data.smooth box --data.smooth_frames 3"
+    emorec(f"test --ckpt {best} {words} --trainer.accelerator cpu")
+    both = json.loads(metrics.read_text())
+    assert both["ccc"] == raw["ccc"]
+    assert both["smoothed"]["how"] == "box over 3 frames"
+    assert both["smoothed"]["ccc"] != raw["ccc"]
+    said = f"smoothed, box over 3 frames: CCC {both['smoothed']['ccc']:.3f}"
+    assert said in capsys.readouterr().out
+
+
 def test_every_frame_is_predicted_in_the_challenge_s_format(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +153,34 @@ def test_features_are_computed_once_and_a_recurrent_network_learns_from_them(
     said = capsys.readouterr().out
     assert "2 models on the same" in said
     assert "CCC valence" in said
+
+
+def test_both_stages_are_trained_end_to_end_from_the_first_one_s_checkpoint(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    best = run_of(place) / "checkpoints" / "best.ckpt"
+    first = checkpoint.load(best)["state_dict"]
+    fresh = FaceRegressor(weights=str(best), num_frames=3, image_size=96, rnn="gru").state_dict()
+    stage = {name: value for name, value in first.items() if name.startswith("network.backbone.")}
+    assert len(stage) == 10
+    assert all(torch.equal(fresh[name], value) for name, value in stage.items())
+    before = set(place.glob("lightning_logs/FaceRegressor/*"))
+    emorec(
+        f"fit --model FaceRegressor --model.weights {best} --model.rnn gru --model.hidden_sizes [8] "
+        "--data AffWild2DataModule --data.root data --data.num_frames 3 --data.image_size 96 "
+        f"--model.optimizer sgd --model.lr 0.01 --trainer.limit_train_batches 2 {SMALL}"
+    )
+    (run,) = set(place.glob("lightning_logs/FaceRegressor/*")) - before
+    trained = checkpoint.load(run / "checkpoints" / "last.ckpt")["state_dict"]
+    learnt = [name for name in stage if name.endswith("weight")]
+    assert all(not torch.equal(trained[name], stage[name]) for name in learnt)
+    assert all((trained[name] - stage[name]).abs().max() < 0.5 for name in learnt)
+    best.rename(best.with_name("gone.ckpt"))  # the run has all weights itself
+    try:
+        emorec(f"test --ckpt {run / 'checkpoints' / 'best.ckpt'} --trainer.accelerator cpu")
+    finally:
+        best.with_name("gone.ckpt").rename(best)
 
 
 @pytest.mark.parametrize(

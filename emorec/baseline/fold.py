@@ -29,8 +29,13 @@ def refuse_impossible(data: ClipDataModule) -> None:
     """Stops before the work where a side of the split has no clips.
 
     Raises:
-        UserError: When it has no validation actors, or clips of its actors are not there.
+        UserError: When it has numbers and no classes, no validation actors, or clips of its actors are not there.
     """
+    if data.target_names:
+        raise UserError(
+            f"the data has numbers ({', '.join(data.target_names)}) and emorec baseline names classes: choose "
+            "expressions with --data.task expr, or train a network (configs/affwild2_va.yaml)"
+        )
     found = data.find()
     if not found.split.val:
         raise UserError(

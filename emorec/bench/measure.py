@@ -12,15 +12,17 @@ from emorec.bench.circumstances import device_name, load_average, machine, setti
 from emorec.bench.drawn import drawn_clips, needs_drawn_clips
 from emorec.bench.report import Report
 from emorec.bench.rounds import Rounds
-from emorec.bench.stages import Stage, loading_stages
+from emorec.bench.stages import Stage, files_source, loading_stages
 from emorec.data import ClipDataModule
 from emorec.data.clip import Clip
+from emorec.errors import UserError
 from emorec.models import ClipNetwork
 
 ORDER = (
     "decode",
     "decode_workers",
     "cache_read",
+    "read",
     "loader",
     "host_to_device",
     "network",
@@ -66,6 +68,10 @@ def measure(
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="emorec-bench-")))
 
         def stages(data: ClipDataModule) -> list[Stage]:
+            if baseline and files_source(data):
+                raise UserError(
+                    "--baseline compares ways of decoding videos, and these clips are none: leave it out"
+                )
             videos = filmed or data.sides["train"]
             others = baseline_stages(data, videos, folder) if baseline else []
             return [*loading_stages(data, videos), *others]

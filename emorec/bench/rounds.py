@@ -76,7 +76,7 @@ class Rounds(Callback):
 
     def _measure(self, trainer: Trainer, batch: Any) -> Generator[None, int]:
         """Runs between two steps of the training; each `yield` lets it make one and gives the clips in it."""
-        data, device = ClipDataModule.of(trainer), batch["frames"].device
+        data, device = ClipDataModule.of(trainer), batch["label"].device
         stages = list(self._make_stages(data))
         if device.type != "cpu":
             stages.append(Stage("host_to_device", "host to device", HostToDevice(data, device)))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,18 @@ from emorec.bench.speed import clips_per_second, loader_speed, one_thread
 from emorec.data import ClipDataModule
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
+from emorec.data.feature_dataset import FeatureDataset
+from emorec.data.frame_window import WindowPictures
 from emorec.data.loader import make_loader
 from emorec.data.source import DecodedSquares, Source
 from emorec.data.transform import Augment, ClipTransform
 
 Measure = Callable[[float], float]
 """Measures for so many seconds and returns clips a second."""
+
+
+MOST_CLIPS = 10_000
+"""That are read in turn: a film has as many frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +48,21 @@ def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
         data: Set up for training.
         filmed: The clips to decode.
     """
+    loader = Stage(
+        "loader",
+        f"loader, {shown_workers(data)}",
+        lambda seconds: loader_speed(data.train_dataloader(), seconds),
+    )
+    if reads := files_source(data):
+        words, source = reads
+        read = partial(source_speed, source, data.sides["train"])
+        return [Stage("read", f"{words} read, one core", read), loader]
     decode = partial(on_the_fly_speed, data, DecodedSquares(data.recipe), filmed)
     stages = [
         # not in this process: decoders leave threads behind, and loaders that fork later may find their locks taken
         Stage("decode", "decode, one core", partial(decode, num_workers=min(1, data.num_workers))),
         Stage("decode_workers", f"decode, {shown_workers(data)}", decode),
-        Stage(
-            "loader",
-            f"loader, {shown_workers(data)}",
-            lambda seconds: loader_speed(data.train_dataloader(), seconds),
-        ),
+        loader,
     ]
     if not isinstance(data.source, DecodedSquares):
         read = partial(source_speed, data.source, data.sides["train"])
@@ -58,9 +70,23 @@ def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
     return stages
 
 
-def source_speed(source: Source, clips: Sequence[Clip], seconds: float) -> float:
-    """How fast one core gets the squares of clips, in any order."""
-    order = np.random.default_rng(0).permutation(len(clips)).tolist()
+def files_source(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | None:
+    """What reads clips that are no videos, and what they are called; `None` of videos.
+
+    Args:
+        data: Set up for training.
+    """
+    dataset = data.dataset(data.sides["train"])
+    if isinstance(dataset, FeatureDataset):
+        return "features", dataset.features
+    if isinstance(data.source, WindowPictures):
+        return "pictures", data.source
+    return None
+
+
+def source_speed(source: Callable[[Clip], Any], clips: Sequence[Clip], seconds: float) -> float:
+    """How fast one core gets the squares or features of clips, in any order."""
+    order = np.random.default_rng(0).permutation(len(clips))[:MOST_CLIPS].tolist()
     mixed = cycle([clips[index] for index in order])
 
     def get_one() -> int:

@@ -12,7 +12,8 @@ class Verdict:
     """Which stage holds the training back, and what that means.
 
     Attributes:
-        stage: "decode", "cache_read", "augment", "host_to_device", "network", "workers", "cores" or "training_loop".
+        stage: "decode", "cache_read", "read", "augment", "host_to_device", "network", "workers", "cores" or
+            "training_loop".
         sentence: For people.
     """
 
@@ -87,12 +88,13 @@ def percent(share: float) -> str:
 def _loader_is_slow(speeds: Mapping[str, float], num_workers: int) -> Verdict:
     """Which part of a loader's work takes longest."""
     all_of_it = max(1, num_workers) / speeds["loader"]
-    source = "cache_read" if "cache_read" in speeds else "decode"
+    source = next(name for name in ("cache_read", "read", "decode") if name in speeds)
     getting = min(all_of_it, 1 / speeds[source])
     rest = all_of_it - getting
     words = {
         "decode": "decoding, which a cache would spare (--data.cache auto)",
         "cache_read": "reading from the cache",
+        "read": "reading files",
         "augment": "cropping, augmenting and batching",
     }
     part, took = (source, getting) if getting >= rest else ("augment", rest)

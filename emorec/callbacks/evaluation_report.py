@@ -110,6 +110,7 @@ class EvaluationReport(Callback):
         network = ClipNetwork.of(module)
         results = network.results(data.class_names or data.target_names)
         self._calibrate(results)
+        smoothed = _smoothed(data, clips, results)
         facts = RunFacts(
             split=data.split_record(),
             model=class_path(type(network)),
@@ -122,6 +123,7 @@ class EvaluationReport(Callback):
             peak_memory_bytes=self.said.peak_memory_bytes,
             trained_on=self.said.trained_on,
             num_views=self._num_views,
+            smoothed=smoothed[1] if smoothed else None,
         )
         results.write(self.folder, facts, **_names(clips, results.predictions.index))
         whom = "unseen actors" if self._command == "test" else "its validation actors"
@@ -132,6 +134,8 @@ class EvaluationReport(Callback):
         title = f"{type(network).__name__}{alone} on {whom} {actors}"
         console = Console()
         console.print(results.table(title, num_views=self._num_views))
+        if smoothed:
+            console.print(smoothed[0], soft_wrap=True, highlight=False)
         console.print(f"written to {self.folder}", soft_wrap=True, highlight=False)
 
     def _calibrate(self, results: Results) -> None:
@@ -213,6 +217,21 @@ def warn_of_another_detector(said: Checkpoint, split: Mapping[str, Any]) -> None
             f"faces found by {trained}" if trained else "whole pictures",
             f"faces found by {now}" if now else "whole pictures",
         )
+
+
+def _smoothed(
+    data: ClipDataModule, clips: Sequence[Clip], results: Results
+) -> tuple[str, dict[str, str | float]] | None:
+    """What is told of predictions that are smoothed over time: a line, and the figures; mostly nothing."""
+    if not isinstance(data, OwnFormat):
+        return None
+    found = data.smoothed(clips, results.predictions.index.numpy(), results.values())
+    if found is None:
+        return None
+    how, values = found
+    means = results.of_values(values)
+    figures = {name: figure for name, figure in means.summary.logged.items() if name != "loss"}
+    return f"smoothed, {how}: {means.headline}", {"how": how, **figures}
 
 
 def _names(clips: Sequence[Clip], index: Tensor) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from emorec.data.affwild2 import (
     find_videos,
 )
 from emorec.data.affwild2_split import OfficialSplit, record, split_films
-from emorec.data.affwild2_submission import named_videos, write_submission
+from emorec.data.affwild2_submission import named_videos, smoothed_values, write_submission
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset
@@ -63,7 +63,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             corrected one, "histogram" (see `keep_probabilities`); for expressions also as elsewhere "weights" in the
             loss, or "sampler".
         features: A folder that `emorec features` has written: the network gets these in place of pictures.
-        smooth: What is predicted of every frame becomes a mean over its neighbours, "box" or "gaussian".
+        smooth: What is predicted of every frame becomes a mean over its neighbours, "box" or "gaussian"; a test tells
+            its figures with and without.
         smooth_frames: So many, odd.
         predict_list: A file with the names of the videos to predict, a line each; by default all.
         loading: The arguments of `ClipDataModule`; those that are about decoding and finding faces have no effect.
@@ -118,7 +119,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.target_names = DIMENSIONS if task == "va" else ()
         self.before_and_after: tuple[Labels, Labels] | None = None
         # the faces fill their pictures: no border is cut away unless it is drawn where
-        side = square_side(self.image_size) if self.augment else self.image_size
+        crops = self.augment not in (False, "seed_affwild2")
+        side = square_side(self.image_size) if crops else self.image_size
         self.recipe = replace(self.recipe, side=side)
 
     @property
@@ -252,6 +254,21 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             smooth=self.smooth,
             width=self.smooth_frames,
         )
+
+    @override
+    def smoothed(
+        self,
+        clips: Sequence[Clip],
+        index: npt.NDArray[np.int64],
+        values: npt.NDArray[np.float32],
+    ) -> tuple[str, npt.NDArray[np.float32]] | None:
+        if self.smooth == "none":
+            return None
+        assert isinstance(clips, FrameClips)
+        measured = clips.at(clips.rows[index])
+        how, width = self.smooth, self.smooth_frames
+        means = smoothed_values(measured, values.astype(np.float64), how, width)
+        return f"{how} over {width} frames", means.astype(np.float32)
 
 
 def _refuse(task: Task, balance: str, val_share: float, every: int, smooth_frames: int) -> None:

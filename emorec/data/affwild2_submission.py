@@ -1,6 +1,6 @@
 """Predictions of Aff-Wild2 as its challenges want them: a line for every frame of every video."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +63,7 @@ def write_submission(
     # capitals as in the challenge's own files
     names = DIMENSIONS if task == "va" else [name.capitalize() for name in EXPRESSIONS]
     lines, guessed, videos = [",".join(["image_location", *names])], 0, 0
-    for place, video in enumerate(clips.videos):
-        own = clips.rows[:, 0] == place
-        if not own.any():
-            continue
-        every = filled(video.num_frames, clips.rows[own, 1], values[own])
-        every = smoothed(every, smooth, width)
+    for video, own, every in _every_frame(clips, values, smooth, width):
         lines += (
             f"{video.name}/{frame:05d}.jpg,{_cells(row, task)}"
             for frame, row in enumerate(every, start=1)
@@ -79,6 +74,30 @@ def write_submission(
         file.write("\n".join([*lines, ""]).encode())
     between = f", {guessed} of them between neighbours" if guessed else ""
     return f"{len(lines) - 1} frames of {videos} videos{between}: {path}"
+
+
+def smoothed_values(
+    clips: FrameClips, values: npt.NDArray[np.float64], smooth: Smooth, width: int
+) -> npt.NDArray[np.float64]:
+    """What a submission would say of the frames that were predicted, (N, K): smoothed within each video.
+
+    Frames that were not predicted, as those without annotation in a test, count as between their neighbours.
+    """
+    result = np.empty_like(values)
+    for _, own, every in _every_frame(clips, values, smooth, width):
+        result[own] = every[clips.rows[own, 1] - 1]
+    return result
+
+
+def _every_frame(
+    clips: FrameClips, values: npt.NDArray[np.float64], smooth: Smooth, width: int
+) -> Iterator[tuple[Video, npt.NDArray[np.bool_], npt.NDArray[np.float64]]]:
+    """Each video with predictions, which of the N rows are its own, and the values of all its frames."""
+    for place, video in enumerate(clips.videos):
+        own = clips.rows[:, 0] == place
+        if own.any():
+            every = filled(video.num_frames, clips.rows[own, 1], values[own])
+            yield video, own, smoothed(every, smooth, width)
 
 
 def _cells(row: npt.NDArray[np.float64], task: Task) -> str:

@@ -38,7 +38,7 @@ class ClipDataModule(ClipLoaders):
         image_size: Side of the frames the network sees, in pixels.
         resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
         augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
-            study did.
+            study did, "seed_affwild2" as that of Aff-Wild2 meant to (turned, shifted, sheared, zoomed, flipped, lit).
         balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
         batch_size: Clips a step and process.
         num_workers: Loader processes; by default one a core, at most 8.

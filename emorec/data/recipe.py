@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from emorec.data.clip import Half
-from emorec.data.decoding.decode import Decoder, decode, decoder_version
+from emorec.data.decoding.decode import DecodedClip, Decoder, decode, decoder_version
+from emorec.data.decoding.decode_spans import decode_spans
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector, load_detector
 from emorec.data.faces.face import MARGIN, clip_box, crop_square, square_around
@@ -120,7 +122,30 @@ class Recipe:
         if self.num_frames == 0:
             return Squares(np.empty(self.shape, dtype=np.uint8), 0, 0)
         sampler = partial(linspace_indices, num_frames=self.num_frames)
-        decoded = decode(path, sampler, span_seconds, self.decoder)
+        return self._squares(decode(path, sampler, span_seconds, self.decoder), half)
+
+    def squares_of_spans(
+        self, path: Path, parts: Sequence[tuple[tuple[float, float], Half | None]]
+    ) -> list[Squares | None]:
+        """What `squares` gives of spans of one video, from one pass; `None` where that has to find out itself.
+
+        Args:
+            path: The video file.
+            parts: A span and a half for each clip.
+
+        Raises:
+            ClipError: When any of them can't be decoded.
+        """
+        if self.num_frames == 0:
+            return [self.squares(path, *part) for part in parts]
+        sampler = partial(linspace_indices, num_frames=self.num_frames)
+        decoded = decode_spans(path, sampler, [span for span, _ in parts], self.decoder)
+        return [
+            None if clip is None else self._squares(clip, half)
+            for clip, (_, half) in zip(decoded, parts, strict=True)
+        ]
+
+    def _squares(self, decoded: DecodedClip, half: Half | None) -> Squares:
         frames, face_frames = half_of(decoded.frames, half), None
         if self.face_detector:
             face = clip_box(frames, load_once(self.face_detector))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from emorec.data.draw import Draw
 from emorec.data.resize import Frames
+from emorec.data.seed_augment import draw_like_the_seed
 
 os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
@@ -16,7 +17,7 @@ os.environ.setdefault(
 import albumentations as A
 import cv2
 
-Augment = bool | Literal["per_frame"]
+Augment = bool | Literal["per_frame", "seed_affwild2"]
 
 ONE_PIXEL = np.zeros((1, 1, 1, 3), dtype=np.uint8)
 """Some draws want to know the type of the pixels."""
@@ -27,14 +28,15 @@ class ClipTransform:
 
     Without augmentation the crop is central and nothing is drawn. With it, one draw of crop, flip, rotation,
     brightness and contrast serves every frame of the clip, so that motion stays motion. "per_frame" draws a crop
-    and a flip anew for every frame, which is what the seed study did.
+    and a flip anew for every frame, which is what the seed study did. "seed_affwild2" is what that of Aff-Wild2 did
+    (see `draw_like_the_seed`), once a clip.
 
     albumentations composes and draws. Its rotation, crop and flip are then done in one pass over the pixels: pass by
     pass, each into new memory, they took more than twice as long.
 
     Args:
         image_size: Side of the square result, in pixels.
-        augment: False, True, or "per_frame".
+        augment: False, True, "per_frame" or "seed_affwild2".
     """
 
     def __init__(self, image_size: int, augment: Augment = False) -> None:
@@ -73,6 +75,9 @@ class ClipTransform:
             side: Of the squares, in pixels.
             seed: Decides everything.
         """
+        if self.augment == "seed_affwild2":
+            rng = np.random.default_rng(seed)
+            return [draw_like_the_seed(rng, side, self.image_size)] * num_frames
         if self.augment is not False:
             # one stream for all: `set_random_seed` gives each its own copy, so that only turned pictures are flipped
             self._steps.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
@@ -102,7 +107,7 @@ class ClipTransform:
 
 
 def _steps(image_size: int, augment: Augment) -> list[Any]:
-    if augment is False:
+    if augment in (False, "seed_affwild2"):  # the latter draws without albumentations
         return [A.CenterCrop(image_size, image_size)]
     crop_and_flip = [A.RandomCrop(image_size, image_size), A.HorizontalFlip(p=0.5)]
     if augment == "per_frame":
@@ -121,7 +126,7 @@ def place(square: Frames, source: npt.NDArray[np.float64], picture: Frames) -> N
         picture: (S, S, C) uint8, filled.
     """
     height, width = picture.shape[:2]
-    turned = source[0, 1] != 0
+    turned = source[0, 1] != 0 or source[1, 0] != 0
     if turned:
         cv2.warpAffine(
             square,

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.table import Table
@@ -100,6 +102,12 @@ class ClassificationResults(Results):
             class_names=self.class_names,
             calibrated=calibrated(self.predictions, self.temperature) if self.temperature else None,
         )
+
+    @override
+    def of_values(self, values: NDArray[np.float32]) -> Self:
+        said = self.predictions
+        logits = torch.from_numpy(values).clamp(min=torch.finfo(torch.float32).tiny).log()
+        return type(self)(Predictions(said.index, said.target, logits), self.class_names)
 
     @override
     def values(self) -> NDArray[np.float32]:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich import box
@@ -125,6 +126,13 @@ class RegressionResults(Results):
     def write_predictions(self, path: Path, *, paths: Sequence[str], actors: Sequence[str]) -> None:
         write_numbers(
             path, self.predictions, paths=paths, actors=actors, target_names=self.target_names
+        )
+
+    @override
+    def of_values(self, values: NDArray[np.float32]) -> Self:
+        said = self.predictions
+        return type(self)(
+            NumberPredictions(said.index, said.target, torch.from_numpy(values)), self.target_names
         )
 
     @override

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -76,6 +76,10 @@ class Results(ABC):
     @abstractmethod
     def write_predictions(self, path: Path, *, paths: Sequence[str], actors: Sequence[str]) -> None:
         """Writes `predictions.csv` alone: the truth need not be known."""
+
+    @abstractmethod
+    def of_values(self, values: NDArray[np.float32]) -> Self:
+        """The same clips with other probabilities or numbers, (N, K) or (N, R)."""
 
     @abstractmethod
     def values(self) -> NDArray[np.float32]:

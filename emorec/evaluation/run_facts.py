@@ -24,6 +24,7 @@ class RunFacts:
         peak_memory_bytes: The most that the training's first process took, of the GPU's memory where it had one.
         trained_on: What that device is called.
         num_views: Views of each clip whose predictions were averaged.
+        smoothed: How predictions were smoothed over time, and the figures of that; of most runs nothing.
     """
 
     split: Mapping[str, Any]
@@ -37,6 +38,7 @@ class RunFacts:
     peak_memory_bytes: int | None = None
     trained_on: str | None = None
     num_views: int = 1
+    smoothed: Mapping[str, str | float] | None = None
 
     def plain(self) -> dict[str, Any]:
         """The end of `metrics.json`.
@@ -55,7 +57,7 @@ class RunFacts:
             "train_clips_per_second": number(self.train_clips_per_second),
             "peak_memory_bytes": self.peak_memory_bytes,
             "trained_on": self.trained_on,
-        }
+        } | ({"smoothed": dict(self.smoothed)} if self.smoothed else {})
 
 
 def number(value: float | None) -> float | None:

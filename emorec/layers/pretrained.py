@@ -35,7 +35,8 @@ def load_pretrained(network: nn.Module, weights: str, published: WeightsEnum, he
 
     Args:
         network: Changed in place.
-        weights: "DEFAULT" for the published ones, "none" to leave the network as it is, or the path of a state dict.
+        weights: "DEFAULT" for the published ones, "none" to leave the network as it is, or the path of a state dict or
+            of a checkpoint with such a network in it.
         published: What torchvision offers for this network.
         head: Name of the module that was taken off; its keys are not looked at.
 
@@ -45,7 +46,9 @@ def load_pretrained(network: nn.Module, weights: str, published: WeightsEnum, he
     if weights == "none" or _skipped.get():
         return
     path = Path(weights).expanduser()
-    state = download(published) if weights == "DEFAULT" else read_state_dict(path)
+    default = weights == "DEFAULT"
+    wanted = network.state_dict()
+    state = download(published) if default else read_state_dict(path, wanted, head)
     state = {key: value for key, value in state.items() if not key.startswith(f"{head}.")}
     complaint = _misfit(network.state_dict(), state)
     if complaint:
@@ -59,7 +62,7 @@ def load_file(network: nn.Module, weights: str) -> None:
 
     Args:
         network: Changed in place.
-        weights: "none" to leave it as it is, or the path of a state dict.
+        weights: "none" to leave it as it is, or the path of a state dict or of a checkpoint with such a network in it.
 
     Raises:
         UserError: When they can't be had, are no state dict, or belong to another network.
@@ -67,7 +70,7 @@ def load_file(network: nn.Module, weights: str) -> None:
     if weights == "none" or _skipped.get():
         return
     path = Path(weights).expanduser()
-    state = read_state_dict(path)
+    state = read_state_dict(path, network.state_dict())
     if complaint := _misfit(network.state_dict(), state):
         raise UserError(f"{path} does not fit the network: {complaint}")
     network.load_state_dict(state)
@@ -105,15 +108,25 @@ def download(published: WeightsEnum) -> Mapping[str, Tensor]:
     return _checked(state, cached)
 
 
-def read_state_dict(path: Path) -> Mapping[str, Tensor]:
+def read_state_dict(
+    path: Path, wanted: Mapping[str, Tensor] | None = None, head: str = ""
+) -> Mapping[str, Tensor]:
     """Names and tensors in a file, on the CPU; nothing in it is run.
+
+    Args:
+        path: A state dict, or a checkpoint of a network that has the wanted one within it.
+        wanted: What is to be filled; without it no checkpoint will do.
+        head: Name of a module that the network may have there and is not wanted.
 
     Raises:
         UserError: When the file is missing, unreadable or anything but a state dict.
     """
     refuse_missing(str(path))
     try:
-        return _checked(torch.load(path, map_location="cpu", weights_only=True), path)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if wanted and isinstance(content, Mapping) and "state_dict" in content:
+            return part_of(_checked(content["state_dict"], path), wanted, path, head)
+        return _checked(content, path)
     except OSError as error:
         raise UserError(f"can't read weights {path}: {error.strerror}") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
@@ -131,6 +144,44 @@ def _checked(state: Any, path: Path) -> Mapping[str, Tensor]:
                 f"{path} is a checkpoint, not a state dict: save its 'state_dict' part alone"
             )
     raise UserError(f"{path} is no state dict: it does not hold names and tensors alone")
+
+
+def part_of(
+    whole: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path, head: str = ""
+) -> Mapping[str, Tensor]:
+    """The weights of a network within a larger one, under its own names.
+
+    Args:
+        whole: The larger network's.
+        wanted: The network's own, by its own names.
+        path: Where they are from, for complaints.
+        head: Name of a module that the network may have there and is not wanted.
+
+    Raises:
+        UserError: When no part of the larger network is such a network, or several are.
+
+    >>> tensor = torch.zeros(1)
+    >>> list(part_of({"a.net.weight": tensor, "head.bias": tensor}, {"weight": tensor}, Path("x.ckpt")))
+    ['weight']
+    """
+    *_, last = wanted  # the first is found in more places: heads begin alike
+    places = [name.removesuffix(last) for name in whole if name.endswith(last)]
+    parts = [
+        {
+            name.removeprefix(at): value
+            for name, value in whole.items()
+            if name.startswith(at) and not (head and name.startswith(f"{at}{head}."))
+        }
+        for at in places
+        if not at or at.endswith(".")
+    ]
+    fitting = [part for part in parts if not _misfit(wanted, part)]
+    if len(fitting) != 1:
+        found = f"{len(fitting)} such networks" if fitting else "no such network"
+        raise UserError(
+            f"{path} is a checkpoint of a network with {found} in it: take one with the same backbone"
+        )
+    return fitting[0]
 
 
 def _misfit(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:

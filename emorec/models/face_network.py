@@ -20,7 +20,8 @@ class FaceNetwork(ClipNetwork):
 
     Args:
         backbone: "face_cnn" (grey, 96 pixels), an image network by its torchvision name, or "none".
-        weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict.
+        weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict; a checkpoint of a first stage with the
+            same backbone goes on from it, so that both stages are trained end to end.
         freeze: "none", "all", or "stages" for all but the last quarter.
         num_features: D of the features, with backbone none.
         rnn: "none" looks at the last frame alone; "rnn", "gru" or "lstm" follow the window.

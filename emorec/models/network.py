@@ -38,9 +38,11 @@ class ClipNetwork(LightningModule):
         optimizer: "adam", "adamw" or "sgd" (momentum 0.9).
         lr: Full learning rate.
         weight_decay: Of the optimizer: a gradient of the weights in "adam" and "sgd", apart from it in "adamw".
-        scheduler: "cosine" to 0 at the end of the run, "plateau" on validation accuracy (of numbers: CCC), or "none".
+        scheduler: "cosine" to 0 at the end of the run, "plateau" on validation accuracy (of numbers: CCC),
+            "inverse_time" for lr / (1 + lr_decay * step), or "none".
         plateau_patience: Validations without progress until the rate is divided by 10.
         warmup_epochs: Epochs in which the rate rises to its full value.
+        lr_decay: See scheduler inverse_time; at least 0.
         compile: Let torch.compile make the network faster, after half a minute of work.
 
     Attributes:
@@ -67,14 +69,16 @@ class ClipNetwork(LightningModule):
         scheduler: Schedule = "none",
         plateau_patience: int = 2,
         warmup_epochs: float = 0.0,
+        lr_decay: float = 1e-5,
         compile: bool = False,  # noqa: A002 - its name on the command line
     ) -> None:
         super().__init__()
         # Lightning's command line would add two keys that no constructor takes.
         self.save_hyperparameters(ignore=["_class_path", "_instantiator"])
-        if not (lr > 0 and weight_decay >= 0 and warmup_epochs >= 0):
+        if not (lr > 0 and min(weight_decay, warmup_epochs, lr_decay) >= 0):
             raise UserError(
-                f"lr {lr} has to be above 0, weight_decay {weight_decay} and warmup_epochs {warmup_epochs} at least 0"
+                f"lr {lr} has to be above 0, weight_decay {weight_decay}, warmup_epochs {warmup_epochs} and lr_decay "
+                f"{lr_decay} at least 0"
             )
         self.num_frames = num_frames
         self.image_size = image_size
@@ -84,6 +88,7 @@ class ClipNetwork(LightningModule):
         self.scheduler: Schedule = scheduler
         self.plateau_patience = plateau_patience
         self.warmup_epochs = warmup_epochs
+        self.lr_decay = lr_decay
         self.compiled = compile
         self.normalize = Normalize(self.statistics)
         self.predictions: Any = None
@@ -290,5 +295,6 @@ class ClipNetwork(LightningModule):
             warmup_steps=round(self.warmup_epochs * steps_an_epoch),
             total_steps=total_steps,
             plateau_patience=self.plateau_patience,
+            decay=self.lr_decay,
         )
         return [optimizer], schedulers

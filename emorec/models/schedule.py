@@ -8,8 +8,8 @@ from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 
-Schedule = Literal["plateau", "cosine", "none"]
-"""Divide the rate by 10 when validation accuracy stalls, let it fall along a cosine, or keep it."""
+Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
+"""Divide the rate by 10 when validation accuracy stalls, let it fall along a cosine or with the steps, or keep it."""
 
 
 def warmup_cosine(step: int, *, warmup_steps: int, total_steps: float) -> float:
@@ -26,6 +26,17 @@ def warmup_cosine(step: int, *, warmup_steps: int, total_steps: float) -> float:
     return (1 + math.cos(math.pi * min(1.0, done))) / 2
 
 
+def inverse_time(step: int, *, warmup_steps: int, decay: float) -> float:
+    """The share of the full learning rate at a step: up in a line, then down as Keras' `decay` lets it fall.
+
+    Source: Keras 2, `optimizers.SGD(decay=...)`: lr / (1 + decay * iterations).
+
+    >>> [round(inverse_time(step, warmup_steps=0, decay=0.5), 3) for step in range(4)]
+    [1.0, 0.667, 0.5, 0.4]
+    """
+    return min(1.0, (step + 1) / max(1, warmup_steps)) / (1 + decay * step)
+
+
 def make_schedulers(
     optimizer: Optimizer,
     schedule: Schedule,
@@ -33,19 +44,24 @@ def make_schedulers(
     warmup_steps: int,
     total_steps: float,
     plateau_patience: int,
+    decay: float = 0.0,
 ) -> list[LRSchedulerConfigType]:
     """The schedulers of a run in Lightning's form; none when the rate never changes.
 
     Args:
         optimizer: Whose rate they set.
-        schedule: "plateau", "cosine" or "none".
+        schedule: "plateau", "cosine", "inverse_time" or "none".
         warmup_steps: Optimizer steps until the full rate.
         total_steps: Optimizer steps of the whole run; only the cosine asks.
         plateau_patience: Validations without progress that are borne.
+        decay: Of "inverse_time".
     """
     curve = f"lr-{type(optimizer).__name__}"  # one in TensorBoard, however many set the rate
     if schedule == "cosine":
         share = partial(warmup_cosine, warmup_steps=warmup_steps, total_steps=total_steps)
+        return [{"scheduler": LambdaLR(optimizer, share), "interval": "step", "name": curve}]
+    if schedule == "inverse_time":
+        share = partial(inverse_time, warmup_steps=warmup_steps, decay=decay)
         return [{"scheduler": LambdaLR(optimizer, share), "interval": "step", "name": curve}]
     schedulers: list[LRSchedulerConfigType] = []
     if warmup_steps > 1:

@@ -41,7 +41,10 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--data.num_frames 0", "data.num_frames is 0: it has to be at least 1"),
         ("--data.image_size 0", "data.image_size is 0: it has to be at least 1"),
         ("--data.resize foo", "data.resize is foo: choose shorter_side or squash\n"),
-        ("--data.augment maybe", "data.augment is maybe: choose per_frame, true or false\n"),
+        (
+            "--data.augment maybe",
+            "data.augment is maybe: choose per_frame, seed_affwild2, true or false\n",
+        ),
         ("--data.split loos", "choose seed, msaf6, luna5, emobox6 or loso\n"),
         ("--data.split loso", "split loso needs --data.fold 1 to 24, not None"),
         ("--data.fold 2", "split seed has no folds: leave out --data.fold 2"),

@@ -329,3 +329,20 @@ def test_utterances_of_one_film_are_clips_of_their_own(
     capsys.readouterr()
     main(["baseline", *words, "--random_split", "--draws", "1"])
     assert "accuracy on 8 test clips" in capsys.readouterr().out
+
+
+def test_expressions_of_frames_are_classes_and_valence_is_none(
+    drawn_affwild2: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = ("--data.root", str(drawn_affwild2), "--data.num_workers", "0")
+    expr = ("--config", str(CONFIGS / "affwild2_expr.yaml"), "--data.num_frames", "1")
+    main(["baseline", *expr, *root, "--features", "hog", "--classifier", "logistic"])
+    (run,) = Path().rglob("version_*")
+    metrics, rows = content(run)
+    assert len(metrics["classes"]) == 8
+    assert {row["actor"] for row in rows} == {"video6", "video7"}
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["baseline", "--config", str(CONFIGS / "affwild2_va.yaml"), *root])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the data has numbers (valence, arousal) and emorec baseline names classes" in line

@@ -11,13 +11,10 @@ import pytest
 
 from emorec.cli import main
 from emorec.commands.bench import HELP, PARTS
+from tests.affwild2 import write_features
 from tests.test_configs import clips_for
 
-CONFIGS = [
-    path
-    for path in sorted(Path(__file__).parents[2].glob("configs/*.yaml"))
-    if "affwild2" not in path.name  # whose clips are no videos
-]
+CONFIGS = sorted(Path(__file__).parents[2].glob("configs/*.yaml"))
 
 TINY = (
     *("--data.num_frames", "2", "--data.image_size", "32", "--data.batch_size", "4"),
@@ -131,8 +128,16 @@ def test_every_config_of_a_training_can_be_measured(
 
     monkeypatch.setattr("emorec.layers.pretrained.download", download)
     clips = request.getfixturevalue(clips_for(str(config)))
-    words = ("--config", str(config), "--data.root", str(clips))
+    words = ["--config", str(config), "--data.root", str(clips)]
+    if "affwild2" in config.name:
+        words += ["--model.backbone", "resnet18", "--data.balance", "none"]
+    if config.stem == "affwild2_va_rnn":
+        write_features(clips, tmp_path / "features", 8)
+        words += ["--model.backbone", "none", "--model.num_features", "8"]
+        words += ["--data.features", str(tmp_path / "features")]
     plain = measured(tmp_path / "bench.json", *words)
+    no_videos = "affwild2" in config.name
+    assert ("read" in plain["stages"], "decode" in plain["stages"]) == (no_videos, not no_videos)
     assert plain["setting"]["network"] in config.read_text()
     assert plain["setting"]["batch_size"] == 4
     assert plain["setting"]["drawn"] is False

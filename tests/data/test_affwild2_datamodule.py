@@ -143,6 +143,34 @@ def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smo
     np.testing.assert_allclose(numbers[12:], second.clip(-1, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("smooth", ["box", "gaussian"])
+def test_measured_frames_are_smoothed_within_their_video(root: Path, smooth: Any) -> None:
+    data = data_of(root, "test", smooth=smooth, smooth_frames=5)
+    clips = data.sides["test"]
+    values = np.random.default_rng(0).uniform(-1, 1, (len(clips), 2)).astype(np.float32)
+    found = data.smoothed(clips, np.arange(len(clips)), values)
+    assert found is not None
+    how, means = found
+    assert how == f"{smooth} over 5 frames"
+    frames = [frame_of(clip) for clip in clips]
+    away = np.arange(-2, 3)
+    weights = np.ones(5) if smooth == "box" else np.exp(-0.5 * (away / 1.25) ** 2)
+    for row, (video, frame) in enumerate(frames):
+        own = [(number, values[at]) for at, (name, number) in enumerate(frames) if name == video]
+        numbers = np.arange(1, NUM_FRAMES + 1)
+        line = np.stack(
+            [np.interp(numbers, [n for n, _ in own], [v[k] for _, v in own]) for k in (0, 1)], 1
+        )
+        near = [
+            (w, line[frame - 1 + d])
+            for w, d in zip(weights, away, strict=True)
+            if 0 <= frame - 1 + d < NUM_FRAMES
+        ]
+        expected = sum(w * v for w, v in near) / sum(w for w, _ in near)
+        np.testing.assert_allclose(means[row], expected, atol=1e-6)
+    assert data_of(root, "test").smoothed(clips, np.arange(len(clips)), values) is None
+
+
 def test_a_submission_of_expressions_is_the_challenge_s(root: Path, tmp_path: Path) -> None:
     data = data_of(root, "predict", task="expr")
     chosen = np.arange(len(data.everything)) % 8

@@ -216,10 +216,12 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: An
         backbone(saved(tmp_path / "mine.pth", content))
 
 
-def test_a_whole_checkpoint_is_refused_with_the_part_to_take(tmp_path: Path) -> None:
-    path = saved(tmp_path / "mine.pth", {"state_dict": published_state(), "epoch": 3})
-    with pytest.raises(UserError, match="save its 'state_dict' part alone"):
-        backbone(path)
+def test_somebody_s_checkpoint_of_the_network_itself_is_taken_without_its_head(
+    tmp_path: Path,
+) -> None:
+    state = published_state(7)
+    path = saved(tmp_path / "mine.pth", {"state_dict": state, "epoch": 3})
+    assert_holds(backbone(path).network, state)
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
@@ -238,3 +240,19 @@ def test_nothing_is_loaded_where_pretrained_weights_are_skipped(
         backbone(tmp_path / "gone.pth")
     with pytest.raises(UserError, match="no weights at"):
         backbone(tmp_path / "gone.pth")
+
+
+def test_a_checkpoint_gives_the_backbone_that_is_in_it(tmp_path: Path) -> None:
+    whole = nn.ModuleDict({"eye": backbone("none"), "head": nn.Linear(3, 2)})
+    path = saved(tmp_path / "x.ckpt", {"epoch": 3, "state_dict": whole.state_dict()})
+    assert_holds(backbone(path).network, whole["eye"].network.state_dict())
+
+
+def test_a_checkpoint_without_such_a_backbone_or_with_two_is_refused(tmp_path: Path) -> None:
+    other = saved(tmp_path / "x.ckpt", {"state_dict": nn.Linear(3, 2).state_dict()})
+    with pytest.raises(UserError, match=r"no such network in it: take one with the same backbone"):
+        backbone(other)
+    eyes = nn.ModuleList([backbone("none"), backbone("none")])
+    two = saved(tmp_path / "two.ckpt", {"state_dict": eyes.state_dict()})
+    with pytest.raises(UserError, match="with 2 such networks in it"):
+        backbone(two)

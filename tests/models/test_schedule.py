@@ -63,3 +63,18 @@ def test_a_plateau_divides_the_rate_by_ten_after_more_than_its_patience() -> Non
         plateau.step(accuracy)
         seen.append(optimizer.param_groups[0]["lr"])
     assert seen == pytest.approx([1.0, 1.0, 1.0, 1.0, 0.1, 0.1])
+
+
+def test_inverse_time_is_keras_decay_after_the_warmup() -> None:
+    optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.01)
+    (config,) = make_schedulers(
+        optimizer, "inverse_time", warmup_steps=2, total_steps=9, plateau_patience=2, decay=0.1
+    )
+    seen = []
+    for _ in range(5):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        config["scheduler"].step()  # type: ignore[call-arg]
+    iterations = range(5)
+    keras = [0.01 * (1.0 / (1.0 + 0.1 * iteration)) for iteration in iterations]
+    assert seen == pytest.approx([keras[0] / 2, *keras[1:]])

@@ -20,7 +20,7 @@ from emorec.data.cache.any_recipe import AnyRecipe, recipe_of
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import content_digest
 from emorec.data.decoding.decode import ClipError, hear_damage, video_length
-from emorec.data.recipe import Recipe
+from emorec.data.recipe import Recipe, Squares
 from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.errors import UserError
 
@@ -59,6 +59,8 @@ def _answer(request: dict[str, Any], remarks: BinaryIO) -> dict[str, Any]:
     recipe = recipe_of(request["recipe"])
     if isinstance(recipe, SoundRecipe):
         return _sound_answer(path, recipe, request)
+    if "parts" in request:
+        return _spans_answer(path, recipe, request, remarks)
     return _picture_answer(path, recipe, request, remarks)
 
 
@@ -82,6 +84,36 @@ def _picture_answer(
         return {"error": None, "cant_work": str(error)}
     promised = squares.video_frames if span else squares.promised
     wrong = _whats_wrong(promised, squares.video_frames, remarks)
+    return _told(squares, wrong, recipe, request)
+
+
+def _spans_answer(
+    path: Path, recipe: Recipe, request: dict[str, Any], remarks: BinaryIO
+) -> dict[str, Any]:
+    """What spans of a video are like, from one pass; a part is `None` that has to be looked at alone."""
+    remarks.seek(0)
+    remarks.truncate()
+    parts = request["parts"]
+    try:
+        hear_damage(recipe.decoder)
+        spans = [(tuple(part["span_seconds"]), part["half"]) for part in parts]
+        found = recipe.squares_of_spans(path, spans)
+    except UserError:  # a clip or the decoder: each clip's own request will tell
+        return {"parts": [None] * len(parts)}
+    answers: list[dict[str, Any] | None] = []
+    for squares, part in zip(found, parts, strict=True):
+        wrong = squares and _whats_wrong(squares.video_frames, squares.video_frames, remarks)
+        if squares is None or wrong:
+            answers.append(None)
+        else:
+            answers.append(_told(squares, None, recipe, {**request, **part}))
+    return {"parts": answers}
+
+
+def _told(
+    squares: Squares, wrong: str | None, recipe: Recipe, request: dict[str, Any]
+) -> dict[str, Any]:
+    """The answer on a clip that was decoded, whose frames are then in their slot."""
     answer = {
         "error": wrong,
         "video_frames": squares.video_frames,

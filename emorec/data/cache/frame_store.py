@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emorec.data.cache import one_pass
 from emorec.data.cache.any_recipe import AnyRecipe
 from emorec.data.cache.decode_pool import DecodePool, with_bar
 from emorec.data.cache.frames_file import FramesFile
@@ -157,7 +158,7 @@ class FrameStore:
         unsaved: dict[str, Entry] = {}
         began = saved = time.monotonic()
         try:
-            with closing(self._pool.answers(requests)) as answers:
+            with closing(one_pass.answers(self._pool, requests)) as answers:
                 for key, answer in with_bar(answers, len(requests), words, show=self.progress):
                     if "cant_work" in answer:
                         raise UserError(answer["cant_work"])

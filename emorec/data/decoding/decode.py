@@ -156,15 +156,15 @@ def decode(
         ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
         UserError: When the decoder can't be used.
     """
-    reader = _open(path, decoder)
+    reader = open_video(path, decoder)
     first, stop = 0, reader.frames_in_file
     if span_seconds is not None:
-        first, stop = _span(path, reader.starts, span_seconds)
+        first, stop = frames_of_span(path, reader.starts, span_seconds)
 
     def wanted(end: int) -> list[int]:
         return [first + int(index) for index in sampler(end - first)]
 
-    ends = _likely_ends_of(reader, first, stop)
+    ends = likely_ends_of(reader, first, stop)
     # the last frame before a likely end, wanted or not, lets the reader see that the end is there
     kept, end = reader.read({index for end in ends for index in (*wanted(end), end - 1)}, stop)
     if end <= first:
@@ -185,8 +185,8 @@ def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
         ClipError: When the file can't be read, is no video, or is damaged.
         UserError: When the decoder can't be used.
     """
-    reader = _open(path, decoder)
-    ends = _likely_ends_of(reader, 0, reader.frames_in_file)
+    reader = open_video(path, decoder)
+    ends = likely_ends_of(reader, 0, reader.frames_in_file)
     _, decodable = reader.read({end - 1 for end in ends}, reader.frames_in_file)
     return VideoLength(reader.promised, decodable)
 
@@ -227,7 +227,8 @@ def other_decoder(path: Path, decoder: Decoder, why: str) -> ClipError:
     return ClipError.of(path, f"{decoder_version(decoder)} {why}: choose data.decoder {others}")
 
 
-def _open(path: Path, decoder: Decoder) -> Reader:
+def open_video(path: Path, decoder: Decoder) -> Reader:
+    """The video, opened; what is wrong with the file is raised."""
     reads = library(decoder)
     refuse_unreadable(path)
     reader: Reader = reads.Reader(path)
@@ -263,15 +264,17 @@ def library(decoder: Decoder) -> ModuleType:
         raise UserError(f"{installed} is installed but can't be loaded: {why}") from error
 
 
-def _likely_ends_of(reader: Reader, first: int, stop: int) -> set[int]:
+def likely_ends_of(reader: Reader, first: int, stop: int) -> set[int]:
+    """See `likely_ends`."""
     return likely_ends(
         promised=reader.frames_in_file, shown=reader.promised, first=first, stop=stop
     )
 
 
-def _span(
+def frames_of_span(
     path: Path, starts: npt.NDArray[np.float64], span_seconds: tuple[float, float]
 ) -> tuple[int, int]:
+    """The first frame that starts in a span, and one past the last."""
     first, stop = np.searchsorted(starts, np.array(span_seconds) - TIME_TOLERANCE_SECONDS)
     if first >= stop:
         raise ClipError.of(path, _no_frame_in(span_seconds))
