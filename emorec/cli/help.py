@@ -22,6 +22,10 @@ FUNCTIONS = {
         "Compute the features of Aff-Wild2's frames, once for all runs.",
         "emorec.commands.features:features",
     ),
+    "export": (
+        "Write a trained network as ONNX or for torch.export.",
+        "emorec.commands.export:export",
+    ),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",

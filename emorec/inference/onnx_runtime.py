@@ -7,10 +7,10 @@ from typing import Any
 from emorec.errors import UserError
 from emorec.inference.at_once import Inputs, run_at_once
 from emorec.inference.facts import Facts
+from emorec.inference.metadata import FACTS
 from emorec.inference.runtime import Outputs, Windows
 
-FACTS_KEY = "emorec"
-"""Of the facts among the metadata of an ONNX file."""
+CUDA = "CUDAExecutionProvider"
 
 
 class OnnxRuntime:
@@ -69,7 +69,7 @@ def _session(path: Path, device: str | None, threads: int | None) -> Any:
             f"{path} is no ONNX file that ONNX Runtime {onnxruntime.__version__} can run: "
             f"{str(error).strip().partition(chr(10))[0]}"
         ) from None
-    if device is not None and providers[0] not in _named(session.get_providers()):
+    if (device or "").startswith("cuda") and session.get_providers()[0] != CUDA:
         raise UserError(f"ONNX Runtime can't use {device} here: choose device cpu")
     return session
 
@@ -88,17 +88,13 @@ def _providers(device: str | None, available: list[str]) -> list[Any]:
     kind, _, number = (device or "").partition(":")
     if kind not in ("", "cpu", "cuda"):
         raise UserError(f"ONNX Runtime runs on cpu or cuda here, not on {device}")
-    there = "CUDAExecutionProvider" in available
+    there = CUDA in available
     if kind == "cuda" and not there:
         raise UserError(
             "this onnxruntime has no CUDA: install onnxruntime-gpu in its place, or choose device cpu"
         )
-    cuda: list[Any] = [("CUDAExecutionProvider", {"device_id": number or "0"})]
+    cuda: list[Any] = [(CUDA, {"device_id": number or "0"})]
     return [*(cuda if there and kind != "cpu" else []), "CPUExecutionProvider"]
-
-
-def _named(providers: list[Any]) -> list[Any]:
-    return providers
 
 
 def _threads_asked() -> int:
@@ -109,10 +105,10 @@ def _threads_asked() -> int:
 
 def _facts(path: Path, session: Any) -> Facts:
     metadata = session.get_modelmeta().custom_metadata_map
-    if FACTS_KEY not in metadata:
+    if FACTS not in metadata:
         raise UserError(f"{path} was not exported by emorec: it does not say what it takes")
     try:
-        return Facts.from_json(metadata[FACTS_KEY])
+        return Facts.from_json(metadata[FACTS])
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
