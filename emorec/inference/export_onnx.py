@@ -1,6 +1,7 @@
 """A trained network becomes an ONNX file."""
 
 import warnings
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -57,13 +58,19 @@ def to_onnx(
         raise UserError(
             "the network has more than the 2 GB of an ONNX file: choose --format torch_export, or --half"
         )
-    tell(content, facts, precision)
+    tell(content, facts, metadata(facts, precision, deployed.statistics))
     written: bytes = content.SerializeToString()
     return written
 
 
-def tell(model: Any, facts: Facts, precision: Precision) -> None:
-    """Has a model say what it is and takes, and no more where the code lay that it came from; it is changed."""
+def tell(model: Any, facts: Facts, said: Mapping[str, str]) -> None:
+    """Has a model say what it is and takes, and no more where the code lay that it came from; it is changed.
+
+    Args:
+        model: Of ONNX.
+        facts: What there is to know of it.
+        said: Its metadata.
+    """
     graph = model.graph
     # names of files and lines of whoever exported it
     for node in graph.node:
@@ -78,7 +85,7 @@ def tell(model: Any, facts: Facts, precision: Precision) -> None:
     del model.metadata_props[:]
     model.producer_name, model.producer_version = "emorec", __version__
     model.doc_string = f"{facts.network}, exported by emorec. {facts.licence}"
-    for name, text in metadata(facts, precision).items():
+    for name, text in said.items():
         model.metadata_props.add(key=name, value=text)
     words = {**inputs_of(facts), **dict([output_of(facts)])}
     for each in (*graph.input, *graph.output):

@@ -35,6 +35,6 @@ def to_torch_export(
         for node in program.graph.nodes:
             # names of files and lines of whoever exported it
             node.meta.pop("stack_trace", None)
-        said = metadata(facts, precision) | {"torch": torch.__version__}
+        said = metadata(facts, precision, deployed.statistics) | {"torch": torch.__version__}
         torch.export.save(program, file, extra_files=said)
     return file.getvalue()

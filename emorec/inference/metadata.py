@@ -1,5 +1,7 @@
 """What an exported file says of itself, for emorec and for engineers who use it without emorec."""
 
+from collections.abc import Sequence
+
 from emorec.data.resize import square_side
 from emorec.inference.facts import Facts
 from emorec.inference.precision import Precision
@@ -8,8 +10,16 @@ FACTS = "emorec"
 """The key of what emorec itself reads; all others are for people."""
 
 
-def metadata(facts: Facts, precision: Precision) -> dict[str, str]:
-    """Key -> text, for the metadata of an exported file."""
+def metadata(
+    facts: Facts, precision: Precision, statistics: Sequence[Sequence[float]]
+) -> dict[str, str]:
+    """Key -> text, for the metadata of an exported file.
+
+    Args:
+        facts: What there is to know of the network.
+        precision: Of its weights.
+        statistics: Mean and standard deviation of red, green and blue that it subtracts and divides by, from 0 to 1.
+    """
     output, meaning = output_of(facts)
     return {
         FACTS: facts.to_json(),
@@ -17,11 +27,22 @@ def metadata(facts: Facts, precision: Precision) -> dict[str, str]:
         "class_names" if facts.says == "classes" else "number_names": ",".join(facts.names),
         **{f"input_{name}": text for name, text in inputs_of(facts).items()},
         f"output_{output}": meaning,
+        **({"normalization": normalization(statistics)} if facts.sees else {}),
         "precision": f"weights {precision}, output float32",
         "split_hash": str(facts.split.get("hash", "unknown")),
         "checkpoint_sha256": facts.checkpoint_sha256,
         "licence": facts.licence,
     }
+
+
+def normalization(statistics: Sequence[Sequence[float]]) -> str:
+    """What the network does to pixels before all else, in words.
+
+    >>> normalization([[0.5, 0.5, 0.5], [0.2, 0.2, 0.2]])
+    'inside the network: (pixel / 255 - mean) / std with mean 0.5, 0.5, 0.5 and std 0.2, 0.2, 0.2'
+    """
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in statistics)
+    return f"inside the network: (pixel / 255 - mean) / std with mean {mean} and std {std}"
 
 
 def inputs_of(facts: Facts) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Windows to try a network on: of real clips where there are some, else of drawn faces."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -65,7 +65,7 @@ def drawn_windows(facts: Facts, count: int = COUNT) -> Windows:
 
 
 def _windows(facts: Facts, frames: Sequence[Frames], heard: Sequence[Heard]) -> Windows:
-    has = {
+    has: dict[str, Callable[[], Any]] = {
         "frames": lambda: np.stack(frames),
         "sound": lambda: np.stack([sound for sound, _ in heard]),
         "heard": lambda: np.array([there for _, there in heard]),
