@@ -32,6 +32,8 @@ from emorec.inference.trial_windows import drawn_windows
 BATCHES = (1, 8)
 """Windows at once: one, as from a camera, and as many as a video gives."""
 
+ENDINGS = (".ckpt", *SUFFIXES.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -52,7 +54,7 @@ class Contender:
 
 def runtimes(
     *,
-    model: tuple[str, ...] = (),
+    model: list[str] = [],  # noqa: B006 - never changed; jsonargparse wants a list
     seconds: float = 2.0,
     rounds: int = 3,
     device: str | None = None,
@@ -75,12 +77,13 @@ def runtimes(
     at_least_one({"rounds": rounds, **({} if threads is None else {"threads": threads})})
     if not seconds > 0:
         raise UserError(f"seconds is {seconds:g}: choose more than 0")
+    files = [Path(each).expanduser() for each in model]
+    refuse_other_files(files)
     refuse_unwritable(Path(out))
     load, before = load_average(), torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
         with ExitStack() as stack:
-            files = [Path(each).expanduser() for each in model]
             if [each.suffix for each in files] == [".ckpt"]:
                 folder = stack.enter_context(TemporaryDirectory(prefix="emorec-bench-"))
                 files += exported_both_ways(files[0], Path(folder))
@@ -91,6 +94,17 @@ def runtimes(
         torch.set_num_threads(before)
     show(contenders, circumstances, Console(highlight=False, soft_wrap=True))
     write_json(plain(contenders, circumstances, seconds, rounds), Path(out))
+
+
+def refuse_other_files(files: Sequence[Path]) -> None:
+    """Stops at what no runtime reads.
+
+    Raises:
+        UserError: With the file's name.
+    """
+    for path in files:
+        if path.suffix not in ENDINGS:
+            raise UserError(f"--model {path}: name files that end in {', '.join(ENDINGS)}")
 
 
 def exported_both_ways(ckpt: Path, folder: Path) -> list[Path]:
@@ -157,24 +171,20 @@ def show(contenders: Sequence[Contender], machine: dict[str, Any], console: Cons
     seen = f"{facts.num_frames} frames of {facts.image_size} pixels" if facts.sees else "sound"
     console.print(
         f"{facts.network.rpartition('.')[2]}, windows of {seen}, {machine['threads']} "
-        f"thread{'s' * (machine['threads'] > 1)} on {machine['cores']} cores. Clips/s and milliseconds until the "
-        f"answer, by {' and '.join(map(str, BATCHES))} at once; how far the answers are from the first's"
+        f"thread{'s' * (machine['threads'] > 1)} on {machine['cores']} cores. Medians of the rounds; a clip's "
+        "milliseconds are those until the answer, and answers are compared with the first's"
     )
     table = Table(box=None, pad_edge=False)
-    table.add_column("file", no_wrap=True)
-    table.add_column("run by", no_wrap=True)
-    for size in BATCHES:
-        table.add_column(f"clips/s, {size}", justify="right", no_wrap=True)
-        table.add_column("ms", justify="right", no_wrap=True)
-    table.add_column("differs by", justify="right", no_wrap=True)
+    for column in ("file", "run by"):
+        table.add_column(column, no_wrap=True)
+    for column in ("at once", "clips/s", "ms", "differs by"):
+        table.add_column(column, justify="right", no_wrap=True)
     for each in contenders:
-        cells = [
-            shown(number)
-            for size, speeds in each.speeds.items()
-            for number in (median(speeds), 1000 * size / median(speeds))
-        ]
         differs = shown_difference(each.difference)
-        table.add_row(each.name, each.runtime.description, *cells, differs)
+        for size, speeds in each.speeds.items():
+            speed = median(speeds)
+            numbers = (str(size), shown(speed), shown(1000 * size / speed), differs)
+            table.add_row(each.name, each.runtime.description, *numbers)
     console.print(table)
 
 

@@ -79,7 +79,9 @@ def bench(words: Sequence[str]) -> None:
     files, others = model_files(words)
     if files:
         line, place = RUNTIMES
-        FunctionParser("bench", line, function_at(place)).call([*others, f"--model={json.dumps(files)}"])
+        FunctionParser("bench", line, function_at(place)).call(
+            [*others, f"--model={json.dumps(files)}"]
+        )
         return
     if set(words) & {"-h", "--help"}:
         print(HELP, end="")
@@ -90,23 +92,21 @@ def bench(words: Sequence[str]) -> None:
 
 
 def model_files(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The files that `--model` names, and all other words; a network's class is no file.
+    """What `--model` names where one of it is a file, and all other words; a network's class is no file.
 
     >>> model_files(["--model", "best.ckpt", "--rounds", "2", "--model=best.onnx"])
     (['best.ckpt', 'best.onnx'], ['--rounds', '2'])
     >>> model_files(["--model", "emorec.models.CNN3D"])
     ([], ['--model', 'emorec.models.CNN3D'])
     """
-    files, others, left = [], [], list(words)
+    models, others, left = [], [], list(words)
     while left:
         word = left.pop(0)
-        name, equals, value = word.partition("=")
-        if name == "--model" and not equals and left:
-            value = left[0]
-        if name == "--model" and value.endswith(MODEL_FILES):
-            files.append(value)
-            if not equals:
-                left.pop(0)
+        if word == "--model" and left:
+            models.append(left.pop(0))
+        elif word.startswith("--model="):
+            models.append(word.removeprefix("--model="))
         else:
             others.append(word)
-    return files, others
+    files = any(name.endswith(MODEL_FILES) for name in models)
+    return (models, others) if files else ([], list(words))

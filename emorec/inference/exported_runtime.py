@@ -38,7 +38,7 @@ class ExportedRuntime:
         if self.device.type != "cpu":
             program = move_to_device_pass(program, str(self.device))
         self._module = program.module()
-        self.description = f"torch.export, torch {torch.__version__}, {self.device}"
+        self.description = f"torch.export {torch.__version__}, {self.device}"
 
     def __call__(self, windows: Windows) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
