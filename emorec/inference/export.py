@@ -14,9 +14,11 @@ from emorec.inference.export_torch import to_torch_export
 from emorec.inference.exported_runtime import ExportedRuntime
 from emorec.inference.facts import Facts
 from emorec.inference.half import halve
+from emorec.inference.metadata import metadata
 from emorec.inference.onnx_runtime import OnnxRuntime
 from emorec.inference.parity import Parity, parity, shown
 from emorec.inference.precision import TOLERANCES, Precision
+from emorec.inference.program import program_of
 from emorec.inference.runtime import Runtime, Windows
 from emorec.inference.torch_runtime import TorchRuntime, load_network
 
@@ -58,9 +60,11 @@ def exported(
     network, facts = load_network(ckpt)
     if precision == "float16":
         halve(network)
-    write = {"onnx": to_onnx, "torch_export": to_torch_export}[kind]
     deployed = Deployed(network, facts)
-    return write(deployed, facts, precision, dynamic_batch=dynamic_batch), facts
+    program = program_of(deployed, facts, dynamic_batch=dynamic_batch)
+    said = metadata(facts, precision, deployed.statistics)
+    content = to_onnx(program, facts, said) if kind == "onnx" else to_torch_export(program, said)
+    return content, facts
 
 
 def export(
