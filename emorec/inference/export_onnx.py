@@ -1,5 +1,6 @@
 """The graph of a network becomes an ONNX file."""
 
+import re
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -67,6 +68,10 @@ def tell(model: Any, facts: Facts, said: Mapping[str, str]) -> None:
     values = [*graph.value_info, *graph.initializer, *graph.input, *graph.output]
     for each in (*nodes, *values, graph, model):
         del each.metadata_props[:]
+    for each in (*graph.value_info, *graph.input, *graph.output):
+        for dim in each.type.tensor_type.shape.dim:
+            if dim.HasField("dim_param"):
+                dim.dim_param = named_batch(dim.dim_param)
     model.producer_name, model.producer_version = "emorec", __version__
     model.doc_string = f"{facts.network}, exported by emorec. {facts.licence}"
     for name, text in said.items():
@@ -74,3 +79,12 @@ def tell(model: Any, facts: Facts, said: Mapping[str, str]) -> None:
     words = {**inputs_of(facts), **dict([output_of(facts)])}
     for each in (*graph.input, *graph.output):
         each.doc_string = words[each.name]
+
+
+def named_batch(size: str) -> str:
+    """A size that torch has named by itself, such as "s21", in words: the one symbol of these graphs is B.
+
+    >>> named_batch("s21"), named_batch("10*s21")
+    ('batch', '10*batch')
+    """
+    return re.sub(r"\bs\d+\b", "batch", size)

@@ -40,21 +40,21 @@ NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
     "EarlyFusionResNet": lambda: EarlyFusionResNet(weights="none", **SEES),
     "LateFusion": lambda: LateFusion(weights="none", **SEES),
     "CNN3D": lambda: CNN3D(weights="none", **SEES),
-    "CNNLSTM": lambda: CNNLSTM(weights="none", bidirectional=True, **SEES),
+    "CNNLSTM": lambda: CNNLSTM(weights="none", **SEES),
     "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **SEES),
     "CNNRNN-transformer": lambda: CNNRNN(weights="none", rnn="transformer", pool="mean", **SEES),
     "AudioCNN": lambda: AudioCNN(**HEARS),
     "AudioCNNLSTM": lambda: AudioCNNLSTM(scale="log_mel", **HEARS),
     "AudioCNNRNN": lambda: AudioCNNRNN(denoise="spectral_gating", **HEARS),
     "AudioVisual": lambda: AudioVisual(
-        video_args={"weights": "none"},
+        video="emorec.models.EarlyFusionCNN",
         audio="emorec.models.AudioCNN",
         audio_args={"sound_rate": 8000, "sound_seconds": 1.5},
         fusion="gated",
         **SEES,
     ),
     "FaceClassifier": lambda: FaceClassifier(num_classes=5, **FACE),
-    "FaceRegressor": lambda: FaceRegressor(rnn="gru", hidden_sizes=(20,), **FACE),
+    "FaceRegressor": lambda: FaceRegressor(rnn="rnn", hidden_sizes=(20, 10), **FACE),
 }
 
 
@@ -96,8 +96,8 @@ def said_by_torch(network: ClipNetwork, facts: Facts, windows: Windows) -> Outpu
         said: Outputs = logits
         return said
     powers = np.exp(logits / (facts.temperature or 1.0))
-    said = powers / powers.sum(axis=1, keepdims=True)
-    return said
+    shares: Outputs = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def deployed(name: str) -> tuple[Deployed, Facts]:

@@ -87,7 +87,7 @@ def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Pa
     assert [each.type.tensor_type.shape.dim[0].dim_value for each in model.graph.input] == [1]
 
 
-@pytest.mark.parametrize("name", ["EarlyFusionResNet", "CNNLSTM", "AudioCNNRNN"])
+@pytest.mark.parametrize("name", ["LateFusion", "AudioCNNRNN"])
 def test_half_the_bits_say_nearly_the_same_from_the_same_windows(name: str, tmp_path: Path) -> None:
     network, facts = made(name)
     windows = drawn_windows(facts, 2)
@@ -98,7 +98,8 @@ def test_half_the_bits_say_nearly_the_same_from_the_same_windows(name: str, tmp_
         said = opened(path)(windows)
         assert said.dtype == np.float32
         assert 0 < np.abs(said - expected).max() < TOLERANCES["float16"] / 10
-        assert path.stat().st_size < 0.75 * num_bytes + 300_000
+        if name == "LateFusion":  # the other's recurrent layers stay as they are
+            assert path.stat().st_size < 0.55 * num_bytes
     model = onnx.load(tmp_path / "network.onnx")
     weights = {each.data_type for each in model.graph.initializer}
     assert onnx.TensorProto.FLOAT16 in weights
