@@ -26,6 +26,10 @@ FUNCTIONS = {
         "Write a network's model card: data, figures, limits, refused uses.",
         "emorec.commands.card:card",
     ),
+    "export": (
+        "Write a trained network as ONNX or for torch.export.",
+        "emorec.commands.export:export",
+    ),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",

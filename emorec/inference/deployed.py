@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.inference.facts import Facts
-from emorec.models import ClipNetwork
+from emorec.layers.normalize import PixelStatistics
+from emorec.models import AudioVisual, ClipNetwork
 
 
 class Deployed(nn.Module):
@@ -26,6 +27,12 @@ class Deployed(nn.Module):
         self.temperature = facts.temperature or 1.0
         self.says_classes = facts.says == "classes"
         self.eval().requires_grad_(False)
+
+    @property
+    def statistics(self) -> PixelStatistics:
+        """What pixels are normalized with; of two senses, the eyes'."""
+        network = self.network
+        return network.video.statistics if isinstance(network, AudioVisual) else network.statistics
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:

@@ -1,0 +1,81 @@
+"""What an exported file says of itself, for emorec and for engineers who use it without emorec."""
+
+from collections.abc import Sequence
+
+from emorec.data.resize import square_side
+from emorec.inference.facts import Facts
+from emorec.inference.precision import Precision
+
+FACTS = "emorec"
+"""The key of what emorec itself reads; all others are for people."""
+
+
+def metadata(
+    facts: Facts, precision: Precision, statistics: Sequence[Sequence[float]]
+) -> dict[str, str]:
+    """Key -> text, for the metadata of an exported file.
+
+    Args:
+        facts: What there is to know of the network.
+        precision: Of its weights.
+        statistics: Mean and standard deviation of red, green and blue that it subtracts and divides by, from 0 to 1.
+    """
+    output, meaning = output_of(facts)
+    return {
+        FACTS: facts.to_json(),
+        "network": facts.network,
+        "class_names" if facts.says == "classes" else "number_names": ",".join(facts.names),
+        **{f"input_{name}": text for name, text in inputs_of(facts).items()},
+        f"output_{output}": meaning,
+        **({"normalization": normalization(statistics)} if facts.sees else {}),
+        "precision": f"weights {precision}, output float32",
+        "split_hash": str(facts.split.get("hash", "unknown")),
+        "checkpoint_sha256": facts.checkpoint_sha256,
+        "licence": facts.licence,
+    }
+
+
+def normalization(statistics: Sequence[Sequence[float]]) -> str:
+    """What the network does to pixels before all else, in words.
+
+    >>> normalization([[0.5, 0.5, 0.5], [0.2, 0.2, 0.2]])
+    'inside the network: (pixel / 255 - mean) / std with mean 0.5, 0.5, 0.5 and std 0.2, 0.2, 0.2'
+    """
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in statistics)
+    return f"inside the network: (pixel / 255 - mean) / std with mean {mean} and std {std}"
+
+
+def inputs_of(facts: Facts) -> dict[str, str]:
+    """What each input is, in words."""
+    side, seconds = facts.image_size, f"{facts.window_seconds:g} s"
+    square = {
+        "shorter_side": "the central square of the picture",
+        "squash": "the picture squashed into a square",
+    }[facts.resize]
+    shown = "the square around the face (emorec's margin)" if facts.face else square
+    words = {
+        "frames": (
+            f"uint8 (batch, {facts.num_frames}, {side}, {side}, 3): {facts.num_frames} RGB frames evenly spaced over "
+            f"about {seconds}, first and last included, each {shown}, scaled to {square_side(side)} pixels a side and "
+            f"cropped to the central {side}; values 0 to 255 as decoded, normalization is inside the network"
+        ),
+        "sound": (
+            f"float32 (batch, {round(facts.sound_rate * facts.sound_seconds)}): one channel at {facts.sound_rate} "
+            f"samples a second, from -1 to 1, the middle {facts.sound_seconds:g} s of the window; its spectrogram is "
+            "inside the network"
+        ),
+        "heard": "bool (batch,): whether the window has sound; where not, sound is zeros",
+    }
+    return {name: words[name] for name in facts.inputs}
+
+
+def output_of(facts: Facts) -> tuple[str, str]:
+    """The output's name and what it is, in words."""
+    names = ", ".join(facts.names)
+    if facts.says == "numbers":
+        return "numbers", f"float32 (batch, {len(facts.names)}): {names}"
+    calibrated = "calibrated" if facts.temperature else "not calibrated"
+    return (
+        "probabilities",
+        f"float32 (batch, {len(facts.names)}): of {names}; 1 in all, {calibrated}",
+    )

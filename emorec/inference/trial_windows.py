@@ -1,0 +1,98 @@
+"""Windows to try a network on: of real clips where there are some, else of drawn faces."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.csv_paths import VIDEO_SUFFIXES
+from emorec.data.decoding.decode import ClipError
+from emorec.data.decoding.sample import linspace_indices
+from emorec.data.recipe import Recipe
+from emorec.data.resize import Frames, square_side, to_squares
+from emorec.data.sound.decode_sound import NO_SOUND
+from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe, fitted
+from emorec.data.synthetic.clips import ClipSettings, draw_clip, plan, voice_clip
+from emorec.data.synthetic.voice import SAMPLE_RATE
+from emorec.data.transform import ClipTransform
+from emorec.errors import UserError
+from emorec.inference.facts import Facts
+from emorec.inference.runtime import Windows
+
+COUNT = 8
+"""Of windows."""
+
+Heard = tuple[npt.NDArray[np.float32], bool]
+"""(samples,) and whether there is any sound."""
+
+
+def trial_windows(facts: Facts, folder: Path | None) -> tuple[Windows, str]:
+    """Windows of up to eight clips, and what they are in words.
+
+    Args:
+        facts: Of the network that takes them.
+        folder: Holds videos at any depth, of which some from all over are taken; `None` draws faces and voices.
+
+    Raises:
+        UserError: When there is no video, or one can't be decoded.
+    """
+    if folder is None:
+        return drawn_windows(facts), f"{COUNT} drawn faces"
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise UserError(f"no video below {folder}: name a folder of clips with --clips")
+    paths = [found[index] for index in linspace_indices(len(found), min(COUNT, len(found)))]
+    heard = [_heard(path, facts) for path in paths] if facts.hears else []
+    frames = [_seen(path, facts) for path in paths] if facts.sees else []
+    return _windows(facts, frames, heard), f"{len(paths)} clips of {folder}"
+
+
+def drawn_windows(facts: Facts, count: int = COUNT) -> Windows:
+    """Windows of faces that act the emotions in turn, with their voices."""
+    settings = ClipSettings(num_frames=max(1, facts.num_frames))
+    names = (plan(actors=[1], takes=1) * count)[:count]
+    side = facts.image_size
+    frames = [to_squares(draw_clip(name, settings), side) for name in names] if facts.sees else []
+    spoken = ClipSettings(num_frames=max(1, round(facts.sound_seconds * settings.fps)))
+    heard = [(_at_rate(voice_clip(name, spoken), facts), True) for name in names]
+    return _windows(facts, frames, heard if facts.hears else [])
+
+
+def _windows(facts: Facts, frames: Sequence[Frames], heard: Sequence[Heard]) -> Windows:
+    has: dict[str, Callable[[], Any]] = {
+        "frames": lambda: np.stack(frames),
+        "sound": lambda: np.stack([sound for sound, _ in heard]),
+        "heard": lambda: np.array([there for _, there in heard]),
+    }
+    given: Any = {name: has[name]() for name in facts.inputs}
+    return cast("Windows", given)
+
+
+def _seen(path: Path, facts: Facts) -> Frames:
+    """(T, S, S, 3) of the whole picture: numbers are compared here, no faces are read."""
+    side = square_side(facts.image_size)
+    recipe = Recipe(num_frames=facts.num_frames, side=side, resize=facts.resize)
+    return ClipTransform(facts.image_size)(recipe.squares(path).frames)
+
+
+def _heard(path: Path, facts: Facts) -> Heard:
+    recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
+    try:
+        return recipe.samples(path).astype(np.float32) / np.float32(FULL_SCALE), True
+    except ClipError as error:
+        if error.reason != NO_SOUND:
+            raise
+        return np.zeros(recipe.shape, dtype=np.float32), False
+
+
+def _at_rate(sound: npt.NDArray[np.float32], facts: Facts) -> npt.NDArray[np.float32]:
+    """A drawn voice at the network's rate and of its length."""
+    times = np.arange(round(facts.sound_rate * facts.sound_seconds)) / facts.sound_rate
+    there = np.arange(len(sound)) / SAMPLE_RATE
+    return fitted(np.interp(times, there, sound).astype(np.float32), len(times))

@@ -1,0 +1,198 @@
+"""An exported network says what torch makes of it, whatever the network, the file and the number of windows."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from emorec import models
+from emorec.errors import UserError
+from emorec.inference.deployed import Deployed
+from emorec.inference.export import SUFFIXES, Format, export, exported
+from emorec.inference.export_onnx import to_onnx
+from emorec.inference.export_torch import to_torch_export
+from emorec.inference.exported_runtime import ExportedRuntime
+from emorec.inference.facts import Facts
+from emorec.inference.half import halve
+from emorec.inference.metadata import FACTS, metadata
+from emorec.inference.onnx_runtime import OnnxRuntime
+from emorec.inference.precision import TOLERANCES
+from emorec.inference.program import program_of
+from emorec.inference.runtime import Runtime, Windows
+from emorec.inference.torch_runtime import TorchRuntime
+from emorec.inference.trial_windows import drawn_windows, trial_windows
+from tests.inference.made_networks import NAMES, NETWORKS, made, said_by_torch, saved
+
+BASES = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
+
+
+def files(folder: Path, deployed: Deployed, facts: Facts, *, dynamic: bool) -> list[Path]:
+    program = program_of(deployed, facts, dynamic_batch=dynamic)
+    said = metadata(facts, "float32", deployed.statistics)
+    (folder / "network.onnx").write_bytes(to_onnx(program, facts, said))
+    (folder / "network.pt2").write_bytes(to_torch_export(program, said))
+    return [folder / "network.onnx", folder / "network.pt2"]
+
+
+def opened(path: Path) -> Runtime:
+    return OnnxRuntime(path, "cpu") if path.suffix == ".onnx" else ExportedRuntime(path, "cpu")
+
+
+def some(windows: Windows, count: int) -> Any:
+    given: Any = windows
+    return {name: values[:count] for name, values in given.items()}
+
+
+@pytest.fixture(scope="module")
+def ckpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("run") / "best.ckpt", made("EarlyFusionCNN")[0])
+
+
+def test_every_network_of_the_package_is_exported_here() -> None:
+    assert {name.partition("-")[0] for name in NETWORKS} == {*models.__all__} - BASES
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_files_say_what_the_network_says_of_any_number_of_windows(
+    name: str, tmp_path: Path
+) -> None:
+    network, facts = made(name)
+    windows = drawn_windows(facts, 3)
+    expected = said_by_torch(network, facts, windows)
+    for path in files(tmp_path, Deployed(network, facts), facts, dynamic=True):
+        runtime = opened(path)
+        assert runtime.facts == facts
+        for count in (3, 1):
+            said = runtime(some(windows, count))
+            assert said.dtype == np.float32
+            np.testing.assert_allclose(said, expected[:count], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["FaceClassifier", "AudioCNN"])
+def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Path) -> None:
+    network, facts = made(name)
+    windows = drawn_windows(facts, 3)
+    for path in files(tmp_path, Deployed(network, facts), facts, dynamic=False):
+        np.testing.assert_allclose(
+            opened(path)(windows), said_by_torch(network, facts, windows), atol=1e-5
+        )
+    model = onnx.load(tmp_path / "network.onnx")
+    assert [each.type.tensor_type.shape.dim[0].dim_value for each in model.graph.input] == [1]
+
+
+@pytest.mark.parametrize("name", ["LateFusion", "AudioCNNRNN"])
+def test_half_the_bits_say_nearly_the_same_from_the_same_windows(name: str, tmp_path: Path) -> None:
+    network, facts = made(name)
+    windows = drawn_windows(facts, 2)
+    expected = said_by_torch(network, facts, windows)
+    num_bytes = 4 * sum(weight.numel() for weight in network.parameters())
+    halve(network)
+    for path in files(tmp_path, Deployed(network, facts), facts, dynamic=True):
+        said = opened(path)(windows)
+        assert said.dtype == np.float32
+        assert 0 < np.abs(said - expected).max() < TOLERANCES["float16"] / 10
+        if name == "LateFusion":  # the other's recurrent layers stay as they are
+            assert path.stat().st_size < 0.55 * num_bytes
+    model = onnx.load(tmp_path / "network.onnx")
+    weights = {each.data_type for each in model.graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in weights
+
+
+def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
+    ckpt: Path, tmp_path: Path
+) -> None:
+    content, facts = exported(ckpt, "onnx", dynamic_batch=True)
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model, full_check=True)
+    said = {each.key: each.value for each in model.metadata_props}
+    assert json.loads(said[FACTS])["names"] == list(NAMES)
+    assert said["class_names"] == "calm,happy,sad,angry,surprised"
+    assert "mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225" in said["normalization"]
+    assert said["split_hash"] == "abcd"
+    assert (
+        said["licence"]
+        == facts.licence
+        == "RAVDESS is under CC BY-NC-SA 4.0: no commercial use of " + ("what was trained on it")
+    )
+    (frames,), (output,) = model.graph.input, model.graph.output
+    assert frames.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [each.dim_param or each.dim_value for each in frames.type.tensor_type.shape.dim] == [
+        *("batch", 3, 32, 32, 3)
+    ]
+    assert "RGB" in frames.doc_string
+    assert (output.name, output.type.tensor_type.elem_type) == (
+        "probabilities",
+        onnx.TensorProto.FLOAT,
+    )
+    # nobody else learns where the files of whoever exported it lie
+    assert str(Path(models.__file__).parents[1]).encode() not in content
+
+
+def test_a_program_of_torch_export_tells_the_same_and_no_paths(ckpt: Path, tmp_path: Path) -> None:
+    path = tmp_path / "network.pt2"
+    path.write_bytes(exported(ckpt, "torch_export")[0])
+    with zipfile.ZipFile(path) as archive:
+        inside = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert inside["class_names"] == b"calm,happy,sad,angry,surprised"
+    assert inside["torch"].decode() == torch.__version__
+    home = str(Path(models.__file__).parents[1]).encode()
+    assert not any(home in content for content in inside.values())
+
+
+@pytest.mark.parametrize("kind", SUFFIXES)
+def test_it_is_compared_with_the_checkpoint_before_it_is_written(
+    kind: Format, ckpt: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "new" / f"network{SUFFIXES[kind]}"
+    done = export(ckpt, kind, to, drawn_windows)
+    assert (done.parity.windows, done.parity.agreeing) == (8, 8)
+    assert done.parity.largest < 1e-5
+    windows = drawn_windows(done.facts, 2)
+    np.testing.assert_allclose(opened(to)(windows), TorchRuntime(ckpt, "cpu")(windows), atol=1e-5)
+
+
+def test_what_says_something_else_is_not_written(
+    ckpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TOLERANCES, "float16", 0.0)
+    (tmp_path / "network.pt2").write_bytes(b"the former one")
+    with pytest.raises(UserError, match=r"network.pt2 was not written: .*leave out --half"):
+        export(ckpt, "torch_export", tmp_path / "network.pt2", drawn_windows, precision="float16")
+    assert (tmp_path / "network.pt2").read_bytes() == b"the former one"
+
+
+def test_real_clips_give_the_windows_where_a_folder_has_some(
+    drawn_clips: Path, tmp_path: Path
+) -> None:
+    _, facts = made("AudioVisual")
+    windows, words = trial_windows(facts, drawn_clips)
+    assert words.endswith(f"clips of {drawn_clips}")
+    assert windows["frames"].shape[1:] == (3, 32, 32, 3)
+    assert windows["sound"].shape[1:] == (12_000,)
+    assert len(windows["heard"]) == len(windows["frames"]) == len(windows["sound"]) > 0
+    with pytest.raises(UserError, match="no video below"):
+        trial_windows(facts, tmp_path)
+
+
+def test_onnx_runtime_needs_no_torch(ckpt: Path, tmp_path: Path) -> None:
+    path = tmp_path / "network.onnx"
+    path.write_bytes(exported(ckpt, "onnx")[0])
+    program = (
+        "import sys, numpy\nfrom pathlib import Path\n"
+        "from emorec.inference.onnx_runtime import OnnxRuntime\n"
+        f"runtime = OnnxRuntime(Path({str(path)!r}), 'cpu')\n"
+        "said = runtime({'frames': numpy.zeros((2, 3, 32, 32, 3), dtype=numpy.uint8)})\n"
+        "assert said.shape == (2, 5)\n"
+        "print([name for name in ('torch', 'lightning', 'onnx') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
