@@ -132,6 +132,8 @@ class Reader:
         Args:
             needed: The frames that are needed; others may be passed over. `None` decodes all.
         """
+        # threads of FFmpeg that log through Python would wait for this one for ever
+        av.logging.set_level(None)
         with _opened(self.path) as (container, stream):
             stream.codec_context.thread_type = "AUTO"
             whole = True
