@@ -9,7 +9,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.sound.decode_sound import Waveform, decode_sound, reader_version
+from emorec.data.decoding.decode import decoder_version
+from emorec.data.sound.decode_sound import Waveform, decode_sound
 
 FORMAT = 2
 """Of the sound on disk; a higher number makes all that was kept before worthless."""
@@ -59,14 +60,14 @@ class SoundRecipe:
     @property
     def name(self) -> str:
         """A file name that no other recipe has, with the version of the reader in it."""
-        shaped_by = {"format": FORMAT, **self.plain(), "reader": reader_version()}
+        shaped_by = {"format": FORMAT, **self.plain(), "reader": decoder_version("pyav")}
         digest = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()
         return f"sound-{self.sound_rate}x{self.shape[0]}-{digest[:8]}"
 
     @property
     def check(self) -> str:
         """Stands for the recipe where nothing is kept but what is wrong with the clips."""
-        return f"sound check 2, {reader_version()}"
+        return f"sound check 2, {decoder_version('pyav')}"
 
     def samples(self, path: Path, span_seconds: tuple[float, float] | None = None) -> Samples:
         """(samples,) of a clip.
@@ -78,8 +79,20 @@ class SoundRecipe:
         Raises:
             ClipError: When the sound can't be read.
         """
-        sound = fitted(decode_sound(path, self.sound_rate, span_seconds), self.shape[0])
-        return np.round(sound.clip(-1, 1) * FULL_SCALE).astype(np.int16)
+        return self.of_sound(decode_sound(path, self.sound_rate, span_seconds))
+
+    def of_sound(self, sound: Waveform) -> Samples:
+        """(samples,) of a clip whose sound was read."""
+        return np.round(fitted(sound, self.shape[0]).clip(-1, 1) * FULL_SCALE).astype(np.int16)
+
+
+def as_floats(samples: Samples) -> Waveform:
+    """Samples from -1 to 1, as a network hears them.
+
+    >>> as_floats(np.array([-32767, 0], dtype=np.int16)).tolist()
+    [-1.0, 0.0]
+    """
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def fitted(sound: Waveform, length: int) -> Waveform:
