@@ -102,7 +102,7 @@ class Predictor:
         clock = clock or Stopwatch()
         pieces = windows_of(video, self.facts, settings.cutting(self.facts), clock)
         for batch in batches(pieces, settings.batch_size):
-            with clock.stage("network"):
+            with clock.during("network"):
                 said = self._say([each for each in batch if isinstance(each, Window)], settings)
             words = iter(said)
             for piece in batch:
