@@ -2,13 +2,15 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 
 from emorec.data.faces.face import Box
 from emorec.inference.overlay import Shown
 from emorec.inference.prediction import WindowPrediction
 from emorec.inference.timeline import Timeline
-from emorec.inference.timeline_picture import Stretch, stretches_of
+from emorec.inference.timeline_picture import stretches_of
+
+Place = tuple[float, Box]
+"""Seconds, and where a face is then."""
 
 
 class Moments:
@@ -19,14 +21,14 @@ class Moments:
     """
 
     def __init__(self, timeline: Timeline) -> None:
-        self._people = [
-            list(stretches_of(timeline.of_person(person), timeline.hop_seconds))
-            for person in timeline.persons
-        ]
-        nobody = [each for each in timeline.windows if each.person is None]
-        self._people.append(list(stretches_of(nobody, timeline.hop_seconds)))
-        self._starts = [[start for start, _, _ in stretches] for stretches in self._people]
         self._several = len(timeline.persons) > 1
+        persons: list[int | None] = [*timeline.persons, None]
+        self._paths = [
+            _Path(
+                [each for each in timeline.windows if each.person == person], timeline.hop_seconds
+            )
+            for person in persons
+        ]
 
     def at(self, seconds: float) -> list[Shown]:
         """Everybody who is shown then; nothing in a hole.
@@ -35,43 +37,50 @@ class Moments:
             seconds: From the first frame.
         """
         shown = []
-        for stretches, starts in zip(self._people, self._starts, strict=True):
-            place = bisect_right(starts, seconds) - 1
-            if place >= 0 and seconds < stretches[place][1]:
-                said = stretches[place][2]
+        for path in self._paths:
+            if said := path.said_at(seconds):
                 among_others = self._several and said.person is not None
-                shown.append(Shown(said, _box_at(stretches, place, seconds), among_others))
+                shown.append(Shown(said, path.box_at(seconds), among_others))
         return shown
 
 
-def _box_at(stretches: Sequence[Stretch], place: int, seconds: float) -> Box | None:
-    """Where the face is: on the way from where a window found it to where the next one did."""
-    box = stretches[place][2].box
-    near = [
-        each
-        for at, each in enumerate(stretches[max(0, place - 1) : place + 2], max(0, place - 1))
-        if at == place or _touch(stretches, at, place)
-    ]
-    for earlier, later in pairwise(each[2] for each in near):
-        first, last = _middle(earlier), _middle(later)
-        if earlier.box and later.box and first <= seconds <= last:
-            return _between(earlier.box, later.box, (seconds - first) / (last - first))
-    return box
+class _Path:
+    """What was said of a person, and where their face went."""
+
+    def __init__(self, windows: Sequence[WindowPrediction], hop_seconds: float) -> None:
+        self._stretches = list(stretches_of(windows, hop_seconds))
+        self._starts = [start for start, _, _ in self._stretches]
+        places = dict(place for said in windows for place in _places(said))
+        self._places = sorted(places.items(), key=lambda place: place[0])
+        self._seconds = [seconds for seconds, _ in self._places]
+
+    def said_at(self, seconds: float) -> WindowPrediction | None:
+        at = bisect_right(self._starts, seconds) - 1
+        if at < 0 or seconds >= self._stretches[at][1]:
+            return None
+        return self._stretches[at][2]
+
+    def box_at(self, seconds: float) -> Box | None:
+        """On the straight way between the moments at which it was looked for."""
+        if not self._places:
+            return None
+        at = bisect_right(self._seconds, seconds)
+        before, after = self._places[max(at - 1, 0)], self._places[min(at, len(self._places) - 1)]
+        if after[0] <= before[0]:
+            return before[1]
+        return between(before[1], after[1], (seconds - before[0]) / (after[0] - before[0]))
 
 
-def _touch(stretches: Sequence[Stretch], one: int, other: int) -> bool:
-    earlier, later = sorted((one, other))
-    return abs(stretches[later][0] - stretches[earlier][1]) < 1e-6
+def _places(said: WindowPrediction) -> Sequence[Place]:
+    if said.boxes or said.box is None:
+        return said.boxes
+    return (((said.start + said.end) / 2, said.box),)
 
 
-def _middle(said: WindowPrediction) -> float:
-    return (said.start + said.end) / 2
-
-
-def _between(one: Box, other: Box, share: float) -> Box:
+def between(one: Box, other: Box, share: float) -> Box:
     """A box on the straight way from one to another.
 
-    >>> _between(Box(0, 0, 10, 10), Box(10, 0, 20, 10), 0.5)
+    >>> between(Box(0, 0, 10, 10), Box(10, 0, 20, 10), 0.5)
     Box(left=5.0, top=0.0, width=15.0, height=10.0)
     """
     return Box(

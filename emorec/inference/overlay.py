@@ -1,9 +1,10 @@
 """What is drawn on the frames of a video: a box around each face, what is predicted, and bars of probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import cv2
 import matplotlib as mpl
@@ -39,6 +40,13 @@ class Shown:
     said: WindowPrediction
     box: Box | None
     among_others: bool
+
+    def scaled(self, scale: float) -> Self:
+        """The same in a picture whose sides are so many times as long."""
+        if self.box is None or scale == 1:
+            return self
+        left, top, width, height = (scale * each for each in astuple(self.box))
+        return replace(self, box=Box(left, top, width, height))
 
 
 def draw(frame: Frames, people: Sequence[Shown]) -> Frames:

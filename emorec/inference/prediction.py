@@ -51,12 +51,14 @@ class WindowPrediction(Prediction):
         end: Half-open, in seconds.
         person: Numbered from 1 in the order in which they appear; `None` where no face was found.
         box: Where the face is, in pixels of the upright picture; `None` where none was looked for or found.
+        boxes: Where it is in single frames of the window, by their seconds.
     """
 
     start: float
     end: float
     person: int | None
     box: Box | None
+    boxes: tuple[tuple[float, Box], ...] = ()
 
     @classmethod
     def of(cls, window: Window, said: Prediction) -> Self:
@@ -70,6 +72,7 @@ class WindowPrediction(Prediction):
             end=window.end,
             person=window.person,
             box=window.box,
+            boxes=getattr(window, "boxes", ()),
         )
 
 

@@ -1,10 +1,10 @@
 """A trained network, ready for anyone's video."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,18 @@ from typing_extensions import TypedDict, Unpack
 
 from emorec.errors import UserError
 from emorec.inference.batches import batches, has_somebody, stacked
+from emorec.inference.camera import Camera
+from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.frames_as_seen import frames_as_seen
 from emorec.inference.prediction import Prediction, WindowPrediction, prediction_of
 from emorec.inference.runtime import Outputs, Runtime
 from emorec.inference.settings import FaceChoice, Settings
+from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Timeline
+from emorec.inference.video_file import VideoFile
 from emorec.inference.window import Hole, Window
-
-if TYPE_CHECKING:
-    from emorec.inference.camera import Camera
-    from emorec.inference.stopwatch import Stopwatch
-    from emorec.inference.video_file import VideoFile
+from emorec.inference.windows import windows_of
 
 
 class How(TypedDict, total=False):
@@ -48,6 +48,7 @@ class Predictor:
     def __init__(self, runtime: Runtime, settings: Settings | None = None) -> None:
         self.runtime = runtime
         self.settings = settings or Settings()
+        self._cuttings: dict[Settings, Cutting] = {}
 
     @property
     def facts(self) -> Facts:
@@ -81,9 +82,10 @@ class Predictor:
 
     def stream(
         self,
-        video: "VideoFile | Camera",
+        video: VideoFile | Camera,
         settings: Settings | None = None,
-        clock: "Stopwatch | None" = None,
+        clock: Stopwatch | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Iterator[WindowPrediction | Hole]:
         """What the network says of a video, as soon as it is said; memory does not grow with the video.
 
@@ -91,17 +93,17 @@ class Predictor:
             video: Open.
             settings: Those of the predictor when not given.
             clock: Is told where the time goes.
+            progress: Is told up to which second the video is read.
 
         Raises:
             UserError: When the network does not take what there is.
         """
-        from emorec.inference.stopwatch import Stopwatch
-        from emorec.inference.windows import windows_of
-
         settings = settings or self.settings
         clock = clock or Stopwatch()
-        pieces = windows_of(video, self.facts, settings.cutting(self.facts), clock)
-        for batch in batches(pieces, settings.batch_size):
+        pieces = windows_of(video, self.facts, self._cutting(settings), clock)
+        # somebody before a camera waits for no batch
+        size = settings.batch_size if isinstance(video, VideoFile) else 1
+        for batch in batches(told(pieces, progress), size):
             with clock.during("network"):
                 said = self._say([each for each in batch if isinstance(each, Window)], settings)
             words = iter(said)
@@ -110,16 +112,25 @@ class Predictor:
                     piece if isinstance(piece, Hole) else WindowPrediction.of(piece, next(words))
                 )
 
-    def _timeline(self, path: Path, settings: Settings) -> Timeline:
-        from emorec.inference.video_file import VideoFile
+    def detector(self, settings: Settings | None = None) -> str | None:
+        """What finds faces, in a few words; `None` where none are looked for."""
+        detector = self._cutting(settings or self.settings).detector
+        return None if detector is None else detector.version
 
+    def _cutting(self, settings: Settings) -> Cutting:
+        """Opened once for all videos."""
+        if settings not in self._cuttings:
+            self._cuttings[settings] = settings.cutting(self.facts)
+        return self._cuttings[settings]
+
+    def _timeline(self, path: Path, settings: Settings) -> Timeline:
         video = VideoFile(path)
         pieces = list(self.stream(video, settings))
         return self.timeline(video, pieces, settings)
 
     def timeline(
         self,
-        video: "VideoFile | Camera",
+        video: VideoFile | Camera,
         pieces: Iterable[WindowPrediction | Hole],
         settings: Settings | None = None,
     ) -> Timeline:
@@ -132,14 +143,16 @@ class Predictor:
         """
         settings = settings or self.settings
         pieces = tuple(pieces)
-        path = getattr(video, "path", None)
+        path = video.path if isinstance(video, VideoFile) else None
         return Timeline(
             path=path,
             says=self.facts.says,
             names=self.facts.names,
             windows=tuple(each for each in pieces if isinstance(each, WindowPrediction)),
             holes=tuple(each for each in pieces if isinstance(each, Hole)),
-            seconds=video.seconds if path else max((each.end for each in pieces), default=0.0),
+            seconds=video.seconds
+            if isinstance(video, VideoFile)
+            else max((each.end for each in pieces), default=0.0),
             window_seconds=settings.window_seconds_for(self.facts),
             hop_seconds=settings.hop_seconds_for(self.facts),
         )
@@ -160,6 +173,16 @@ class Predictor:
         if not windows:
             return np.empty((0, len(self.facts.names)), np.float32)
         return self.runtime(stacked(windows, self.facts))
+
+
+def told(
+    pieces: Iterable[Window | Hole], progress: Callable[[float], None] | None
+) -> Iterator[Window | Hole]:
+    """The pieces of a video; progress is told where each begins."""
+    for piece in pieces:
+        if progress:
+            progress(piece.start)
+        yield piece
 
 
 def refuse_other_frames(frames: npt.NDArray[np.uint8], facts: Facts) -> npt.NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from emorec.errors import UserError
+from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 
 FaceChoice = Literal["as_trained", "crop", "none"]
@@ -69,11 +70,16 @@ class Settings:
         """Whether faces are looked for and cut out."""
         return facts.sees and (facts.face if self.face == "as_trained" else self.face == "crop")
 
-    def unlike_training(self, facts: Facts) -> str | None:
-        """A warning where a network gets other pictures than it was trained on."""
-        if not facts.sees or self.crops_faces(facts) == facts.face:
-            return None
-        trained, given = ("faces", "whole pictures") if facts.face else ("whole pictures", "faces")
-        return (
-            f"the network was trained on {trained} and gets {given}: what it says may mean little"
+    def cutting(self, facts: Facts) -> Cutting:
+        """How videos are cut for a network; the face detector is opened.
+
+        Raises:
+            UserError: When the detector can't be had.
+        """
+        return Cutting.of(
+            facts,
+            window_seconds=self.window_seconds_for(facts),
+            hop_seconds=self.hop_seconds_for(facts),
+            face=self.face,
+            face_detector=self.face_detector,
         )
