@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
 import av
 from av.audio.stream import AudioStream
@@ -16,7 +17,7 @@ COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 PRIMING_SECONDS = 0.1
 """What is stored before the first moment that is heard, for the decoder to start from, is no longer."""
 
-Timed = tuple[float, list[Packet[AudioStream]]]
+Timed: TypeAlias = "tuple[float, list[Packet[AudioStream]]]"
 """When packets begin, in seconds from the first picture, and these packets."""
 
 
@@ -40,7 +41,7 @@ class SoundTrack:
             self._to = file.add_stream("aac", rate=_rate(self._from))
             self._to.layout = "mono" if self._from.channels == 1 else "stereo"
         self._pieces = self._copied() if self._copies else self._encoded()
-        self._next: Timed | None = (0.0, [])
+        self._next: "Timed | None" = (0.0, [])
 
     def write_until(self, seconds: float) -> None:
         """Writes what begins before a moment of the video.
@@ -56,7 +57,7 @@ class SoundTrack:
         """Closes the video."""
         self._source.close()
 
-    def _read(self) -> Timed | None:
+    def _read(self) -> "Timed | None":
         # damaged sound: what came before stays
         with suppress(av.FFmpegError):
             return next(self._pieces, None)
