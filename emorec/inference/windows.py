@@ -12,7 +12,7 @@ from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.live import windows_of_camera
 from emorec.inference.looks import Looks, looks_of
-from emorec.inference.schedule import Span, schedule, span
+from emorec.inference.schedule import Span, has_gap, schedule, span
 from emorec.inference.sound_windows import SoundWindows
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.video_file import VideoFile
@@ -24,8 +24,8 @@ def windows_of(
 ) -> Iterator[Window | Hole]:
     """The windows of a video in order of their start, then of persons; memory holds those that are open.
 
-    A window one of whose frames can't be decoded is a hole, as is one in which no frame starts; holes that touch are
-    one.
+    A window one of whose frames can't be decoded is a hole, as is one half of which goes by without any; holes that
+    touch are one.
 
     Args:
         video: Where the frames come from.
@@ -101,8 +101,12 @@ def _looked_at(
     looks = looks_of(facts, cutting, clock)
 
     def spans() -> Iterator[Span]:
+        starts = video.starts[:promised]
         for start, end in _schedule(video, cutting):
-            yield span(start, end, video.starts[:promised], num_frames=facts.num_frames)
+            if end - start < video.seconds and has_gap(start, end, starts):
+                yield Span(start, end, {})
+            else:
+                yield span(start, end, starts, num_frames=facts.num_frames)
 
     needed = {index for each in spans() for index in each.frames}
     gone_by = 0
