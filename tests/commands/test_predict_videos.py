@@ -188,8 +188,8 @@ def test_bad_videos_are_a_line_each_and_the_others_are_done(
     (tmp_path / "empty.mp4").touch()
     videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, faststart=False), 50)
     videos.write_sound(tmp_path / "sound.mp4")
-    (tmp_path / "folder").mkdir()
-    bad = ["text.mp4", "empty.mp4", "cut.mp4", "sound.mp4", "gone.mp4", "*.avi", "folder"]
+    (tmp_path / "nothing").mkdir()
+    bad = ["text.mp4", "empty.mp4", "cut.mp4", "sound.mp4", "gone.mp4", "*.avi", "nothing"]
     words = [tmp_path / name for name in [*bad[:3], good.name, *bad[3:]]]
     assert run("--ckpt", "any.ckpt", *words, "--out", tmp_path / "out") == 2
     said = capsys.readouterr()
@@ -346,7 +346,7 @@ def test_ctrl_c_leaves_what_is_done(best: Path, tmp_path: Path) -> None:
     assert said.splitlines()[-1] == "stopped; what is done is in out"
     summary = json.loads((tmp_path / "out" / "b" / "summary.json").read_text())
     assert summary["stopped"]
-    assert summary["windows"] == len(rows_of(timeline)) > 5
+    assert summary["windows"] == len(rows_of(timeline)) >= 5
     assert (tmp_path / "out" / "b" / "timeline.png").is_file()
     assert not json.loads((tmp_path / "out" / "a" / "summary.json").read_text())["stopped"]
 
@@ -397,7 +397,7 @@ def peak(path: Path) -> tuple[int, int]:
 
 
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
-    ten_seconds = videos.write_video(tmp_path / "short.mp4", 40, fps=4, size=(320, 240), gop=40)
+    ten_seconds = videos.write_video(tmp_path / "short.mp4", 20, fps=2, size=(96, 64), gop=20)
     minute = repeated(ten_seconds, tmp_path / "minute.mp4", 6)
     hour = repeated(ten_seconds, tmp_path / "hour.mp4", 360)
     few, before = peak(minute)
@@ -444,7 +444,7 @@ def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Pa
     pytest.importorskip("emorec.inference.onnx_runtime")
     pytest.importorskip("emorec.commands.export")
     exported = tmp_path / "best.onnx"
-    main(["export", "--ckpt", str(best), "--out", str(exported)])
+    main(["export", "--ckpt", str(best), "--to", str(exported)])
     row = rows_of(best.parents[1] / "test" / "predictions.csv")[0]
     program = (
         "import sys\n"
