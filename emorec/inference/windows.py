@@ -50,7 +50,7 @@ def windows_of(
         raise ClipError.of(video.path, f"{NO_SOUND}, and this network only hears")
     if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
         windows = chain(windows, [Hole(video.seconds, video.promised_seconds)])
-    return joined(_heard(video, facts, windows) if facts.hears else windows)
+    return joined(_heard(video, facts, windows, clock) if facts.hears else windows)
 
 
 def joined(windows: Iterable[Window | Hole]) -> Iterator[Window | Hole]:
@@ -135,7 +135,7 @@ def _composed(span: Span, looks: Looks) -> Iterator[Window | Hole]:
 
 
 def _heard(
-    video: VideoFile, facts: Facts, windows: Iterable[Window | Hole]
+    video: VideoFile, facts: Facts, windows: Iterable[Window | Hole], clock: Stopwatch
 ) -> Iterator[Window | Hole]:
     """The windows with their sound; for a network that only hears those without any are holes."""
     recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
@@ -145,7 +145,8 @@ def _heard(
             yield window
             continue
         whole = (window.start, window.end) == (0.0, video.seconds)
-        sound, heard = sounds.whole() if whole else sounds(window.start, window.end)
+        with clock.during("decode"):
+            sound, heard = sounds.whole() if whole else sounds(window.start, window.end)
         if heard or facts.sees:
             yield replace(window, sound=sound, heard=heard)
         else:

@@ -145,8 +145,9 @@ def test_a_frame_that_passing_over_others_loses_is_looked_for_among_all(
 
 
 def test_what_is_no_video_is_one_clear_line(tmp_path: Path) -> None:
-    text, empty = tmp_path / "text.mp4", tmp_path / "empty.mp4"
-    text.write_text("dear diary, this is no film\n" * 40)
+    text, diary, empty = (tmp_path / name for name in ("text.mp4", "diary.txt", "empty.mp4"))
+    for path in (text, diary):
+        path.write_text("dear diary, this is no film\n" * 40)
     empty.touch()
     (tmp_path / "folder").mkdir()
     spoiled = videos.write_video(tmp_path / "spoiled.mp4", 5)
@@ -156,6 +157,7 @@ def test_what_is_no_video_is_one_clear_line(tmp_path: Path) -> None:
     no_index = videos.write_video(tmp_path / "cut.mp4", faststart=False)
     for path, reason in (
         (text, "not a video, or cut off so that its index is missing"),
+        (diary, "not a video, or cut off so that its index is missing"),
         (empty, "the file is empty"),
         (tmp_path / "gone.mp4", "can't be read: No such file or directory"),
         (tmp_path / "folder", "can't be read: Is a directory"),

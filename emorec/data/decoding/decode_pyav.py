@@ -31,6 +31,9 @@ from emorec.data.decoding.decode import (
     other_decoder,
 )
 
+TEXT_AS_PICTURES = "tty"
+"""FFmpeg's name for what it makes of any text file: a film of a terminal."""
+
 
 def hear_damage() -> None:
     """Lets PyAV's FFmpeg write its errors to the standard error stream."""
@@ -250,6 +253,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.FFmpegError, UnicodeError) as error:
         raise ClipError.of(path, NOT_A_VIDEO) from error
     with container:
+        if container.format.name == TEXT_AS_PICTURES:
+            raise ClipError.of(path, NOT_A_VIDEO)
         stream = container.streams.best("video")
         # the cover of a piece of music is no film
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
