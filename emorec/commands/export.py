@@ -50,11 +50,12 @@ def export(
         raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
+    folder = clips_folder(said, clips)
     compared_on = ""
 
     def windows(facts: Facts) -> Windows:
         nonlocal compared_on
-        given, compared_on = trial_windows(facts, clips_folder(said, clips))
+        given, compared_on = trial_windows(facts, folder)
         return given
 
     precision: Precision = "float16" if half else "float32"
