@@ -36,7 +36,7 @@ def export(
         half: Weights of 16 bits instead of 32; what goes in and comes out stays the same.
         dynamic_batch: Take any number of windows at once; else one.
         to: The file to write, replaced; beside the checkpoint when not given.
-        clips: A folder of videos to compare on; where the network's data lay when not given, else drawn faces.
+        clips: Folder of videos to compare on; where the network's data lay when not given, else drawn faces.
 
     Raises:
         UserError: When the checkpoint can't be exported, the result differs too much, or it can't be written.
@@ -50,11 +50,12 @@ def export(
         raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
+    folder = clips_folder(said, clips)
     compared_on = ""
 
     def windows(facts: Facts) -> Windows:
         nonlocal compared_on
-        given, compared_on = trial_windows(facts, clips_folder(said, clips))
+        given, compared_on = trial_windows(facts, folder)
         return given
 
     precision: Precision = "float16" if half else "float32"

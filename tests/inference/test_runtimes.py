@@ -1,0 +1,112 @@
+"""A file that is no exported network is refused in one line, and every runtime is asked the same way."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from emorec.errors import UserError
+from emorec.inference.exported_runtime import ExportedRuntime
+from emorec.inference.metadata import FACTS
+from emorec.inference.onnx_runtime import OnnxRuntime
+from emorec.inference.runtime import Runtime
+from tests.inference.made_networks import made
+
+
+def onnx_file(path: Path, *, batch: int | str = "batch", **metadata: str) -> Path:
+    """A network that says how bright each frame of 2 pixels by 2 is, and of other things nothing."""
+    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, [batch, 3, 2, 2, 3])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, 3])
+    nodes = [
+        helper.make_node("Cast", ["frames"], ["bright"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["bright", "axes"], ["probabilities"], keepdims=0),
+    ]
+    axes = helper.make_tensor("axes", TensorProto.INT64, [3], [2, 3, 4])
+    graph = helper.make_graph(nodes, "bright", [frames], [output], [axes])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, metadata)
+    onnx.save(model, path)
+    return path
+
+
+def facts_json(**changes: object) -> str:
+    return json.dumps({**json.loads(made("EarlyFusionCNN")[1].to_json()), **changes})
+
+
+@pytest.fixture(params=[OnnxRuntime, ExportedRuntime])
+def runtime(request: pytest.FixtureRequest) -> type[Runtime]:
+    kind: type[Runtime] = request.param
+    return kind
+
+
+@pytest.mark.parametrize("batch", ["batch", 1, 2, 5])
+def test_any_number_of_windows_may_be_asked_whatever_the_file_takes(
+    batch: int | str, tmp_path: Path
+) -> None:
+    path = onnx_file(tmp_path / "bright.onnx", batch=batch, **{FACTS: facts_json()})
+    frames = np.random.default_rng(0).integers(0, 256, (3, 3, 2, 2, 3)).astype(np.uint8)
+    np.testing.assert_allclose(
+        OnnxRuntime(path, "cpu")({"frames": frames}), frames.mean(axis=(2, 3, 4)), rtol=1e-5
+    )
+
+
+def test_an_onnx_file_of_others_a_newer_one_and_no_such_device_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    path = onnx_file(tmp_path / "theirs.onnx")
+    with pytest.raises(UserError, match=r"theirs.onnx was not exported by emorec"):
+        OnnxRuntime(path, "cpu")
+    onnx_file(path, **{FACTS: facts_json(format=99, emorec_version="7.0")})
+    with pytest.raises(UserError, match=r"theirs.onnx: exported by emorec 7.0: this emorec is too"):
+        OnnxRuntime(path, "cpu")
+    with pytest.raises(UserError, match="runs on cpu or cuda here, not on tpu"):
+        OnnxRuntime(path, "tpu")
+
+
+def test_a_program_of_others_a_newer_one_and_one_that_torch_cannot_read_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "theirs.pt2"
+
+    def written(**files: str) -> Path:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(f"theirs/extra/{name}", text)
+        return path
+
+    with pytest.raises(UserError, match=r"theirs.pt2 was not exported by emorec"):
+        ExportedRuntime(written(notes="mine"), "cpu")
+    with pytest.raises(UserError, match=r"theirs.pt2: exported by emorec"):
+        ExportedRuntime(written(**{FACTS: facts_json(format=99)}), "cpu")
+    with pytest.raises(UserError, match=r"exported with torch 9.9 and can't be read by"):
+        ExportedRuntime(written(**{FACTS: facts_json(), "torch": "9.9"}), "cpu")
+
+
+def test_a_text_a_folder_and_nothing_are_one_line_each(
+    runtime: type[Runtime], tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.onnx"
+    text.write_text("no network at all")
+    for path, complaint in (
+        (text, "is no ONNX file|is cut off or no program"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "nowhere.onnx", "is not there"),
+    ):
+        with pytest.raises(UserError, match=complaint) as raised:
+            runtime(path, "cpu")  # type: ignore[call-arg]
+        assert str(path) in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def test_without_onnx_runtime_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = onnx_file(tmp_path / "bright.onnx", **{FACTS: facts_json()})
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"pip install 'emorec\[onnx\]'"):
+        OnnxRuntime(path)
