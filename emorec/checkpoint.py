@@ -2,9 +2,11 @@
 
 import importlib
 import pickle
+import platform
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,7 @@ class Checkpoint:
         temperatures: Views of a clip -> what the logits are divided by when so many are averaged, fitted on the
             validation clips. Empty when nobody fitted one, as in checkpoints of older versions.
         clip_seconds: How long its training clips were, their median.
+        environment: What wrote it: package -> version, and the system.
     """
 
     path: Path
@@ -55,6 +58,7 @@ class Checkpoint:
     trained_on: str | None = None
     temperatures: Mapping[int, float] = field(default_factory=dict)
     clip_seconds: float | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run_folder(self) -> Path:
@@ -95,6 +99,7 @@ def record(
     """The section a run writes into its checkpoints: plain values, so that `weights_only` reading takes them."""
     return {
         "version": __version__,
+        "environment": environment(),
         "model": class_path(type(model)),
         "data": class_path(type(data)),
         "settings": dict(settings),
@@ -107,6 +112,17 @@ def record(
         "trained_on": trained_on,
         "temperatures": dict(temperatures),
     }
+
+
+def environment() -> dict[str, str]:
+    """What a run is made by: Python, torch, Lightning and the kind of system, each with its version.
+
+    >>> sorted(environment())
+    ['lightning', 'python', 'system', 'torch', 'torchvision']
+    """
+    packages = {name: version(name) for name in ("lightning", "torch", "torchvision")}
+    system = f"{platform.system()} {platform.machine()}"
+    return {"python": platform.python_version(), "system": system, **packages}
 
 
 def read(path: str | Path) -> Checkpoint:
@@ -145,6 +161,7 @@ def read(path: str | Path) -> Checkpoint:
             trained_on=said.get("trained_on"),
             temperatures=said.get("temperatures", {}),
             clip_seconds=said.get("clip_seconds"),
+            environment={"emorec": said["version"], **said.get("environment", {})},
         )
     except KeyError as missing:
         raise UserError(

@@ -50,7 +50,7 @@ def describe_split(split: Mapping[str, Any]) -> str:
         f"{spans(split[side])} {side} ({split['num_clips'][side]}"
         for side in ("train", "val", "test")
     )
-    more = "".join(f"; {remark}" for remark in _remarks(split))
+    more = "".join(f"; {remark}" for remark in remarks(split))
     return (
         f"{_name(split)}: actors {train} clips), {val}), {test}); clip list {split['hash']}{more}"
     )
@@ -61,10 +61,10 @@ def split_page(split: Mapping[str, Any]) -> str:
     rows = [f"| {side} | {spans(split[side])} | {split['num_clips'][side]} |" for side in SIDES]
     table = ["| side | actors | clips |", "|---|---|--:|", *rows]
     heading = f"**{_name(split)}**, clip list {split['hash']}"
-    return "\n\n".join([heading, "\n".join(table), *_remarks(split)])
+    return "\n\n".join([heading, "\n".join(table), *remarks(split)])
 
 
-def _remarks(split: Mapping[str, Any]) -> list[str]:
+def remarks(split: Mapping[str, Any]) -> list[str]:
     """What became of clips, where anything did."""
     remarks = []
     if both := [person for person in split["test"] if person in split["train"]]:

@@ -33,7 +33,7 @@ class FunctionParser(ArgumentParser):
         self._parameters = inspect.signature(function).parameters
         super().__init__(
             prog=f"emorec {command}",
-            usage=" ".join([f"emorec {command}", *map(_shown, self._positional()), "[options]"]),
+            usage=" ".join([f"emorec {command}", *map(_shown, self._needed()), "[options]"]),
             description=description,
             allow_abbrev=False,
         )
@@ -72,7 +72,7 @@ class FunctionParser(ArgumentParser):
         ]
         raise UserError(explain(Complaint.of(message, ex, options, {})))
 
-    def _positional(self) -> list[inspect.Parameter]:
+    def _needed(self) -> list[inspect.Parameter]:
         return [
             each
             for each in self._parameters.values()
@@ -97,9 +97,13 @@ class FunctionParser(ArgumentParser):
 
 
 def _shown(parameter: inspect.Parameter) -> str:
-    """How the usage names what is given by position.
+    """How the usage names what is given by position, and options that can't be left out.
 
     >>> _shown(_Kind("folder", _Kind.POSITIONAL_ONLY)), _shown(_Kind("data", _Kind.POSITIONAL_ONLY, default="ravdess"))
     ('FOLDER', '[ravdess]')
+    >>> _shown(_Kind("ckpt", _Kind.KEYWORD_ONLY))
+    '--ckpt CKPT'
     """
+    if parameter.kind is _Kind.KEYWORD_ONLY:
+        return f"--{parameter.name} {parameter.name.upper()}"
     return parameter.name.upper() if parameter.default is _Kind.empty else f"[{parameter.default}]"

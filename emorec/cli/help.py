@@ -22,6 +22,10 @@ FUNCTIONS = {
         "Compute the features of Aff-Wild2's frames, once for all runs.",
         "emorec.commands.features:features",
     ),
+    "card": (
+        "Write a network's model card: data, figures, limits, refused uses.",
+        "emorec.commands.card:card",
+    ),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",
         "emorec.commands.doctor:doctor",

@@ -11,29 +11,38 @@ def markdown(comparison: Comparison) -> str:
     """What the test tells, the table, a sentence a pair, and how the figures were made."""
     rows = rows_of(comparison)
     columns = columns_of(rows, comparison.score)
-    lines = [f"- {_escaped(line)}." for line in verdict(comparison)]
-    lines += ["", _line(["", *columns.values()]), _line(["---", *["---:"] * len(columns)])]
+    lines = [f"- {escaped(line)}." for line in verdict(comparison)]
+    lines += [
+        "",
+        table_line(["", *columns.values()]),
+        table_line(["---", *["---:"] * len(columns)]),
+    ]
     for row in rows:
-        name = f"**{_escaped(row.name)}**" if row.kind == "model" else _escaped(row.name)
+        name = f"**{escaped(row.name)}**" if row.kind == "model" else escaped(row.name)
         if row.leaks:
-            name += f" **LEAK: {_escaped('; '.join(row.leaks))}**"
-        lines.append(_line([name, *(row.cell(column) for column in columns)]))
+            name += f" **LEAK: {escaped('; '.join(row.leaks))}**"
+        lines.append(table_line([name, *(row.cell(column) for column in columns)]))
     lines.append("")
     if comparison.pairs:
-        lines += [f"- {_escaped(pair.sentence)}." for pair in comparison.pairs] + [""]
+        lines += [f"- {escaped(pair.sentence)}." for pair in comparison.pairs] + [""]
     notes = [method(comparison), cost_note(), *notes_of(rows)]
-    lines += [*(f"{_escaped(note)}.  " for note in notes), ""]
+    lines += [*(f"{escaped(note)}.  " for note in notes), ""]
     return "\n".join(lines)
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """A line of a table.
+
+    >>> table_line(["UAR", "61.3"])
+    '| UAR | 61.3 |'
+    """
     return f"| {' | '.join(cells)} |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     r"""Text that Markdown takes for nothing else.
 
-    >>> _escaped("a|b *c* <d>")
+    >>> escaped("a|b *c* <d>")
     'a\\|b \\*c\\* &lt;d>'
     """
     for letter in "\\|*_`":

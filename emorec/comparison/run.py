@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,16 +97,29 @@ class Run:
     @property
     def leaks(self) -> tuple[str, ...]:
         """A line for each two sides that share actors; those whose clips were predicted count as tested."""
-        sides = {side: {str(actor) for actor in self.split[side]} for side in ("train", "val")}
-        sides["test"] = {str(actor) for actor in self.split["test"]} | set(self.predicted.actors)
-        verbs = {"train": "trained", "val": "validated", "test": "was tested"}
-        lines = []
-        for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-            both = sides[one] & sides[other]
-            if both:
-                who = f"actor {_listed(both)}" if len(both) == 1 else f"each of {_listed(both)}"
-                lines.append(f"{who} {verbs[one]} and {verbs[other]}")
-        return tuple(lines)
+        return leaks_of(self.split, self.predicted.actors)
+
+
+def leaks_of(split: Mapping[str, Any], tested: Sequence[str]) -> tuple[str, ...]:
+    """A line for each two sides that share actors.
+
+    Args:
+        split: With the actors of `train`, `val` and `test`.
+        tested: Actors whose clips were predicted: they count as tested too.
+
+    >>> leaks_of({"train": [1, 2], "val": [3], "test": [2]}, ["2"])
+    ('actor 2 trained and was tested',)
+    """
+    sides = {side: {str(actor) for actor in split[side]} for side in ("train", "val")}
+    sides["test"] = {str(actor) for actor in split["test"]} | set(tested)
+    verbs = {"train": "trained", "val": "validated", "test": "was tested"}
+    lines = []
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        both = sides[one] & sides[other]
+        if both:
+            who = f"actor {_listed(both)}" if len(both) == 1 else f"each of {_listed(both)}"
+            lines.append(f"{who} {verbs[one]} and {verbs[other]}")
+    return tuple(lines)
 
 
 def _listed(actors: set[str]) -> str:
@@ -146,7 +159,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _read_metrics(path: Path) -> Mapping[str, Any]:
-    metrics = _json(path, "test the run again")
+    metrics = json_of(path, "test the run again")
     wanted = (*_NEEDED, *(_OF_NUMBERS if "targets" in metrics else _OF_CLASSES))
     lacking = [key for key in sorted(wanted) if metrics.get(key) is None]
     split = metrics.get("split")
@@ -204,7 +217,7 @@ def _read_config(path: Path) -> Mapping[str, Any]:
 def _read_trial(path: Path) -> Trial | None:
     if not path.exists():
         return None
-    said = _json(path, "it belongs to a study, which writes it anew")
+    said = json_of(path, "it belongs to a study, which writes it anew")
     fold, seed = said.get("fold"), said.get("seed")
     named = all(isinstance(said.get(key), str) for key in ("study", "model"))
     if not named or not isinstance(seed, int) or not (fold is None or isinstance(fold, int)):
@@ -212,7 +225,12 @@ def _read_trial(path: Path) -> Trial | None:
     return Trial(study=said["study"], model=said["model"], fold=fold, seed=seed)
 
 
-def _json(path: Path, advice: str) -> Mapping[str, Any]:
+def json_of(path: Path, advice: str) -> Mapping[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: When it can't be read or holds none; it ends with the advice.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from emorec import __version__, checkpoint
+from emorec.data.data_sheets import sheet_of
 from emorec.errors import UserError
 from emorec.inference.deployed import Deployed
 from emorec.inference.facts import Facts
@@ -20,15 +21,6 @@ CLIP_SECONDS = 3.7
 
 Source: the median (3.66) and the mean (3.69) of the 1,320 clips with sound of actors 1 to 22.
 """
-
-LICENCES = {
-    "emorec.data.RavdessDataModule": "RAVDESS is under CC BY-NC-SA 4.0: no commercial use of what was trained on it",
-    "emorec.data.IemocapDataModule": "IEMOCAP's release form allows research only",
-    "emorec.data.AffWild2DataModule": "Aff-Wild2's agreement allows non-commercial research only",
-}
-"""By data module: what the data's makers ask of those who use it."""
-
-UNKNOWN_LICENCE = "that of the data it was trained on"
 
 
 class TorchRuntime:
@@ -119,7 +111,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         emorec_version=__version__,
         data=said.data["class_path"],
         split=said.split,
-        licence=LICENCES.get(said.data["class_path"], UNKNOWN_LICENCE),
+        licence=sheet_of(said.data["class_path"]).licence,
     )
 
 
