@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from emorec.data.labels import EMOTIONS
 from emorec.evaluation.calibration import Calibration
+from emorec.evaluation.classification_results import ClassificationResults
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import read_predictions
@@ -224,3 +226,14 @@ def test_the_table_fits_80_columns_and_is_plain_where_there_is_no_terminal() -> 
 @pytest.mark.parametrize("width", [30, 80])
 def test_the_table_can_be_printed_where_there_is_only_ascii(width: int) -> None:
     assert printed(width, "ascii").isascii()
+
+
+def test_other_probabilities_of_the_same_clips_have_their_own_figures() -> None:
+    target = torch.tensor([0, 1, 1])
+    said = Predictions(torch.arange(3), target, torch.tensor([[2.0, 0], [1, 0], [0, 3]]))
+    results = ClassificationResults(said, ["calm", "sad"])
+    same = results.of_values(results.values())
+    assert same.summary.logged == pytest.approx(results.summary.logged, abs=1e-6)
+    right = results.of_values(np.eye(2, dtype=np.float32)[target.numpy()])
+    assert right.summary.uar == 1
+    assert right.predictions.logits.isfinite().all()
