@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emorec.inference.stopwatch import Stopwatch
 from matplotlib.figure import Figure
 
 from emorec.evaluation.figures import figure_to_image
 from emorec.inference.settings import Settings
+from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.summary import speed, summary, write_summary
 from emorec.inference.timeline import Timeline
 from emorec.inference.timeline_file import TimelineFile
