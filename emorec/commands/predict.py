@@ -23,6 +23,9 @@ from emorec.inference.video_report import VideoReport, report_video
 FAILED = 2
 INTERRUPTED = 130
 
+WIDTH_OF_FILES = 250
+"""Characters of a line where there is no terminal."""
+
 
 def predict(
     *videos: str,
@@ -211,7 +214,8 @@ class _Call:
             SystemExit: When something went wrong, or somebody stopped it.
         """
         if self.reports:
-            console = Console()
+            # in a file, lines that were folded are of no use
+            console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
             console.print(table(self.reports))
             console.print(closing_line(self.reports), markup=False, highlight=False, soft_wrap=True)
         if self.stopped:
