@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RECORDINGS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a"}
-WEIGHTS = {".ckpt", ".pt", ".pth", ".npy", ".npz", ".onnx"}
+WEIGHTS = {".ckpt", ".pt", ".pth", ".pt2", ".npy", ".npz", ".onnx"}
 # In pieces, so that this file does not name them itself.
 HOSTS = [
     "pypi" + ".org",

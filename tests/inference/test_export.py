@@ -88,7 +88,7 @@ def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("LateFusion", "torch_export"), ("AudioCNNRNN", "onnx")]
+    ("name", "kind"), [("LateFusion", "torch_export"), ("FaceRegressor", "onnx")]
 )
 def test_half_the_bits_say_nearly_the_same_from_the_same_windows(
     name: str, kind: Format, tmp_path: Path
