@@ -13,20 +13,20 @@ from emorec.explain.explanation import Answer, Explanation, Heard, Seen
 from emorec.explain.moments import Importance
 
 FOR, AGAINST = "#c2410c", "#2563a8"
+GREY = "#5b6570"
 MOST_IN_A_ROW = 10
 
 # inches
-FRAME = (1.25, 2.6)
-"""The smallest and the largest side of a frame."""
 WIDTH = 12.0
+LEAST_WIDTH = 6.4
+LARGEST_SIDE = 2.6
 GAP = 0.08
-LEFT = 0.95
-RIGHT = 0.3
+LEFT, RIGHT = 0.95, 0.3
 BARS = 0.75
-NUMBERS = 0.45
+NUMBERS = 0.4
 SOUND = 1.5
-LETTER = 0.105
-"""Width of a letter of the title."""
+TITLE_LETTER, LETTER = 0.105, 0.072
+"""Width of a letter."""
 
 HEAT = colormaps["inferno"]
 
@@ -39,13 +39,15 @@ def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None
         clip: What the clip is called.
         truth: Its true class, or numbers as text; `None` where nobody knows.
     """
-    title = textwrap.wrap(headline(explanation.answer, truth), int((WIDTH - 0.6) / LETTER))
-    note = textwrap.wrap(f"{clip}  ·  {how_to_read(explanation)}", int((WIDTH - 0.6) / 0.072))
+    width = _width(explanation)
+    title = textwrap.wrap(headline(explanation.answer, truth), int((width - 0.6) / TITLE_LETTER))
+    note = textwrap.wrap(f"{clip}  ·  {how_to_read(explanation)}", int((width - 0.6) / LETTER))
     head = 0.2 + 0.27 * len(title) + 0.2 * len(note) + 0.12
     rows = _rows(explanation.seen)
-    height = head + sum(row[2] for row in rows) + (_sound_height() if explanation.heard else 0)
-    figure = Figure(figsize=(WIDTH, height), dpi=1.2 * DPI, facecolor="white")
-    _say(figure, title, note, height)
+    sound = SOUND + GAP + BARS + NUMBERS if explanation.heard else 0.0
+    height = head + sum(row[2] for row in rows) + sound + 0.1
+    figure = Figure(figsize=(width, height), dpi=1.2 * DPI, facecolor="white")
+    _say(figure, title, note)
     top = head
     for first, side, tall in rows:
         assert explanation.seen is not None
@@ -82,11 +84,12 @@ def headline(answer: Answer, truth: str | None) -> str:
 def how_to_read(explanation: Explanation) -> str:
     """What the colours and bars mean."""
     called = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
-    parts = []
+    coloured = []
     if explanation.seen:
-        parts.append(f"coloured: where it looked ({called[explanation.seen.method]})")
+        coloured.append(f"where it looked ({called[explanation.seen.method]})")
     if explanation.heard:
-        parts.append("coloured: what it listened to (occlusion)")
+        coloured.append("what it listened to (occlusion)")
+    parts = [f"coloured: {' and '.join(coloured)}"] if coloured else []
     if explanation.heard or (explanation.seen and explanation.seen.importance is not None):
         what = "log odds" if explanation.answer.is_class else "number"
         parts.append(f"bars: fall of the {what} of {explanation.answer.name} without it")
@@ -98,10 +101,19 @@ def _rows(seen: Seen | None) -> list[tuple[int, float, float]]:
     if seen is None:
         return []
     count = _in_a_row(len(seen.frames))
-    side = min(FRAME[1], (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
-    below = 0.15 if seen.importance is None else BARS + NUMBERS
-    tall = 2 * side + GAP + below + 0.25
+    side = min(LARGEST_SIDE, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
+    if seen.importance is None:  # a single frame, beside its map
+        return [(0, side, side + 0.15)]
+    tall = 2 * side + 2 * GAP + BARS + NUMBERS
     return [(first, side, tall) for first in range(0, len(seen.frames), count)]
+
+
+def _width(explanation: Explanation) -> float:
+    rows = _rows(explanation.seen)
+    if explanation.heard or explanation.seen is None or not rows:
+        return WIDTH
+    count = max(2, _in_a_row(len(explanation.seen.frames)))
+    return max(LEAST_WIDTH, LEFT + count * (rows[0][1] + GAP) - GAP + RIGHT)
 
 
 def _in_a_row(num_frames: int) -> int:
@@ -109,31 +121,17 @@ def _in_a_row(num_frames: int) -> int:
     return -(-num_frames // -(-num_frames // MOST_IN_A_ROW))
 
 
-def _say(figure: Figure, title: list[str], note: list[str], height: float) -> None:
+def _say(figure: Figure, title: list[str], note: list[str]) -> None:
+    width, height = figure.get_size_inches()
     top = 0.2
     for line in title:
-        figure.text(
-            0.3 / WIDTH,
-            1 - top / height,
-            line,
-            va="top",
-            size=15,
-            weight="bold",
-            color=INK,
-            parse_math=False,
-        )
+        place = 0.3 / width, 1 - top / height
+        figure.text(*place, line, va="top", size=15, weight="bold", color=INK, parse_math=False)
         top += 0.27
     top += 0.04
     for line in note:
-        figure.text(
-            0.3 / WIDTH,
-            1 - top / height,
-            line,
-            va="top",
-            size=9.5,
-            color="#5b6570",
-            parse_math=False,
-        )
+        place = 0.3 / width, 1 - top / height
+        figure.text(*place, line, va="top", size=9.5, color=GREY, parse_math=False)
         top += 0.2
 
 
@@ -153,39 +151,54 @@ def _axes(figure: Figure, left: float, top: float, width: float, tall: float) ->
 def _draw_frames(figure: Figure, seen: Seen, first: int, side: float, top: float) -> None:
     count = _in_a_row(len(seen.frames))
     shown = range(first, min(first + count, len(seen.frames)))
+    alone = seen.importance is None
     for place, frame in enumerate(shown):
         left = LEFT + place * (side + GAP)
-        for row, picture in enumerate(
-            (seen.frames[frame], heated(seen.frames[frame], seen.heat[frame]))
-        ):
-            axes = _axes(figure, left, top + row * (side + GAP), side, side)
-            axes.imshow(picture, interpolation="lanczos")
-            axes.set_axis_off()
+        picture, over = seen.frames[frame], heated(seen.frames[frame], seen.heat[frame])
+        _show(figure, picture, left, top, side)
+        if alone:
+            _show(figure, over, left + side + GAP, top, side)
+        else:
+            _show(figure, over, left, top + side + GAP, side)
     _beside(figure, "frame", top + side / 2)
-    _beside(figure, "where", top + side + GAP + side / 2)
     if seen.importance is None:
         return
+    _beside(figure, "where", top + side + GAP + side / 2)
     width = len(shown) * (side + GAP) - GAP
     bars = _axes(figure, LEFT, top + 2 * side + 2 * GAP, width, BARS)
     middles = (np.arange(len(shown)) * (side + GAP) + side / 2) / side
-    draw_bars(
-        bars, middles, seen.importance[list(shown)], float(np.abs(seen.importance).max()), 0.5
-    )
+    draw_bars(bars, middles, seen.importance[list(shown)], seen.importance, 0.5)
     bars.set_xlim(0, width / side)
-    bars.set_xticks(middles, [f"{frame + 1}" for frame in shown], color="#5b6570", size=9)
+    bars.set_xticks(middles, [f"{frame + 1}" for frame in shown], color=GREY, size=9)
     _beside(figure, "when", top + 2 * side + 2 * GAP + BARS / 2)
 
 
+def _show(figure: Figure, picture: NDArray[np.uint8], left: float, top: float, side: float) -> None:
+    axes = _axes(figure, left, top, side, side)
+    axes.imshow(picture, interpolation="lanczos")
+    axes.set_axis_off()
+
+
 def draw_bars(
-    axes: Axes, places: NDArray[np.floating], values: Importance, highest: float, width: float
+    axes: Axes, places: NDArray[np.floating], values: Importance, every: Importance, width: float
 ) -> None:
-    """Bars above a line for what speaks for the answer, below it for what speaks against, each with its number."""
-    reach = highest if highest > 0 else 1.0
-    colours = [FOR if value >= 0 else AGAINST for value in values]
-    axes.bar(places, values, width=width, color=colours)
+    """Bars above a line for what speaks for the answer, below it for what speaks against, each with its number.
+
+    Args:
+        axes: Where.
+        places: (N,) middles of the bars.
+        values: (N,) their heights.
+        every: Those of all rows, which are drawn to one scale.
+        width: Of a bar.
+    """
+    low, high = min(0.0, float(every.min())), max(0.0, float(every.max()))
+    reach = (high - low) or 1.0
+    axes.bar(
+        places, values, width=width, color=[FOR if value >= 0 else AGAINST for value in values]
+    )
     for place, value in zip(places, values, strict=True):
         axes.annotate(
-            f"{value:+.2f}" if abs(value) >= 0.005 else "0",
+            f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if abs(value) >= 0.005 else "0",
             (place, max(value, 0.0)),
             (0, 2),
             textcoords="offset points",
@@ -195,8 +208,7 @@ def draw_bars(
             color=INK,
         )
     axes.axhline(0, color=FAINT, linewidth=1)
-    low = min(0.0, float(values.min(initial=0)))
-    axes.set_ylim(1.1 * low - 0.02 * reach, 1.45 * reach)
+    axes.set_ylim(low - 0.04 * reach, high + 0.4 * reach)  # numbers stand above
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -211,10 +223,6 @@ def heated(frame: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.ui
     mixed = (1 - share) * grey + share * colour
     picture: NDArray[np.uint8] = np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
     return picture
-
-
-def _sound_height() -> float:
-    return SOUND + BARS + 0.75
 
 
 def _draw_sound(figure: Figure, heard: Heard, top: float) -> None:
@@ -241,15 +249,14 @@ def _draw_sound(figure: Figure, heard: Heard, top: float) -> None:
     moments = len(heard.importance)
     length = heard.seconds / moments
     middles = (np.arange(moments) + 0.5) * length
-    highest = float(np.abs(heard.importance).max())
-    draw_bars(bars, middles, heard.importance, highest, 0.6 * length)
+    draw_bars(bars, middles, heard.importance, heard.importance, 0.6 * length)
     bars.set_xlim(0, heard.seconds)
     ticks = np.arange(0, heard.seconds + 0.01, 0.5)
-    bars.set_xticks(ticks, [f"{tick:g} s" for tick in ticks], color="#5b6570", size=9)
+    bars.set_xticks(ticks, [f"{tick:g} s" for tick in ticks], color=GREY, size=9)
     _beside(figure, "when", top + SOUND + GAP + BARS / 2)
 
 
 def _beside(figure: Figure, word: str, middle: float) -> None:
     """A word before a row."""
-    _, height = figure.get_size_inches()
-    figure.text(0.3 / WIDTH, 1 - middle / height, word, va="center", size=9.5, color="#5b6570")
+    width, height = figure.get_size_inches()
+    figure.text(0.3 / width, 1 - middle / height, word, va="center", size=9.5, color=GREY)
