@@ -97,8 +97,7 @@ def test_the_maps_fall_on_brows_eyes_and_mouth_more_than_by_chance(
 ) -> None:
     names = trained.names if method == "grad_cam" else trained.names[::6]
     aim = aim_on_drawn_faces(trained.network, trained.facts, names, settings=DRAWN, method=method)
-    print(method, aim, aim.times_chance, aim.times_chance_in_head)
-    assert aim.times_chance > 1.4
+    assert aim.times_chance > 1.5
     assert aim.times_chance_in_head > 1.2
 
 
@@ -114,11 +113,9 @@ def test_the_maps_change_when_layers_are_randomised_from_the_last_to_the_first(
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm2d):
             layer.reset_parameters()
             likeness.append(correlation(before, trained.maps(network)))
-    print(likeness)
     assert correlation(before, trained.maps(trained.network)) == pytest.approx(1)
     assert len(likeness) == 9
-    assert max(likeness) < 0.6
-    assert abs(likeness[-1]) < 0.3
+    assert max(likeness) < 0.4
 
 
 def test_it_aims_better_than_networks_that_have_learnt_nothing(trained: Trained) -> None:
@@ -130,8 +127,7 @@ def test_it_aims_better_than_networks_that_have_learnt_nothing(trained: Trained)
         aim = aim_on_drawn_faces(Small(**SIZE).eval(), trained.facts, names, settings=DRAWN)
         untrained.append(aim.times_chance)
     aim = aim_on_drawn_faces(trained.network, trained.facts, names, settings=DRAWN)
-    print(aim, aim.times_chance, untrained)
-    assert aim.times_chance > np.mean(untrained) + 0.2
+    assert aim.times_chance > np.mean(untrained) + 0.5
 
 
 def correlation(
