@@ -52,6 +52,10 @@ PROGRAMS = {
         "Compare tested runs: intervals, pairs, and a report.",
         "emorec.commands.compare:compare",
     ),
+    "explain": (
+        "Show where and when a trained network looked.",
+        "emorec.commands.explain:explain",
+    ),
     "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
 }
 """Commands that read what stands after their name by themselves: one line, and the function that gets these words."""

@@ -1,13 +1,10 @@
 """`emorec compare`: runs side by side, with intervals, in a table and a report."""
 
-import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from typing_extensions import override
-
+from emorec.cli.word_parser import WordParser
 from emorec.errors import UserError
 
 HELP = """\
@@ -33,14 +30,6 @@ OPTIONS = ("out", "intersect", "published", "resamples", "help")
 FEWEST_RESAMPLES = 100
 
 
-class _Words(argparse.ArgumentParser):
-    @override
-    def error(self, message: str) -> NoReturn:
-        from emorec.cli.complaints import Complaint, explain
-
-        raise UserError(explain(Complaint.of(message, None, OPTIONS, {})))
-
-
 def compare(words: Sequence[str]) -> None:
     """Compares the runs that the words after `emorec compare` name.
 
@@ -50,7 +39,7 @@ def compare(words: Sequence[str]) -> None:
     Raises:
         UserError: For a mistake of the user.
     """
-    parser = _Words(prog="emorec compare", add_help=False, allow_abbrev=False)
+    parser = WordParser("compare", OPTIONS)
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--out", default="report")
     parser.add_argument("--intersect", action="store_true")

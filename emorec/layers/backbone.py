@@ -28,6 +28,24 @@ IMAGE_BACKBONES = tuple(
 """Torchvision's image classifiers that can do without their head."""
 
 
+LAST_MAPS = {
+    "ConvNeXt": "features",
+    "EfficientNet": "features",
+    "MNASNet": "layers",
+    "MobileNetV2": "features",
+    "MobileNetV3": "features",
+    "RegNet": "trunk_output",
+    "ResNet": "layer4",
+    "ShuffleNetV2": "conv5",
+    "SwinTransformer": "permute",  # the stages themselves have their channels last
+    "VideoResNet": "layer4",
+}
+"""By class of network, the layer whose output is then averaged over all places.
+
+FaceCNN and VGG keep their places apart to the end, and a VisionTransformer has none.
+"""
+
+
 class Backbone(nn.Module):
     """A network that gives features; what is frozen in it stays in evaluation mode.
 
@@ -44,6 +62,12 @@ class Backbone(nn.Module):
         self.network = network
         self.num_features = num_features
         self._frozen = freeze_front(network, freeze)
+
+    @property
+    def last_maps(self) -> nn.Module | None:
+        """The layer whose maps are then averaged over all places; `None` without."""
+        name = LAST_MAPS.get(type(self.network).__name__)
+        return None if name is None else self.network.get_submodule(name)
 
     @override
     def train(self, mode: bool = True) -> Self:

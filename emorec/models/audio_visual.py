@@ -76,6 +76,11 @@ class AudioVisual(ClipClassifier):
 
     @property
     @override
+    def last_maps(self) -> nn.Module | None:
+        return self.video.last_maps
+
+    @property
+    @override
     def example_inputs(self) -> tuple[Tensor, ...]:
         """What the two networks take of one clip, and that it is heard."""
         heard = torch.ones(1, dtype=torch.bool, device="meta")

@@ -37,6 +37,11 @@ class CNN3D(ClipClassifier):
         self.backbone = video_backbone(backbone, weights=weights, freeze=freeze)
         self.classifier = nn.Linear(self.backbone.num_features, self.num_classes)
 
+    @property
+    @override
+    def last_maps(self) -> nn.Module | None:
+        return self.backbone.last_maps
+
     @override
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).

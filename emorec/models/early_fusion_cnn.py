@@ -35,6 +35,11 @@ class EarlyFusionCNN(ClipClassifier):
             nn.Linear(1024, self.num_classes),
         )
 
+    @property
+    @override
+    def last_maps(self) -> nn.Module | None:
+        return self.features[3]
+
     @override
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).

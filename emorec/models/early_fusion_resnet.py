@@ -47,6 +47,11 @@ class EarlyFusionResNet(ClipClassifier):
         self.backbone.network.set_submodule("conv1", inflated)
         self.classifier = nn.Linear(self.backbone.num_features, self.num_classes)
 
+    @property
+    @override
+    def last_maps(self) -> nn.Module | None:
+        return self.backbone.last_maps
+
     @override
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).

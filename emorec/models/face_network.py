@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.layers.frame_sequence import FrameSequence, Rnn
@@ -68,6 +68,11 @@ class FaceNetwork(ClipNetwork):
         if self.network.backbone is not None:
             return super().example_inputs
         return (torch.zeros(1, self.num_frames, self.network.num_features, device="meta"),)
+
+    @property
+    @override
+    def last_maps(self) -> nn.Module | None:
+        return None if self.network.backbone is None else self.network.backbone.last_maps
 
     @override
     def given(self, batch: Mapping[str, Any]) -> tuple[Tensor, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.layers.backbone import image_backbone
@@ -44,6 +44,11 @@ class FrameClassifier(ClipClassifier):
         self.freeze_backbone = freeze
         self._kept: dict[tuple[bool, int], Tensor] = {}
         self._kept_bytes = 0
+
+    @property
+    @override
+    def last_maps(self) -> nn.Module | None:
+        return self.backbone.last_maps
 
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:

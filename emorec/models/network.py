@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, LRSchedulerTypeUnion
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
@@ -129,6 +129,11 @@ class ClipNetwork(LightningModule):
         """What `forward` takes of one clip, on the meta device: (1, T, 3, H, W) uint8 without its memory."""
         shape = (1, self.num_frames, 3, self.image_size, self.image_size)
         return (torch.zeros(shape, dtype=torch.uint8, device="meta"),)
+
+    @property
+    def last_maps(self) -> nn.Module | None:
+        """The layer whose maps, (N, C, h, w) or (B, C, t, h, w), are then averaged over all places; `None` without."""
+        return None
 
     def normalized(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> the same shape and strides, float, around zero.

@@ -1,5 +1,7 @@
 """Torchvision's own networks are the oracle."""
 
+from typing import Any
+
 import pytest
 import torch
 import torchvision
@@ -81,3 +83,53 @@ def test_the_head_leaves_no_parameters_behind() -> None:
     backbone = image_backbone("resnet18", weights="none", freeze="none", image_size=32)
     assert isinstance(backbone.network.get_submodule("fc"), nn.Identity)
     assert sum(parameter.numel() for parameter in backbone.parameters()) == 11_176_512
+
+
+AVERAGED = {
+    "ConvNeXt": "convnext_tiny",
+    "EfficientNet": "efficientnet_b0",
+    "MNASNet": "mnasnet0_5",
+    "MobileNetV2": "mobilenet_v2",
+    "MobileNetV3": "mobilenet_v3_small",
+    "RegNet": "regnet_y_400mf",
+    "ResNet": "resnet18",
+    "ShuffleNetV2": "shufflenet_v2_x0_5",
+    "SwinTransformer": "swin_t",
+    "VideoResNet": "r3d_18",
+}
+
+
+@pytest.mark.parametrize("name", AVERAGED.values())
+def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(name: str) -> None:
+    torch.manual_seed(0)
+    if name == "r3d_18":
+        backbone = video_backbone(name, weights="none", freeze="none")
+        pixels = torch.randn(1, 3, 9, 64, 64)
+    else:
+        backbone = image_backbone(name, weights="none", freeze="none", image_size=128)
+        pixels = torch.randn(1, 3, 128, 128)
+    layer = backbone.eval().last_maps
+    assert layer is not None
+    shapes = []
+
+    def turned(_: nn.Module, __: Any, maps: torch.Tensor) -> torch.Tensor:
+        shapes.append(maps.shape[2:])
+        return maps.flip(*range(2, maps.ndim))
+
+    with torch.no_grad():
+        features = backbone(pixels)
+        layer.register_forward_hook(turned)
+        difference = (backbone(pixels) - features).abs().max()
+    assert difference <= 1e-4 * features.abs().max()
+    assert features.abs().max() > 0
+    assert min(shapes[0][-2:]) >= 4
+
+
+def test_every_kind_of_network_says_which_maps_it_averages_or_is_known_to_have_none() -> None:
+    kinds = {
+        torchvision.models.get_model_builder(name).__annotations__["return"].__name__
+        for name in IMAGE_BACKBONES
+    }
+    assert kinds | {"VideoResNet"} == AVERAGED.keys() | {"VGG", "VisionTransformer"}
+    vgg = image_backbone("vgg11", weights="none", freeze="none", image_size=64)
+    assert vgg.last_maps is None

@@ -4,6 +4,7 @@ Face coordinates: the origin is the middle of the head, y points down, 1 is the 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -101,6 +102,24 @@ def draw_face(pose: Pose, look: Look, *, width: int, height: int) -> NDArray[np.
     _draw_mouth(easel, pose, look)
     picture = cv2.resize(easel.canvas, (width, height), interpolation=cv2.INTER_AREA)
     return _lit(np.asarray(picture, np.uint8), look.light)
+
+
+def drawn_area(
+    part: Literal["head", "features"], pose: Pose, look: Look, *, width: int, height: int
+) -> NDArray[np.bool_]:
+    """(H, W): where the picture of `draw_face` shows the head, or brows, eyes and mouth with the folds around them."""
+    easel = _Easel(pose, look, width * OVERSAMPLING, height * OVERSAMPLING)
+    empty = easel.canvas.copy()
+    if part == "head":
+        _draw_head(easel, pose, look)
+    else:
+        for side in (-1.0, 1.0):
+            _draw_eye(easel, pose, look, side)
+            _draw_brow(easel, pose, look, side)
+        _draw_mouth(easel, pose, look)
+    changed = (easel.canvas != empty).any(axis=2).astype(np.float32)
+    area = cv2.resize(changed, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(area >= 0.5)
 
 
 class _Easel:

@@ -1,0 +1,96 @@
+"""A clip as a trained network takes it: the chain of its training, without anything drawn at random."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from emorec.checkpoint import Checkpoint
+from emorec.data.clip import Clip
+from emorec.data.decoding.decode import ClipError
+from emorec.data.faces.detector_file import find_detector
+from emorec.data.ravdess import RavdessName
+from emorec.data.recipe import Recipe
+from emorec.data.resize import square_side
+from emorec.data.sound.decode_sound import NO_SOUND
+from emorec.data.sound.hearing import sound_of
+from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe
+from emorec.data.source import DecodedSound, DecodedSquares
+from emorec.data.transform import ClipTransform
+from emorec.inference.facts import Facts
+
+
+class Chain:
+    """Makes of a clip what a network takes.
+
+    Args:
+        said: What the checkpoint says of the data.
+        facts: What there is to know of the network.
+
+    Raises:
+        UserError: When the face detector of the training can't be had.
+    """
+
+    def __init__(self, said: Checkpoint, facts: Facts) -> None:
+        data = said.data["init_args"]
+        self.inputs = facts.inputs
+        recipe = Recipe(
+            num_frames=facts.num_frames if facts.sees else 0,
+            side=square_side(facts.image_size),
+            resize=facts.resize,
+            decoder=data.get("decoder", "decord"),
+            face_detector=find_detector(data.get("face_detector", "auto")) if facts.face else None,
+        )
+        self._squares = DecodedSquares(recipe)
+        self._transform = ClipTransform(facts.image_size)
+        self._sound = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
+
+    def __call__(self, clip: Clip) -> dict[str, Tensor]:
+        """By input, in the network's order: frames (1, T, 3, S, S) uint8, sound (1, samples), heard (1,).
+
+        Raises:
+            ClipError: When the clip can't be decoded, or has no sound and the network sees nothing.
+        """
+        given: dict[str, Tensor] = {}
+        if "frames" in self.inputs:
+            frames = torch.from_numpy(self._transform(self._squares(clip)))  # (T, S, S, 3)
+            given["frames"] = frames.permute(0, 3, 1, 2)[None]
+        if "sound" in self.inputs:
+            given["sound"], heard = self._heard(clip)
+            given["heard"] = torch.tensor([heard])
+        return {name: given[name] for name in self.inputs}
+
+    def _heard(self, clip: Clip) -> tuple[Tensor, bool]:
+        try:
+            samples = DecodedSound(self._sound)(sound_of(clip))
+        except ClipError as error:
+            if error.reason != NO_SOUND or "frames" not in self.inputs:
+                raise
+            return torch.zeros(1, *self._sound.shape), False
+        return torch.from_numpy(samples / FULL_SCALE).float()[None], True
+
+
+def clip_of(path: Path, facts: Facts) -> Clip:
+    """A file as a clip; of a network that was trained on RAVDESS its name may tell the truth.
+
+    >>> from emorec.explain.given import truth_in
+    >>> truth_in("01-01-03-01-01-01-07", ("calm", "happy")), truth_in("holiday", ("calm", "happy"))
+    (1, -1)
+    """
+    known = facts.names if facts.data == "emorec.data.RavdessDataModule" else ()
+    return Clip(path=path, label=truth_in(path.stem, known), actor="", take=path.stem)
+
+
+def truth_in(stem: str, names: tuple[str, ...]) -> int:
+    """Position of the emotion that a RAVDESS name tells, -1 where it is another name or another emotion."""
+    try:
+        emotion = RavdessName.parse(stem).emotion
+    except ValueError:
+        return -1
+    return names.index(emotion) if emotion in names else -1
+
+
+def on(device: torch.device, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same on a device."""
+    return {name: value.to(device) for name, value in given.items()}

@@ -1,0 +1,103 @@
+"""What holds for every network of the package, frozen or not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emorec.explain.explanation import explain
+from emorec.models import (
+    CNN3D,
+    CNNLSTM,
+    CNNRNN,
+    AudioCNN,
+    AudioCNNRNN,
+    AudioVisual,
+    ClipNetwork,
+    EarlyFusionCNN,
+    EarlyFusionResNet,
+    LateFusion,
+)
+from tests.explain.networks import facts_for
+
+SEES: dict[str, Any] = {"num_classes": 3, "num_frames": 2, "image_size": 128}
+SMALL: dict[str, Any] = {**SEES, "image_size": 32}
+FROZEN: dict[str, Any] = {**SEES, "backbone": "mobilenet_v2", "weights": "none", "freeze": "all"}
+NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
+    "early fusion": (EarlyFusionCNN, SMALL, "occlusion"),
+    "early fusion, ResNet": (
+        EarlyFusionResNet,
+        {**SMALL, "weights": "none", "freeze": "all"},
+        "occlusion",
+    ),
+    "late fusion": (LateFusion, FROZEN, "grad_cam"),
+    "late fusion, small": (LateFusion, {**FROZEN, "image_size": 32}, "occlusion"),
+    "3D": (CNN3D, {**SEES, "image_size": 64, "weights": "none", "freeze": "all"}, "grad_cam"),
+    "LSTM": (CNNLSTM, FROZEN, "grad_cam"),
+    "GRU": (CNNRNN, {**FROZEN, "rnn": "gru", "pool": "attention"}, "grad_cam"),
+    "transformer": (CNNRNN, {**FROZEN, "rnn": "transformer", "hidden_size": 16}, "grad_cam"),
+    "audio": (AudioCNN, {"num_classes": 3}, None),
+    "audio, recurrent": (AudioCNNRNN, {"num_classes": 3}, None),
+    "both": (
+        AudioVisual,
+        {
+            **SMALL,
+            "video_args": {"backbone": "mobilenet_v2", "weights": "none", "freeze": "all"},
+        },
+        "occlusion",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
+    torch.manual_seed(0)
+    kind, arguments, method = NETWORKS[name]
+    network = kind(**arguments).eval()
+    side = network.image_size
+    given = {
+        "frames": torch.randint(0, 256, (1, 2, 3, side, side), dtype=torch.uint8),
+        "sound": torch.randn(1, 48_000) / 10,
+        "heard": torch.tensor([True]),
+    }
+    given = {each: given[each] for each in network.inputs}
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    learns = [parameter.requires_grad for parameter in network.parameters()]
+    with torch.no_grad():
+        said = network(*given.values())[0].softmax(dim=0)
+
+    facts = facts_for(network, names=("a", "b", "c"), sound_seconds=3.0)
+    explanation = explain(network, facts, given)
+
+    assert explanation.answer.name == "abc"[int(said.argmax())]
+    assert explanation.answer.value == pytest.approx(said.max().item(), rel=1e-5)
+    assert (explanation.seen is None) == ("frames" not in network.inputs)
+    assert (explanation.heard is None) == ("sound" not in network.inputs)
+    if explanation.seen is not None:
+        assert explanation.seen.method == method
+        assert explanation.seen.heat.shape == (2, side, side)
+        assert explanation.seen.importance is not None
+        assert explanation.seen.importance.shape == (2,)
+        assert np.isfinite(explanation.seen.importance).all()
+        assert explanation.seen.heat.min() >= 0
+    if explanation.heard is not None:
+        assert explanation.heard.heat.shape == (200, 300)
+        assert explanation.heard.importance.shape == (15,)
+        assert explanation.heard.importance.any()
+    after = network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert [parameter.requires_grad for parameter in network.parameters()] == learns
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+def test_what_is_not_heard_is_not_explained() -> None:
+    kind, arguments, _ = NETWORKS["both"]
+    network = kind(**arguments).eval()
+    given = {
+        "frames": torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8),
+        "sound": torch.zeros(1, 48_000),
+        "heard": torch.tensor([False]),
+    }
+    assert explain(network, facts_for(network, names=("a", "b", "c")), given).heard is None
