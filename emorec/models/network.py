@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, LRSchedulerTypeUnion
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
 from typing_extensions import override
@@ -20,10 +20,8 @@ from emorec.evaluation.collector import Collector
 from emorec.evaluation.results import Results, Summary
 from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
 from emorec.layers.pretrained import pretrained_skipped
+from emorec.models.optimizer import OPTIMIZERS, OptimizerName
 from emorec.models.schedule import Schedule, make_schedulers
-
-MOMENTUM = 0.9
-"""Of optimizer sgd. Source: Krizhevsky et al. 2012, section 5."""
 
 
 class ClipNetwork(LightningModule):
@@ -63,7 +61,7 @@ class ClipNetwork(LightningModule):
         *,
         num_frames: int = 10,
         image_size: int = 224,
-        optimizer: Literal["adam", "adamw", "sgd"] = "adamw",
+        optimizer: OptimizerName = "adamw",
         lr: float = 1e-4,
         weight_decay: float = 1e-2,
         scheduler: Schedule = "none",
@@ -82,7 +80,7 @@ class ClipNetwork(LightningModule):
             )
         self.num_frames = num_frames
         self.image_size = image_size
-        self.optimizer = optimizer
+        self.optimizer: OptimizerName = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
         self.scheduler: Schedule = scheduler
@@ -272,16 +270,11 @@ class ClipNetwork(LightningModule):
     def configure_optimizers(  # type: ignore[override]
         self,
     ) -> tuple[list[Optimizer], list[LRSchedulerConfigType]]:
-        kinds: dict[str, Callable[..., Optimizer]] = {
-            "adam": Adam,
-            "adamw": AdamW,
-            "sgd": partial(SGD, momentum=MOMENTUM),
-        }
         # One pass over the weights instead of ten: up to a third of a small batch's time. It unscales fp16 gradients
         # itself, after they would have been clipped.
         fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = kinds[self.optimizer](
+        optimizer = OPTIMIZERS[self.optimizer](
             trained, lr=self.lr, weight_decay=self.weight_decay, fused=fused or None
         )
         self.trainer.fit_loop.setup_data()  # else an endless run does not know the steps of an epoch
