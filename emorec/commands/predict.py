@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from emorec.commands.predict_progress import PredictProgress
-from emorec.commands.predict_table import closing_line, table
+from emorec.commands.predict_table import closing_line, table, written_to
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.load import load
@@ -217,7 +217,8 @@ class _Call:
             # in a file, lines that were folded are of no use
             console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
             console.print(table(self.reports))
-            console.print(closing_line(self.reports), markup=False, highlight=False, soft_wrap=True)
+            for line in (closing_line(self.reports), f"written to {written_to(self.reports)}"):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.stopped:
             done = f"; what is done is in {self.out}" if self.reports else ""
             self.note(f"stopped{done}")

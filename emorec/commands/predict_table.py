@@ -14,7 +14,7 @@ MOST_ROWS = 50
 
 
 def table(reports: Sequence[tuple[str, VideoReport]]) -> Table:
-    """A row a video: windows, persons, what was said most, in how much of it there is a face, where it is written."""
+    """A row a video: windows, persons, what was said most, and in how much of it there is a face."""
     numbers = any(report.timeline.says == "numbers" for _, report in reports)
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("video", overflow="fold")
@@ -23,7 +23,6 @@ def table(reports: Sequence[tuple[str, VideoReport]]) -> Table:
     shown.add_column("persons", justify="right")
     shown.add_column("mean" if numbers else "most frequent")
     shown.add_column("face", justify="right")
-    shown.add_column("written to", overflow="fold")
     for name, report in reports[:MOST_ROWS]:
         timeline = report.timeline
         coverage = report.content["face_coverage"]
@@ -34,7 +33,6 @@ def table(reports: Sequence[tuple[str, VideoReport]]) -> Table:
             f"{len(timeline.persons)}",
             Text(gist(timeline)),
             "" if coverage is None else f"{coverage:.0%}",
-            Text(str(report.folder)),
         )
     if len(reports) > MOST_ROWS:
         shown.add_row(f"and {len(reports) - MOST_ROWS} more")
@@ -54,6 +52,12 @@ def gist(timeline: Timeline) -> str:
         return word or ""
     share = sum(each.predicted == word for each in timeline.windows) / len(values)
     return word if share == 1 else f"{word} ({share:.0%})"
+
+
+def written_to(reports: Sequence[tuple[str, VideoReport]]) -> str:
+    """Where it is all written."""
+    folder = reports[0][1].folder
+    return f"{folder}" if len(reports) == 1 else f"{folder.parent}, a folder for each video"
 
 
 def closing_line(reports: Sequence[tuple[str, VideoReport]]) -> str:

@@ -43,13 +43,14 @@ def test_a_table_tells_what_came_out(
     (tmp_path / "notes.txt").touch()
     assert run("--ckpt", "any.ckpt", tmp_path, "--out", tmp_path / "out") == 0
     said = capsys.readouterr()
-    head, one, two, speed = said.out.splitlines()
+    head, one, two, speed, written = said.out.splitlines()
     assert re.split(r"\s{2,}", head.strip()) == [
-        *("video", "length", "windows", "persons", "most frequent", "face", "written to")
+        *("video", "length", "windows", "persons", "most frequent", "face")
     ]
     assert re.split(r"\s{2,}", one.strip())[:5] == ["a.mp4", "2 s", "7", "1", "dark (57%)"]
     assert re.split(r"\s{2,}", two.strip())[:5] == ["b.mp4", "0.5 s", "1", "1", "dark"]
     assert re.match(r"\d+\.\d s, [\d,]+ frames/s", speed)
+    assert written == f"written to {tmp_path / 'out'}, a folder for each video"
     assert said.err == f"1 file is no video in {tmp_path}: notes.txt\n"
 
 
