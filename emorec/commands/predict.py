@@ -217,7 +217,10 @@ class _Call:
             # in a file, lines that were folded are of no use
             console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
             console.print(table(self.reports))
-            for line in (closing_line(self.reports), f"written to {written_to(self.reports)}"):
+            for line in (
+                closing_line(self.reports),
+                f"written to {written_to(self.reports, self.out)}",
+            ):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
         if self.stopped:
             done = f"; what is done is in {self.out}" if self.reports else ""

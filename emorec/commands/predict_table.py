@@ -1,6 +1,7 @@
 """What came out of all videos of a call, for the terminal."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -54,10 +55,9 @@ def gist(timeline: Timeline) -> str:
     return word if share == 1 else f"{word} ({share:.0%})"
 
 
-def written_to(reports: Sequence[tuple[str, VideoReport]]) -> str:
+def written_to(reports: Sequence[tuple[str, VideoReport]], out: Path) -> str:
     """Where it is all written."""
-    folder = reports[0][1].folder
-    return f"{folder}" if len(reports) == 1 else f"{folder.parent}, a folder for each video"
+    return f"{reports[0][1].folder}" if len(reports) == 1 else f"{out}, a folder for each video"
 
 
 def closing_line(reports: Sequence[tuple[str, VideoReport]]) -> str:
