@@ -90,8 +90,9 @@ def other_clips(said: Checkpoint) -> str:
         return ""  # who did not sing
     if (found := sum(counts.values())) == promised * len(people):
         return ""
+    at_most = "at most " if data.get("allow_missing_actors") else ""
     return (
-        f" or clips laid out like it ({found:,} clips of {len(people)} people, of whom RAVDESS has "
+        f" or clips laid out like it ({found:,} clips of {at_most}{len(people)} people, of whom RAVDESS has "
         f"{promised * len(people):,})"
     )
 
