@@ -21,7 +21,10 @@ CROSSED = {
 }
 """By data module: the split with which everybody is tested once."""
 
-AMONG_ITS_OWN = "A probability says how sure the network is among its own classes: a face that shows none of them gets one too"
+AMONG_ITS_OWN = (
+    "A probability says how sure the network is among its own classes: "
+    "a face that shows none of them gets one too"
+)
 
 NOT_RECORDED = (
     ("who trained it, and whom to ask", "write it here: no run knows it"),

@@ -8,6 +8,7 @@ from typing import NoReturn
 from emorec import __version__
 from emorec.cli.help import EXPERIMENTS, FUNCTIONS, PROGRAMS, overview, short_help
 from emorec.cli.places import function_at
+from emorec.cli.predicted import is_about_videos, predict_videos
 from emorec.errors import UserError
 
 USER_MISTAKE = 2
@@ -25,9 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         elif command in EXPERIMENTS and set(rest) & {"-h", "--help"}:
             print(short_help(command))
         elif command in EXPERIMENTS:
-            from emorec.cli.experiment import run  # late: it imports torch and Lightning
-
-            run(command, rest)
+            run_experiment(command, rest)
         elif command in FUNCTIONS:
             from emorec.cli.function_parser import FunctionParser
 
@@ -43,6 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def run_experiment(command: str, words: Sequence[str]) -> None:
+    """Runs one of Lightning's commands, or predicts videos, which needs no Lightning.
+
+    Raises:
+        UserError: For a mistake of the user.
+    """
+    if command == "predict" and is_about_videos(words):
+        predict_videos(words)
+        return
+    from emorec.cli.experiment import run  # late: it imports torch and Lightning
+
+    run(command, words)
 
 
 def fail(command: str, error: BaseException) -> NoReturn:

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentParser
 from typing_extensions import override
 
 from emorec.cli.complaints import Complaint, explain
+from emorec.cli.predicted import words_apart
 from emorec.errors import UserError
 
 _Kind = inspect.Parameter
@@ -20,7 +21,8 @@ class FunctionParser(ArgumentParser):
 
     Its signature says all there is to say: what stands before `/` or has no default is given by position, a parameter
     that Python's keywords forced an underscore on (`from_`) is the option without it, and a switch, which is false
-    unless it is named, needs no value. Options may be spelt with hyphens.
+    unless it is named, needs no value. Options may be spelt with hyphens. A function with `*words` gets all that stands
+    before no option's value, wherever it stands.
 
     Args:
         command: Its name on the command line.
@@ -57,11 +59,15 @@ class FunctionParser(ArgumentParser):
         Raises:
             UserError: When the words make no sense.
         """
+        any_number: list[str] = []
+        if any(each.kind is _Kind.VAR_POSITIONAL for each in self._parameters.values()):
+            any_number, options = words_apart(words, self._switches)
+            words = [word for option in options for word in option if word]
         given = self.parse_args(list(self._spelt(words))).as_dict()
         by_position = [
             name for name, each in self._parameters.items() if each.kind is _Kind.POSITIONAL_ONLY
         ]
-        self._function(*[given.pop(name) for name in by_position], **given)
+        self._function(*[given.pop(name) for name in by_position], *any_number, **given)
 
     @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -71,6 +77,16 @@ class FunctionParser(ArgumentParser):
             for option in action.option_strings
         ]
         raise UserError(explain(Complaint.of(message, ex, options, {})))
+
+    @property
+    def _switches(self) -> frozenset[str]:
+        """Options that need no value, in all their spellings."""
+        names = {
+            name
+            for name, action in self._option_string_actions.items()
+            if action.metavar == "" or action.nargs == 0
+        }
+        return frozenset(names | {name.replace("_", "-") for name in names})
 
     def _needed(self) -> list[inspect.Parameter]:
         return [

@@ -1,10 +1,12 @@
 """The help people read: short, and written without importing torch. A test holds it against the real options."""
 
+from collections.abc import Sequence
+
 EXPERIMENTS = {
     "fit": "Train a network, or go on with a stopped run.",
     "validate": "Measure a trained network on its validation actors.",
     "test": "Measure a trained network on its test actors.",
-    "predict": "Write the emotion of every clip in a folder.",
+    "predict": "Tell the emotions in videos, or of every clip of a data set.",
 }
 """Commands of Lightning's trainer, one line each."""
 
@@ -57,7 +59,10 @@ USAGE = {
     ),
     "validate": ("emorec validate --ckpt FILE [options]",),
     "test": ("emorec test --ckpt FILE [options]",),
-    "predict": ("emorec predict --ckpt FILE --data.root DIR [options]",),
+    "predict": (
+        "emorec predict --ckpt FILE VIDEO|FOLDER|PATTERN|CAMERA ... [options]",
+        "emorec predict --ckpt FILE --data.root DIR [options]",
+    ),
 }
 
 RUN_OPTIONS = (
@@ -77,6 +82,21 @@ RUN_OPTIONS = (
     ("--calibrate", "calibrated probabilities too; validate fits what is missing for it"),
 )
 """What the commands take that need a checkpoint."""
+
+VIDEO_OPTIONS = (
+    ("--ckpt FILE, --model FILE", "a checkpoint, or what emorec export made of one: .onnx, .pt2"),
+    ("--out DIR", "a folder for each video in it (predictions)"),
+    ("--annotate", "the video with what was said drawn on it, too"),
+    ("--window_seconds S", "how long a window is; as long as the clips of the training"),
+    ("--hop_seconds S", "from one window to the next; half a window"),
+    ("--abstain_below P", 'windows with less confidence are called "uncertain"'),
+    ("--face WHAT", "as_trained; or against that crop or none"),
+    ("--face_detector WHICH", "auto, yunet, haar or a file of YuNet"),
+    ("--batch_size N", "windows that go through the network together (16)"),
+    ("--device D", "cuda, cpu, ...; the fastest there is"),
+    ("--seconds S", "how long to film with a camera, which is named by its number, 0 the first"),
+)
+"""What `emorec predict` takes where videos are named."""
 
 WITHOUT_ACTORS = (
     "--data.allow_missing_actors true",
@@ -166,17 +186,42 @@ def short_help(command: str) -> str:
     >>> short_help("test").splitlines()[0]
     'usage: emorec test --ckpt FILE [options]'
     """
+    if command == "predict":
+        return _predict_help()
     options = OPTIONS[command]
-    width = max(len(option) for option, _ in options) + 2
     return "\n".join(
         [
             f"usage: {usage(command)}",
             "",
             EXPERIMENTS[command],
             "",
-            *(f"  {option:<{width}}{meaning}" for option, meaning in options),
+            *_lines(options),
             "",
             f"emorec {command} --help-all lists every option, "
             "--model.help CLASS and --data.help CLASS those of a class.",
         ]
     )
+
+
+def _predict_help() -> str:
+    """That of the one command that works in two ways."""
+    return "\n".join(
+        [
+            f"usage: {usage('predict')}",
+            "",
+            f"{EXPERIMENTS['predict']} Options with videos:",
+            "",
+            *_lines(VIDEO_OPTIONS),
+            "",
+            "Options with the clips of a data set:",
+            "",
+            *_lines(RUN_OPTIONS),
+            "",
+            "emorec predict --help-all lists every option of the latter.",
+        ]
+    )
+
+
+def _lines(options: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(option) for option, _ in options) + 2
+    return [f"  {option:<{width}}{meaning}" for option, meaning in options]
