@@ -95,6 +95,7 @@ def record(
     peak_memory_bytes: int | None,
     trained_on: str,
     temperatures: Mapping[int, float],
+    clip_seconds: float | None,
 ) -> dict[str, Any]:
     """The section a run writes into its checkpoints: plain values, so that `weights_only` reading takes them."""
     return {
@@ -111,6 +112,7 @@ def record(
         "peak_memory_bytes": peak_memory_bytes,
         "trained_on": trained_on,
         "temperatures": dict(temperatures),
+        "clip_seconds": clip_seconds,
     }
 
 

@@ -123,6 +123,7 @@ class RunRecord(Callback):
             peak_memory_bytes=self._peak_memory_bytes(trainer),
             trained_on=device_name(trainer.strategy.root_device),
             temperatures=self._temperatures(trainer),
+            clip_seconds=data.clip_seconds,
         )
 
     def _peak_memory_bytes(self, trainer: Trainer) -> int | None:

@@ -34,6 +34,9 @@ EXPRESSIONS = (
 
 DIMENSIONS = ("valence", "arousal")
 
+FRAMES_PER_SECOND = 30
+"""Of most of the videos; their pictures come without times."""
+
 PICTURES = "cropped_aligned"
 HOW_TO_GET_IT = (
     "ask for Aff-Wild2 at https://ibug.doc.ic.ac.uk/resources/aff-wild2/ and lay it out as DIR/cropped_aligned/"

@@ -16,6 +16,7 @@ from typing_extensions import override
 from emorec.data.affwild2 import (
     DIMENSIONS,
     EXPRESSIONS,
+    FRAMES_PER_SECOND,
     HOW_TO_GET_IT,
     ROOT_VARIABLE,
     Task,
@@ -185,6 +186,11 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         else:
             self.everything = found.clips
         self.source = WindowPictures(videos, self.window, self.recipe.side, self.recipe.resize)
+
+    @cached_property
+    @override
+    def clip_seconds(self) -> float | None:
+        return self.recipe.num_frames / FRAMES_PER_SECOND
 
     def frames_of(self, video: Video) -> FrameClips:
         """All frames of a video that have a picture, whatever their windows."""

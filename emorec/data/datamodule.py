@@ -4,6 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,6 +16,7 @@ from emorec.data.balance import loss_weights
 from emorec.data.cache.look_through import BrokenClip, LookedThrough
 from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
+from emorec.data.clip_length import median_seconds
 from emorec.data.clip_loaders import ClipLoaders
 from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector_file import find_detector
@@ -252,6 +254,11 @@ class ClipDataModule(ClipLoaders):
             "face_detector": detector and load_once(detector).version,
             "faceless": [path.name for path in self.faceless],
         }
+
+    @cached_property
+    def clip_seconds(self) -> float | None:
+        """The median length of the training clips; `None` where none tells its length."""
+        return median_seconds(self.sides["train"])
 
     @property
     def class_weights(self) -> torch.Tensor | None:

@@ -42,13 +42,19 @@ def to_squares(frames: Frames, side: int, resize: Resize = "shorter_side") -> Fr
     return squares
 
 
-def central_square(frames: Frames) -> Frames:
+def central_square(frames: Frames, side: int | None = None) -> Frames:
     """(T, H, W, C) -> (T, S, S, C), a view: people are filmed in the middle, and no crop may cut them in half.
+
+    Args:
+        frames: (T, H, W, C) uint8.
+        side: S, in pixels; `None` is the largest that there is.
 
     >>> central_square(np.zeros((1, 72, 128, 3), dtype=np.uint8)).shape
     (1, 72, 72, 3)
+    >>> central_square(np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1), 1).item()
+    4
     """
     _, height, width, _ = frames.shape
-    side = min(height, width)
+    side = side or min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return frames[:, top : top + side, left : left + side]

@@ -1,5 +1,6 @@
 """`annotated.mp4`: the video once more, with what the network said drawn on it, and its own sound."""
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from emorec.data.resize import Frames
@@ -118,6 +120,9 @@ class _Writer:
         stream = self._file.add_stream("libx264", rate=rate or 25, options=X264)
         stream.height, stream.width = picture.shape[:2]
         stream.pix_fmt = "yuv420p"
+        # as the colours are turned into; untagged, players guess by the size
+        stream.codec_context.colorspace = Colorspace.SMPTE170M
+        stream.codec_context.color_range = ColorRange.MPEG
         stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
         return stream
 
@@ -134,7 +139,7 @@ class _Writer:
             if kind is None and self._stream is not None:
                 self._file.mux(self._stream.encode())
                 if self._sound:
-                    self._sound.write_until(self._video.seconds)
+                    self._sound.write_until(math.inf)
         finally:
             if self._sound:
                 self._sound.close()

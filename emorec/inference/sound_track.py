@@ -41,7 +41,7 @@ class SoundTrack:
             self._to = file.add_stream("aac", rate=_rate(self._from))
             self._to.layout = "mono" if self._from.channels == 1 else "stereo"
         self._pieces = self._copied() if self._copies else self._encoded()
-        self._next: "Timed | None" = (0.0, [])
+        self._next: Timed | None = (0.0, [])
 
     def write_until(self, seconds: float) -> None:
         """Writes what begins before a moment of the video.

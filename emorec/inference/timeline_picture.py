@@ -58,7 +58,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
     """Probabilities stacked over time, or numbers as lines; a panel a person."""
     people, left_out = _shown(timeline)
     panels = max(1, len(people))
-    rows = -(-len(timeline.names) // _legend_columns(timeline.names))
+    rows = -(-(len(timeline.names) + 3) // _legend_columns(timeline.names))
     height = 1.0 + 0.22 * rows + PANEL_HEIGHT * panels
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
     title = timeline.path.name if timeline.path else "camera"
@@ -112,7 +112,7 @@ def tick_seconds(longest: float) -> float:
     """Between the ticks of an axis of so many seconds: a step that people count in.
 
     >>> tick_seconds(3.7), tick_seconds(65), tick_seconds(3600)
-    (0.5, 10, 600)
+    (0.5, 10, 300)
     """
     return next((step for step in TICKS if step * MAX_TICKS >= longest), 3600.0 * 6)
 
@@ -181,18 +181,20 @@ def _draw_ribbon(
     colour_of = dict(zip(timeline.names, colours, strict=True))
     low, high = RIBBON
     across = axes.get_xaxis_transform()
-    for start, stop, word in _runs(stretches):
-        axes.fill_between(
-            [start, stop],
-            low,
-            high,
-            facecolor=colour_of.get(word, "white"),
-            edgecolor=FAINT if word == UNCERTAIN else "none",
-            hatch="////" if word == UNCERTAIN else None,
+    runs = list(_runs(stretches))
+    for unsure in (False, True):  # all at once: there may be thousands
+        own = [run for run in runs if (run[2] == UNCERTAIN) == unsure]
+        axes.broken_barh(
+            [(start, stop - start) for start, stop, _ in own],
+            (low, high - low),
+            facecolors=[colour_of.get(word, "white") for _, _, word in own],
+            edgecolor=FAINT if unsure else "none",
+            hatch="////" if unsure else None,
             linewidth=0,
             transform=across,
             clip_on=False,
         )
+    for start, stop, word in runs:
         if stop - start > NAMED_SHARE * end:
             axes.text(
                 (start + stop) / 2,
@@ -265,10 +267,11 @@ def _draw_legend(figure: Figure, timeline: Timeline, colours: Sequence[str]) -> 
         patches.append(Patch(color=NOBODY, label="no face"))
     if timeline.holes:
         patches.append(Patch(facecolor="white", edgecolor=INK, hatch="xxx", label="damaged"))
+    rows = -(-len(patches) // _legend_columns(timeline.names))
     legend = figure.legend(
         handles=patches,
         loc="outside lower center",
-        ncols=min(len(patches), _legend_columns(timeline.names)),
+        ncols=-(-len(patches) // rows),
         frameon=False,
         fontsize=9,
         handlelength=1.2,
@@ -282,6 +285,7 @@ def _legend_columns(names: Sequence[str]) -> int:
     """So many of the names fit beside each other.
 
     >>> _legend_columns(["valence", "arousal"]), _legend_columns(["a name of thirty-five letters or so"])
-    (12, 4)
+    (10, 3)
     """
-    return max(1, min(12, int(170 / (5 + max(map(len, names), default=1)))))
+    pixels = 46 + 8 * max(max(map(len, names), default=1), len(UNCERTAIN))
+    return max(1, int(1180 / pixels))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from emorec import __version__, checkpoint
+from emorec.data.affwild2 import FRAMES_PER_SECOND
 from emorec.data.data_sheets import sheet_of
 from emorec.errors import UserError
 from emorec.inference.deployed import Deployed
@@ -91,9 +92,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         raise UserError(
             f"{said.path} was trained on features of frames: name a network that sees pictures"
         )
-    faces = (
-        data.get("face") == "crop" or said.data["class_path"] == "emorec.data.AffWild2DataModule"
-    )
+    of_frames = said.data["class_path"] == "emorec.data.AffWild2DataModule"
     return Facts(
         network=said.model["class_path"],
         says="classes" if isinstance(network, ClipClassifier) else "numbers",
@@ -102,10 +101,11 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         num_frames=data["num_frames"],
         image_size=data["image_size"],
         resize=data["resize"],
-        face=faces,
+        face=data.get("face") == "crop" or of_frames,
         sound_rate=data.get("sound_rate", 16_000),
         sound_seconds=data.get("sound_seconds", 3.0),
-        window_seconds=said.clip_seconds or CLIP_SECONDS,
+        window_seconds=said.clip_seconds
+        or (data["num_frames"] / FRAMES_PER_SECOND if of_frames else CLIP_SECONDS),
         temperature=said.temperatures.get(1),
         checkpoint_sha256=hashlib.sha256(said.path.read_bytes()).hexdigest(),
         emorec_version=__version__,

@@ -22,16 +22,18 @@ class Window:
         heard: Whether the window has sound.
         box: Where the face is, in pixels of the upright picture; `None` where none was looked for.
         face_frames: Of the T frames those in which the person's face was found; `None` where none was looked for.
+        boxes: When each of those frames starts, in seconds, and where the face is in it.
     """
 
     start: float
     end: float
     person: int | None
-    frames: npt.NDArray[np.uint8] | None
+    frames: npt.NDArray[np.uint8] | None = None
     sound: npt.NDArray[np.float32] | None = None
     heard: bool = False
     box: Box | None = None
     face_frames: int | None = None
+    boxes: tuple[tuple[float, Box], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

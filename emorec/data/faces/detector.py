@@ -1,7 +1,7 @@
 """The face in a frame, found by YuNet, or by the cascade that comes with OpenCV where YuNet's file can't be had."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -54,6 +54,14 @@ class FaceDetector(Protocol):
         """
         ...
 
+    def all_faces(self, frame: Frames) -> list[Box]:
+        """All faces that it is sure of, in no order.
+
+        Args:
+            frame: (H, W, C) uint8, RGB.
+        """
+        ...
+
 
 def load_detector(found: str) -> FaceDetector:
     """Opens a detector.
@@ -89,7 +97,7 @@ class YuNetDetector:
             raise UserError(f"face detector {path}: can't be read: {error.strerror}") from error
         self.version = f"yunet {hashlib.sha256(content).hexdigest()[:8]}"
         try:
-            with _speechless_opencv():
+            with speechless_opencv():
                 self._network = cv2.FaceDetectorYN.create(
                     "onnx",
                     np.frombuffer(content, np.uint8),
@@ -109,11 +117,19 @@ class YuNetDetector:
         Args:
             frame: (H, W, C) uint8, RGB.
         """
+        return _largest(self.all_faces(frame))
+
+    def all_faces(self, frame: Frames) -> list[Box]:
+        """The faces scored `MIN_SCORE` or more.
+
+        Args:
+            frame: (H, W, C) uint8, RGB.
+        """
         small = _shrunk(frame, YUNET_SIDE)
         height, width = small.shape[:2]
         self._network.setInputSize((width, height))
         _, faces = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        return _largest(faces, small, frame)
+        return _boxes(faces, small, frame)
 
 
 class CascadeDetector:
@@ -147,11 +163,19 @@ class CascadeDetector:
         Args:
             frame: (H, W, C) uint8, RGB.
         """
+        return _largest(self.all_faces(frame))
+
+    def all_faces(self, frame: Frames) -> list[Box]:
+        """The faces, made as large as YuNet marks them.
+
+        Args:
+            frame: (H, W, C) uint8, RGB.
+        """
         small = _shrunk(frame, CASCADE_SIDE)
         least = round(CASCADE_MIN_SHARE * max(small.shape))
         grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
         squares = self._cascade.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
-        return _largest([_face_of(*square) for square in squares], small, frame)
+        return _boxes([_face_of(*square) for square in squares], small, frame)
 
 
 def _face_of(left: float, top: float, side: float, _: float) -> tuple[float, float, float, float]:
@@ -169,17 +193,25 @@ def _shrunk(frame: Frames, longest: int) -> Frames:
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _largest(faces: npt.ArrayLike | None, small: Frames, frame: Frames) -> Box | None:
-    """The largest of the boxes in a shrunk frame, in pixels of the frame; each row starts with its box."""
+def _boxes(faces: npt.ArrayLike | None, small: Frames, frame: Frames) -> list[Box]:
+    """The boxes in a shrunk frame, in pixels of the frame; each row starts with its box."""
     if faces is None or not len(boxes := np.asarray(faces, np.float64)):
-        return None
-    largest = boxes[(boxes[:, 2] * boxes[:, 3]).argmax(), :4]
+        return []
     down, across = np.divide(frame.shape[:2], small.shape[:2])
-    return Box(*(largest * (across, down, across, down)).tolist())
+    return [Box(*(box * (across, down, across, down)).tolist()) for box in boxes[:, :4]]
+
+
+def _largest(boxes: Sequence[Box]) -> Box | None:
+    """The first of the largest boxes.
+
+    >>> _largest([Box(0, 0, 3, 4), Box(9, 9, 5, 5)])
+    Box(left=9, top=9, width=5, height=5)
+    """
+    return max(boxes, key=lambda box: box.width * box.height, default=None)
 
 
 @contextmanager
-def _speechless_opencv() -> Iterator[None]:
+def speechless_opencv() -> Iterator[None]:
     """OpenCV raises what is wrong; what it prints beside that would tear up the progress bar."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()

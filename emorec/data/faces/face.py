@@ -69,8 +69,17 @@ def clip_box(frames: Frames, detect: Callable[[Frames], Box | None]) -> ClipFace
     >>> clip_box(np.zeros((5, 90, 400, 3), dtype=np.uint8), lambda frame: next(places))
     ClipFace(box=Box(left=10.0, top=20.0, width=30.0, height=40.0), found=3)
     """
-    boxes = _of_one_face([box for frame in frames if (box := detect(frame)) is not None])
-    if not boxes or len(boxes) < MIN_SHARE * len(frames):
+    return face_of([detect(frame) for frame in frames])
+
+
+def face_of(found: Sequence[Box | None]) -> ClipFace:
+    """The face of a clip, from what was found in each of its T frames; see `clip_box`.
+
+    >>> face_of([Box(9, 20, 30, 40), None, None])
+    ClipFace(box=None, found=1)
+    """
+    boxes = _of_one_face([box for box in found if box is not None])
+    if not boxes or len(boxes) < MIN_SHARE * len(found):
         return ClipFace(None, len(boxes))
     centres_and_sizes = [
         (box.left + box.width / 2, box.top + box.height / 2, box.width, box.height) for box in boxes

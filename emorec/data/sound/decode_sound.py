@@ -4,7 +4,9 @@ decord reads sound too, but not what is in the file: of two channels it makes va
 (version 0.6.0, every original of RAVDESS).
 """
 
+from collections.abc import Iterator
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import TypeAlias
@@ -66,9 +68,19 @@ def reader_version() -> str:
 
 def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
     """(channels, samples)."""
+    parts = list(parts_of_sound(path, rate))
+    return np.concatenate(parts, axis=1) if parts else np.empty((1, 0), dtype=np.float32)
+
+
+def parts_of_sound(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
+    """One after another, (channels, samples) around zero, -1 to 1, resampled by FFmpeg.
+
+    Raises:
+        ClipError: When it has no sound, or where it can't be read on.
+    """
     av = _import_av()
     av.logging.set_level(av.logging.PANIC)  # what is wrong is raised
-    parts: list[npt.NDArray[np.float32]] = []
+    samples, promised = 0, 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
@@ -76,18 +88,16 @@ def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
             stream = container.streams.audio[0]
             promised = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
             resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in container.decode(audio=0):
-                parts += [part.to_ndarray() for part in resampler.resample(frame)]
-            if parts:
-                parts += [part.to_ndarray() for part in resampler.resample(None)]
+            for frame in chain(container.decode(audio=0), [None]):
+                if frame is None and not samples:
+                    break
+                for part in resampler.resample(frame):
+                    samples += part.samples
+                    yield part.to_ndarray()
     except (av.FFmpegError, ValueError) as error:
-        raise ClipError.of(path, CUT_OFF if parts else NOT_SOUND) from error
-    sound = np.concatenate(parts, axis=1) if parts else np.empty((1, 0), dtype=np.float32)
-    if (
-        sound.shape[1] / rate < promised - LACKING_SECONDS
-    ):  # FFmpeg takes what is missing for the end
+        raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
+    if samples / rate < promised - LACKING_SECONDS:  # FFmpeg takes what is missing for the end
         raise ClipError.of(path, CUT_OFF)
-    return sound
 
 
 def _import_av() -> ModuleType:

@@ -15,7 +15,7 @@ from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
 from emorec.data.file_lists import listed
 from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe
+from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.sound.vary_sound import vary
 from emorec.data.source import DecodedSound, SoundSource
 
@@ -96,7 +96,7 @@ class Hearing:
         wanted = sound_of(clip)
         if part(wanted) in self.silent:
             return Heard(sound=torch.zeros(self.recipe.shape), heard=False)
-        sound = self.source(wanted).astype(np.float32) / np.float32(FULL_SCALE)
+        sound = as_floats(self.source(wanted))
         if draw is not None:
             sound = vary(
                 sound, np.random.default_rng([self.seed, *draw, 1]), self.recipe.sound_rate

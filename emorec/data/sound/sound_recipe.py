@@ -78,8 +78,20 @@ class SoundRecipe:
         Raises:
             ClipError: When the sound can't be read.
         """
-        sound = fitted(decode_sound(path, self.sound_rate, span_seconds), self.shape[0])
-        return np.round(sound.clip(-1, 1) * FULL_SCALE).astype(np.int16)
+        return self.of_sound(decode_sound(path, self.sound_rate, span_seconds))
+
+    def of_sound(self, sound: Waveform) -> Samples:
+        """(samples,) of a clip whose sound was read."""
+        return np.round(fitted(sound, self.shape[0]).clip(-1, 1) * FULL_SCALE).astype(np.int16)
+
+
+def as_floats(samples: Samples) -> Waveform:
+    """Samples from -1 to 1, as a network hears them.
+
+    >>> as_floats(np.array([-32767, 0], dtype=np.int16)).tolist()
+    [-1.0, 0.0]
+    """
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def fitted(sound: Waveform, length: int) -> Waveform:

@@ -47,10 +47,10 @@ def test_an_end_that_was_not_asked_for_is_looked_for_frame_by_frame(
     decoded = Reader._frames
     asked: list[bool] = []
 
-    def ends_early(self, container, stream, needed):
+    def ends_early(self, container, stream, needed, mend):
         asked.append(needed is not None)
-        for frame in decoded(self, container, stream, needed):
-            if self._places[frame.pts] < 35:
+        for frame in decoded(self, container, stream, needed, mend):
+            if self._place(frame.pts) < 35:
                 yield frame
 
     monkeypatch.setattr(Reader, "_frames", ends_early)

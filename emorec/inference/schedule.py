@@ -1,0 +1,115 @@
+"""When the windows of a video are, and which frames a network sees of each. Pure functions."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, likely_ends
+from emorec.data.decoding.sample import linspace_indices
+
+ONE_WINDOW = 1.5
+"""A video that is no longer than so many windows is one."""
+
+LEFT_OVER = 0.5
+"""Of a hop: where more than that is left behind the last window, another one ends with the video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A window before anything was decoded.
+
+    Attributes:
+        start: In seconds from the first frame.
+        end: Half-open, in seconds.
+        wanted: By where the frames may end, T indices of frames in order; nothing where no frame starts in it.
+    """
+
+    start: float
+    end: float
+    wanted: dict[int, list[int]]
+
+    @property
+    def first(self) -> int:
+        """The first frame that may be wanted; -1 where there is none."""
+        return min(self.frames, default=-1)
+
+    @property
+    def last(self) -> int:
+        """The last frame that may be wanted; -1 where there is none."""
+        return max(self.frames, default=-1)
+
+    @property
+    def frames(self) -> set[int]:
+        """All frames that may be wanted, and the last one before each end, which shows that it is there."""
+        return {index for end, indices in self.wanted.items() for index in (*indices, end - 1)}
+
+    def indices(self, there: Collection[int]) -> list[int] | None:
+        """T indices of frames, or `None` where one of them did not come.
+
+        >>> span = Span(0.0, 1.0, {3: [0, 2], 2: [0, 1]})
+        >>> span.indices({0, 1, 2}), span.indices({0, 1}), span.indices({0})
+        ([0, 2], [0, 1], None)
+        """
+        for end in sorted(self.wanted, reverse=True):
+            if end - 1 in there:
+                indices = self.wanted[end]
+                return indices if all(index in there for index in indices) else None
+        return None
+
+
+def schedule(
+    seconds: float, *, window_seconds: float, hop_seconds: float
+) -> Iterator[tuple[float, float]]:
+    """Start and end of each window, in seconds, in order.
+
+    Args:
+        seconds: How long the video is.
+        window_seconds: How long a window is, above 0.
+        hop_seconds: From the start of a window to that of the next, above 0.
+
+    >>> list(schedule(5.0, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 5.0)]
+    >>> list(schedule(8.5, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0)]
+    >>> list(schedule(9.5, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0), (5.5, 9.5)]
+    """
+    if seconds <= ONE_WINDOW * window_seconds + TIME_TOLERANCE_SECONDS:
+        yield 0.0, seconds
+        return
+    last = int((seconds - window_seconds + TIME_TOLERANCE_SECONDS) / hop_seconds)
+    for hop in range(last + 1):
+        yield hop * hop_seconds, hop * hop_seconds + window_seconds
+    if seconds - (last * hop_seconds + window_seconds) > LEFT_OVER * hop_seconds:
+        yield seconds - window_seconds, seconds
+
+
+def span(start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int) -> Span:
+    """A window with its frames: T evenly spaced ones of those that start in it.
+
+    Args:
+        start: In seconds.
+        end: In seconds.
+        starts: When each frame starts, in seconds. The last may not come, as in every original of RAVDESS.
+        num_frames: T.
+
+    >>> span(0.2, 0.4, np.arange(10) / 10, num_frames=2).wanted
+    {4: [2, 3]}
+    >>> span(0.0, 1.0, np.arange(10) / 10, num_frames=3).wanted
+    {9: [0, 4, 8], 10: [0, 4, 9]}
+    """
+    first, stop = (
+        int(place)
+        for place in np.searchsorted(starts, np.array((start, end)) - TIME_TOLERANCE_SECONDS)
+    )
+    ends = likely_ends(promised=len(starts), shown=len(starts), first=first, stop=stop)
+    return Span(
+        start,
+        end,
+        {
+            last: [first + index for index in linspace_indices(last - first, num_frames)]
+            for last in sorted(ends)
+        },
+    )

@@ -1,0 +1,121 @@
+"""A network whose answer can be worked out by hand, and timelines."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emorec.data.faces.face import Box
+from emorec.inference.facts import Facts
+from emorec.inference.prediction import NO_FACE, UNCERTAIN, WindowPrediction
+from emorec.inference.runtime import Outputs, Windows
+from emorec.inference.timeline import Timeline
+from emorec.inference.window import Hole
+
+EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+
+SEES = Facts(
+    network="made.Grey",
+    says="classes",
+    names=("dark", "bright"),
+    inputs=("frames",),
+    num_frames=2,
+    image_size=16,
+    resize="shorter_side",
+    face=False,
+    sound_rate=16_000,
+    sound_seconds=0.5,
+    window_seconds=0.5,
+    temperature=None,
+    checkpoint_sha256="0" * 64,
+    emorec_version="0",
+    data="made.Data",
+    split={},
+    licence="none",
+)
+
+
+class Grey:
+    """Says how bright a window is: 0 to 1."""
+
+    description = "made, numpy"
+
+    def __init__(self, **others: Any) -> None:
+        self.facts = replace(SEES, **others)
+        self.batches: list[int] = []
+
+    def __call__(self, windows: Windows) -> Outputs:
+        given: Any = windows
+        self.batches.append(len(next(iter(given.values()))))
+        if "frames" in given:
+            bright = given["frames"].mean(axis=(1, 2, 3, 4)) / 255
+        else:
+            bright = np.abs(given["sound"]).max(axis=1)
+        if self.facts.says == "numbers":
+            return np.stack([2 * bright - 1] * len(self.facts.names), axis=1).astype(np.float32)
+        return np.stack([1 - bright, bright], axis=1).astype(np.float32)
+
+
+def timeline(
+    windows: int,
+    *,
+    people: int = 1,
+    names: tuple[str, ...] = EIGHT,
+    numbers: bool = False,
+    nobody: range = range(0),
+    holes: tuple[Hole, ...] = (),
+    boxes: bool = False,
+) -> Timeline:
+    """Windows of 3.7 seconds, every 1.85, in which everybody is, but for those in which nobody is."""
+    generator = np.random.default_rng(0)
+    said = []
+    for number in range(windows):
+        start = 1.85 * number
+        if number in nobody:
+            said.append(
+                WindowPrediction(
+                    **said_of(names, None, numbers),
+                    start=start,
+                    end=start + 3.7,
+                    person=None,
+                    box=None,
+                )
+            )
+            continue
+        for person in range(1, people + 1):
+            logits = generator.normal(size=len(names)) * 2
+            values = np.tanh(logits) if numbers else np.exp(logits) / np.exp(logits).sum()
+            said.append(
+                WindowPrediction(
+                    **said_of(names, tuple(values.tolist()), numbers),
+                    start=start,
+                    end=start + 3.7,
+                    person=person,
+                    box=Box(20.0 * person + number, 10.0, 16.0, 20.0) if boxes else None,
+                )
+            )
+    seconds = 1.85 * (windows - 1) + 3.7
+    return Timeline(
+        path=Path("talk.mp4"),
+        says="numbers" if numbers else "classes",
+        names=names,
+        windows=tuple(said),
+        holes=holes,
+        seconds=seconds,
+        window_seconds=3.7,
+        hop_seconds=1.85,
+    )
+
+
+def said_of(
+    names: tuple[str, ...], values: tuple[float, ...] | None, numbers: bool
+) -> dict[str, Any]:
+    """What a prediction holds; below 0.3 it is uncertain."""
+    if values is None:
+        return {"names": names, "values": None, "predicted": NO_FACE, "confidence": None}
+    if numbers:
+        return {"names": names, "values": values, "predicted": "", "confidence": None}
+    most = max(values)
+    word = names[values.index(most)] if most >= 0.3 else UNCERTAIN
+    return {"names": names, "values": values, "predicted": word, "confidence": most}

@@ -1,0 +1,202 @@
+"""The annotated video: its frames, their times, its sound, and what is drawn on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from emorec.inference.video_file import VideoFile
+
+from emorec.data.faces.face import Box
+from emorec.inference.annotate import annotate
+from emorec.inference.moments import Moments
+from emorec.inference.overlay import Shown, draw, letter_height
+from emorec.inference.timeline import Timeline
+from tests import videos
+from tests.inference.made import timeline
+
+NOTHING = replace(timeline(1), windows=())
+
+
+def annotated(source: Path, said: Timeline = NOTHING) -> Path:
+    path = source.with_name("annotated.mp4")
+    annotate(path, VideoFile(source), said)
+    return path
+
+
+def times_and_frames(path: Path) -> tuple[list[float], npt.NDArray[np.uint8]]:
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        decoded = list(file.decode(stream))
+        assert stream.time_base
+        first = decoded[0].pts or 0
+        times = [float(((frame.pts or 0) - first) * stream.time_base) for frame in decoded]
+        return times, np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
+
+
+def sound_of(path: Path) -> tuple[float, npt.NDArray[np.float32]]:
+    """When it begins, and its samples."""
+    with av.open(str(path)) as file:
+        frames = list(file.decode(audio=0))
+        begin = frames[0].pts * (frames[0].time_base or Fraction(1))
+        return float(begin), np.concatenate([frame.to_ndarray()[0] for frame in frames])
+
+
+@pytest.mark.parametrize(
+    "starts_ms",
+    [None, [0, 40, 50, 250, 1250, 1260, 1300, 2000, 2001, 2100]],
+    ids=["even", "variable"],
+)
+@pytest.mark.parametrize("bframes", [0, 2])
+def test_every_frame_comes_at_its_own_time(
+    tmp_path: Path, bframes: int, starts_ms: Sequence[int] | None
+) -> None:
+    source = videos.write_video(
+        tmp_path / "a.mkv", 10, fps=25, bframes=bframes, look="gradient", starts_ms=starts_ms
+    )
+    times, frames = times_and_frames(annotated(source))
+    expected_times, expected = times_and_frames(source)
+    assert times == pytest.approx(expected_times, abs=1e-4)
+    assert frames.shape == expected.shape
+    assert np.abs(frames.astype(int) - expected).mean() < 2
+
+
+def test_the_sound_is_copied_as_it_is(tmp_path: Path) -> None:
+    source = videos.write_video(tmp_path / "a.mp4", 30, sound=True)
+    begin, samples = sound_of(annotated(source))
+    expected_begin, expected = sound_of(source)
+    assert begin == pytest.approx(expected_begin, abs=1e-3)
+    np.testing.assert_array_equal(samples, expected)
+
+
+def test_sound_that_an_mp4_does_not_take_is_encoded_anew_at_its_time(tmp_path: Path) -> None:
+    source = tmp_path / "a.mkv"
+    times = np.arange(16000) / 16000
+    wave = np.where(times >= 0.5, 0.5 * np.sin(2 * np.pi * 440 * times), 0).astype(np.float32)
+    with av.open(str(source), "w") as file:
+        video = file.add_stream("libx264", rate=30, options={"qp": "8"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = file.add_stream("pcm_s16le", rate=16000, layout="mono")
+        for index in range(30):
+            picture = np.full((48, 64, 3), 4 * index, np.uint8)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(video.encode())
+        samples = (wave * 32767).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 16000
+        file.mux([*audio.encode(frame), *audio.encode()])
+    path = annotated(source)
+    with av.open(str(path)) as file:
+        assert file.streams.audio[0].codec_context.name == "aac"
+    begin, heard = sound_of(path)
+    loud = np.flatnonzero(np.abs(heard) > 0.2)
+    assert begin + loud[0] / 16000 == pytest.approx(0.5, abs=0.03)
+    assert begin + loud[-1] / 16000 == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_video_without_sound_has_none_afterwards(tmp_path: Path) -> None:
+    with av.open(str(annotated(videos.write_video(tmp_path / "a.mp4", 5)))) as file:
+        assert not file.streams.audio
+
+
+def test_what_was_filmed_sideways_is_upright(tmp_path: Path) -> None:
+    source = videos.turn(videos.write_video(tmp_path / "a.mp4", 5, look="gradient"), 90)
+    _, frames = times_and_frames(annotated(source))
+    assert frames.shape[1:3] == (96, 64)
+    shown = next(frame for _, _, frame in VideoFile(source).frames([2]))
+    assert np.abs(frames[2].astype(int) - shown).mean() < 3
+
+
+def test_odd_sizes_grow_by_a_pixel_and_huge_ones_shrink(tmp_path: Path) -> None:
+    odd = videos.write_video(tmp_path / "odd.mkv", 2, size=(45, 33), pixels="yuv444p")
+    assert times_and_frames(annotated(odd))[1].shape[1:3] == (34, 46)
+    huge = videos.write_video(tmp_path / "huge.mp4", 1, size=(3840, 1080), still=True)
+    assert times_and_frames(annotated(huge))[1].shape[1:3] == (540, 1920)
+
+
+def test_the_same_video_is_the_same_file_to_the_byte(tmp_path: Path) -> None:
+    source = videos.write_video(tmp_path / "a.mp4", 20, sound=True)
+    first = annotated(source, timeline(1)).read_bytes()
+    assert annotated(source, timeline(1)).read_bytes() == first
+
+
+def test_an_interrupted_one_leaves_nothing(tmp_path: Path) -> None:
+    source = videos.write_video(tmp_path / "a.mp4", 5)
+
+    def stop(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        annotate(tmp_path / "annotated.mp4", VideoFile(source), NOTHING, stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+GREY = np.full((200, 300, 3), 128, np.uint8)
+
+
+def changed(shown: Shown) -> npt.NDArray[np.bool_]:
+    return np.asarray((draw(GREY, [shown]) != GREY).any(axis=2))
+
+
+def test_the_box_is_around_the_face_and_the_card_beside_it() -> None:
+    said = timeline(1).windows[0]
+    there = changed(Shown(said, Box(40, 60, 50, 70), among_others=False))
+    assert there[60:131, 40].all()
+    assert there[60, 40:91].all()
+    assert not there[66:124, 46:84].any()  # the face itself
+    assert there[62, 96:190].all()  # the card to its right
+
+
+@pytest.mark.parametrize("left", [-30, 5, 120, 240, 290])
+def test_the_card_is_inside_the_picture_wherever_the_face_is(left: int) -> None:
+    said = timeline(1).windows[0]
+    card = np.asarray(draw(GREY, [Shown(said, None, False)]) != GREY).any(axis=2).sum()
+    for among_others in (False, True):
+        there = changed(Shown(said, Box(left, 150, 40, 50), among_others))
+        assert there.sum() > (0.9 if not among_others else 0.3) * card
+
+
+def test_a_frame_is_not_written_on_itself() -> None:
+    before = GREY.copy()
+    draw(GREY, [Shown(timeline(1).windows[0], None, False)])
+    np.testing.assert_array_equal(GREY, before)
+
+
+def test_bars_are_as_long_as_the_probabilities() -> None:
+    said = timeline(1).windows[0]
+    picture = draw(np.zeros((720, 1280, 3), np.uint8), [Shown(said, None, False)]).astype(int)
+    blue = (np.abs(picture - [0x3D, 0x6F, 0xB6]).max(axis=2) <= 2).sum(axis=1)  # sad
+    red = (np.abs(picture - [0xC8, 0x37, 0x2D]).max(axis=2) <= 2).sum(axis=1)  # angry
+    probabilities = said.probabilities
+    lengths = [float(np.median(rows[rows > 0])) for rows in (blue, red)]
+    whole = 6 * letter_height(720, 1280)
+    assert lengths == pytest.approx(
+        [whole * probabilities["sad"], whole * probabilities["angry"]], abs=1.5
+    )
+
+
+def test_the_word_changes_between_the_middles_of_windows_and_the_box_moves_on_the_way() -> None:
+    said = timeline(3, boxes=True)
+    moments = Moments(said)
+    (early,) = moments.at(2.7)
+    (late,) = moments.at(2.8)
+    assert (early.said, late.said) == (said.windows[0], said.windows[1])
+    # middles at 1.85 and 3.7 seconds, boxes 1 pixel apart
+    assert early.box is not None
+    assert early.box.left == pytest.approx(20 + (2.7 - 1.85) / 1.85)
+    assert moments.at(0.5)[0].box == said.windows[0].box
+
+
+def test_people_are_told_apart_by_their_numbers_only_where_there_are_several() -> None:
+    assert [shown.among_others for shown in Moments(timeline(1)).at(1)] == [False]
+    assert [shown.among_others for shown in Moments(timeline(1, people=2)).at(1)] == [True, True]
+
+
+def test_nobody_is_shown_as_such_and_a_hole_as_nothing() -> None:
+    said = timeline(2, nobody=range(2))
+    assert [shown.said.predicted for shown in Moments(said).at(1)] == ["no face"]
+    assert Moments(said).at(100) == []

@@ -1,0 +1,106 @@
+"""A plain clip becomes one window: the frames and the sound that training gives."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emorec.data.decoding.decode import Decoder
+from emorec.data.faces.detector import load_detector
+from emorec.data.faces.detector_file import find_detector
+from emorec.data.recipe import Recipe
+from emorec.data.resize import square_side
+from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
+from emorec.data.transform import ClipTransform
+from emorec.inference.cutting import Cutting
+from emorec.inference.facts import Facts
+from emorec.inference.video_file import VideoFile
+from emorec.inference.window import Window
+from emorec.inference.windows import windows_of
+from tests import videos
+from tests.inference.facts import facts
+
+
+def only_window(path: Path, wanted: Facts, detector: str | None = None) -> Window:
+    cutting = Cutting(
+        window_seconds=wanted.window_seconds,
+        hop_seconds=wanted.window_seconds / 2,
+        detector=load_detector(detector) if detector else None,
+    )
+    (window,) = windows_of(VideoFile(path), wanted, cutting)
+    assert isinstance(window, Window)
+    return window
+
+
+def trained(
+    path: Path, wanted: Facts, detector: str | None = None, decoder: Decoder = "pyav"
+) -> np.ndarray:
+    recipe = Recipe(
+        num_frames=wanted.num_frames,
+        side=square_side(wanted.image_size),
+        resize=wanted.resize,
+        decoder=decoder,
+        face_detector=detector,
+    )
+    return ClipTransform(wanted.image_size)(recipe.squares(path).frames)
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+@pytest.mark.parametrize("num_frames", [1, 5, 16, 60])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_a_plain_clip_gives_the_frames_of_training(
+    tmp_path: Path, num_frames: int, bframes: int, decoder: Decoder
+) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 40, bframes=bframes)
+    wanted = facts(num_frames=num_frames)
+    window = only_window(path, wanted)
+    assert (window.start, window.end, window.person) == (0.0, pytest.approx(40 / 30), 1)
+    np.testing.assert_array_equal(window.frames, trained(path, wanted, decoder=decoder))
+
+
+@pytest.mark.parametrize("image_size", [28, 45])
+@pytest.mark.parametrize("resize", ["shorter_side", "squash"])
+def test_so_it_does_at_every_size(tmp_path: Path, image_size: int, resize: str) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 20, look="gradient")
+    wanted = facts(image_size=image_size, resize=resize)
+    np.testing.assert_array_equal(only_window(path, wanted).frames, trained(path, wanted))
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 5])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_a_clip_that_promises_more_frames_than_it_holds_does_so_too(
+    tmp_path: Path, hidden: int, bframes: int
+) -> None:
+    path = videos.hide_end(videos.write_video(tmp_path / "a.mp4", bframes=bframes), hidden)
+    np.testing.assert_array_equal(only_window(path, facts()).frames, trained(path, facts()))
+
+
+@pytest.mark.parametrize("bframes", [0, 2])
+def test_so_does_one_that_hides_frames_before_its_start(tmp_path: Path, bframes: int) -> None:
+    whole = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
+    path = videos.cut_without_encoding(whole, tmp_path / "cut.mp4", 19)
+    np.testing.assert_array_equal(only_window(path, facts()).frames, trained(path, facts()))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("face", [False, True])
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> None:
+    wanted = facts(num_frames=10, image_size=112, face=face, window_seconds=3.7)
+    detector = find_detector() if face else None
+    for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
+        window = only_window(path, wanted, detector)
+        np.testing.assert_array_equal(window.frames, trained(path, wanted, detector, decoder))
+        assert window.person == 1
+
+
+def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: Path) -> None:
+    hears = facts(inputs=("frames", "sound", "heard"))
+    for path in (
+        next(iter(sorted(voiced_clips.rglob("01-01-*.mp4")))),
+        videos.write_video(tmp_path / "clip.mp4", 40, sound=True),
+    ):
+        window = only_window(path, hears)
+        recipe = SoundRecipe(sound_rate=16_000, sound_seconds=1.0)
+        assert window.heard
+        np.testing.assert_array_equal(window.sound, as_floats(recipe.samples(path)))
