@@ -1,8 +1,10 @@
 """What the page says of its network: what it was trained on, how well it did, and what it must not be used for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from emorec.data.data_sheets import sheet_of
+from emorec.errors import UserError
 from emorec.inference.facts import Facts
 
 
@@ -47,3 +49,18 @@ def account_of(facts: Facts, tested: str | None = None) -> Account:
         meaning=f"What the network {kind} is {sheet.meaning}",
         licence=sheet.licence,
     )
+
+
+def tested_of(path: Path) -> str | None:
+    """How well the network of a checkpoint did in its run's test; `None` of other files, and where nobody tested it."""
+    if path.suffix.lower() in (".onnx", ".pt2"):
+        return None
+    from emorec import checkpoint
+    from emorec.card.figures import headline
+    from emorec.card.tested import read_test
+
+    try:
+        tested = read_test(checkpoint.read(path))
+    except UserError:
+        return None
+    return None if isinstance(tested, str) else headline(tested)

@@ -19,6 +19,13 @@ API = "look"
 """What programs call it."""
 
 
+TO_THE_RESULT = (
+    "() => { if (window.innerWidth < 900) "
+    "document.getElementById('result').scrollIntoView({behavior: 'smooth', block: 'start'}); }"
+)
+"""On a small screen what is said lies below what was asked."""
+
+
 def page(
     answerer: Answerer, rooms: Rooms, limits: Limits, account: Account, *, where: str
 ) -> gr.Blocks:
@@ -44,9 +51,7 @@ def page(
         if not video:
             return gr.skip(), gr.skip(), gr.skip()
         session = str(request.session_hash)
-        html = answerer.answer(
-            Path(video), session, lambda what, share: progress(share, desc=what)
-        )
+        html = answerer.answer(Path(video), session, lambda what, share: progress(share, desc=what))
         return html, gr.update(value=None), gr.update(visible="er-result" in html)
 
     def forget(request: gr.Request) -> tuple[str, object]:
@@ -56,19 +61,21 @@ def page(
     def left(request: gr.Request) -> None:
         rooms.leave(str(request.session_hash))
 
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as blocks:
+    blocks: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
+    with blocks:
         gr.HTML(rendered("head.html", where=where, refused=uses.IN_SHORT))
-        with gr.Row(equal_height=False):
-            with gr.Column(scale=5, min_width=320):
+        with gr.Row(elem_id="er-grid"):
+            with gr.Column(elem_id="er-video"):
                 video = gr.Video(
                     label="Your video", sources=["upload", "webcam"], include_audio=True, height=300
                 )
                 gr.HTML(rendered("limits.html", sentence=limits.sentence))
-                gr.HTML(rendered("before.html", account=account, uses=uses))
-            with gr.Column(scale=7, min_width=320):
+            with gr.Column(elem_id="er-shown"):
                 result = gr.HTML(text_of("empty.html"), elem_id="result")
                 button = gr.Button("Delete this result now", visible=False, size="sm")
-        gr.on(
+            with gr.Column(elem_id="er-before"):
+                gr.HTML(rendered("before.html", account=account, uses=uses))
+        answered = gr.on(
             [video.upload, video.stop_recording],
             arrived,
             inputs=video,
@@ -85,6 +92,7 @@ def page(
             api_name=API,
             api_visibility="undocumented",
         )
+        answered.then(fn=None, js=TO_THE_RESULT)
         button.click(forget, outputs=[result, button], queue=False, api_visibility="private")
         blocks.unload(left)
     blocks.queue(max_size=WAITING, default_concurrency_limit=1)

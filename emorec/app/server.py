@@ -1,103 +1,117 @@
-"""Serves the page on this machine: no other address is asked for anything, and all files go when it ends."""
+"""Serves the page on this machine until Ctrl-C; all files go when it ends."""
 
 import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from types import FrameType
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from fastapi import FastAPI
 from typing_extensions import override
 
-from emorec.app.answer import RESULTS
+from emorec.app.account import account_of, tested_of
+from emorec.app.answer import Answerer, Look
 from emorec.app.limits import Limits
 from emorec.app.rooms import Rooms
-from emorec.app.shown import KEPT_MINUTES, text_of
+from emorec.app.shown import KEPT_MINUTES
 from emorec.errors import UserError
-
-if TYPE_CHECKING:
-    import gradio as gr
+from emorec.inference.facts import Facts
+from emorec.inference.predictor import Predictor
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SWEEP_SECONDS = 60
-
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; "
-    "worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-"""What browsers may ask for: nothing that is elsewhere. Gradio's own page needs inline scripts."""
-
-CLOSED = ("/gradio_api/process_recording", "/gradio_api/info", "/monitoring", "/docs", "/openapi.json")
-"""Of Gradio's addresses those that the page does not need."""
+PATIENCE_SECONDS = 2
+"""For answers that are on their way when the page ends."""
 
 
-def no_calling_home() -> None:
-    """Has to be called before Gradio is imported: it then reports nothing and looks for no newer version."""
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
-
-
-def application(blocks: "gr.Blocks", rooms: Rooms, limits: Limits, host: str) -> FastAPI:
-    """The page, the files of its results, and what is refused.
+def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: int) -> None:
+    """Serves the page until Ctrl-C.
 
     Args:
-        blocks: The page.
-        rooms: Where uploads and results lie.
-        limits: How large an upload may be.
-        host: The address it is served at; on this machine alone no other name leads to it.
+        predictor: Says something of videos.
+        path: The file it was read from.
+        limits: What is taken.
+        host: The address the page is served at.
+        port: And its port, 0 for any.
+
+    Raises:
+        UserError: When it can't be served there.
     """
-    import gradio as gr
+    from emorec.app.look import LookWith
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    place = place_of(host, port)
+    with contextlib.closing(place), swept(rooms_of()) as rooms:
+        app = application_of(
+            LookWith(predictor, limits),
+            predictor.facts,
+            rooms,
+            limits,
+            host=host,
+            tested=tested_of(path),
+        )
+        shown = f"[{host}]" if ":" in host else host
+        print(
+            f"open http://{shown}:{place.getsockname()[1]} in a browser; Ctrl-C ends it", flush=True
+        )
+        server_of(app).run(sockets=[place])
+    print("ended; all videos and results are deleted")
 
-    @app.get(f"/{RESULTS}/{{token}}/{{name}}")
-    def result(token: str, name: str) -> FileResponse:
-        path = rooms.file(token, name)
-        if path is None:
-            raise HTTPException(404)
-        return FileResponse(path)
 
-    @app.middleware("http")
-    async def guarded(request: Request, call_next):  # type: ignore[no-untyped-def]
-        if request.url.path in CLOSED:
-            return Response(status_code=404)
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        if request.url.path.startswith((f"/{RESULTS}/", "/gradio_api/file")):
-            response.headers["Cache-Control"] = "no-store"
-        return response
+def rooms_of() -> Rooms:
+    """Where uploads and results lie.
 
-    if host in LOCAL:
-        # a page of somebody else's may give its own name this address
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL, "[::1]"])
-    fonts = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
-    gr.mount_gradio_app(
-        app,
-        blocks,
-        path="/",
-        server_name=host,
-        max_file_size=limits.bytes,
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        ssr_mode=False,
-        pwa=False,
-        mcp_server=False,
-        enable_monitoring=False,
-        theme=gr.themes.Base(
-            primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"]
-        ),
-        css=text_of("page.css"),
+    Raises:
+        UserError: When there is no place for them.
+    """
+    try:
+        return Rooms()
+    except OSError as error:
+        raise UserError(
+            f"no place for videos: {error.strerror} (the variable TMPDIR names another folder)"
+        ) from None
+
+
+def application_of(
+    look: Look,
+    facts: Facts,
+    rooms: Rooms,
+    limits: Limits,
+    *,
+    host: str = "127.0.0.1",
+    tested: str | None = None,
+) -> FastAPI:
+    """The whole page for something that looks at videos.
+
+    Args:
+        look: What looks at them.
+        facts: Of its network.
+        rooms: Where videos lie.
+        limits: What is taken.
+        host: The address the page is served at.
+        tested: How well the network did.
+    """
+    no_calling_home(rooms)
+    from emorec.app.application import application
+    from emorec.app.page import page
+
+    account = account_of(facts, tested)
+    where = "on this machine" if host in LOCAL else "on the machine that serves this page"
+    answerer = Answerer(look, rooms, limits, f"{account.meaning}.")
+    return application(page(answerer, rooms, limits, account, where=where), rooms, limits, host)
+
+
+def no_calling_home(rooms: Rooms) -> None:
+    """Before Gradio is imported: it reports nothing, looks for no newer version, and puts uploads into the rooms."""
+    os.environ.update(
+        GRADIO_ANALYTICS_ENABLED="False",
+        GRADIO_TEMP_DIR=str(rooms.uploads),
+        HF_HUB_DISABLE_TELEMETRY="1",
+        HF_HUB_OFFLINE="1",
     )
-    return app
 
 
 class Server(uvicorn.Server):
@@ -110,7 +124,7 @@ class Server(uvicorn.Server):
             yield
             return
 
-        def end(number: int, frame: FrameType | None) -> None:
+        def end(*_: object) -> None:
             self.force_exit = self.should_exit
             self.should_exit = True
 
@@ -122,15 +136,28 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def server_of(app: FastAPI, host: str, port: int) -> tuple[Server, socket.socket]:
-    """What serves the page, and the place that it has taken.
+def server_of(app: FastAPI) -> Server:
+    """What serves the page."""
+    return Server(
+        uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=PATIENCE_SECONDS,
+        )
+    )
+
+
+def place_of(host: str, port: int) -> socket.socket:
+    """The address, taken.
 
     Raises:
-        UserError: When the port is taken or the address is not this machine's.
+        UserError: When it is taken already or is not this machine's.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    place = socket.socket(family, socket.SOCK_STREAM)
-    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two programs have one port
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         place.bind((host, port))
     except OSError as error:
@@ -141,15 +168,12 @@ def server_of(app: FastAPI, host: str, port: int) -> tuple[Server, socket.socket
     except OverflowError:
         place.close()
         raise UserError(f"--port is {port}: it has to be from 0 to 65535") from None
-    settings = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False
-    )
-    return Server(settings), place
+    return place
 
 
 @contextlib.contextmanager
-def swept(rooms: Rooms) -> Iterator[None]:
-    """Deletes what is old meanwhile, and everything at the end."""
+def swept(rooms: Rooms) -> Iterator[Rooms]:
+    """The rooms, in which what is old is deleted meanwhile, and everything at the end."""
     done = threading.Event()
 
     def sweep() -> None:
@@ -159,7 +183,7 @@ def swept(rooms: Rooms) -> Iterator[None]:
     sweeper = threading.Thread(target=sweep, daemon=True)
     sweeper.start()
     try:
-        yield
+        yield rooms
     finally:
         done.set()
         sweeper.join()

@@ -59,7 +59,7 @@ def result_html(timeline: Timeline, *, place: str, meaning: str) -> str:
 
 def trouble_html(sentence: str) -> str:
     """What went wrong, in a sentence."""
-    return rendered("trouble.html", sentence=f"{sentence[:1].upper()}{sentence[1:]}")
+    return rendered("trouble.html", sentence=sentence)
 
 
 def counted(timeline: Timeline) -> str:

@@ -161,14 +161,16 @@ def video_rows(metrics: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def headline(tested: Tested, figures: Sequence[Row]) -> str:
-    """The figure to quote, with its interval, in half a sentence."""
-    score = figures[0]
+def headline(tested: Tested) -> str:
+    """The figure to quote, with its interval and how many clips and people it is of, in half a sentence."""
+    whom = f"{len(tested.predicted.paths):,} clips of {len(tested.actors)} people"
     if isinstance(tested.predicted, PredictedNumbers):
-        return f"mean CCC {score[1]}"
-    interval = f" (95 % interval {score[2]})" if score[2] != UNKNOWN else ""
+        ccc = _number(number_figures_with_intervals(tested.predicted)[MEAN]["ccc"])
+        return f"mean CCC {ccc} on {whom}"
+    uar = figures_with_intervals([tested.predicted])["uar"]
+    interval = f" (95 % interval {span(uar.interval)})" if uar.interval else ""
     guess = points(1 / len(tested.predicted.class_names))
-    return f"UAR {score[1]} %{interval}, where guessing gives {guess} %"
+    return f"UAR {points(uar.value)} %{interval} on {whom}, where guessing gives {guess} %"
 
 
 def measured_groupings(groups: Mapping[str, Sequence[Row]]) -> str:
