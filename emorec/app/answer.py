@@ -88,12 +88,11 @@ class Answerer:
             timeline = self._look(upload, result.folder, told)
             if not timeline.windows:
                 raise UserError(nothing_said(upload, timeline))
+            if self._rooms.is_gone(session):
+                raise GoneError
         except BaseException:
-            self._rooms.forget(session)
+            self._rooms.drop(result)
             raise
-        if self._rooms.is_gone(session):
-            self._rooms.forget(session)
-            raise GoneError
         return result_html(timeline, place=f"/{RESULTS}/{result.token}", meaning=self._meaning)
 
 

@@ -35,7 +35,7 @@ POLICY = "; ".join(
 Source: W3C Content Security Policy Level 3, section 6.
 """
 
-CLOSED = ("/gradio_api/process_recording", "/gradio_api/info", "/gradio_api/openapi.json")
+CLOSED = ("/gradio_api/process_recording", "/monitoring")
 """Of Gradio's addresses those that the page does not need; the first writes files that nobody deletes."""
 
 NOT_TO_BE_KEPT = (f"/{RESULTS}/", "/gradio_api/file")
@@ -88,6 +88,7 @@ def application(blocks: gr.Blocks, rooms: Rooms, limits: Limits, host: str) -> F
     if host in THIS_MACHINE:
         # somebody else's page may give its own name this address
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(THIS_MACHINE))
+    blocks.has_launched = True  # or it would give away files by their paths
     gr.mount_gradio_app(
         app,
         blocks,
@@ -108,5 +109,6 @@ def application(blocks: gr.Blocks, rooms: Rooms, limits: Limits, host: str) -> F
             font_mono=["ui-monospace", "monospace"],
         ),
         css=text_of("page.css"),
+        js=text_of("page.js").replace("MEGABYTES", f"{limits.megabytes:g}"),
     )
     return app

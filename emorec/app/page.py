@@ -9,6 +9,7 @@ from emorec.app.answer import Answerer
 from emorec.app.limits import Limits
 from emorec.app.rooms import Rooms
 from emorec.app.shown import rendered, text_of
+from emorec.app.upload import take_only_uploads
 from emorec.card import uses
 
 TITLE = "emorec: what does the network see?"
@@ -67,8 +68,9 @@ def page(
         with gr.Row(elem_id="er-grid"):
             with gr.Column(elem_id="er-video"):
                 video = gr.Video(
-                    label="Your video", sources=["upload", "webcam"], include_audio=True, height=300
+                    label="Your video", sources=["upload", "webcam"], include_audio=True, height=340
                 )
+                take_only_uploads(video, rooms)
                 gr.HTML(rendered("limits.html", sentence=limits.sentence))
             with gr.Column(elem_id="er-shown"):
                 result = gr.HTML(text_of("empty.html"), elem_id="result")

@@ -55,6 +55,7 @@ class Rooms:
         self._waiting: dict[Path, list[str]] = {}
         self._of_session: dict[str, Result] = {}
         self._gone: set[str] = set()
+        self._stopped = False
 
     def hold(self, upload: Path, session: str) -> None:
         """Keeps an upload until `release`; equal files of two visitors are one file."""
@@ -106,6 +107,13 @@ class Rooms:
         if result:
             shutil.rmtree(result.folder, ignore_errors=True)
 
+    def drop(self, result: Result) -> None:
+        """Deletes a result, also one whose visitor has gone."""
+        with self._lock:
+            if self._of_session.get(result.session) == result:
+                del self._of_session[result.session]
+        shutil.rmtree(result.folder, ignore_errors=True)
+
     def leave(self, session: str) -> None:
         """Deletes all of a visitor who closed the page; who is being answered learns it by `is_gone`."""
         with self._lock:
@@ -116,9 +124,15 @@ class Rooms:
             self.release(upload, session)
 
     def is_gone(self, session: str) -> bool:
-        """Whether the visitor has closed the page."""
+        """Whether the visitor has closed the page, or the page ends."""
+        if self._stopped:
+            return True
         with self._lock:
             return session in self._gone
+
+    def stop(self) -> None:
+        """Lets all who are being answered be gone; safe in a signal's handler."""
+        self._stopped = True
 
     def sweep(self, older_than_seconds: float) -> None:
         """Deletes results of old, and uploads that nobody waits for, such as those that were broken off."""
@@ -138,6 +152,7 @@ class Rooms:
 
     def close(self) -> None:
         """Deletes everything."""
+        self.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _delete_upload(self, upload: Path) -> None:

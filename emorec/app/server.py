@@ -57,7 +57,7 @@ def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: 
         print(
             f"open http://{shown}:{place.getsockname()[1]} in a browser; Ctrl-C ends it", flush=True
         )
-        server_of(app).run(sockets=[place])
+        server_of(app, rooms).run(sockets=[place])
     print("ended; all videos and results are deleted")
 
 
@@ -115,7 +115,16 @@ def no_calling_home(rooms: Rooms) -> None:
 
 
 class Server(uvicorn.Server):
-    """Ends at Ctrl-C or SIGTERM without a word, so that whoever started it can clear up."""
+    """Ends at Ctrl-C or SIGTERM without a word, so that whoever started it can clear up.
+
+    Args:
+        settings: What it serves and how.
+        rooms: Whose visitors are gone then.
+    """
+
+    def __init__(self, settings: uvicorn.Config, rooms: Rooms) -> None:
+        super().__init__(settings)
+        self._rooms = rooms
 
     @contextlib.contextmanager
     @override
@@ -127,6 +136,7 @@ class Server(uvicorn.Server):
         def end(*_: object) -> None:
             self.force_exit = self.should_exit
             self.should_exit = True
+            self._rooms.stop()  # who is being answered would be waited for
 
         former = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -136,17 +146,16 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def server_of(app: FastAPI) -> Server:
+def server_of(app: FastAPI, rooms: Rooms) -> Server:
     """What serves the page."""
-    return Server(
-        uvicorn.Config(
-            app,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=PATIENCE_SECONDS,
-        )
+    settings = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE_SECONDS,
     )
+    return Server(settings, rooms)
 
 
 def place_of(host: str, port: int) -> socket.socket:
