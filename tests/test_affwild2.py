@@ -126,6 +126,13 @@ def test_features_are_computed_once_and_a_recurrent_network_learns_from_them(
     )
     emorec(f"test --ckpt {run_of(place, 1)}/checkpoints/best.ckpt")
     assert (run_of(place, 1) / "test" / "plane.png").is_file()
+    emorec(f"test --ckpt {best} --trainer.accelerator cpu")
+    capsys.readouterr()
+    monkeypatch.setenv("COLUMNS", "160")
+    emorec("compare lightning_logs --out report --resamples 200")
+    said = capsys.readouterr().out
+    assert "2 models on the same" in said
+    assert "CCC valence" in said
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,12 @@ def test_nothing_is_installed_twice(make, tmp_path):
     assert make("--question", "install").returncode == 0
     os.utime(tmp_path / "pyproject.toml", (2**32, 2**32))
     assert make("--question", "install").returncode == 1
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")), ids=lambda path: path.name)
+def test_every_table_of_a_document_begins_with_its_header(document: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n?)+", prose, re.MULTILINE):
+        lines = table.splitlines()
+        assert len(lines) > 2, table
+        assert re.fullmatch(r"\|[\s:|-]+\|", lines[1]), table

@@ -25,5 +25,5 @@ def take_only_uploads(video: gr.Video, rooms: Rooms) -> None:
     async def sent_soon(path: str | Path | None) -> str:
         return sent(path)
 
-    video.move_resource_to_block_cache = sent  # type: ignore[method-assign]
-    video.async_move_resource_to_block_cache = sent_soon  # type: ignore[method-assign]
+    video.move_resource_to_block_cache = sent  # type: ignore[assignment, method-assign]
+    video.async_move_resource_to_block_cache = sent_soon  # type: ignore[assignment, method-assign]

@@ -6,6 +6,7 @@ from typing import Any
 
 from emorec.card.tested import Tested
 from emorec.comparison.breakdown import class_figures, grouping_of
+from emorec.comparison.score import score_of
 from emorec.comparison.wording import UNKNOWN, points, span
 from emorec.evaluation.counts import ActorCounts
 from emorec.evaluation.groups import (
@@ -18,8 +19,7 @@ from emorec.evaluation.groups import (
     reliability,
 )
 from emorec.evaluation.intervals import Estimate, figures_with_intervals
-from emorec.evaluation.number_file import PredictedNumbers
-from emorec.evaluation.number_intervals import MEAN, number_figures_with_intervals
+from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips
 
 CLASS = "class"
@@ -121,27 +121,14 @@ def _bin(each: ReliabilityBin) -> Row:
     return between, points(each.confidence), points(each.accuracy), f"{each.num_clips:.0f}"
 
 
-def number_rows(predicted: PredictedNumbers) -> list[Row]:
-    """Name, CCC, PCC, RMSE and agreement in sign with their intervals, a line a number and one for their mean."""
-    figures = number_figures_with_intervals(predicted)
+def number_rows(predicted: Predicted) -> list[Row]:
+    """Figure, value and interval: CCC first, of each number too."""
+    score = score_of(predicted)
+    figures = figures_with_intervals([predicted])
     return [
-        (name, *(_number(it, share=figure == "sign_agreement") for figure, it in each.items()))
-        for name, each in sorted(figures.items(), key=lambda it: it[0] != MEAN)
+        (title, score.shown(figures[name].value), score.span(figures[name].interval) or UNKNOWN)
+        for name, title in score.merit.items()
     ]
-
-
-def _number(estimate: Estimate, *, share: bool = False) -> str:
-    """A figure that is no share, and its interval.
-
-    >>> _number(Estimate(0.51234, Interval(-0.1, 0.9))), _number(Estimate(0.5, None), share=True)
-    ('0.512 (-0.100 to 0.900)', '50.0 %')
-    """
-    if share:
-        between = f" ({span(estimate.interval)})" if estimate.interval else ""
-        return f"{points(estimate.value)} %{between}"
-    interval = estimate.interval
-    between = f" ({interval.low:.3f} to {interval.high:.3f})" if interval else ""
-    return f"{estimate.value:.3f}{between}"
 
 
 def worst_rows(rows: Sequence[Row]) -> Sequence[Row]:
@@ -163,14 +150,17 @@ def video_rows(metrics: Mapping[str, Any]) -> list[Row]:
 
 def headline(tested: Tested) -> str:
     """The figure to quote, with its interval and how many clips and people it is of, in half a sentence."""
-    whom = f"{len(tested.predicted.paths):,} clips of {len(tested.actors)} people"
-    if isinstance(tested.predicted, PredictedNumbers):
-        ccc = _number(number_figures_with_intervals(tested.predicted)[MEAN]["ccc"])
-        return f"mean CCC {ccc} on {whom}"
-    uar = figures_with_intervals([tested.predicted])["uar"]
-    interval = f" (95 % interval {span(uar.interval)})" if uar.interval else ""
-    guess = points(1 / len(tested.predicted.class_names))
-    return f"UAR {points(uar.value)} %{interval} on {whom}, where guessing gives {guess} %"
+    predicted = tested.predicted
+    score = score_of(predicted)
+    figure = figures_with_intervals([predicted])[score.figure]
+    between = score.span(figure.interval)
+    interval = f" (95 % interval {between})" if between else ""
+    whom = f"{len(predicted.paths):,} clips of {len(tested.actors)} people"
+    value = score.shown(figure.value)
+    if not isinstance(predicted, PredictedClips):
+        return f"mean CCC {value}{interval} on {whom}"
+    guess = points(1 / len(predicted.class_names))
+    return f"UAR {value} %{interval} on {whom}, where guessing gives {guess} %"
 
 
 def measured_groupings(groups: Mapping[str, Sequence[Row]]) -> str:

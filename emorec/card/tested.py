@@ -2,15 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emorec.checkpoint import Checkpoint
 from emorec.comparison.run import METRICS, PREDICTIONS, json_of, leaks_of, read_run
-from emorec.errors import UserError
-from emorec.evaluation.number_file import PredictedNumbers, read_predicted_numbers
-from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.regression import summarize_numbers
+from emorec.evaluation.predicted import Predicted
 
 SENSES = ("audio", "video")
 
@@ -27,7 +23,7 @@ class Tested:
     """
 
     metrics: Mapping[str, Any]
-    predicted: PredictedClips | PredictedNumbers
+    predicted: Predicted
     leaks: tuple[str, ...]
     without: Mapping[str, Mapping[str, Any]]
 
@@ -50,7 +46,7 @@ def read_test(said: Checkpoint) -> Tested | str:
     metrics = json_of(folder / METRICS, "test the run again")
     if difference := of_another(said, metrics):
         return f"{METRICS} is of another checkpoint ({difference})"
-    predicted = _numbers(folder, metrics) if "targets" in metrics else read_run(folder).predicted
+    predicted = read_run(folder).predicted
     without = {
         sense: json_of(path, f"test the run again with --drop {sense}")
         for sense in SENSES
@@ -83,24 +79,3 @@ def of_another(said: Checkpoint, metrics: Mapping[str, Any]) -> str:
             )
             return f"its {key} is {shown[0]}, here it is {shown[1]}"
     return ""
-
-
-def _numbers(folder: Path, metrics: Mapping[str, Any]) -> PredictedNumbers:
-    predicted = read_predicted_numbers(folder / PREDICTIONS)
-    if (list(predicted.target_names), len(predicted.paths)) != (
-        metrics["targets"],
-        metrics["num_clips"],
-    ):
-        raise UserError(
-            f"{folder / METRICS} and {PREDICTIONS.name} are of two tests: test the run again"
-        )
-    if predicted.predictions.target.isnan().any():
-        raise UserError(
-            f"{folder / PREDICTIONS} has clips whose truth is not known: test the run again"
-        )
-    ccc = summarize_numbers(predicted.predictions, predicted.target_names).score
-    if abs(ccc - (metrics["ccc"] or 0)) > 0.005:  # more than rounding can do
-        raise UserError(
-            f"{folder / METRICS} tells of a CCC of {metrics['ccc']}, predictions.csv has {ccc:.3f}: test the run again"
-        )
-    return predicted

@@ -21,7 +21,8 @@ from emorec.evaluation.groups import (
     reliability,
     worst,
 )
-from emorec.evaluation.same_clips import file_name
+from emorec.evaluation.predictions_file import file_name
+from emorec.evaluation.sums import classes
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Breakdown:
 
 def breakdown_of(result: Result, resamples: int) -> Breakdown:
     """Looks closely at a model."""
-    clips = result.pooled
+    clips = classes(result.pooled)
     confusion = np.sum([ActorCounts.of(seed).confusion.sum(axis=0) for seed in clips], axis=0)
     groups = accuracy_by_group(clips, grouping_of(clips[0].paths), resamples=resamples)
     return Breakdown(

@@ -7,17 +7,16 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Literal, Self
 
-import torch
-
 from emorec.comparison.cost import Cost
 from emorec.comparison.find import FoundRuns
+from emorec.comparison.guess import figures_of, guess_of
 from emorec.comparison.model import models_of
 from emorec.comparison.published import Published
 from emorec.comparison.same_test import ComparedModel, on_the_same_clips
-from emorec.evaluation.counts import FIGURE_NAMES, ActorCounts
+from emorec.comparison.score import CLASSES, Score, score_of
 from emorec.evaluation.intervals import RESAMPLES, ROUNDING, Estimate, figures_with_intervals
 from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm, sentence
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips
 
 
@@ -31,12 +30,13 @@ class MeanAndDeviation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """A model and its figures; all are shares, 0 to 1.
+    """A model and its figures; those of classes are shares, 0 to 1.
 
     Attributes:
         tested: The model and its predictions.
         by_actor: Figure -> value and interval by bootstrap over actors; "ece_calibrated" where all runs tell it.
-        by_clip: Figure -> the same value and the interval by bootstrap over clips.
+        by_clip: Figure -> the same value and the interval by bootstrap over clips; empty for numbers, since a film's
+            frames are too much alike for it to mean anything.
         folds: Figure -> mean and deviation over folds; empty with fewer than two.
         seeds: Figure -> mean and deviation over seeds; empty with fewer than two.
         cost: What the model costs.
@@ -60,7 +60,7 @@ class Result:
         return self.tested.model.leaks
 
     @property
-    def pooled(self) -> tuple[PredictedClips, ...]:
+    def pooled(self) -> tuple[Predicted, ...]:
         """For each seed the N clips."""
         return self.tested.pooled
 
@@ -70,10 +70,10 @@ class ComparedPair:
     """Two models, the better one first.
 
     Attributes:
-        better: The name of the one with the higher UAR.
+        better: The name of the one with the higher UAR or CCC.
         other: The name of the other.
         pair: Their difference.
-        actor_p_holm: p of the difference in UAR for other actors, Holm-corrected for the number of pairs. Pairs
+        actor_p_holm: p of the difference for other actors, Holm-corrected for the number of pairs. Pairs
             without a leak are corrected among themselves.
         mcnemar_p_holm: p of the exact McNemar test, Holm-corrected in the same way.
         sentence: What the test says, in words.
@@ -100,9 +100,9 @@ class Comparison:
     """Models side by side.
 
     Attributes:
-        results: The models, best UAR first.
+        results: The models, the one with the highest UAR or CCC first.
         pairs: Each two of them, in that order.
-        majority: The figures of naming the most frequent class of the test clips every time.
+        majority: The figures of saying the same every time, the most frequent class or the mean of the test clips.
         published: Figures from elsewhere.
         num_left_out: Clips that not all models share.
         untested: Run folders that were not tested and are left out.
@@ -144,12 +144,13 @@ class Comparison:
         for each in tested:
             progress(f"intervals of {each.model.name}")
             results.append(result_of(each, resamples))
-        results.sort(key=lambda result: _rank(result.by_actor["uar"].value))
+        ranked_by = score_of(tested[0].pooled[0]).figure
+        results.sort(key=lambda result: _rank(result.by_actor[ranked_by].value))
         progress("pairs")
         return cls(
             results=tuple(results),
             pairs=compare_pairs(results, resamples),
-            majority=majority_of(tested[0].pooled[0]),
+            majority=guess_of(tested[0].pooled[0]),
             published=tuple(published),
             num_left_out=num_left_out,
             untested=found.untested,
@@ -157,7 +158,12 @@ class Comparison:
         )
 
     @property
-    def test(self) -> PredictedClips:
+    def score(self) -> Score:
+        """What the models are measured by."""
+        return score_of(self.test)
+
+    @property
+    def test(self) -> Predicted:
         """The clips of the comparison, as the best model's first seed predicted them."""
         return self.results[0].pooled[0]
 
@@ -171,14 +177,12 @@ class Comparison:
 
 def result_of(tested: ComparedModel, resamples: int) -> Result:
     """The figures of a model."""
-    folds = [
-        {name: fmean(figures_of(clips)[name] for clips in seeds) for name in FIGURE_NAMES}
-        for seeds in tested.by_fold.values()
-    ]
+    folds = [_mean([figures_of(clips) for clips in seeds]) for seeds in tested.by_fold.values()]
+    named = score_of(tested.pooled[0]) is CLASSES
     return Result(
         tested=tested,
         by_actor=_estimates(tested.pooled, "actor", resamples),
-        by_clip=_estimates(tested.pooled, "clip", resamples),
+        by_clip=_estimates(tested.pooled, "clip", resamples) if named else {},
         folds=_means(folds),
         seeds=_means([figures_of(clips) for clips in tested.pooled]),
         cost=Cost.of(tested.model.runs),
@@ -186,22 +190,17 @@ def result_of(tested: ComparedModel, resamples: int) -> Result:
 
 
 def _estimates(
-    pooled: Sequence[PredictedClips], by: Literal["actor", "clip"], resamples: int
+    pooled: Sequence[Predicted], by: Literal["actor", "clip"], resamples: int
 ) -> dict[str, Estimate]:
     estimates = figures_with_intervals(pooled, by, resamples)
     calibrated = [
         replace(clips, predictions=clips.calibrated)
         for clips in pooled
-        if clips.calibrated is not None
+        if isinstance(clips, PredictedClips) and clips.calibrated is not None
     ]
     if len(calibrated) == len(pooled):
         estimates["ece_calibrated"] = figures_with_intervals(calibrated, by, resamples)["ece"]
     return estimates
-
-
-def figures_of(predicted: PredictedClips) -> dict[str, float]:
-    """Accuracy, UAR, macro-F1 and ECE of some clips."""
-    return {name: float(value[0]) for name, value in ActorCounts.of(predicted).figures().items()}
 
 
 def compare_pairs(results: Sequence[Result], resamples: int) -> tuple[ComparedPair, ...]:
@@ -234,21 +233,6 @@ def _corrected(p_values: Sequence[float], sound: Sequence[bool]) -> list[float]:
     ]
 
 
-def majority_of(predicted: PredictedClips) -> dict[str, float]:
-    """The figures of naming the most frequent class every time; it is never unsure, so it has no ECE."""
-    targets = predicted.predictions.target
-    most = int(targets.bincount(minlength=len(predicted.class_names)).argmax())
-    logits = torch.zeros_like(predicted.predictions.logits)
-    logits[:, most] = 1
-    said = PredictedClips(
-        predicted.paths,
-        predicted.actors,
-        predicted.class_names,
-        Predictions(predicted.predictions.index, targets, logits),
-    )
-    return {name: value for name, value in figures_of(said).items() if name != "ece"}
-
-
 def _capital(said: str) -> str:
     """A sentence that does not start with a model's name starts with a capital."""
     return f"T{said[1:]}" if said.startswith("the test ") else said
@@ -257,10 +241,14 @@ def _capital(said: str) -> str:
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, MeanAndDeviation]:
     if len(figures) < 2:
         return {}
-    columns = {name: [each[name] for each in figures] for name in FIGURE_NAMES}
+    columns = {name: [each[name] for each in figures] for name in figures[0]}
     return {name: MeanAndDeviation(fmean(each), stdev(each)) for name, each in columns.items()}
 
 
-def _rank(uar: float) -> float:
+def _mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: fmean(each[name] for each in figures) for name in figures[0]}
+
+
+def _rank(score: float) -> float:
     """Best first, a figure that is no number last."""
-    return -uar if uar == uar else 1.0  # noqa: PLR0124 - NaN alone differs from itself
+    return -score if score == score else 2.0  # noqa: PLR0124 - NaN alone differs from itself

@@ -1,4 +1,4 @@
-"""Loss and accuracy of every epoch of a training, as TensorBoard's files hold them."""
+"""Loss and accuracy or CCC of every epoch of a training, as TensorBoard's files hold them."""
 
 import logging
 from collections.abc import Mapping
@@ -11,6 +11,8 @@ TAGS = {
     "val_loss": ("val/loss",),
     "train_accuracy": ("train/accuracy",),
     "val_accuracy": ("val/accuracy",),
+    "train_ccc": ("train/ccc",),
+    "val_ccc": ("val/ccc",),
 }
 """Curve -> what it may be called in the files, the first that is there is taken."""
 

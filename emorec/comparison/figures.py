@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from emorec.comparison.comparison import Result
 from emorec.comparison.curves import Curve
+from emorec.comparison.score import Score
 from emorec.evaluation.figures import DPI, FAINT, INK, confusion_figure
 from emorec.evaluation.groups import ReliabilityBin
 
@@ -45,52 +47,61 @@ def shares_figure(matrix: NDArray[np.int64], class_names: Sequence[str], title: 
     return figure
 
 
-def intervals_figure(results: Sequence[Result], chance: float) -> Figure:
-    """The UAR of models below each other with both intervals.
+def intervals_figure(results: Sequence[Result], chance: float, score: Score) -> Figure:
+    """The UAR or CCC of models below each other with their intervals.
 
     Args:
         results: The models, the first on top.
-        chance: The UAR of a guess, 0 to 1.
+        chance: The same of a guess.
+        score: What they are measured by.
     """
-    figure, axes = _figure(WIDTH, 1.1 + 0.42 * len(results))
+    scale = score.scale
+    over_clips = any(result.by_clip for result in results)
+    figure, axes = empty_axes(WIDTH, 1.1 + 0.42 * len(results))
     for place, result in enumerate(results):
         color = RED if result.leaks else BLUE
-        uar = result.by_actor["uar"]
+        reached = result.by_actor[score.figure]
+        clips = result.by_clip.get(score.figure)
         for interval, offset, shade, line_width in (
-            (uar.interval, -0.1, color, 2.4),
-            (result.by_clip["uar"].interval, 0.22, GREY, 1),
+            (reached.interval, -0.1, color, 2.4),
+            (clips.interval if clips else None, 0.22, GREY, 1),
         ):
             if interval:
-                ends = 100 * interval.low, 100 * interval.high
+                ends = scale * interval.low, scale * interval.high
                 axes.plot(ends, [place + offset] * 2, color=shade, lw=line_width)
-        axes.plot([100 * uar.value], [place - 0.1], "o", color=color, ms=6.5, zorder=3)
+        axes.plot([scale * reached.value], [place - 0.1], "o", color=color, ms=6.5, zorder=3)
     axes.plot([], [], "o-", color=BLUE, lw=2.4, label="interval over actors")
-    axes.plot([], [], color=GREY, lw=1, label="over clips")
-    axes.axvline(100 * chance, color=GREY, lw=1, ls=DASHED, label="a guess", zorder=1)
+    if over_clips:
+        axes.plot([], [], color=GREY, lw=1, label="over clips")
+    axes.axvline(scale * chance, color=GREY, lw=1, ls=DASHED, label="a guess", zorder=1)
     names = ["\n".join(textwrap.wrap(result.name, 26)[:2]) for result in results]
     axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel="UAR, per cent", xlim=(0, 100))
+    axes.set(ylim=(len(names) - 0.4, -0.6), xlabel=_with_unit(score, score.title))
+    axes.set_xlim(scale * score.least, scale)
     axes.grid(axis="x", color=GRID, lw=0.8)
     axes.tick_params(length=0)
     figure.legend(loc="outside upper right", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
-def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure:
-    """Accuracy against GFLOPs a clip, logarithmic; models of unknown cost are left out.
+def cost_figure(results: Sequence[Result], lines: Mapping[str, float], score: Score) -> Figure:
+    """Accuracy or CCC against GFLOPs a clip, logarithmic; models of unknown cost are left out.
 
     Args:
         results: The models, at least one of known cost.
-        lines: What else there is to reach: name -> accuracy, 0 to 1.
+        lines: What else there is to reach: name -> the same figure.
+        score: What they are measured by.
     """
+    scale, drawn = score.scale, score.against_cost
+    label = 4.2 * scale * (1 - score.least) / 100  # the height of a name
     known = [result for result in results if result.cost.gflops_per_clip]
-    figure, axes = _figure(WIDTH, 4.2)
+    figure, axes = empty_axes(WIDTH, 4.2)
     for line, value in lines.items():
         crowded = any(0 < other - value < 0.07 for other in lines.values())
-        axes.axhline(100 * value, color=GREY, lw=1, ls=DASHED, zorder=1)
+        axes.axhline(scale * value, color=GREY, lw=1, ls=DASHED, zorder=1)
         axes.text(
             0.995,
-            100 * value + (-0.8 if crowded else 0.8),
+            scale * value + (-0.2 if crowded else 0.2) * label,
             line,
             transform=axes.get_yaxis_transform(),
             color=GREY,
@@ -99,17 +110,17 @@ def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure
             va="top" if crowded else "bottom",
             size=8.5,
         )
-    estimates = [result.by_actor["accuracy"] for result in known]
-    heights = _apart([estimate.value for estimate in estimates], 4.2)
+    estimates = [result.by_actor[drawn] for result in known]
+    heights = _apart([scale * estimate.value for estimate in estimates], label)
     gflops = [result.cost.gflops_per_clip or 1.0 for result in known]
     # how far the axis reaches, in powers of e: names stand right of their points and need two fifths of it
     reach = max(np.log(max(gflops) / min(gflops)), np.log(3))
     for result, estimate, cost, height in zip(known, estimates, gflops, heights, strict=True):
         color = RED if result.leaks else BLUE
         if estimate.interval:
-            ends = 100 * estimate.interval.low, 100 * estimate.interval.high
+            ends = scale * estimate.interval.low, scale * estimate.interval.high
             axes.plot([cost] * 2, ends, color=color, lw=1.2, alpha=0.55)
-        axes.plot([cost], [100 * estimate.value], "o", color=color, ms=7, zorder=3)
+        axes.plot([cost], [scale * estimate.value], "o", color=color, ms=7, zorder=3)
         axes.text(
             cost * np.exp(0.03 * reach),
             height,
@@ -126,14 +137,15 @@ def cost_figure(results: Sequence[Result], lines: Mapping[str, float]) -> Figure
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(min(gflops) / np.exp(0.08 * reach), max(gflops) * np.exp(0.65 * reach))
-    axes.set(ylim=(0, 100), xlabel="GFLOPs a clip", ylabel="accuracy (WAR), per cent")
+    axes.set(ylim=(scale * score.least, scale), xlabel="GFLOPs a clip")
+    axes.set_ylabel(_with_unit(score, score.merit[drawn]))
     axes.grid(color=GRID, lw=0.8)
     return figure
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin], title: str) -> Figure:
     """How often a network is right at each confidence; on the diagonal it promises what it keeps."""
-    figure, axes = _figure(3.9, 4.2)
+    figure, axes = empty_axes(3.9, 4.2)
     for each in bins:
         wide, few = each.high - each.low, each.num_clips
         axes.bar(each.low, each.accuracy, wide, align="edge", color=BLUE, edgecolor="white")
@@ -150,18 +162,23 @@ def reliability_figure(bins: Sequence[ReliabilityBin], title: str) -> Figure:
     return figure
 
 
-def curves_figure(curves: Sequence[Mapping[str, Curve]], title: str) -> Figure:
-    """Loss and accuracy over epochs, a thin line a run and their mean; the mean ends where the first run does."""
+def curves_figure(
+    curves: Sequence[Mapping[str, Curve]], title: str, score: Literal["accuracy", "ccc"]
+) -> Figure:
+    """Loss and accuracy or CCC over epochs, a thin line a run and their mean, which ends where the first run does."""
     figure = Figure(figsize=(WIDTH, 2.9), dpi=1.5 * DPI, layout="constrained")
     figure.suptitle(title, size=11, parse_math=False)
     for axes, what, scale in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True
+        figure.subplots(1, 2), ("loss", score), (1, 100 if score == "accuracy" else 1), strict=True
     ):
         for side, color in (("train", GREY), ("val", BLUE)):
             there = [run[f"{side}_{what}"] for run in curves if f"{side}_{what}" in run]
             label = {"train": "training", "val": "validation"}[side]
             _draw(axes, there, scale, color, label)
-        axes.set(xlabel="epoch", ylabel=what if scale == 1 else f"{what}, per cent")
+        axes.set(
+            xlabel="epoch",
+            ylabel={"loss": what, "accuracy": "accuracy, per cent", "ccc": "CCC"}[what],
+        )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(0, 100 if scale == 100 else None)
         axes.grid(color=GRID, lw=0.8)
@@ -183,17 +200,21 @@ def _draw(axes: Axes, curves: Sequence[Curve], scale: float, color: str, label: 
         axes.plot(shared, mean, color=color, lw=2, label=f"{label}, mean of {len(curves)}")
 
 
-def _apart(values: Sequence[float], least: float) -> list[float]:
-    """Heights for labels in per cent, near their values and at least so far from each other.
+def _with_unit(score: Score, title: str) -> str:
+    return f"{title}, {score.unit}" if score.unit else title
 
-    >>> _apart([0.5, 0.51, 0.9], least=4)
+
+def _apart(values: Sequence[float], least: float) -> list[float]:
+    """Heights for labels, near their values and at least so far from each other.
+
+    >>> _apart([50, 51, 90], least=4)
     [48.5, 52.5, 90.0]
     """
     order = np.argsort(values, kind="stable")
-    heights = 100 * np.asarray(values, float)[order]
+    heights = np.asarray(values, float)[order]
     for _ in range(100):
         gaps = np.diff(heights)
-        if (gaps >= least - 1e-6).all():
+        if (gaps >= least * (1 - 1e-6)).all():
             break
         for place in np.flatnonzero(gaps < least):
             push = (least - (heights[place + 1] - heights[place])) / 2
@@ -204,7 +225,8 @@ def _apart(values: Sequence[float], least: float) -> list[float]:
     return [round(float(height), 3) for height in placed]
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def empty_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes, as all pictures of a report have them."""
     figure = Figure(figsize=(width, height), dpi=1.5 * DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_axisbelow(True)

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 from emorec.comparison.comparison import Comparison
-from emorec.comparison.table import CALIBRATED, MERIT, SPREAD, Row, columns_of, notes_of, rows_of
+from emorec.comparison.score import Score
+from emorec.comparison.table import CALIBRATED, Row, columns_of, notes_of, rows_of, spread_of
 from emorec.comparison.words import method
-
-COLUMNS = (*MERIT, *CALIBRATED, *SPREAD, "num_parameters", "gflops_per_clip")
-"""What fits on a page; the other columns are in the other files."""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -23,7 +21,8 @@ _SPECIAL = {
 def latex(comparison: Comparison) -> str:
     r"""A `table` environment with the rules of booktabs; `\small` text as wide as the page."""
     rows = rows_of(comparison)
-    columns = {name: title for name, title in columns_of(rows).items() if name in COLUMNS}
+    shown, score = shown_columns(comparison.score), comparison.score
+    columns = {name: title for name, title in columns_of(rows, score).items() if name in shown}
     models = [row for row in rows if row.kind == "model"]
     others = [row for row in rows if row.kind != "model"]
     caption = ". ".join([method(comparison), *notes_of(rows)])
@@ -49,6 +48,11 @@ def latex(comparison: Comparison) -> str:
             "",
         ]
     )
+
+
+def shown_columns(score: Score) -> tuple[str, ...]:
+    """What fits on a page; the other columns are in the other files."""
+    return (*score.merit, *CALIBRATED, *spread_of(score), "num_parameters", "gflops_per_clip")
 
 
 def escaped(text: str) -> str:

@@ -10,7 +10,7 @@ from emorec.comparison.words import cost_note, method, verdict
 def markdown(comparison: Comparison) -> str:
     """What the test tells, the table, a sentence a pair, and how the figures were made."""
     rows = rows_of(comparison)
-    columns = columns_of(rows)
+    columns = columns_of(rows, comparison.score)
     lines = [f"- {escaped(line)}." for line in verdict(comparison)]
     lines += [
         "",

@@ -6,14 +6,16 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any, TypeVar
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from emorec.comparison.breakdown import Breakdown
 from emorec.comparison.comparison import ComparedPair, Comparison
-from emorec.comparison.pictures import Picture
+from emorec.comparison.number_breakdown import NumberBreakdown
+from emorec.comparison.picture import Picture
 from emorec.comparison.repeat import again, commands_of, settings_of, versions
-from emorec.comparison.table import CALIBRATED, COST, MERIT, SPREAD, columns_of, notes_of, rows_of
-from emorec.comparison.wording import estimate, p_value, points, span
+from emorec.comparison.score import CLASSES
+from emorec.comparison.table import CALIBRATED, COST, columns_of, notes_of, rows_of, spread_of
+from emorec.comparison.wording import decimals, p_value, points, span
 from emorec.comparison.words import actors_in_words, cost_note, method, verdict
 from emorec.evaluation.groups import ACTOR, GroupAccuracy
 
@@ -25,7 +27,7 @@ Part = TypeVar("Part")
 
 def page(
     comparison: Comparison,
-    breakdowns: Sequence[Breakdown],
+    breakdowns: Sequence[Breakdown] | Sequence[NumberBreakdown],
     drawn: Sequence[tuple[Picture, bytes]],
     *,
     command: str,
@@ -41,20 +43,25 @@ def page(
         made: When.
     """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {
         "actors": actors_in_words,
+        "decimals": decimals,
         "embedded": embedded,
-        "estimate": estimate,
         "p_value": p_value,
         "points": points,
         "span": span,
     }
-    text = files("emorec.comparison").joinpath("page.html").read_text(encoding="utf-8")
-    rows = rows_of(comparison)
-    columns = columns_of(rows)
-    return environment.from_string(text).render(
+    rows, score = rows_of(comparison), comparison.score
+    columns = columns_of(rows, score)
+    merit = {**score.merit, **CALIBRATED, **spread_of(score)}
+    of_classes = [each for each in breakdowns if isinstance(each, Breakdown)]
+    return environment.get_template("page.html").render(
         comparison=comparison,
         breakdowns=breakdowns,
         drawn=drawn,
@@ -66,18 +73,23 @@ def page(
         notes=notes_of(rows),
         rows=rows,
         by_clip={result.name: result.by_clip for result in comparison.results},
-        merit={name: columns[name] for name in columns if name in MERIT | CALIBRATED | SPREAD},
+        merit={name: columns[name] for name in columns if name in merit},
+        merit_of_classes=score is CLASSES,
         cost={name: columns[name] for name in columns if name in COST},
         matrix=matrix(comparison),
         leaking=[result.name for result in comparison.results if result.leaks],
         side_by_side=chunks(range(len(comparison.results)), MODELS_BESIDE),
-        by_kind={grouping: groups(breakdowns, grouping) for grouping in kinds(breakdowns)},
-        by_person=groups(breakdowns, ACTOR),
+        by_kind={grouping: groups(of_classes, grouping) for grouping in kinds(of_classes)},
+        by_person=groups(of_classes, ACTOR),
         again=again,
         commands_of=commands_of,
         settings_of=settings_of,
         versions=versions(),
     )
+
+
+def _template(name: str) -> str:
+    return files("emorec.comparison").joinpath(name).read_text(encoding="utf-8")
 
 
 def embedded(svg: bytes) -> str:
@@ -86,7 +98,7 @@ def embedded(svg: bytes) -> str:
 
 
 def matrix(comparison: Comparison) -> list[list[tuple[ComparedPair, float] | None]]:
-    """(M, M): the pair, and UAR of the row's model minus that of the column's; `None` on the diagonal."""
+    """(M, M): the pair, and the score of the row's model minus that of the column's; `None` on the diagonal."""
     names = [result.name for result in comparison.results]
     pairs = {(pair.better, pair.other): pair for pair in comparison.pairs}
 
@@ -102,7 +114,7 @@ def matrix(comparison: Comparison) -> list[list[tuple[ComparedPair, float] | Non
 
 def kinds(breakdowns: Sequence[Breakdown]) -> list[str]:
     """What the clips can be grouped by, beside their actors."""
-    return [grouping for grouping in breakdowns[0].groups if grouping != ACTOR]
+    return [grouping for each in breakdowns[:1] for grouping in each.groups if grouping != ACTOR]
 
 
 def groups(breakdowns: Sequence[Breakdown], grouping: str) -> Mapping[str, Sequence[GroupAccuracy]]:

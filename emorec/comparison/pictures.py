@@ -1,10 +1,6 @@
 """All pictures of a report, drawn one after the other."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-
-from matplotlib.figure import Figure
+from collections.abc import Iterator, Sequence
 
 from emorec.comparison.breakdown import Breakdown
 from emorec.comparison.comparison import Comparison, Result
@@ -15,60 +11,55 @@ from emorec.comparison.figures import (
     reliability_figure,
     shares_figure,
 )
+from emorec.comparison.number_breakdown import NumberBreakdown
+from emorec.comparison.number_pictures import number_pictures
+from emorec.comparison.picture import Picture, slugs_of
 from emorec.comparison.wording import points
 from emorec.evaluation.figures import confusion_figure
+from emorec.evaluation.sums import classes
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that is yet to be drawn.
-
-    Attributes:
-        name: Of its files, without ending.
-        model: The place of the model it shows; `None` for all of them.
-        says: What one would see, in a sentence.
-        draw: Makes it.
-    """
-
-    name: str
-    model: int | None
-    says: str
-    draw: Callable[[], Figure]
-
-
-def pictures_of(comparison: Comparison, breakdowns: Sequence[Breakdown]) -> Iterator[Picture]:
+def pictures_of(
+    comparison: Comparison, breakdowns: Sequence[Breakdown] | Sequence[NumberBreakdown]
+) -> Iterator[Picture]:
     """The pictures, in the order of the report.
 
     Args:
         comparison: M models.
         breakdowns: Of the same M models.
     """
-    results = comparison.results
+    results, score = comparison.results, comparison.score
     yield Picture(
-        "uar_intervals",
+        f"{score.figure}_intervals",
         None,
-        "UAR of every model with its intervals",
-        lambda: intervals_figure(results, comparison.majority["uar"]),
+        f"{score.title} of every model with its intervals",
+        lambda: intervals_figure(results, comparison.majority[score.figure], score),
     )
+    drawn = score.against_cost
     people = {
-        each.name: each.figures["accuracy"]
+        each.name: each.figures[drawn]
         for each in comparison.published
-        if each.kind == "people" and "accuracy" in each.figures
+        if each.kind == "people" and drawn in each.figures
     }
     if any(result.cost.gflops_per_clip for result in results):
         yield Picture(
-            "accuracy_against_cost",
+            f"{drawn}_against_cost",
             None,
-            "accuracy of every model against its GFLOPs a clip",
-            lambda: cost_figure(results, people),
+            f"{score.merit[drawn]} of every model against its GFLOPs a clip",
+            lambda: cost_figure(results, people, score),
         )
+    of_numbers = [each for each in breakdowns if isinstance(each, NumberBreakdown)]
+    if of_numbers:
+        yield from number_pictures(comparison, of_numbers)
+        return
+    of_classes = [each for each in breakdowns if isinstance(each, Breakdown)]
     slugs = slugs_of([result.name for result in results])
-    for place, (result, breakdown) in enumerate(zip(results, breakdowns, strict=True)):
+    for place, (result, breakdown) in enumerate(zip(results, of_classes, strict=True)):
         yield from _of_model(place, slugs[place], result, breakdown)
 
 
 def _of_model(place: int, slug: str, result: Result, breakdown: Breakdown) -> Iterator[Picture]:
-    names, name = result.pooled[0].class_names, result.name
+    names, name = classes(result.pooled)[0].class_names, result.name
     seeds = f", {breakdown.num_seeds} seeds together" if breakdown.num_seeds > 1 else ""
     ece = points(result.by_actor["ece"].value)
     yield Picture(
@@ -95,24 +86,5 @@ def _of_model(place: int, slug: str, result: Result, breakdown: Breakdown) -> It
             f"{slug}_curves",
             place,
             f"{name}: loss and accuracy in training and validation over epochs",
-            lambda: curves_figure(curves, name),
+            lambda: curves_figure(curves, name, "accuracy"),
         )
-
-
-def slugs_of(names: Sequence[str]) -> list[str]:
-    """Names as parts of file names, no two alike.
-
-    >>> slugs_of(["CNNLSTM, 10 frames", "CNNLSTM (10 frames)", "x/../y"])
-    ['CNNLSTM_10_frames', 'CNNLSTM_10_frames_2', 'x_.._y']
-    """
-    slugs: list[str] = []
-    for name in names:
-        short = re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_.")[:80] or "model"
-        taken = {slug.casefold() for slug in slugs}
-        number = 1
-        slug = short
-        while slug.casefold() in taken:
-            number += 1
-            slug = f"{short}_{number}"
-        slugs.append(slug)
-    return slugs

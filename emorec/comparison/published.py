@@ -11,7 +11,8 @@ import yaml
 
 from emorec.data.labels import EMOTIONS
 from emorec.errors import UserError
-from emorec.evaluation.predictions_file import PredictedClips
+from emorec.evaluation.numbers_file import PredictedNumbers
+from emorec.evaluation.predicted import Predicted
 
 Kind: TypeAlias = Literal["people", "published"]
 KINDS: tuple[Kind, ...] = ("people", "published")
@@ -48,7 +49,7 @@ def shipped() -> tuple[Published, ...]:
     return parse(file.read_text(encoding="utf-8"), "published.yaml")
 
 
-def beside(named: str | None, predicted: PredictedClips) -> tuple[Published, ...]:
+def beside(named: str | None, predicted: Predicted) -> tuple[Published, ...]:
     """The figures that stand beside those of runs.
 
     Without a file of the user's, figures on RAVDESS stand beside RAVDESS's clips and none beside others. A file's
@@ -61,7 +62,13 @@ def beside(named: str | None, predicted: PredictedClips) -> tuple[Published, ...
     Raises:
         UserError: When the file can't be read or says something else than figures.
     """
-    ours = shipped() if set(predicted.class_names) == set(EMOTIONS) else ()
+    if isinstance(predicted, PredictedNumbers):
+        if named not in (None, "none"):
+            raise UserError(
+                f"--published {named}: figures of classes don't stand beside runs that predict numbers; leave it out"
+            )
+        return ()
+    ours = shipped() if set(predicted.names) == set(EMOTIONS) else ()
     if named is None:
         return ours
     theirs = () if named == "none" else read_published(Path(named))

@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from emorec.comparison.breakdown import breakdown_of
+from emorec.comparison.breakdown import Breakdown, breakdown_of
 from emorec.comparison.comparison import Comparison
 from emorec.comparison.figures import repeatable
 from emorec.comparison.latex import latex
 from emorec.comparison.markdown import markdown
+from emorec.comparison.number_breakdown import NumberBreakdown, number_breakdown_of
 from emorec.comparison.page import page
-from emorec.comparison.pictures import Picture, pictures_of
+from emorec.comparison.picture import Picture
+from emorec.comparison.pictures import pictures_of
+from emorec.comparison.score import CLASSES
 from emorec.comparison.spreadsheet import spreadsheet
 from emorec.errors import UserError
 from emorec.files import whole_file
@@ -58,10 +61,12 @@ def write_comparison(
         _write(out / "table.md", markdown(comparison))
         _write(out / "table.tex", latex(comparison))
         _write(out / "table.csv", spreadsheet(comparison))
-        breakdowns = []
-        for result in comparison.results:
-            progress(f"breakdown of {result.name}")
-            breakdowns.append(breakdown_of(result, comparison.resamples))
+        breakdowns: list[Breakdown] | list[NumberBreakdown]
+        progress("breakdowns")
+        if comparison.score is CLASSES:
+            breakdowns = [breakdown_of(each, comparison.resamples) for each in comparison.results]
+        else:
+            breakdowns = [number_breakdown_of(each) for each in comparison.results]
         drawn = []
         for picture in pictures_of(comparison, breakdowns):
             progress(f"picture {picture.name}")

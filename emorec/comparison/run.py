@@ -11,16 +11,20 @@ import yaml
 
 from emorec.callbacks.description import spans
 from emorec.errors import UserError
+from emorec.evaluation.numbers_file import PredictedNumbers, read_numbers
+from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips, read_predictions
 from emorec.evaluation.run_facts import SPLIT_KEYS
-from emorec.evaluation.same_clips import file_name
+from emorec.evaluation.sums import sums_of
 
 METRICS = Path("test", "metrics.json")
 PREDICTIONS = Path("test", "predictions.csv")
 CONFIG = Path("config.yaml")
 TRIAL = Path("trial.json")
 
-_NEEDED = ("accuracy", "classes", "confusion_matrix", "model", "num_clips", "split")
+_NEEDED = ("model", "num_clips", "split")
+_OF_CLASSES = ("accuracy", "classes", "confusion_matrix")
+_OF_NUMBERS = ("ccc", "targets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class Run:
     """
 
     folder: Path
-    predicted: PredictedClips
+    predicted: Predicted
     metrics: Mapping[str, Any]
     config: Mapping[str, Any]
     trial: Trial | None
@@ -130,20 +134,20 @@ def read_run(folder: Path) -> Run:
         UserError: When a file is missing, broken or at odds with another.
     """
     metrics = _read_metrics(folder / METRICS)
-    predicted = _read_predicted(folder / PREDICTIONS)
-    if (list(predicted.class_names), len(predicted.paths)) != (
-        metrics["classes"],
-        metrics["num_clips"],
-    ):
+    of_numbers = "targets" in metrics
+    predicted = _read_predicted(folder / PREDICTIONS, of_numbers=of_numbers)
+    named, what = ("targets", "numbers") if of_numbers else ("classes", "classes")
+    if (list(predicted.names), len(predicted.paths)) != (metrics[named], metrics["num_clips"]):
         raise UserError(
-            f"{folder / METRICS} tells of {metrics['num_clips']} clips and {len(metrics['classes'])} classes, "
-            f"predictions.csv of {len(predicted.paths)} and {len(predicted.class_names)}: test the run again"
+            f"{folder / METRICS} tells of {metrics['num_clips']} clips and {len(metrics[named])} {what}, "
+            f"predictions.csv of {len(predicted.paths)} and {len(predicted.names)}: test the run again"
         )
-    right = (predicted.predictions.predicted == predicted.predictions.target).float().mean()
-    if abs(float(right) - metrics["accuracy"]) > 0.005:  # more than rounding can do
+    figure, shown = ("ccc", "CCC") if of_numbers else ("accuracy", "accuracy")
+    found = float(sums_of(predicted).figures()[figure][0])
+    if abs(found - metrics[figure]) > 0.005:  # more than rounding can do
         raise UserError(
-            f"{folder / METRICS} tells of an accuracy of {metrics['accuracy']:.1%}, predictions.csv "
-            f"has {float(right):.1%}: they are of two tests, test the run again"
+            f"{folder / METRICS} tells of {shown} {metrics[figure]:.3f}, predictions.csv "
+            f"has {found:.3f}: they are of two tests, test the run again"
         )
     return Run(
         folder=folder,
@@ -156,11 +160,8 @@ def read_run(folder: Path) -> Run:
 
 def _read_metrics(path: Path) -> Mapping[str, Any]:
     metrics = json_of(path, "test the run again")
-    if "targets" in metrics:
-        raise UserError(
-            f"{path} is of a network that predicts {', '.join(metrics['targets'])}: emorec compare knows classes alone"
-        )
-    lacking = [key for key in _NEEDED if metrics.get(key) is None]
+    wanted = (*_NEEDED, *(_OF_NUMBERS if "targets" in metrics else _OF_CLASSES))
+    lacking = [key for key in sorted(wanted) if metrics.get(key) is None]
     split = metrics.get("split")
     if not lacking and (not isinstance(split, dict) or not set(SPLIT_KEYS) <= set(split)):
         lacking = ["split"]
@@ -169,23 +170,36 @@ def _read_metrics(path: Path) -> Mapping[str, Any]:
     return metrics
 
 
-def _read_predicted(path: Path) -> PredictedClips:
+def _read_predicted(path: Path, *, of_numbers: bool) -> Predicted:
     try:
-        predicted = read_predictions(path)
+        predicted = read_numbers(path) if of_numbers else read_predictions(path)
     except csv.Error as error:
         raise UserError(f"{path} can't be read ({error}): test the run again") from error
-    said = predicted.predictions
-    if len(said) == 0:
+    if not predicted.paths:
         raise UserError(f"{path} holds no clip: test the run again")
-    unknown = (said.target < 0).nonzero().flatten().tolist()
+    unknown = _unknown(predicted)
     if unknown:
+        what = "numbers" if of_numbers else "emotion"
         raise UserError(
-            f"{path}: {len(unknown)} clips have no emotion, {file_name(predicted.paths[unknown[0]])} is the first: "
-            "only clips of known emotion can be compared"
+            f"{path}: {len(unknown)} clips have no {what}, {predicted.clip_names[unknown[0]]} is the first: "
+            f"only clips of known {what} can be compared"
         )
-    if not said.logits.isfinite().all():
-        raise UserError(f"{path} holds probabilities that are no numbers: the network diverged")
+    if isinstance(predicted, PredictedNumbers):
+        finite = predicted.predictions.predicted.isfinite().all()
+    else:
+        finite = predicted.predictions.logits.isfinite().all()
+    if not finite:
+        what = "predictions" if of_numbers else "probabilities"
+        raise UserError(f"{path} holds {what} that are no numbers: the network diverged")
     return predicted
+
+
+def _unknown(predicted: PredictedClips | PredictedNumbers) -> list[int]:
+    """The rows of unknown truth."""
+    target = predicted.predictions.target
+    unknown = target.isnan().any(dim=1) if target.is_floating_point() else target < 0
+    rows: list[int] = unknown.nonzero().flatten().tolist()
+    return rows
 
 
 def _read_config(path: Path) -> Mapping[str, Any]:

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from emorec.callbacks.description import spans
 from emorec.comparison.model import Model
 from emorec.comparison.run import Run
 from emorec.errors import UserError
-from emorec.evaluation.predictions import pooled
-from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.same_clips import file_name, rows_of
+from emorec.evaluation.numbers_file import PredictedNumbers
+from emorec.evaluation.predicted import Predicted, Truth
 
-Clip: TypeAlias = tuple[str, str, int, int]
+Clip: TypeAlias = tuple[str, str, Any, int]
 """File name, actor, truth, and which of several that are alike in these."""
 
 
@@ -30,8 +29,8 @@ class ComparedModel:
     """
 
     model: Model
-    pooled: tuple[PredictedClips, ...]
-    by_fold: dict[int, tuple[PredictedClips, ...]]
+    pooled: tuple[Predicted, ...]
+    by_fold: dict[int, tuple[Predicted, ...]]
 
 
 def on_the_same_clips(
@@ -70,11 +69,27 @@ def refuse_other_classes(runs: Sequence[Run]) -> None:
     """
     first = runs[0]
     for run in runs[1:]:
-        if run.predicted.class_names != first.predicted.class_names:
+        if type(run.predicted) is not type(first.predicted):
+            raise UserError(f"{_kinds(runs)}: compare classes and numbers by themselves")
+        what = "numbers" if isinstance(run.predicted, PredictedNumbers) else "classes"
+        if run.predicted.names != first.predicted.names:
             raise UserError(
-                f"{run.folder} tells {', '.join(run.predicted.class_names)} apart and {first.folder} "
-                f"{', '.join(first.predicted.class_names)}: runs of other classes can't be compared"
+                f"{run.folder} {run.predicted.says} and {first.folder} {first.predicted.says}: "
+                f"runs of other {what} can't be compared"
             )
+
+
+def _kinds(runs: Sequence[Run]) -> str:
+    """Which runs name classes and which predict numbers."""
+    kinds: dict[str, list[str]] = {"name classes": [], "predict numbers": []}
+    for run in runs:
+        numbers = isinstance(run.predicted, PredictedNumbers)
+        kinds["predict numbers" if numbers else "name classes"].append(str(run.folder))
+    return "; ".join(
+        f"{', '.join(each[:3])}{f' and {len(each) - 3} more' if len(each) > 3 else ''} "
+        f"{what if len(each) > 1 else what.replace(' ', 's ', 1)}"
+        for what, each in kinds.items()
+    )
 
 
 def _seeds(model: Model) -> list[tuple[int, tuple[Run, ...]]]:
@@ -95,13 +110,13 @@ def _clips(model: Model, runs: Sequence[Run]) -> dict[Clip, tuple[Run, int]]:
     return clips
 
 
-def clips_of(predicted: PredictedClips) -> list[Clip]:
+def clips_of(predicted: Predicted) -> list[Clip]:
     """What makes each clip the same as another run's: folders differ between machines and don't count."""
-    seen = Counter[tuple[str, str, int]]()
+    seen = Counter[tuple[str, str, Truth]]()
     clips: dict[int, Clip] = {}
-    targets = predicted.predictions.target.tolist()
+    names, targets = predicted.clip_names, predicted.truths
     for row in sorted(range(len(targets)), key=predicted.paths.__getitem__):
-        alike = file_name(predicted.paths[row]), predicted.actors[row], targets[row]
+        alike = names[row], predicted.actors[row], targets[row]
         clips[row] = (*alike, seen[alike])
         seen[alike] += 1
     return [clips[row] for row in range(len(targets))]
@@ -128,24 +143,17 @@ def _restricted(model: Model, shared: set[Clip]) -> ComparedModel:
     )
 
 
-def _only(predicted: PredictedClips, shared: set[Clip]) -> PredictedClips:
+def _only(predicted: Predicted, shared: set[Clip]) -> Predicted:
     clips = clips_of(predicted)
     rows = [row for row, clip in enumerate(clips) if clip in shared]
-    return rows_of(predicted, sorted(rows, key=clips.__getitem__))
+    return predicted.at(sorted(rows, key=clips.__getitem__))
 
 
-def _together(parts: Sequence[PredictedClips]) -> PredictedClips:
+def _together(parts: Sequence[Predicted]) -> Predicted:
     """The clips of all folds in the order of their names."""
-    calibrated = [part.calibrated for part in parts if part.calibrated is not None]
-    together = PredictedClips(
-        paths=tuple(path for part in parts for path in part.paths),
-        actors=tuple(actor for part in parts for actor in part.actors),
-        class_names=parts[0].class_names,
-        predictions=pooled([part.predictions for part in parts]),
-        calibrated=pooled(calibrated) if len(calibrated) == len(parts) else None,
-    )
+    together = type(parts[0]).together(parts)
     clips = clips_of(together)
-    return rows_of(together, sorted(range(len(clips)), key=clips.__getitem__))
+    return together.at(sorted(range(len(clips)), key=clips.__getitem__))
 
 
 def _differ(clips: Sequence[tuple[Model, int, set[Clip]]], shared: set[Clip]) -> str:

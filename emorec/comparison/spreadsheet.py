@@ -1,4 +1,4 @@
-"""The table with all digits, for whoever computes on: shares, 0 to 1, and the intervals of both bootstraps."""
+"""The table with all digits, for whoever computes on: shares are 0 to 1; with the intervals."""
 
 import csv
 import io
@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from emorec.comparison.comparison import Comparison, Result
-from emorec.comparison.table import MERIT
+from emorec.comparison.score import CLASSES
 from emorec.evaluation.intervals import Estimate
 
 
 def spreadsheet(comparison: Comparison) -> str:
     """CSV: a line a model, then the majority class and the figures from elsewhere; what is not known is empty."""
     lines: list[dict[str, object]] = [_of_model(comparison, each) for each in comparison.results]
-    lines.append({"name": "majority class", "kind": "majority", **comparison.majority})
+    lines.append({"name": _guess(comparison), "kind": "majority", **comparison.majority})
     lines += (
         {"name": one.name, "kind": one.kind, **one.figures, "source": one.source, "note": one.note}
         for one in comparison.published
@@ -31,8 +31,9 @@ def _of_model(comparison: Comparison, result: Result) -> dict[str, object]:
     for name, figure in result.by_actor.items():
         figures[name] = figure.value
         figures |= _ends(f"{name}_actors", figure)
-        figures |= _ends(f"{name}_clips", result.by_clip[name])
-    for name in MERIT:
+        if name in result.by_clip:
+            figures |= _ends(f"{name}_clips", result.by_clip[name])
+    for name in comparison.score.merit:
         for over, means in (("folds", result.folds), ("seeds", result.seeds)):
             figures[f"{name}_mean_of_{over}"] = means[name].mean if means else ""
             figures[f"{name}_sd_of_{over}"] = means[name].deviation if means else ""
@@ -49,6 +50,10 @@ def _of_model(comparison: Comparison, result: Result) -> dict[str, object]:
         **figures,
         **{name: "" if value is None else value for name, value in cost.items()},
     }
+
+
+def _guess(comparison: Comparison) -> str:
+    return "majority class" if comparison.score is CLASSES else comparison.score.guess
 
 
 def _ends(name: str, estimate: Estimate) -> dict[str, object]:

@@ -4,28 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from emorec.comparison.comparison import Comparison, Result
+from emorec.comparison.comparison import Comparison, MeanAndDeviation, Result
 from emorec.comparison.published import Published
+from emorec.comparison.score import Score
 from emorec.comparison.wording import (
     UNKNOWN,
     amount,
     count,
     duration,
-    estimate,
     memory,
-    points,
-    spread,
 )
 
 Kind: TypeAlias = Literal["model", "majority", "people", "published"]
 
-MERIT = {"uar": "UAR", "accuracy": "accuracy (WAR)", "macro_f1": "macro-F1", "ece": "ECE"}
-"""Figures of merit in the order of the columns; UAR, which is sorted by, comes first."""
-
 CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
 """Of models that were tested with `--calibrate`."""
-
-SPREAD = {"folds": "UAR over folds", "seeds": "UAR over seeds"}
 
 COST = {
     "num_parameters": "parameters",
@@ -61,24 +54,30 @@ class Row:
 
 
 def rows_of(comparison: Comparison) -> list[Row]:
-    """Models, best UAR first, then people, published figures and the majority class, best accuracy first."""
+    """Models, the best first, then people, published figures and a guess, best accuracy first."""
+    score = comparison.score
     majority = Row(
-        name="majority class of these clips",
+        name=score.guess,
         kind="majority",
-        cells={name: points(value) for name, value in comparison.majority.items()},
+        cells={name: score.shown(value) for name, value in comparison.majority.items()},
     )
-    elsewhere = [(_from_elsewhere(each), each.figures) for each in comparison.published]
+    elsewhere = [(_from_elsewhere(each, score), each.figures) for each in comparison.published]
     others = [*elsewhere, (majority, comparison.majority)]
     others.sort(key=lambda row: -row[1].get("accuracy", row[1].get("uar", 0)))
-    return [_of_model(result) for result in comparison.results] + [row for row, _ in others]
+    return [_of_model(result, score) for result in comparison.results] + [row for row, _ in others]
 
 
-def columns_of(rows: Sequence[Row]) -> dict[str, str]:
+def columns_of(rows: Sequence[Row], score: Score) -> dict[str, str]:
     """The columns in which something is known, with their headings."""
-    columns = MERIT | CALIBRATED | SPREAD | COST
+    columns = {**score.merit, **CALIBRATED, **spread_of(score), **COST}
     return {
         name: title for name, title in columns.items() if any(name in row.cells for row in rows)
     }
+
+
+def spread_of(score: Score) -> dict[str, str]:
+    """The columns of what scatters between runs, with their headings."""
+    return {"folds": f"{score.title} over folds", "seeds": f"{score.title} over seeds"}
 
 
 def notes_of(rows: Sequence[Row]) -> list[str]:
@@ -90,13 +89,13 @@ def notes_of(rows: Sequence[Row]) -> list[str]:
     return [f"{', '.join(rows)}: {note}" for note, rows in names.items()]
 
 
-def _of_model(result: Result) -> Row:
+def _of_model(result: Result, score: Score) -> Row:
     cost = result.cost
-    cells = {name: estimate(figure) for name, figure in result.by_actor.items()}
+    cells = {name: score.estimate(figure) for name, figure in result.by_actor.items()}
     if result.folds:
-        cells["folds"] = spread(result.folds["uar"])
+        cells["folds"] = _spread(result.folds[score.figure], score)
     if result.seeds:
-        cells["seeds"] = spread(result.seeds["uar"])
+        cells["seeds"] = _spread(result.seeds[score.figure], score)
     known = {
         "num_parameters": count(cost.num_parameters),
         "gflops_per_clip": amount(cost.gflops_per_clip),
@@ -109,10 +108,14 @@ def _of_model(result: Result) -> Row:
     return Row(name=result.name, kind="model", cells=cells, leaks=result.leaks)
 
 
-def _from_elsewhere(published: Published) -> Row:
+def _spread(value: MeanAndDeviation, score: Score) -> str:
+    return f"{score.shown(value.mean)}, s.d. {score.shown(value.deviation)}"
+
+
+def _from_elsewhere(published: Published, score: Score) -> Row:
     return Row(
         name=published.name,
         kind=published.kind,
-        cells={name: points(value) for name, value in published.figures.items()},
+        cells={name: score.shown(value) for name, value in published.figures.items()},
         note="; ".join(filter(None, (published.source, published.note))),
     )

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.comparison.comparison import Comparison
-from emorec.comparison.table import CALIBRATED, MERIT, Row, columns_of, rows_of
+from emorec.comparison.score import Score
+from emorec.comparison.table import CALIBRATED, Row, columns_of, rows_of
 from emorec.comparison.words import verdict
 
 MOST_SENTENCES = 10
@@ -47,9 +48,11 @@ def show(comparison: Comparison, console: Console) -> None:
 def table_for(comparison: Comparison, console: Console) -> tuple[Table, bool]:
     """The table with as much as there is room for, and whether columns had to be left out."""
     rows = rows_of(comparison)
-    columns = columns_of(rows)
-    choices = (tuple(columns), tuple(MERIT), ("uar", "accuracy"), ("uar",))
-    tables = [_table(rows, {name: columns[name] for name in shown}) for shown in choices]
+    score = comparison.score
+    columns = columns_of(rows, score)
+    merit = tuple(score.merit)
+    choices = (tuple(columns), merit, merit[:2], merit[:1])
+    tables = [_table(rows, {name: columns[name] for name in shown}, score) for shown in choices]
     anything = console.options.update(width=10_000)
     fitting = (
         table
@@ -60,9 +63,11 @@ def table_for(comparison: Comparison, console: Console) -> tuple[Table, bool]:
     return chosen, chosen is not tables[0]
 
 
-def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
+def _table(rows: Sequence[Row], columns: Mapping[str, str], score: Score) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("per cent, 95 % intervals", overflow="fold", min_width=14)
+    table.add_column(
+        ", ".join(filter(None, (score.unit, "95 % intervals"))), overflow="fold", min_width=14
+    )
     for name, title in columns.items():
         heading = title.removesuffix(" (WAR)")
         cells = [_below(row.cell(name)) for row in rows]
@@ -70,7 +75,7 @@ def _table(rows: Sequence[Row], columns: Mapping[str, str]) -> Table:
         pieces = [
             piece
             for cell in cells
-            for piece in (cell.split("\n" if name in MERIT | CALIBRATED else None))
+            for piece in (cell.split("\n" if name in {**score.merit, **CALIBRATED} else None))
         ]
         longest = max(map(len, [*heading.split(), *pieces]))
         table.add_column(heading, justify="right", min_width=longest)

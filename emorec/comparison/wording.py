@@ -2,8 +2,7 @@
 
 import math
 
-from emorec.comparison.comparison import MeanAndDeviation
-from emorec.evaluation.intervals import Estimate, Interval
+from emorec.evaluation.intervals import Interval
 
 UNKNOWN = "-"
 
@@ -17,6 +16,15 @@ def points(share: float | None) -> str:
     return UNKNOWN if share is None or not math.isfinite(share) else f"{100 * share:.1f}"
 
 
+def decimals(value: float | None) -> str:
+    """A figure that is no share, with three decimals; never -0.000.
+
+    >>> decimals(0.41236), decimals(-0.0001), decimals(None), decimals(float("nan"))
+    ('0.412', '0.000', '-', '-')
+    """
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{round(value, 3) + 0.0:.3f}"
+
+
 def span(interval: Interval | None) -> str:
     """An interval in per cent; empty where there is none.
 
@@ -24,24 +32,6 @@ def span(interval: Interval | None) -> str:
     ('53.0 to 70.5', '')
     """
     return f"{points(interval.low)} to {points(interval.high)}" if interval else ""
-
-
-def estimate(value: Estimate) -> str:
-    """A figure and its interval.
-
-    >>> estimate(Estimate(0.62083, Interval(0.53, 0.70512)))
-    '62.1 (53.0 to 70.5)'
-    """
-    return points(value.value) + (f" ({span(value.interval)})" if value.interval else "")
-
-
-def spread(value: MeanAndDeviation | None) -> str:
-    """A mean and a standard deviation.
-
-    >>> spread(MeanAndDeviation(0.6, 0.0512))
-    '60.0, s.d. 5.1'
-    """
-    return f"{points(value.mean)}, s.d. {points(value.deviation)}" if value else UNKNOWN
 
 
 def p_value(p: float) -> str:

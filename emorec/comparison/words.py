@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from emorec.callbacks.description import spans
 from emorec.comparison.comparison import Comparison
-from emorec.comparison.wording import estimate, points
+from emorec.comparison.score import CLASSES
+from emorec.comparison.wording import points
 
 FEW_ACTORS = 8
 
@@ -23,11 +24,13 @@ def verdict(comparison: Comparison) -> list[str]:
 def method(comparison: Comparison) -> str:
     """How the intervals were made."""
     return (
-        "Figures in per cent, pooled over folds and averaged over seeds, with 95 % intervals: "
+        f"Figures{' in per cent' if comparison.score.shares else ''}, pooled over folds and averaged "
+        "over seeds, with 95 % intervals: "
         "t intervals whose standard error is a bootstrap's over actors "
         f"({comparison.resamples:,} resamples, each with all clips of the actors drawn; seed 0). "
-        "UAR is the mean recall of the classes, ECE the expected calibration error (15 bins). "
-        "Two models are told apart when the interval of their difference in UAR, the same actors drawn for both, "
+        f"{comparison.score.explained}. "
+        f"Two models are told apart when the interval of their difference in {comparison.score.title}, "
+        "the same actors drawn for both, "
         "leaves out 0 and its p-value, Holm-corrected for the number of pairs, is at most 0.05"
     )
 
@@ -65,10 +68,14 @@ def _what_was_tested(comparison: Comparison) -> str:
     who = (
         f"actor {actors[0]}" if len(actors) == 1 else f"{len(actors)} actors ({_shortened(actors)})"
     )
-    guess = points(comparison.majority["uar"])
+    guess = points(comparison.majority.get("uar"))
+    what = (
+        f"{len(test.names)} classes; the UAR of a guess is {guess} per cent"
+        if comparison.score is CLASSES
+        else f"{' and '.join(test.names)}; the CCC of a guess is 0"
+    )
     return (
-        f"{_models(len(comparison.results))} on the same {len(test.paths):,} clips of {who}, "
-        f"{len(test.class_names)} classes; the UAR of a guess is {guess} per cent"
+        f"{_models(len(comparison.results))} on the same {len(test.paths):,} clips of {who}, {what}"
     )
 
 
@@ -79,11 +86,11 @@ def _apart(comparison: Comparison) -> list[str]:
         return []
     names = [result.name for result in sound]
     best, others = sound[0], names[1:]
-    uar = f"{best.name} has the highest UAR, {estimate(best.by_actor['uar'])}"
+    score = comparison.score
+    reached = score.estimate(best.by_actor[score.figure])
+    highest = f"{best.name} has the highest {score.title}, {reached}"
     if not others:
-        return [
-            uar if len(comparison.results) > 1 else f"Its UAR is {estimate(best.by_actor['uar'])}"
-        ]
+        return [highest if len(comparison.results) > 1 else f"Its {score.title} is {reached}"]
     pairs = [pair for pair in comparison.pairs if pair.better in names and pair.other in names]
     lines = (
         [_how_many(sum(pair.told_apart for pair in pairs), len(pairs))] if len(pairs) > 1 else []
@@ -91,11 +98,11 @@ def _apart(comparison: Comparison) -> list[str]:
     near = [pair.other for pair in pairs if pair.better == best.name and not pair.told_apart]
     if not near:
         everyone = f"than {others[0]}" if len(others) == 1 else "than all others"
-        return [*lines, f"{uar}, and is better {everyone}"]
+        return [*lines, f"{highest}, and is better {everyone}"]
     if len(near) == len(others):
         any_other = near[0] if len(near) == 1 else "any other"
-        return [*lines, f"{uar}, but the test cannot tell it from {any_other}"]
-    return [*lines, f"{uar}; the test cannot tell it from {_listed(near)}"]
+        return [*lines, f"{highest}, but the test cannot tell it from {any_other}"]
+    return [*lines, f"{highest}; the test cannot tell it from {_listed(near)}"]
 
 
 def _how_many(apart: int, pairs: int) -> str:

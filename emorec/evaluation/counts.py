@@ -5,7 +5,7 @@ A resample of actors is then a weighted sum of a few small tables: ten thousand 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ class ActorCounts:
     >>> uar(counts.confusion).round(3)
     array([0.875, 0.9  ])
     """
+
+    RANKED_BY: ClassVar[str] = "uar"
 
     actors: tuple[str, ...]
     confusion: NDArray[np.int64]
@@ -98,6 +100,14 @@ class ActorCounts:
             "macro_f1": macro_f1(confusion),
             "ece": ece(weighted_sum(weights, self.calibration)),  # of (R, 15, 3)
         }
+
+    def score(self, weights: Counts) -> Figures:
+        """(R, A) weights -> (R,): the UAR."""
+        return uar(weighted_sum(weights, self.confusion))
+
+    def bounds(self, figure: str) -> tuple[float, float]:  # noqa: ARG002 - they are the same for all
+        """The least and the most that a figure can be."""
+        return 0, 1
 
 
 def weighted_sum(weights: Counts, tables: Counts) -> NDArray[np.float64]:

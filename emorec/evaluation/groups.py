@@ -11,7 +11,7 @@ from emorec.evaluation.counts import counts_of_seeds
 from emorec.evaluation.intervals import RESAMPLES, Estimate, figures_with_intervals
 from emorec.evaluation.metrics import CALIBRATION_BINS
 from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.same_clips import in_one_order, rows_of
+from emorec.evaluation.same_clips import in_one_order
 
 Grouping: TypeAlias = Mapping[str, Mapping[str, str | int]]
 """Path of a clip -> name of a grouping -> the clip's group in it, such as {"sex": "female", "statement": 2}."""
@@ -105,7 +105,7 @@ def accuracy_by_group(
             rows[grouping][str(group)].append(row)
 
     def accuracy(grouping: str, group: str) -> GroupAccuracy:
-        clips = [rows_of(each, rows[grouping][group]) for each in seeds]
+        clips = [each.at(rows[grouping][group]) for each in seeds]
         figures = figures_with_intervals(clips, resamples=resamples, seed=seed)
         people = set(clips[0].actors)
         return GroupAccuracy(grouping, group, figures["accuracy"], len(clips[0].paths), len(people))

@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from emorec.evaluation.counts import FIGURE_NAMES, ActorCounts, counts_of_seeds
-from emorec.evaluation.predictions_file import PredictedClips
+from emorec.evaluation.predicted import Predicted
+from emorec.evaluation.same_clips import in_one_order
+from emorec.evaluation.sums import Sums, sums_of
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -76,12 +77,12 @@ class Estimate:
 
 
 def figures_with_intervals(
-    predicted: Sequence[PredictedClips],
+    predicted: Sequence[Predicted],
     by: Literal["actor", "clip"] = "actor",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """Accuracy, UAR, macro-F1 and ECE of a model, each with its interval.
+    """The figures of a model, each with its interval: of classes accuracy, UAR, macro-F1 and ECE.
 
     Args:
         predicted: The same clips as predicted by one or more seeds of the model; of a cross-validation, those of
@@ -92,7 +93,7 @@ def figures_with_intervals(
         seed: Of the draws; the same seed gives the same intervals.
 
     Returns:
-        `FIGURE_NAMES` -> estimate.
+        Figure -> estimate.
 
     Raises:
         ValueError: When there are no predictions.
@@ -100,16 +101,17 @@ def figures_with_intervals(
 
     Source: Field & Welsh 2007, Bootstrapping clustered data, J. R. Statist. Soc. B 69(3):369-390 (cluster bootstrap).
     """
-    return estimates(counts_of_seeds(predicted, by), resamples, seed)
+    sums = [sums_of(clips, by) for clips in in_one_order(predicted)]
+    return estimates(sums, resamples, seed)
 
 
 def estimates(
-    counts: Sequence[ActorCounts], resamples: int = RESAMPLES, seed: int = 0
+    counts: Sequence[Sums], resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Estimate]:
     """The same from the sums of each seed, whose actors are the same and in the same order."""
     num_actors = counts[0].num_actors
     values = {name: float(each[0]) for name, each in _mean_of_seeds(counts).items()}
-    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in FIGURE_NAMES}
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in values}
     for weights in actor_weights(num_actors, resamples if num_actors > 1 else 1, seed):
         for name, part in _mean_of_seeds(counts, weights).items():
             drawn[name].append(part)
@@ -117,7 +119,9 @@ def estimates(
         name: standard_error(np.concatenate(parts), num_actors) for name, parts in drawn.items()
     }
     return {
-        name: Estimate(value, t_interval(value, errors[name], num_actors, bounds=(0, 1)))
+        name: Estimate(
+            value, t_interval(value, errors[name], num_actors, bounds=counts[0].bounds(name))
+        )
         for name, value in values.items()
     }
 
@@ -175,8 +179,8 @@ def t_interval(
 
 
 def _mean_of_seeds(
-    counts: Sequence[ActorCounts], weights: NDArray[np.int64] | None = None
+    counts: Sequence[Sums], weights: NDArray[np.int64] | None = None
 ) -> dict[str, NDArray[np.float64]]:
     """(R, A) weights -> figure -> (R,)."""
     figures = [each.figures(weights) for each in counts]
-    return {name: np.mean([each[name] for each in figures], axis=0) for name in FIGURE_NAMES}
+    return {name: np.mean([each[name] for each in figures], axis=0) for name in figures[0]}

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emorec.evaluation.counts import ActorCounts, Counts, uar, weighted_sum
+from emorec.evaluation.counts import Counts
 from emorec.evaluation.intervals import (
     CONFIDENCE,
     RESAMPLES,
@@ -17,9 +18,11 @@ from emorec.evaluation.intervals import (
     standard_error,
     t_interval,
 )
+from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips
 from emorec.evaluation.same_clips import in_one_order
 from emorec.evaluation.significance import FEWEST_ACTORS, exact_mcnemar, more_actors, t_test
+from emorec.evaluation.sums import Sums, classes, sums_of
 
 SIGNIFICANT = 1 - CONFIDENCE
 
@@ -29,18 +32,20 @@ class Pair:
     """Model A against model B on the same clips.
 
     Attributes:
-        difference: UAR of A minus UAR of B, -1 to 1; of several seeds, of their means.
+        difference: UAR of A minus UAR of B, -1 to 1, or their mean CCC, -2 to 2; of several seeds, of their means.
         interval: 95 % interval of the difference, the same actors drawn for both models; None where there is one
             actor, or where the difference is the same with every actor.
         actor_p: Two-sided p that the models are equally good with people at large, by the t test that belongs to the
             interval; NaN of one actor.
         mcnemar_p: Two-sided p of the exact McNemar test that they are right equally often. It takes clips for
             independent of each other, which those of one actor are not: it is too small where models suit actors
-            differently. Of several seeds, the mean of their probabilities decides what a model says.
+            differently. Of several seeds, the mean of their probabilities decides what a model says. NaN of numbers,
+            which are not right or wrong.
         only_a_right: Clips that A has right and B wrong, in the McNemar test.
         only_b_right: Clips that B has right and A wrong.
         num_actors: Actors that were tested.
         actors_needed: About how many more actors would be needed; see `more_actors`.
+        figure: What they differ in.
     """
 
     difference: float
@@ -51,11 +56,12 @@ class Pair:
     only_b_right: int
     num_actors: int
     actors_needed: int | None
+    figure: Literal["UAR", "CCC"] = "UAR"
 
 
 def compare_pair(
-    a: Sequence[PredictedClips],
-    b: Sequence[PredictedClips],
+    a: Sequence[Predicted],
+    b: Sequence[Predicted],
     *,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -75,24 +81,26 @@ def compare_pair(
     if not a or not b:
         raise ValueError("a model without predictions can't be compared")
     clips = in_one_order([*a, *b])
-    counts = [ActorCounts.of(each) for each in clips]
+    counts = [sums_of(each) for each in clips]
     num_actors = counts[0].num_actors
     difference = float(_differences(counts, len(a), np.ones((1, num_actors)))[0])
     drawn = actor_weights(num_actors, resamples, seed)
     resampled = [_differences(counts, len(a), weights) for weights in drawn]
     error = standard_error(np.concatenate(resampled), num_actors)
-    interval = t_interval(difference, error, num_actors, bounds=(-1, 1))
-    right_a, right_b = _right(clips[: len(a)]), _right(clips[len(a) :])
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    low, high = counts[0].bounds(counts[0].RANKED_BY)
+    interval = t_interval(difference, error, num_actors, bounds=(low - high, high - low))
+    named = isinstance(clips[0], PredictedClips)
+    only_a, only_b = _only_right(clips[: len(a)], clips[len(a) :]) if named else (0, 0)
     return Pair(
         difference=difference,
         interval=interval,
         actor_p=t_test(difference, error, num_actors),
-        mcnemar_p=exact_mcnemar(only_a, only_b),
+        mcnemar_p=exact_mcnemar(only_a, only_b) if named else float("nan"),
         only_a_right=only_a,
         only_b_right=only_b,
         num_actors=num_actors,
         actors_needed=more_actors(difference, error, num_actors) if interval else None,
+        figure="UAR" if named else "CCC",
     )
 
 
@@ -130,15 +138,15 @@ def sentence(name_a: str, name_b: str, pair: Pair, p_holm: float) -> str:
     'A may be better than B (+4.1 points, 1.2 to 7.0), but the test does not show it: corrected p 0.060'
     """
     better, worse, sign = (name_a, name_b, 1) if pair.difference >= 0 else (name_b, name_a, -1)
-    gain = f"{_points(sign * pair.difference, signed=True)} points"
+    gain = _gain(pair, sign)
     if pair.interval is None:
         return _without_interval(
             name_a, name_b, pair, p_holm, f"{better} is better than {worse}: {gain}"
         )
     low, high = sorted((sign * pair.interval.low, sign * pair.interval.high))
-    ends = f"{_points(low)} to {_points(high)}"
+    ends = f"{_shown(pair, low)} to {_shown(pair, high)}"
     if 0 in pair.interval:
-        ends = f", {_points(pair.interval.low)} to {_points(pair.interval.high)}"
+        ends = f", {_shown(pair, pair.interval.low)} to {_shown(pair, pair.interval.high)}"
         return f"{_cannot_tell(name_a, name_b, pair, ends)}; {_wanted(pair)}"
     if not p_holm <= SIGNIFICANT:
         return (
@@ -148,12 +156,18 @@ def sentence(name_a: str, name_b: str, pair: Pair, p_holm: float) -> str:
     return f"{better} is better than {worse}: {gain}, {ends}"
 
 
-def _differences(counts: Sequence[ActorCounts], seeds_of_a: int, weights: Counts) -> Counts:
-    """(R, A) weights -> (R,): mean UAR of the first counts minus that of the others."""
-    figures = np.stack([uar(weighted_sum(weights, each.confusion)) for each in counts])
+def _differences(counts: Sequence[Sums], seeds_of_a: int, weights: Counts) -> Counts:
+    """(R, A) weights -> (R,): mean score of the first counts minus that of the others."""
+    figures = np.stack([each.score(weights) for each in counts])
     return np.asarray(
         figures[:seeds_of_a].mean(axis=0) - figures[seeds_of_a:].mean(axis=0), np.float64
     )
+
+
+def _only_right(a: Sequence[Predicted], b: Sequence[Predicted]) -> tuple[int, int]:
+    """How many clips A alone has right, and B alone."""
+    right_a, right_b = _right(classes(a)), _right(classes(b))
+    return int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
 
 
 def _right(seeds: Sequence[PredictedClips]) -> NDArray[np.bool_]:
@@ -175,8 +189,20 @@ def _without_interval(name_a: str, name_b: str, pair: Pair, p_holm: float, claim
 
 
 def _cannot_tell(name_a: str, name_b: str, pair: Pair, more: str = "") -> str:
-    difference = f"difference {_points(pair.difference, signed=True)} points"
+    difference = f"difference {_gain(pair)}"
     return f"the test cannot tell {name_a} and {name_b} apart ({difference}{more})"
+
+
+def _gain(pair: Pair, sign: int = 1) -> str:
+    unit = "points" if pair.figure == "UAR" else pair.figure
+    return f"{_shown(pair, sign * pair.difference, signed=True)} {unit}"
+
+
+def _shown(pair: Pair, value: float, *, signed: bool = False) -> str:
+    if pair.figure == "UAR":
+        return _points(value, signed=signed)
+    rounded = round(value, 3) + 0.0  # never -0.000
+    return f"{rounded:+.3f}" if signed else f"{rounded:.3f}"
 
 
 def _wanted(pair: Pair) -> str:

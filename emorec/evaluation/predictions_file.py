@@ -5,11 +5,14 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
+from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predicted import Predicted
+from emorec.evaluation.predictions import Predictions, pooled
 from emorec.files import whole_file
 
 COLUMNS = ("path", "actor", "emotion", "predicted", "confidence")
@@ -23,22 +26,76 @@ _TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
-class PredictedClips:
-    """The content of a predictions file, N clips in its order.
+class PredictedClips(Predicted):
+    """The classes that a network saw.
 
     Attributes:
-        paths: N clip files as they were written.
-        actors: N people, as text.
         class_names: K class names in label order.
         predictions: Rows 0 to N - 1; its logits are the logarithms of the probabilities.
         calibrated: The same of the calibrated probabilities; `None` in a file without them.
     """
 
-    paths: tuple[str, ...]
-    actors: tuple[str, ...]
     class_names: tuple[str, ...]
     predictions: Predictions
     calibrated: Predictions | None = None
+
+    @property
+    @override
+    def says(self) -> str:
+        return f"tells {', '.join(self.class_names)} apart"
+
+    @property
+    @override
+    def names(self) -> tuple[str, ...]:
+        return self.class_names
+
+    @property
+    @override
+    def truths(self) -> list[int]:
+        known: list[int] = self.predictions.target.tolist()
+        return known
+
+    @property
+    @override
+    def clip_names(self) -> list[str]:
+        return [file_name(path) for path in self.paths]
+
+    @override
+    def at(self, rows: Sequence[int]) -> Self:
+        index = torch.tensor(rows, dtype=torch.int64)
+
+        def taken(predictions: Predictions) -> Predictions:
+            kept = predictions.target[index], predictions.logits[index]
+            return Predictions(torch.arange(len(index)), *kept)
+
+        return type(self)(
+            tuple(self.paths[row] for row in rows),
+            tuple(self.actors[row] for row in rows),
+            self.class_names,
+            taken(self.predictions),
+            None if self.calibrated is None else taken(self.calibrated),
+        )
+
+    @classmethod
+    @override
+    def together(cls, parts: Sequence[Self]) -> Self:
+        calibrated = [part.calibrated for part in parts if part.calibrated is not None]
+        return cls(
+            tuple(path for part in parts for path in part.paths),
+            tuple(actor for part in parts for actor in part.actors),
+            parts[0].class_names,
+            pooled([part.predictions for part in parts]),
+            pooled(calibrated) if len(calibrated) == len(parts) else None,
+        )
+
+
+def file_name(path: str) -> str:
+    r"""The last part of a path of any operating system.
+
+    >>> file_name("/data/Actor_23/01-01-05.mp4"), file_name(r"D:\data\01-01-05.mp4")
+    ('01-01-05.mp4', '01-01-05.mp4')
+    """
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def write_predictions(

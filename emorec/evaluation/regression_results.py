@@ -1,9 +1,6 @@
 """What there is to say of a network that predicts numbers."""
 
-import csv
-import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from typing_extensions import override
 
+from emorec.evaluation.numbers_file import PredictedNumbers, write_numbers
 from emorec.evaluation.plane import plane_figure
 from emorec.evaluation.regression import (
     FIGURES,
@@ -91,8 +89,10 @@ class RegressionResults(Results):
     def write(
         self, folder: Path, facts: RunFacts, *, paths: Sequence[str], actors: Sequence[str]
     ) -> None:
-        # a video is a folder of frames
-        groups = [str(Path(path).parent.name) for path in paths]
+        said = PredictedNumbers(
+            tuple(paths), tuple(actors), tuple(self.target_names), self.predictions
+        )
+        groups = said.videos
         content = json.dumps(self._metrics(facts, groups), indent=2, allow_nan=False)
         self.write_predictions(folder / "predictions.csv", paths=paths, actors=actors)
         title = (
@@ -123,22 +123,9 @@ class RegressionResults(Results):
 
     @override
     def write_predictions(self, path: Path, *, paths: Sequence[str], actors: Sequence[str]) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        predicted = [f"predicted {name}" for name in self.target_names]
-        writer.writerow(["path", "actor", *self.target_names, *predicted])
-        numbers = zip(
-            paths,
-            actors,
-            self.predictions.target.tolist(),
-            self.predictions.predicted.tolist(),
-            strict=True,
+        write_numbers(
+            path, self.predictions, paths=paths, actors=actors, target_names=self.target_names
         )
-        for clip, actor, true, said in numbers:
-            known = ["" if math.isnan(value) else f"{value:.9g}" for value in true]
-            writer.writerow([clip, actor, *known, *(f"{value:.9g}" for value in said)])
-        with whole_file(path) as file:
-            file.write(text.getvalue().encode("utf-8", errors="surrogateescape"))
 
     @override
     def values(self) -> NDArray[np.float32]:

@@ -36,7 +36,8 @@ class Row:
         title: The run.
         state: How it is with it.
         epoch: How far it is, such as "3/20".
-        uar: Its best validation UAR so far.
+        score: Its best validation figure so far.
+        figure: Which figure that is.
         note: Why it failed, or where it runs.
         seconds: How long it took.
     """
@@ -44,7 +45,8 @@ class Row:
     title: str
     state: State
     epoch: str = ""
-    uar: float | None = None
+    score: float | None = None
+    figure: str = "UAR"
     note: str = ""
     seconds: float | None = None
 
@@ -101,11 +103,12 @@ class Board:
 def event(row: Row) -> str:
     """A change in words.
 
-    >>> event(Row(title="CNN-LSTM, seed 0", state="done", uar=0.5123))
+    >>> event(Row(title="CNN-LSTM, seed 0", state="done", score=0.5123))
     'done: CNN-LSTM, seed 0, validation UAR 0.512'
     """
-    uar = "" if row.uar is None or row.state == "running" else f", validation UAR {row.uar:.3f}"
-    return f"{row.state}: {row.title}{uar}" + (f": {row.note}" if row.note else "")
+    known = row.score is not None and row.state != "running"
+    score = f", validation {row.figure} {row.score:.3f}" if known else ""
+    return f"{row.state}: {row.title}{score}" + (f": {row.note}" if row.note else "")
 
 
 def summary(rows: Sequence[Row]) -> str:
@@ -150,7 +153,8 @@ def runs_table(name: str, rows: Sequence[Row], room: int) -> Table:
     table.add_column("run", overflow="fold")
     table.add_column("state")
     table.add_column("epoch", justify="right")
-    table.add_column("val UAR", justify="right")
+    figures = dict.fromkeys(row.figure for row in rows if row.score is not None) or ("UAR",)
+    table.add_column(f"val {'/'.join(figures)}", justify="right")
     table.add_column("", overflow="ellipsis", no_wrap=True)
     ranked = sorted(range(len(rows)), key=lambda at: (ORDER.index(rows[at].state), at))
     for at in sorted(ranked[:room]):
@@ -159,7 +163,7 @@ def runs_table(name: str, rows: Sequence[Row], room: int) -> Table:
             Text(row.title),
             Text(row.state, style=STYLES[row.state]),
             row.epoch,
-            "" if row.uar is None else f"{row.uar:.3f}",
+            "" if row.score is None else f"{row.score:.3f}",
             Text(row.note),
         )
     more = f"; {len(rows) - room} more" if len(rows) > room else ""

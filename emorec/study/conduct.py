@@ -130,7 +130,7 @@ def _sum_up(
     """
     done = [key for key, row in rows.items() if row.state == "done"]
     if definition.space and done:
-        print(_chosen(runs, rows, queue, max(done, key=lambda key: rows[key].uar or 0.0)))
+        print(_chosen(runs, rows, queue, max(done, key=lambda key: rows[key].score or 0.0)))
     elif done:
         print(f"side by side: emorec compare {STUDIES / definition.name}")
         away = [key for key in done if not is_tested(runs[key].folder)]
@@ -162,6 +162,6 @@ def _chosen(
         if name == "data.root"
     )
     return (
-        f"best validation UAR {rows[best].uar or 0.0:.3f} with {chosen} ({runs[best].folder})\n"
+        f"best validation {rows[best].figure} {rows[best].score or 0.0:.3f} with {chosen} ({runs[best].folder})\n"
         f"no test actor was looked at; measure this one on them, once: emorec test --ckpt {checkpoint}{here}"
     )

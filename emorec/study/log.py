@@ -9,7 +9,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_EPOCH = re.compile(r"^Epoch (\d+)(?:/(\d+))?  .*?\b(?:UAR|CCC) (-?\d\.\d+)", re.MULTILINE)
+_EPOCH = re.compile(r"^Epoch (\d+)(?:/(\d+))?  .*?\b(UAR|CCC) (-?\d\.\d+)", re.MULTILINE)
 
 _MISTAKE = re.compile(r"^emorec \w+: error: (.+)$", re.MULTILINE)
 
@@ -24,34 +24,36 @@ class Epoch:
     Attributes:
         number: From 1.
         of: How many there may be; `None` in a run without an end.
-        uar: Of the validation clips; where numbers are predicted their CCC.
+        score: Of the validation clips.
+        figure: What that is: "UAR", or "CCC" where numbers are predicted.
     """
 
     number: int
     of: int | None
-    uar: float
+    score: float
+    figure: str = "UAR"
 
 
 def epochs(log: str) -> list[Epoch]:
     r"""The finished epochs in their order; one that was done again after a kill counts as it was done last.
 
     >>> epochs("Epoch 1/3  loss 2.069  val loss 2.080  UAR 0.125  clips/s 208.2\nEpoch 2/3  UAR 0.250\n")
-    [Epoch(number=1, of=3, uar=0.125), Epoch(number=2, of=3, uar=0.25)]
+    [Epoch(number=1, of=3, score=0.125, figure='UAR'), Epoch(number=2, of=3, score=0.25, figure='UAR')]
     """
     found = {
-        int(number): Epoch(int(number), int(of) if of else None, float(uar))
-        for number, of, uar in _EPOCH.findall(log)
+        int(number): Epoch(int(number), int(of) if of else None, float(score), figure)
+        for number, of, figure, score in _EPOCH.findall(log)
     }
     return [found[number] for number in sorted(found)]
 
 
-def best_uar(done: Sequence[Epoch]) -> float:
-    """The best validation UAR so far; 0 before the first epoch.
+def best_score(done: Sequence[Epoch]) -> float:
+    """The best validation UAR or CCC so far; 0 before the first epoch.
 
-    >>> best_uar([Epoch(1, 3, 0.2), Epoch(2, 3, 0.5), Epoch(3, 3, 0.4)])
+    >>> best_score([Epoch(1, 3, 0.2), Epoch(2, 3, 0.5), Epoch(3, 3, 0.4)])
     0.5
     """
-    return max((epoch.uar for epoch in done), default=0.0)
+    return max((epoch.score for epoch in done), default=0.0)
 
 
 def reason(log: str, code: int) -> str:

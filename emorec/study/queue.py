@@ -9,6 +9,7 @@ Several workers may put the same run into the queue at the same time. So of all 
 failed counts: who takes a later one drops it. Failed trials stay failed and numbers only grow, so all workers agree.
 """
 
+import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -31,6 +32,9 @@ ERROR = "error"
 
 DROPPED = "dropped"
 """The attribute of a failed trial whose run had another one."""
+
+FIGURE = "figure"
+"""The attribute of a trial that says what its value is; one without it is of before there was a choice: a UAR."""
 
 DEFINITION = "definition"
 
@@ -127,8 +131,13 @@ class Queue:
         """What the search has chosen for a trial; nothing in a grid."""
         return {name: suggest(trial, name, each) for name, each in self._space.items()}
 
+    def name_figure(self, trial: Trial, figure: str) -> None:
+        """Records what a run is measured by, UAR or CCC."""
+        with contextlib.suppress(UpdateFinishedTrialError):  # another worker has it
+            trial.set_user_attr(FIGURE, figure)
+
     def finish(self, trial: Trial, value: float) -> None:
-        """Records a run that went to its end, with its best validation UAR."""
+        """Records a run that went to its end, with its best validation figure."""
         self._tell(trial.number, TrialState.COMPLETE, value)
 
     def prune(self, trial: Trial) -> None:

@@ -9,7 +9,7 @@ from emorec.study import log
 from emorec.study.alive import this_machine
 from emorec.study.board import Row
 from emorec.study.plan import PlannedRun
-from emorec.study.queue import Queue, counting, last_error
+from emorec.study.queue import FIGURE, Queue, counting, last_error
 
 
 def rows_of(
@@ -46,9 +46,12 @@ def row_of(run: PlannedRun, trials: Sequence[FrozenTrial], mine: Sequence[log.Ep
     if trial.state is TrialState.RUNNING:
         return _running(run, trial, mine)
     seconds = trial.duration.total_seconds() if trial.duration else None
+    figure = trial.user_attrs.get(FIGURE, "UAR")
     if trial.state is TrialState.PRUNED:
-        return Row(title=run.title, state="given up", uar=trial.value, seconds=seconds)
-    return Row(title=run.title, state="done", uar=trial.value, seconds=seconds)
+        return Row(
+            title=run.title, state="given up", score=trial.value, figure=figure, seconds=seconds
+        )
+    return Row(title=run.title, state="done", score=trial.value, figure=figure, seconds=seconds)
 
 
 def _running(run: PlannedRun, trial: FrozenTrial, mine: Sequence[log.Epoch] | None) -> Row:
@@ -61,7 +64,8 @@ def _running(run: PlannedRun, trial: FrozenTrial, mine: Sequence[log.Epoch] | No
         title=run.title,
         state="running",
         epoch=beat.get("epoch", ""),
-        uar=beat.get("uar"),
+        score=beat.get("score"),
+        figure=beat.get("figure", "UAR"),
         note=where if machine else "",
     )
 
@@ -70,10 +74,14 @@ def progress(epochs: Sequence[log.Epoch]) -> Mapping[str, Any]:
     """How far a run is and how good, for people and for other machines.
 
     >>> progress([log.Epoch(1, 20, 0.25)])
-    {'epoch': '1/20', 'uar': 0.25}
+    {'epoch': '1/20', 'score': 0.25, 'figure': 'UAR'}
     """
     if not epochs:
         return {}
     last = epochs[-1]
     of = "" if last.of is None else f"/{last.of}"
-    return {"epoch": f"{last.number}{of}", "uar": log.best_uar(epochs)}
+    return {
+        "epoch": f"{last.number}{of}",
+        "score": log.best_score(epochs),
+        "figure": last.figure,
+    }

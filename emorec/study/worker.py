@@ -163,13 +163,15 @@ class Worker:
             self._at_work[key] = (AtWork(trial, process), place)
 
     def _record(self, one: AtWork) -> None:
+        if epochs := one.process.epochs():
+            self._queue.name_figure(one.trial, epochs[-1].figure)
         if one.pruned:
             self._queue.prune(one.trial)
         elif one.process.error is not None:
             self._queue.fail(one.trial, one.process.error)
         else:
             self._report(one)
-            self._queue.finish(one.trial, log.best_uar(one.process.epochs()))
+            self._queue.finish(one.trial, log.best_score(one.process.epochs()))
 
     def _report(self, one: AtWork) -> None:
         """Gives a sign of life, and lets a search decide whether to go on."""
@@ -183,7 +185,7 @@ class Worker:
                 return
             for epoch in epochs:
                 if epoch.number > one.reported:
-                    one.trial.report(epoch.uar, epoch.number)
+                    one.trial.report(epoch.score, epoch.number)
                     one.reported = epoch.number
                     if one.trial.should_prune() and not one.ended:
                         one.pruned = True

@@ -190,12 +190,12 @@ def test_a_regressor_s_card_has_its_own_figures(tmp_path: Path) -> None:
     path, predictions = write_regressor(tmp_path)
     card = card_of(checkpoint.read(path))
     ccc = concordance(predictions.target.double(), predictions.predicted.double())
-    rows = next(rows for rows in tables_of(card).values() if rows and rows[0][0] == "mean")
-    shown = {row[0]: row[1].split(" (")[0] for row in rows}
+    rows = next(rows for rows in tables_of(card).values() if rows and rows[0][0] == "CCC")
+    shown = {row[0]: row[1] for row in rows if row[0].startswith("CCC")}
     assert shown == {
-        "mean": f"{ccc.mean():.3f}",
-        "valence": f"{ccc[0]:.3f}",
-        "arousal": f"{ccc[1]:.3f}",
+        "CCC": f"{ccc.mean():.3f}",
+        "CCC valence": f"{ccc[0]:.3f}",
+        "CCC arousal": f"{ccc[1]:.3f}",
     }
     assert {row[0] for row in tables_of(card)["video"]} == {"video0", "video1", "video2"}
     assert "non-commercial research only" in card

@@ -94,7 +94,9 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "a", network="CNNLSTM")
     names = [*EMOTIONS[:-1], "surprise"]
     write_run(tmp_path / "b", network="CNN3D", class_names=names)
-    with pytest.raises(UserError, match=r"surprise apart and .* surprised: runs of other classes"):
+    with pytest.raises(
+        UserError, match=r"surprise apart and .* surprised apart: runs of other classes"
+    ):
         on_the_same_clips(models(tmp_path))
 
 

@@ -20,7 +20,6 @@ from emorec.evaluation.counts import (
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.same_clips import rows_of
 from tests.evaluation.simulated import clips_of, predicted_clips, random_clips, shuffled
 
 ACTORS = [str(actor) for actor in (1, 10, 2, 24, 3)]
@@ -153,7 +152,7 @@ def test_some_of_the_clips_keep_all_that_was_said_of_them() -> None:
     clips = random_clips(0, UNEVEN)
     said = clips.predictions
     softer = Predictions(said.index, said.target, said.logits / 2)
-    part = rows_of(replace(clips, calibrated=softer), [7, 3])
+    part = replace(clips, calibrated=softer).at([7, 3])
     assert part.paths == (clips.paths[7], clips.paths[3])
     assert part.actors == (UNEVEN[7], UNEVEN[3])
     assert part.calibrated is not None

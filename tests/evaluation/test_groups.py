@@ -14,7 +14,6 @@ from emorec.evaluation.groups import (
 )
 from emorec.evaluation.intervals import Estimate, figures_with_intervals
 from emorec.evaluation.metrics import summarize
-from emorec.evaluation.same_clips import rows_of
 from tests.evaluation.simulated import clips_of, random_clips, shuffled
 
 ACTORS = [str(actor) for actor in range(1, 13) for _ in range(16)]
@@ -46,7 +45,7 @@ def test_a_group_has_the_accuracy_and_interval_of_its_clips() -> None:
                 for row, path in enumerate(CLIPS.paths)
                 if str(KNOWN[path][grouping]) == each.group
             ]
-            part = rows_of(CLIPS, rows)
+            part = CLIPS.at(rows)
             assert (
                 each.accuracy == figures_with_intervals([part], resamples=300, seed=4)["accuracy"]
             )
@@ -78,7 +77,7 @@ def test_seeds_are_averaged_and_looked_up_by_the_paths_of_the_first() -> None:
     rows = [row for row, actor in enumerate(ACTORS) if int(actor) % 2 == 0]
     second = [row for row, actor in enumerate(other.actors) if int(actor) % 2 == 0]
     expected = [
-        summarize(rows_of(clips, own).predictions).accuracy
+        summarize(clips.at(own).predictions).accuracy
         for clips, own in ((CLIPS, rows), (other, second))
     ]
     assert female.accuracy.value == pytest.approx(np.mean(expected))

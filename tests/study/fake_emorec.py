@@ -29,6 +29,7 @@ def fit(words: list[str]) -> None:
         "epochs": 0,
         "max_epochs": int(flag(words, "trainer.max_epochs") or 3),
         "lr": float(flag(words, "model.lr") or 0.1),
+        "figure": flag(words, "model.figure") or "UAR",
         "seed": int(flag(words, "seed_everything") or 0),
     }
     with Path("started.txt").open("a") as file:
@@ -42,7 +43,7 @@ def fit(words: list[str]) -> None:
         unfinished.write_text(json.dumps({**said, "epochs": epoch}))
         unfinished.replace(last)
         print(
-            f"Epoch {epoch}/{said['max_epochs']}  loss 2.0  UAR {said['lr']:.3f}  clips/s 9",
+            f"Epoch {epoch}/{said['max_epochs']}  loss 2.0  {said['figure']} {said['lr']:.3f}  clips/s 9",
             flush=True,
         )
     last.with_name("best.ckpt").write_text("")

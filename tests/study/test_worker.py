@@ -98,6 +98,16 @@ def test_each_run_is_trained_and_tested_once_in_a_folder_that_says_what_it_is(fo
     assert len(starts(folder)) == 4
 
 
+def test_the_figure_of_networks_that_predict_numbers_is_called_what_it_is(folder: Path) -> None:
+    define(folder, "settings: {model.figure: CCC, trainer.max_epochs: 1}")
+    code, out, errors = run(folder)
+    assert code == 0, errors
+    assert "Net, seed 0, validation CCC 0.100" in out + errors
+    assert "UAR" not in out + errors
+    _, out, errors = run(folder)  # what is finished is read from the storage
+    assert "UAR" not in out + errors
+
+
 def test_after_kill_9_a_run_goes_on_from_its_last_epoch_and_finished_ones_are_left_alone(
     folder: Path,
 ) -> None:
