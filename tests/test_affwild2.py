@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from emorec import checkpoint
+from emorec import checkpoint, load
 from emorec.cli import main
 from emorec.data import AffWild2DataModule
+from emorec.inference.video_file import VideoFile
 from emorec.models import FaceRegressor
+from tests import videos
 from tests.affwild2 import NUM_FRAMES, write_affwild2
 
 SMALL = (
@@ -49,6 +51,22 @@ def test_the_best_epoch_is_chosen_by_ccc(place: Path) -> None:
     said = checkpoint.read(run_of(place) / "checkpoints" / "best.ckpt")
     assert said.class_names == ()
     assert said.model["init_args"]["target_names"] == ("valence", "arousal")
+
+
+def test_a_network_of_frames_says_something_of_a_video_five_times_a_second(
+    place: Path, tmp_path: Path
+) -> None:
+    predictor = load(run_of(place) / "checkpoints" / "best.ckpt", device="cpu")
+    assert predictor.facts.face
+    assert predictor.facts.window_seconds == pytest.approx(1 / 30)
+    path = videos.write_video(tmp_path / "talk.mp4", 60, look="gradient")
+    said = predictor.predict(path, face="none")
+    assert [each.end - each.start for each in said.windows] == pytest.approx([0.2] * 10)
+    assert said.names == ("valence", "arousal")
+    first = next(frame for _, _, frame in VideoFile(path).frames([0]))
+    assert predictor.predict(first[None], face="none").values == pytest.approx(
+        said.windows[0].values, abs=1e-6
+    )
 
 
 def test_tensorboard_has_the_plane_and_the_balance(place: Path) -> None:

@@ -146,6 +146,25 @@ def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bo
     return path
 
 
+def repeated(source: Path, path: Path, times: int) -> Path:
+    """A video that many times over, its packets copied."""
+    with av.open(str(source)) as file, av.open(str(path), "w") as copy:
+        video = file.streams.video[0]
+        stream = copy.add_stream_from_template(video)
+        packets = [packet for packet in file.demux(video) if packet.size]
+        assert video.duration
+        content = [
+            (bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in packets
+        ]
+        for turn in range(times):
+            for data, pts, dts, key in content:
+                packet = av.Packet(data)
+                packet.pts, packet.dts = pts + turn * video.duration, dts + turn * video.duration
+                packet.time_base, packet.stream, packet.is_keyframe = video.time_base, stream, key
+                copy.mux(packet)
+    return path
+
+
 def turn(path: Path, degrees: int = 90) -> Path:
     """Marks the video as filmed with the camera turned; the pictures stay as they are."""
     content = path.read_bytes()

@@ -27,11 +27,7 @@ def needs_drawn_clips(data: ClipDataModule) -> TypeGuard[RavdessDataModule]:
 
 @contextmanager
 def drawn_clips(data: RavdessDataModule) -> Iterator[None]:
-    """Within it, a data module has drawn clips, and a cache that is theirs alone.
-
-    Raises:
-        UserError: When PyAV is missing, which encodes them.
-    """
+    """Within it, a data module has drawn clips, and a cache that is theirs alone."""
     with tempfile.TemporaryDirectory(prefix="emorec-bench-") as folder:
         draw_clips(Path(folder, "clips"), twins=data.modality != "av")
         data.root = str(Path(folder, "clips"))
@@ -48,7 +44,7 @@ def found_or_drawn(root: str | None, folder: Path) -> Sequence[Clip]:
         folder: For drawn clips.
 
     Raises:
-        UserError: When there is no clip below `root`, or PyAV is missing, which encodes drawn ones.
+        UserError: When there is no clip below `root`.
     """
     root = root or os.environ.get(ROOT_VARIABLE)
     if root is None:
@@ -64,8 +60,5 @@ def draw_clips(folder: Path, *, actors: int = len(ACTORS), twins: bool = False) 
         folder: Is made.
         actors: How many.
         twins: Add a silent copy of each.
-
-    Raises:
-        UserError: When PyAV is missing, which encodes them.
     """
     write_dataset(folder, actors=ACTORS[:actors], takes=1, settings=SETTINGS, twins=twins)

@@ -11,7 +11,6 @@ from emorec.commands.predict_table import closing_line, table
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.load import load
-from emorec.inference.prediction import NO_FACE
 from emorec.inference.predictor import Predictor
 from emorec.inference.settings import FaceChoice, Settings
 from emorec.inference.sources import Source, find_sources
@@ -114,6 +113,7 @@ class _Call:
         self.console = Console(stderr=True)
         self.failures = 0
         self.stopped = False
+        self.hears = False
         self.reports: list[tuple[str, VideoReport]] = []
 
     def note(self, line: str) -> None:
@@ -127,6 +127,7 @@ class _Call:
 
     def predict(self, predictor: Predictor, sources: list[Source]) -> None:
         """Predicts all, until somebody stops it."""
+        self.hears = predictor.facts.hears
         for number, source in enumerate(sources, 1):
             counted = f"{number}/{len(sources)} " if len(sources) > 1 else ""
             try:
@@ -175,8 +176,10 @@ class _Call:
                 self.fail(f"{line}: no window is whole")
         elif not timeline.windows and not report.stopped:
             self.fail(f"{name}: there is no window in it")
-        if timeline.most_frequent == NO_FACE and not report.stopped:
+        if timeline.windows and not timeline.persons and not report.stopped:
             self.fail(f"{name}: no face was found in it; --face none takes the whole picture")
+        if report.content["video"].get("has_sound") is False and self.hears:
+            self.note(f"{name}: there is no sound in it; it is only seen")
 
     def end(self) -> None:
         """Shows what came out.

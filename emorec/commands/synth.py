@@ -42,7 +42,7 @@ def synth(
         num_workers: Processes; all cores when not given.
 
     Raises:
-        UserError: When PyAV is missing, an argument is impossible, or the folder can't take the clips.
+        UserError: When an argument is impossible, or the folder can't take the clips.
     """
     start = time.perf_counter()
     settings = ClipSettings(

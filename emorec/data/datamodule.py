@@ -53,7 +53,7 @@ class ClipDataModule(ClipLoaders):
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
             can be had.
         face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
-        sound: Give the network the sound of the clips too; it needs PyAV.
+        sound: Give the network the sound of the clips too.
         sound_rate: Samples a second.
         sound_seconds: How much of it: the middle of a longer clip; silence is put around a shorter one.
         sound_missing: What becomes of a clip without sound: it is an "error", or heard as "silence".

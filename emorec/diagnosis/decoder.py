@@ -9,10 +9,6 @@ from emorec.diagnosis.findings import Findings, first_line
 
 def look_at_decoder() -> Findings:
     """Whether a clip that is encoded on the spot comes back as the frames that went in."""
-    try:
-        import av  # noqa: F401  (it encodes the clip)
-    except ImportError:
-        return Findings([("decoder", "not tried: that takes PyAV (pip install 'emorec[demo]')")])
     greys = [20, 60, 100, 140, 180, 220]
     try:
         from emorec.data.decoding.decode import decode

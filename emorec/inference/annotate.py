@@ -27,8 +27,12 @@ LONGEST_SIDE = 1920
 TICKS_A_SECOND = 90_000
 """All usual rates have frames that start at whole ticks."""
 
-X264 = {"preset": "veryfast", "crf": "20", "threads": "4"}
-"""A fixed number of threads: with another one the bytes are others."""
+X264 = {
+    "preset": "veryfast",
+    "crf": "20",
+    "x264-params": "threads=4:lookahead-threads=1:mbtree=0",
+}
+"""A fixed number of threads, for another one gives other bytes, and so do x264's macroblock trees from run to run."""
 
 
 def annotate(

@@ -136,7 +136,7 @@ def _card(said: WindowPrediction, among_others: bool, letter: int) -> npt.NDArra
     bar = 6 * letter
     head = _head(said, among_others)
     value_width = font.getlength("-0.00" if not said.predicted else "100 %")
-    width = round(max(names + bar + value_width + 2 * gap, font.getlength(head)) + 4 * gap)
+    width = round(max(names + bar + value_width + 4 * gap, font.getlength(head)) + 4 * gap)
     line = round(1.35 * letter)
     height = line * (len(rows) + bool(head)) + 2 * gap
     card = Image.new("RGBA", (width, height), BACKDROP)
@@ -149,7 +149,7 @@ def _card(said: WindowPrediction, among_others: bool, letter: int) -> npt.NDArra
         top = line + gap // 2
     for row, (name, colour, value) in enumerate(rows):
         middle = top + gap / 2 + (row + 0.5) * line
-        left = 2 * gap + names + gap
+        left = 4 * gap + names
         pen.text((2 * gap, middle), name, WORDS, font, "lm")
         _bar(
             pen,

@@ -72,7 +72,7 @@ class WindowPrediction(Prediction):
             end=window.end,
             person=window.person,
             box=window.box,
-            boxes=getattr(window, "boxes", ()),
+            boxes=window.boxes,
         )
 
 

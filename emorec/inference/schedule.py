@@ -16,6 +16,10 @@ LEFT_OVER = 0.5
 """Of a hop: where more than that is left behind the last window, another one ends with the video."""
 
 
+MAX_GAP = 0.5
+"""Of a window, without a frame that starts in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A window before anything was decoded.
@@ -84,6 +88,19 @@ def schedule(
         yield hop * hop_seconds, hop * hop_seconds + window_seconds
     if seconds - (last * hop_seconds + window_seconds) > LEFT_OVER * hop_seconds:
         yield seconds - window_seconds, seconds
+
+
+def has_gap(start: float, end: float, starts: npt.NDArray[np.float64]) -> bool:
+    """Whether more than half of a window goes by without a frame that starts, as where a recording was torn.
+
+    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 2.5, 3.5]))
+    False
+    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 3.5]))
+    True
+    """
+    inside = starts[(starts > start) & (starts < end)]
+    longest = float(np.diff(inside, prepend=start, append=end).max())
+    return longest > MAX_GAP * (end - start)
 
 
 def span(start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int) -> Span:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emorec.data.csv_paths import VIDEO_SUFFIXES
 from emorec.data.file_lists import listed
+from emorec.inference.output_files import is_output
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,12 @@ def find_sources(words: Sequence[str]) -> Found:
 
 
 def _videos_in(folder: Path, found: Found) -> list[Path]:
-    """All videos below a folder, sorted; what is hidden is left out."""
+    """All videos below a folder, sorted; what is hidden, or was written by an earlier prediction, is left out."""
     files = sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
+        and not is_output(path)
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     videos = [path for path in files if is_video(path)]
@@ -115,7 +117,7 @@ def _folders(videos: Sequence[Path]) -> dict[Path, Path]:
     ['1.mp4', '1.avi']
     """
     absolute = {video: Path(os.path.abspath(video)) for video in videos}  # noqa: PTH100 - links stay as they are
-    top = Path(os.path.commonpath([path.parent for path in absolute.values()] or ["/"]))
+    top = Path(os.path.commonpath([path.parent for path in absolute.values()] or [Path("/")]))
     ways: list[Callable[[Path], Path]] = [
         lambda path: Path(path.stem),
         lambda path: path.relative_to(top).with_suffix(""),

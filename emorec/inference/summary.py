@@ -68,13 +68,16 @@ def summary(
     }
 
 
-def speed(clock: Stopwatch, whole_seconds: float, video_seconds: float) -> dict[str, Any]:
+def speed(
+    clock: Stopwatch, whole_seconds: float, video_seconds: float, annotating_seconds: float = 0.0
+) -> dict[str, Any]:
     """How fast it was: the whole against the video's own length, the network alone and decoding alone.
 
     Args:
         clock: That ran meanwhile.
-        whole_seconds: From opening the video to the last file written.
+        whole_seconds: From opening the video to the last file written, without the annotated video.
         video_seconds: How long the video is.
+        annotating_seconds: What the annotated video took beside that.
 
     >>> clock = Stopwatch()
     >>> clock.seconds |= {"network": 2.0, "decode": 5.0}
@@ -90,6 +93,7 @@ def speed(clock: Stopwatch, whole_seconds: float, video_seconds: float) -> dict[
         "seconds_by_stage": {stage: round(spent, 3) for stage, spent in clock.seconds.items()},
         "times_network_alone": _ratio(whole_seconds, clock.seconds["network"]),
         "times_decoding_alone": _ratio(whole_seconds, clock.seconds["decode"]),
+        "seconds_annotating": round(annotating_seconds, 3),
     }
 
 

@@ -61,13 +61,15 @@ def timeline_figure(timeline: Timeline) -> Figure:
     rows = -(-(len(timeline.names) + 3) // _legend_columns(timeline.names))
     height = 1.0 + 0.22 * rows + PANEL_HEIGHT * panels
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.09)  # type: ignore[union-attr]  # inches, to what stands above panels
     title = timeline.path.name if timeline.path else "camera"
     more = f" (and {left_out} people who are there more briefly)" if left_out else ""
     figure.suptitle(f"{title}{more}", size=11, x=0.01, ha="left", color=INK, parse_math=False)
     each = figure.subplots(panels, 1, squeeze=False, sharex=True)[:, 0]
     colours = colours_of(timeline.names)
     end = max(timeline.seconds, max((said.end for said in timeline.windows), default=0.0), 0.001)
-    for axes, person in zip(each, people or [None], strict=True):
+    persons: list[int | None] = [*people] or [None]
+    for axes, person in zip(each, persons, strict=True):
         own = [said for said in timeline.windows if said.person == person and said.values]
         stretches = list(stretches_of(own, timeline.hop_seconds))
         if timeline.says == "classes":

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
+from emorec.inference.output_files import ANNOTATED, PICTURE, SUMMARY, TIMELINE
 from emorec.inference.prediction import WindowPrediction
 from emorec.inference.predictor import Predictor
 from emorec.inference.settings import Settings
@@ -18,11 +19,6 @@ from emorec.inference.timeline import Timeline
 from emorec.inference.timeline_file import TimelineFile
 from emorec.inference.video_file import VideoFile
 from emorec.inference.window import Hole
-
-TIMELINE = "timeline.csv"
-SUMMARY = "summary.json"
-PICTURE = "timeline.png"
-ANNOTATED = "annotated.mp4"
 
 
 class Watcher(Protocol):
@@ -103,8 +99,10 @@ def report_video(
             _leave_nothing(folder, pieces)
             raise
         timeline = predictor.timeline(video, pieces, settings)
+        predicted = time.perf_counter()
         if annotated and isinstance(video, VideoFile) and not stopped:
-            stopped = not _annotated(folder, video, timeline, watcher, clock)
+            stopped = not _annotated(folder, video, timeline, watcher)
+        annotating = time.perf_counter() - predicted
         with clock.during("write"):
             from emorec.inference.timeline_picture import write_timeline_picture
 
@@ -118,21 +116,18 @@ def report_video(
             detector=predictor.detector(settings),
             stopped=stopped,
         )
-        seconds = time.perf_counter() - begun
-        content["speed"] = speed(clock, seconds, timeline.seconds)
+        seconds = time.perf_counter() - begun - annotating
+        content["speed"] = speed(clock, seconds, timeline.seconds, annotating)
         write_summary(folder / SUMMARY, content)
     return VideoReport(timeline, folder, content, stopped)
 
 
-def _annotated(
-    folder: Path, video: VideoFile, timeline: Timeline, watcher: Watcher, clock: Stopwatch
-) -> bool:
+def _annotated(folder: Path, video: VideoFile, timeline: Timeline, watcher: Watcher) -> bool:
     """Whether the annotated video is written, to its end."""
     from emorec.inference.annotate import annotate  # late: PyAV, Pillow
 
     try:
-        with clock.during("write"):
-            annotate(folder / ANNOTATED, video, timeline, watcher.annotating)
+        annotate(folder / ANNOTATED, video, timeline, watcher.annotating)
     except KeyboardInterrupt:
         return False
     return True

@@ -12,7 +12,7 @@ from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.live import windows_of_camera
 from emorec.inference.looks import Looks, looks_of
-from emorec.inference.schedule import Span, schedule, span
+from emorec.inference.schedule import Span, has_gap, schedule, span
 from emorec.inference.sound_windows import SoundWindows
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.video_file import VideoFile
@@ -24,8 +24,8 @@ def windows_of(
 ) -> Iterator[Window | Hole]:
     """The windows of a video in order of their start, then of persons; memory holds those that are open.
 
-    A window one of whose frames can't be decoded is a hole, as is one in which no frame starts; holes that touch are
-    one.
+    A window one of whose frames can't be decoded is a hole, as is one half of which goes by without any; holes that
+    touch are one.
 
     Args:
         video: Where the frames come from.
@@ -50,7 +50,7 @@ def windows_of(
         raise ClipError.of(video.path, f"{NO_SOUND}, and this network only hears")
     if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
         windows = chain(windows, [Hole(video.seconds, video.promised_seconds)])
-    return joined(_heard(video, facts, windows) if facts.hears else windows)
+    return joined(_heard(video, facts, windows, clock) if facts.hears else windows)
 
 
 def joined(windows: Iterable[Window | Hole]) -> Iterator[Window | Hole]:
@@ -101,8 +101,12 @@ def _looked_at(
     looks = looks_of(facts, cutting, clock)
 
     def spans() -> Iterator[Span]:
+        starts = video.starts[:promised]
         for start, end in _schedule(video, cutting):
-            yield span(start, end, video.starts[:promised], num_frames=facts.num_frames)
+            if end - start < video.seconds and has_gap(start, end, starts):
+                yield Span(start, end, {})
+            else:
+                yield span(start, end, starts, num_frames=facts.num_frames)
 
     needed = {index for each in spans() for index in each.frames}
     gone_by = 0
@@ -131,7 +135,7 @@ def _composed(span: Span, looks: Looks) -> Iterator[Window | Hole]:
 
 
 def _heard(
-    video: VideoFile, facts: Facts, windows: Iterable[Window | Hole]
+    video: VideoFile, facts: Facts, windows: Iterable[Window | Hole], clock: Stopwatch
 ) -> Iterator[Window | Hole]:
     """The windows with their sound; for a network that only hears those without any are holes."""
     recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
@@ -141,7 +145,8 @@ def _heard(
             yield window
             continue
         whole = (window.start, window.end) == (0.0, video.seconds)
-        sound, heard = sounds.whole() if whole else sounds(window.start, window.end)
+        with clock.during("decode"):
+            sound, heard = sounds.whole() if whole else sounds(window.start, window.end)
         if heard or facts.sees:
             yield replace(window, sound=sound, heard=heard)
         else:

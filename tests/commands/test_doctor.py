@@ -33,14 +33,14 @@ def test_a_warning_is_shown_on_one_line_and_is_no_error(findings, capsys):
 
 
 def test_a_failure_is_shown_after_the_warnings_and_ends_with_exit_code_1(findings, capsys):
-    findings["look_at_packages"] = Findings(failures=["av is missing: pip install 'emorec[demo]'"])
+    findings["look_at_packages"] = Findings(failures=["rich is not installed, emorec needs >=13.9"])
     findings["look_at_disk"] = Findings(warnings=["little room"])
     with pytest.raises(SystemExit) as exit_:
         doctor()
     assert exit_.value.code == 1
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "warning: little room",
-        "error: av is missing: pip install 'emorec[demo]'",
+        "error: rich is not installed, emorec needs >=13.9",
     ]
 
 

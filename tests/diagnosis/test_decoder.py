@@ -1,4 +1,3 @@
-import builtins
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -29,17 +28,3 @@ def test_a_decoder_that_raises_is_a_failure_in_one_line(monkeypatch):
 
     monkeypatch.setattr(decode_module, "decode", broken)
     assert look_at_decoder().failures == ["decoding fails: OSError: no codec"]
-
-
-def test_without_pyav_the_decoder_is_left_alone(monkeypatch):
-    really_import = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name == "av":
-            raise ImportError(name)
-        return really_import(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    findings = look_at_decoder()
-    assert not findings.failures
-    assert findings.rows[0][1].startswith("not tried")

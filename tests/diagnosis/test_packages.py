@@ -5,7 +5,7 @@ from emorec.diagnosis.packages import look_at_packages, unmet_requirements
 
 
 def test_an_extra_is_not_asked_for():
-    assert unmet_requirements(["av>=13; extra == 'demo'"], {}) == []
+    assert unmet_requirements(["optuna>=5; extra == 'study'"], {}) == []
 
 
 def test_a_name_is_found_however_it_is_written():

@@ -9,13 +9,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from emorec.inference.video_file import VideoFile
 
 from emorec.data.faces.face import Box
 from emorec.inference.annotate import annotate
 from emorec.inference.moments import Moments
 from emorec.inference.overlay import Shown, draw, letter_height
 from emorec.inference.timeline import Timeline
+from emorec.inference.video_file import VideoFile
 from tests import videos
 from tests.inference.made import timeline
 

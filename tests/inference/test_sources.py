@@ -83,3 +83,12 @@ def test_two_videos_of_one_name_have_two_folders(here: Path) -> None:
     (here / "B.mkv").touch()
     found = folders(".")
     assert len({name.lower() for name in found}) == len(found) == 6
+
+
+def test_what_an_earlier_prediction_wrote_is_not_predicted(here: Path) -> None:
+    (here / "predictions" / "b").mkdir(parents=True)
+    for name in ("annotated.mp4", "timeline.csv"):
+        (here / "predictions" / "b" / name).touch()
+    assert "predictions/b/annotated.mp4" not in videos(".")
+    (here / "sub" / "annotated.mp4").touch()  # whose name is a coincidence
+    assert "sub/annotated.mp4" in videos(".")

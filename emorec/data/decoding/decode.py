@@ -120,7 +120,7 @@ def decoder_version(decoder: Decoder) -> str:
             return f"{package} {metadata.version(package)}"
         except metadata.PackageNotFoundError:
             pass
-    extra = "" if decoder == "decord" else f"[{decoder}]"
+    extra = "[torchcodec]" if decoder == "torchcodec" else ""
     raise UserError(f"{decoder} is not installed: pip install 'emorec{extra}'")
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -29,6 +30,9 @@ from emorec.data.decoding.decode import (
     decoding_fails,
     other_decoder,
 )
+
+TEXT_AS_PICTURES = "tty"
+"""FFmpeg's name for what it makes of any text file: a film of a terminal."""
 
 
 def hear_damage() -> None:
@@ -132,6 +136,8 @@ class Reader:
         Args:
             needed: The frames that are needed; others may be passed over. `None` decodes all.
         """
+        # threads of FFmpeg that log through Python would wait for this one for ever
+        av.logging.set_level(None)
         with _opened(self.path) as (container, stream):
             stream.codec_context.thread_type = "AUTO"
             whole = True
@@ -167,12 +173,13 @@ class Reader:
         needed: Collection[int] | None,
         mend: bool = False,
     ) -> Iterator[tuple[int, VideoFrame | None]]:
-        """The frames by their times where some are passed over or are lost, else counted."""
-        by_time, first, index = needed is not None, 0, 0
+        """The frames by their times where some are passed over or may be lost, else counted."""
+        by_time = needed is not None or (mend and self.can_pass_over)
+        first, index = 0, 0
         for frame in self._frames(container, stream, needed, mend):
-            if frame is None:
-                by_time, first = by_time or self._all_timed, self._first_shown if not needed else 0
-            elif by_time:
+            if frame is None and not by_time:
+                by_time, first = self._all_timed, self._first_shown
+            elif frame is not None and by_time:
                 index = self._place(frame.pts) - first
             yield index, frame
             index += 1
@@ -185,18 +192,21 @@ class Reader:
         mend: bool = False,
     ) -> Iterator[VideoFrame | None]:
         """What comes out; to `mend` gives `None` at damage and goes on behind it."""
+        decoder, torn = stream.codec_context, False
         for packet in _packets(container, stream, mend):
+            if mend and packet is not None and packet.is_corrupt:
+                # what follows is built upon it, and comes out wrong without a word
+                yield from _decoded(decoder, None, mend)
+                yield None
+                decoder.flush_buffers()
+                torn = True
+            if torn and packet is not None and packet.size and not packet.is_keyframe:
+                continue
+            torn = torn and (packet is None or packet.is_corrupt)
             if needed is not None and packet is not None:
                 pass_over = self._place(packet.pts) not in needed
-                stream.codec_context.skip_frame = "NONREF" if pass_over else "DEFAULT"
-            try:
-                frames = stream.codec_context.decode(packet)
-            except av.FFmpegError:
-                if not mend:
-                    raise
-                yield None
-            else:
-                yield from frames
+                decoder.skip_frame = "NONREF" if pass_over else "DEFAULT"
+            yield from _decoded(decoder, packet, mend)
 
     def _place(self, pts: int | None) -> int:
         """Index of the frame that is shown at a tick; behind all others where there is none."""
@@ -205,6 +215,17 @@ class Reader:
         place = int(np.searchsorted(self._in_order, pts))
         there = place < len(self._in_order) and self._in_order[place] == pts
         return place if there else self.frames_in_file
+
+
+def _decoded(
+    decoder: VideoCodecContext, packet: "Packet[VideoStream] | None", mend: bool
+) -> Iterator[VideoFrame | None]:
+    try:
+        yield from decoder.decode(packet)
+    except av.FFmpegError:
+        if not mend:
+            raise
+        yield None
 
 
 def _packets(
@@ -232,6 +253,8 @@ def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except (av.FFmpegError, UnicodeError) as error:
         raise ClipError.of(path, NOT_A_VIDEO) from error
     with container:
+        if container.format.name == TEXT_AS_PICTURES:
+            raise ClipError.of(path, NOT_A_VIDEO)
         stream = container.streams.best("video")
         # the cover of a piece of music is no film
         if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:

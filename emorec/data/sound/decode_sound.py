@@ -5,17 +5,14 @@ decord reads sound too, but not what is in the file: of two channels it makes va
 """
 
 from collections.abc import Iterator
-from importlib import metadata
 from itertools import chain
 from pathlib import Path
-from types import ModuleType
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from emorec.data.decoding.decode import CUT_OFF, ClipError, refuse_unreadable
-from emorec.errors import UserError
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
@@ -38,7 +35,6 @@ def decode_sound(
 
     Raises:
         ClipError: When it can't be read, has no sound (the reason is then `NO_SOUND`), or nothing in the span.
-        UserError: When PyAV is not installed.
     """
     refuse_unreadable(path)
     sound: Waveform = _channels(path, rate).mean(axis=0, dtype=np.float32)
@@ -54,18 +50,6 @@ def decode_sound(
     return sound
 
 
-def reader_version() -> str:
-    """What reads the sound.
-
-    Raises:
-        UserError: When it is not installed.
-    """
-    try:
-        return f"av {metadata.version('av')}"
-    except metadata.PackageNotFoundError:
-        raise UserError("sound is read by PyAV: pip install 'emorec[sound]'") from None
-
-
 def _channels(path: Path, rate: int) -> npt.NDArray[np.float32]:
     """(channels, samples)."""
     parts = list(parts_of_sound(path, rate))
@@ -78,31 +62,23 @@ def parts_of_sound(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
     Raises:
         ClipError: When it has no sound, or where it can't be read on.
     """
-    av = _import_av()
-    av.logging.set_level(av.logging.PANIC)  # what is wrong is raised
+    import av
+
     samples, promised = 0, 0.0
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise ClipError.of(path, NO_SOUND)
             stream = container.streams.audio[0]
-            promised = 0.0 if stream.duration is None else float(stream.duration * stream.time_base)
+            promised = float((stream.duration or 0) * (stream.time_base or 0))
             resampler = av.AudioResampler(format="fltp", rate=rate)
             for frame in chain(container.decode(audio=0), [None]):
                 if frame is None and not samples:
                     break
                 for part in resampler.resample(frame):
                     samples += part.samples
-                    yield part.to_ndarray()
+                    yield part.to_ndarray().astype(np.float32, copy=False)
     except (av.FFmpegError, ValueError) as error:
         raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
     if samples / rate < promised - LACKING_SECONDS:  # FFmpeg takes what is missing for the end
         raise ClipError.of(path, CUT_OFF)
-
-
-def _import_av() -> ModuleType:
-    try:
-        import av
-    except ImportError:
-        raise UserError(f"sound can't be read: {reader_version()} can't be loaded") from None
-    return av

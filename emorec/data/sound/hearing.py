@@ -56,7 +56,7 @@ class Hearing:
             workers: Processes that decode.
 
         Raises:
-            UserError: When the cache that was asked for can't be used, or PyAV is missing.
+            UserError: When the cache that was asked for can't be used.
         """
         wanted = [sound_of(clip) for clip in clips]
         looked = look_where_asked(wanted, self.recipe, cache=cache, workers=workers)

@@ -9,7 +9,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.sound.decode_sound import Waveform, decode_sound, reader_version
+from emorec.data.decoding.decode import decoder_version
+from emorec.data.sound.decode_sound import Waveform, decode_sound
 
 FORMAT = 2
 """Of the sound on disk; a higher number makes all that was kept before worthless."""
@@ -59,14 +60,14 @@ class SoundRecipe:
     @property
     def name(self) -> str:
         """A file name that no other recipe has, with the version of the reader in it."""
-        shaped_by = {"format": FORMAT, **self.plain(), "reader": reader_version()}
+        shaped_by = {"format": FORMAT, **self.plain(), "reader": decoder_version("pyav")}
         digest = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()
         return f"sound-{self.sound_rate}x{self.shape[0]}-{digest[:8]}"
 
     @property
     def check(self) -> str:
         """Stands for the recipe where nothing is kept but what is wrong with the clips."""
-        return f"sound check 2, {reader_version()}"
+        return f"sound check 2, {decoder_version('pyav')}"
 
     def samples(self, path: Path, span_seconds: tuple[float, float] | None = None) -> Samples:
         """(samples,) of a clip.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emorec.data.labels import EMOTIONS
 from emorec.data.ravdess import ACTORS, RavdessName
-from emorec.data.synthetic.encode import encode_mp4, import_av, read_comment
+from emorec.data.synthetic.encode import encode_mp4, read_comment
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
 from emorec.data.synthetic.voice import SAMPLE_RATE, sing
@@ -164,10 +164,9 @@ def write_dataset(
         progress: Called with the clips written so far and those to write, once before the first.
 
     Raises:
-        UserError: When PyAV is missing, the plan is impossible, the folder can't be written to, or a file of that name
-            is there which these settings did not write.
+        UserError: When the plan is impossible, the folder can't be written to, or a file of that name is there which
+            these settings did not write.
     """
-    import_av()
     settings = settings or ClipSettings()
     root = Path(root).expanduser()
     names = plan(actors=actors, takes=takes, twins=twins)

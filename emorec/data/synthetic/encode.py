@@ -1,28 +1,10 @@
-"""Pictures and sound become an mp4 file; PyAV is imported here and nowhere else."""
+"""Pictures and sound become an mp4 file."""
 
 import io
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-
-from emorec.errors import UserError
-
-
-def import_av() -> ModuleType:
-    """PyAV, which only the demo data needs.
-
-    Raises:
-        UserError: When it is not installed.
-    """
-    try:
-        import av
-    except ImportError:
-        message = "PyAV is missing, which encodes the clips: pip install 'emorec[demo]'"
-        raise UserError(message) from None
-    av.logging.set_level(av.logging.ERROR)
-    return av
 
 
 def encode_mp4(
@@ -41,11 +23,9 @@ def encode_mp4(
         sound: (samples,) within -1 to 1; no sound track when `None`.
         sample_rate: Samples a second.
         comment: Stored in the file, see `read_comment`.
-
-    Raises:
-        UserError: When PyAV is not installed.
     """
-    av = import_av()
+    import av
+
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as container:
         container.metadata["comment"] = comment
@@ -74,12 +54,9 @@ def encode_mp4(
 
 
 def read_comment(path: Path) -> str | None:
-    """The comment stored in a video; `None` when it has none or is no video.
+    """The comment stored in a video; `None` when it has none or is no video."""
+    import av
 
-    Raises:
-        UserError: When PyAV is not installed.
-    """
-    av = import_av()
     try:
         with av.open(str(path)) as container:
             comment: str | None = container.metadata.get("comment")

@@ -36,7 +36,7 @@ def test_a_missing_library_is_one_line_that_says_how_to_install_it(
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", nothing_is_installed)
-    extra = {"decord": "emorec", "torchcodec": "emorec[torchcodec]", "pyav": "emorec[pyav]"}
+    extra = {"decord": "emorec", "torchcodec": "emorec[torchcodec]", "pyav": "emorec"}
     for ask in (lambda: decode(clip, range, decoder=decoder), lambda: decoder_version(decoder)):
         with pytest.raises(UserError) as error:
             ask()

@@ -180,3 +180,24 @@ def test_a_process_that_only_looks_for_faces_imports_neither_torch_nor_the_netwo
 
 def astuple(box: Box) -> tuple[float, float, float, float]:
     return box.left, box.top, box.width, box.height
+
+
+def test_all_faces_are_those_that_it_is_sure_of(stand_in: Path) -> None:
+    frame = dark(176, 320)
+    frame[24:32, 24:32, 0] = frame[64:72, 128:136, 0] = 255
+    frame[120:128, 240:248, 0] = 100
+    detect = load_detector(str(stand_in))
+    boxes = sorted(map(astuple, detect.all_faces(frame)))
+    np.testing.assert_allclose(boxes, [(16, 12, 24, 32), (120, 52, 24, 32)], atol=1e-3)
+    assert detect.all_faces(dark(176, 320)) == []
+
+
+def test_the_cascade_finds_all_faces_too() -> None:
+    detect = load_detector("haar")
+    one = drawn_faces(1)[0]
+    two = np.concatenate([one, dark(160, 40), one], axis=1)
+    boxes = sorted(detect.all_faces(two), key=lambda box: box.left)
+    assert len(boxes) == 2
+    assert boxes[1].left - boxes[0].left == pytest.approx(200, abs=8)
+    assert detect(two) in boxes
+    assert detect.all_faces(dark(160, 160)) == []

@@ -1,7 +1,6 @@
 """Sound comes as it was recorded: one channel, the rate that was asked for, the span that was asked for."""
 
 import wave
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,8 @@ from scipy.signal import resample_poly
 
 from emorec.data.decoding.decode import CUT_OFF, ClipError
 from emorec.data.sound import decode_sound as module
-from emorec.data.sound.decode_sound import NO_SOUND, decode_sound, reader_version
+from emorec.data.sound.decode_sound import NO_SOUND, decode_sound
 from emorec.data.synthetic.encode import encode_mp4
-from emorec.errors import UserError
 from tests import videos
 
 RATE = 16_000
@@ -99,15 +97,6 @@ def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
             decode_sound(path, RATE, span)
         assert error.value.reason == reason
         assert str(error.value) == f"{path}: {reason}"
-
-
-def test_without_its_reader_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(module.metadata, "version", gone)
-    with pytest.raises(UserError, match=r"sound is read by PyAV: pip install 'emorec\[sound\]'"):
-        reader_version()
 
 
 @pytest.mark.real

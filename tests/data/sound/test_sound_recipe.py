@@ -40,7 +40,7 @@ def test_the_name_tells_recipes_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert len(names) == 4
     before = RECIPE.name
-    monkeypatch.setattr(sound_recipe, "reader_version", lambda: "av 999")
+    monkeypatch.setattr(sound_recipe, "decoder_version", lambda name: "av 999")
     assert RECIPE.name != before
 
 

@@ -1,4 +1,3 @@
-import builtins
 from pathlib import Path
 
 import av
@@ -201,16 +200,3 @@ def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path):
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match=r"can't write .*taken.*choose another folder"):
         write(tmp_path / "taken")
-
-
-def test_without_pyav_the_error_names_what_to_install(tmp_path, monkeypatch):
-    real_import = builtins.__import__
-
-    def without_av(name, *rest):
-        if name == "av":
-            raise ImportError(name)
-        return real_import(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without_av)
-    with pytest.raises(UserError, match=r"pip install 'emorec\[demo\]'"):
-        write(tmp_path)

@@ -1,0 +1,107 @@
+"""Live frames become windows on a fixed grid."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from emorec.errors import UserError
+from emorec.inference.camera import Camera
+from emorec.inference.cutting import Cutting
+from emorec.inference.window import Window
+from emorec.inference.windows import windows_of
+from tests.inference.facts import facts
+
+SECOND = Cutting(window_seconds=1.0, hop_seconds=0.5)
+
+
+class Film:
+    """An OpenCV capture that gives a number of frames, a tenth of a second apart, each as grey as its index."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+        self.given = 0
+        self.open = True
+
+    def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
+        return self.frames > 0
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        if self.given == self.frames:
+            return False, None
+        self.given += 1
+        return True, np.full((48, 64, 3), self.given - 1, np.uint8)
+
+    def get(self, what: int) -> float:
+        return 10.0 if what == cv2.CAP_PROP_FPS else 0.0
+
+    def release(self) -> None:
+        self.open = False
+
+    def now(self) -> float:
+        return 7.0 + 0.1 * (self.given - 1)
+
+
+def filmed(film: Film, seconds: float | None = None) -> Camera:
+    opens: Callable[[int], Film] = lambda index: film  # noqa: E731
+    return Camera(0, seconds, open_capture=opens, now=film.now)
+
+
+def greys(window: object) -> list[int]:
+    assert isinstance(window, Window)
+    assert window.frames is not None
+    return window.frames[:, 0, 0, 0].tolist()
+
+
+def test_windows_show_what_was_filmed_last_at_their_times() -> None:
+    film = Film(23)
+    found = list(windows_of(filmed(film), facts(num_frames=3), SECOND))
+    assert [(each.start, each.end) for each in found] == [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0)]
+    assert (
+        np.abs(
+            np.subtract([greys(each) for each in found], [[0, 5, 10], [5, 10, 15], [10, 15, 20]])
+        ).max()
+        <= 1
+    )
+    assert not film.open
+
+
+def test_it_films_for_the_seconds_that_were_asked_for() -> None:
+    film = Film(1000)
+    assert len(list(windows_of(filmed(film, 2.05), facts(), SECOND))) == 3
+    assert film.given < 25
+    assert not film.open
+
+
+def test_a_camera_that_is_interrupted_is_let_go() -> None:
+    film = Film(1000)
+    windows = windows_of(filmed(film), facts(), SECOND)
+    next(windows)
+    windows.close()
+    assert not film.open
+
+
+def test_less_than_a_window_is_one_clear_line() -> None:
+    with pytest.raises(UserError, match="camera 0: it gave less than one window of 1 s"):
+        list(windows_of(filmed(Film(5)), facts(), SECOND))
+
+
+def test_a_camera_that_is_not_there_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
+    film = Film(0)
+    with pytest.raises(UserError, match="camera 0: there is none that gives pictures"):
+        filmed(film)
+    assert not film.open
+    with pytest.raises(UserError, match="camera 77: there is none that gives pictures"):
+        Camera(77)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_network_that_hears_too_is_given_silence_and_one_that_only_hears_is_refused() -> None:
+    hears = facts(inputs=("frames", "sound", "heard"))
+    window = next(windows_of(filmed(Film(15)), hears, SECOND))
+    assert isinstance(window, Window)
+    assert window.sound is not None
+    assert (window.sound.shape, window.heard, window.sound.any()) == ((16_000,), False, False)
+    with pytest.raises(UserError, match="camera 0: it has no sound, and this network only hears"):
+        windows_of(filmed(Film(15)), facts(inputs=("sound",), num_frames=0), SECOND)

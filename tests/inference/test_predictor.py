@@ -1,0 +1,217 @@
+"""What a network makes of videos and of frames, by networks whose answers can be worked out by hand."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emorec.data.faces.face import Box
+from emorec.errors import UserError
+from emorec.inference.predictor import Predictor
+from emorec.inference.settings import Settings
+from emorec.inference.video_file import VideoFile
+from emorec.inference.window import Hole
+from tests import videos
+from tests.inference.made import Grey
+
+
+def black_then_white(path: Path, num_frames: int = 60) -> Path:
+    """Two seconds, of which the second is white."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=30, options={"qp": "0"})
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        for index in range(num_frames):
+            picture = np.full((32, 32, 3), 255 if 2 * index >= num_frames else 0, np.uint8)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        file.mux(video.encode())
+    return path
+
+
+def test_a_video_is_predicted_window_after_window(tmp_path: Path) -> None:
+    said = Predictor(Grey()).predict(black_then_white(tmp_path / "a.mp4"))
+    assert [(each.start, each.end) for each in said.windows] == [
+        (pytest.approx(start), pytest.approx(start + 0.5)) for start in np.arange(0, 1.51, 0.25)
+    ]
+    bright = [each.probabilities["bright"] for each in said.windows]
+    assert bright == pytest.approx([0, 0, 0, 0.5, 1, 1, 1], abs=0.01)
+    assert [each.person for each in said.windows] == [1] * 7
+    assert (said.path, said.holes, said.seconds) == (tmp_path / "a.mp4", (), pytest.approx(2))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_windows_go_through_the_network_together(tmp_path: Path, batch_size: int) -> None:
+    runtime = Grey()
+    path = black_then_white(tmp_path / "a.mp4")
+    alone = Predictor(Grey()).predict(path, batch_size=1)
+    assert Predictor(runtime, Settings(batch_size=batch_size)).predict(path) == alone
+    assert runtime.batches == {1: [1] * 7, 3: [3, 3, 1], 16: [7]}[batch_size]
+
+
+def test_what_is_asked_this_time_wins(tmp_path: Path) -> None:
+    predictor = Predictor(Grey(), Settings(window_seconds=1.0))
+    path = black_then_white(tmp_path / "a.mp4")
+    assert predictor.predict(path).window_seconds == 1.0
+    assert predictor.predict(path, window_seconds=0.2, hop_seconds=0.2).windows[-1].end == 2.0
+    words = {each.predicted for each in predictor.predict(path, abstain_below=0.9).windows}
+    assert words == {"dark", "uncertain", "bright"}
+
+
+def test_a_stream_gives_the_first_windows_before_the_last_are_read(tmp_path: Path) -> None:
+    runtime, read = Grey(), []
+    video = VideoFile(black_then_white(tmp_path / "a.mp4", 300))
+    stream = Predictor(runtime).stream(video, Settings(batch_size=2), progress=read.append)
+    next(stream)
+    assert runtime.batches == [2]
+    assert max(read) < 1
+
+
+def test_damage_is_a_hole_and_the_rest_is_predicted(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, gop=3)
+    predictor = Predictor(Grey(window_seconds=0.1))
+    whole = predictor.predict(path)
+    said = predictor.predict(videos.empty_middle(path))
+    assert said.holes
+    assert all(isinstance(each, Hole) for each in said.holes)
+    assert 0 < len(said.windows) < len(whole.windows)
+    by_start = {each.start: each for each in whole.windows}
+    for each in said.windows:
+        assert each.values == pytest.approx(by_start[each.start].values)
+
+
+def test_a_network_of_numbers_gives_numbers(tmp_path: Path) -> None:
+    runtime = Grey(says="numbers", names=("valence", "arousal"))
+    said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
+    assert said.windows[0].probabilities == pytest.approx({"valence": -1, "arousal": -1}, abs=0.02)
+    assert said.windows[-1].probabilities == pytest.approx({"valence": 1, "arousal": 1}, abs=0.02)
+    assert {(each.predicted, each.confidence) for each in said.windows} == {("", None)}
+
+
+def test_a_network_that_sees_one_frame_says_something_five_times_a_second(tmp_path: Path) -> None:
+    runtime = Grey(num_frames=1, window_seconds=1 / 30)
+    said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
+    assert len(said.windows) == 10
+    assert [each.predicted for each in said.windows] == ["dark"] * 5 + ["bright"] * 5
+
+
+def test_frames_are_one_window() -> None:
+    frames = np.zeros((7, 40, 60, 3), np.uint8)
+    frames[-1] = 255  # the network sees the first and the last
+    said = Predictor(Grey()).predict(frames)
+    assert said.probabilities == pytest.approx({"dark": 0.5, "bright": 0.5})
+    assert Predictor(Grey()).predict(frames[:1]).predicted == "dark"
+
+
+def test_frames_are_seen_as_those_of_a_video(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 15, look="gradient")
+    frames = np.stack([frame for _, _, frame in VideoFile(path).frames(range(15))])
+    predictor = Predictor(Grey(num_frames=4))
+    (window,) = predictor.predict(path).windows
+    assert predictor.predict(frames).values == window.values
+
+
+def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    from emorec.inference import frames_as_seen
+
+    frames = np.zeros((2, 100, 100, 3), np.uint8)
+    frames[:, 35:65, 35:65] = 255
+    face = Box(40, 40, 20, 20)
+
+    class Finds:
+        version = "made"
+
+        def __init__(self, box: Box | None) -> None:
+            self.box = box
+
+        def __call__(self, frame: Any) -> Box | None:
+            return self.box
+
+    runtime = Grey(face=True)
+    monkeypatch.setattr(frames_as_seen, "find_detector", lambda wanted: wanted)
+    monkeypatch.setattr(frames_as_seen, "load_detector", lambda found: Finds(face))
+    assert Predictor(runtime).predict(frames).probabilities["bright"] == 1
+    assert Predictor(runtime).predict(frames, face="none").probabilities["bright"] < 0.2
+    monkeypatch.setattr(frames_as_seen, "load_detector", lambda found: Finds(None))
+    assert Predictor(runtime).predict(frames).predicted == "no face"
+
+
+@pytest.mark.parametrize(
+    ("frames", "words"),
+    [
+        (np.zeros((2, 9, 9, 3)), "frames are float64: they have to be uint8, 0 to 255, RGB"),
+        (np.zeros((9, 9, 3), np.uint8), r"frames have the shape \(9, 9, 3\): .*\(T, H, W, 3\)"),
+        (np.zeros((2, 3, 9, 9), np.uint8), r"frames have the shape \(2, 3, 9, 9\)"),
+        (np.zeros((0, 9, 9, 3), np.uint8), r"frames have the shape \(0, 9, 9, 3\)"),
+    ],
+)
+def test_other_frames_are_refused(frames: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Predictor(Grey()).predict(frames)
+
+
+def test_a_network_that_only_hears_wants_a_file_with_sound(tmp_path: Path) -> None:
+    predictor = Predictor(Grey(inputs=("sound",), num_frames=0))
+    with pytest.raises(UserError, match="only hears"):
+        predictor.predict(np.zeros((2, 9, 9, 3), np.uint8))
+    with pytest.raises(UserError, match=r"silent\.mp4: .*sound"):
+        predictor.predict(videos.write_video(tmp_path / "silent.mp4", 9))
+    path = videos.write_video(tmp_path / "a.mp4", 30, sound=True)
+    assert predictor.predict(path).windows[1].probabilities["bright"] == pytest.approx(
+        0.3, abs=0.02
+    )
+
+
+def test_a_network_of_both_senses_takes_frames_as_a_silent_clip() -> None:
+    class Both(Grey):
+        def __call__(self, windows: Any) -> Any:
+            assert not windows["heard"].any()
+            assert not windows["sound"].any()
+            assert windows["sound"].shape == (1, 8000)
+            return super().__call__({"frames": windows["frames"]})
+
+    said = Predictor(Both(inputs=("frames", "sound", "heard"))).predict(
+        np.full((2, 9, 9, 3), 255, np.uint8)
+    )
+    assert said.predicted == "bright"
+
+
+@pytest.mark.parametrize("content", ["", "no video"])
+def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"notes\.mp4"):
+        Predictor(Grey()).predict(path)
+    with pytest.raises(UserError, match=r"gone\.mp4"):
+        Predictor(Grey()).predict(str(tmp_path / "gone.mp4"))
+
+
+def test_settings_can_be_told_apart_and_reused() -> None:
+    predictor = Predictor(Grey())
+    assert predictor.detector() is None
+    assert replace(predictor.settings, batch_size=3) != predictor.settings
+
+
+def test_importing_emorec_takes_nothing_heavy_along() -> None:
+    program = (
+        "import sys, emorec\n"
+        "heavy = ('torch', 'lightning', 'cv2', 'av', 'numpy', 'matplotlib')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+        "emorec.Predictor, emorec.Timeline, emorec.Prediction, emorec.WindowPrediction, emorec.load\n"
+        "print([name for name in ('torch', 'lightning', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]", "[]"]
+
+
+def test_what_emorec_does_not_have_is_an_attribute_error() -> None:
+    import emorec
+
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        emorec.lod  # type: ignore[attr-defined]  # noqa: B018

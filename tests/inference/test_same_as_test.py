@@ -1,0 +1,123 @@
+"""A checkpoint in use says what `emorec test` says of the same clips, by whatever it is run."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import emorec
+from emorec.cli import main
+from tests.commands.predicting import rows_of, run
+from tests.program import SMALL
+
+TOLERANCE = 1e-6
+"""Of probabilities: windows are other batches than clips, and sums of another order differ in their last bits."""
+
+CPU = ("--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def best(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a temperature, tested."""
+    root = tmp_path_factory.mktemp("run")
+    words = ("--data.root", str(drawn_clips), "--trainer.max_epochs", "1", "--data.num_frames", "4")
+    main(["fit", *SMALL, *words, "--trainer.default_root_dir", str(root)])
+    (path,) = root.rglob("best.ckpt")
+    main(["test", "--ckpt", str(path), "--calibrate", "--trainer.accelerator", "cpu"])
+    return path
+
+
+def test_plain_clips_are_predicted_as_by_the_test(best: Path, tmp_path: Path) -> None:
+    tested = rows_of(best.parents[1] / "test" / "predictions.csv")
+    assert len(tested) == 15
+    predictor = emorec.load(best, device="cpu")
+    assert run("--ckpt", best, *(row["path"] for row in tested), "--out", tmp_path, *CPU) == 0
+    for row in tested:
+        (window,) = predictor.predict(row["path"]).windows
+        (written,) = rows_of(tmp_path / Path(row["path"]).stem / "timeline.csv")
+        expected = [float(row[f"calibrated {name}"]) for name in predictor.facts.names]
+        assert window.values == pytest.approx(expected, abs=TOLERANCE)
+        assert [float(written[name]) for name in predictor.facts.names] == pytest.approx(
+            expected, abs=TOLERANCE
+        )
+        assert window.predicted == written["predicted"] == row["predicted"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("face", ["none", "crop"])
+def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for path in sorted(ravdess_root.rglob("01-01-*.mp4"))[:6]:
+        (clips / path.name).symlink_to(path.absolute())
+    first = next(clips.iterdir())
+    actor = int(first.stem[-2:])
+    small = (*SMALL, "--data.num_frames", "6", "--data.image_size", "64", "--data.face", face)
+    whole = ("--data.root", str(ravdess_root), "--data.allow_missing_actors", "true")
+    split = ("--data.split", "loso", "--data.fold", str(actor), "--trainer.max_epochs", "1")
+    if len({path.stem[-2:] for path in ravdess_root.rglob("01-01-*.mp4")}) < 4:
+        pytest.skip("needs clips of four actors")
+    main(["fit", *small, *whole, *split, "--trainer.default_root_dir", str(tmp_path)])
+    (path,) = tmp_path.rglob("best.ckpt")
+    main(
+        [
+            "predict",
+            "--ckpt",
+            str(path),
+            "--calibrate",
+            "--trainer.accelerator",
+            "cpu",
+            "--data.root",
+            str(clips),
+        ]
+    )
+    rows = rows_of(path.parents[1] / "predict" / "predictions.csv")
+    predictor = emorec.load(path, device="cpu")
+    for row in rows:
+        (window,) = predictor.predict(row["path"]).windows
+        expected = [float(row[f"calibrated {name}"]) for name in predictor.facts.names]
+        assert window.values == pytest.approx(expected, abs=TOLERANCE)
+
+
+def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("emorec.inference.onnx_runtime")
+    pytest.importorskip("emorec.commands.export")
+    exported = tmp_path / "best.onnx"
+    main(["export", "--ckpt", str(best), "--to", str(exported)])
+    row = rows_of(best.parents[1] / "test" / "predictions.csv")[0]
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'lightning', 'torchvision', 'torchmetrics'): sys.modules[name] = None\n"
+        "from emorec.cli import main\n"
+        f"main(['predict', '--model', {str(exported)!r}, {row['path']!r}, '--out', 'out', '--annotate'])"
+    )
+    words = [sys.executable, "-c", program]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(words, cwd=tmp_path, env=environ, check=True, capture_output=True)
+    (written,) = rows_of(tmp_path / "out" / Path(row["path"]).stem / "timeline.csv")
+    names = emorec.load(exported).facts.names
+    assert [float(written[name]) for name in names] == pytest.approx(
+        [float(row[f"calibrated {name}"]) for name in names], abs=1e-5
+    )
+
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_example_of_the_readme_runs(
+    best: Path, drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+    examples = [block for block in blocks if "emorec.load" in block]
+    if not examples:
+        pytest.skip("the README has no example of emorec.load yet")
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(best, tmp_path / "best.ckpt")
+    shutil.copy(next(drawn_clips.rglob("*.mp4")), tmp_path / "talk.mp4")
+    for example in examples:
+        exec(compile(example, str(README), "exec"), {})

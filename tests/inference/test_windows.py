@@ -1,0 +1,220 @@
+"""Videos of any length and kind become windows; what can't be decoded becomes holes."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emorec.data.decoding.decode import ClipError, Frames
+from emorec.data.faces.face import Box
+from emorec.data.resize import central_square, to_squares
+from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
+from emorec.data.synthetic.encode import encode_mp4
+from emorec.errors import UserError
+from emorec.inference.cutting import Cutting
+from emorec.inference.stopwatch import Stopwatch
+from emorec.inference.video_file import VideoFile
+from emorec.inference.window import Hole, Window
+from emorec.inference.windows import windows_of
+from tests import videos
+from tests.inference.facts import facts
+
+SECOND = Cutting(window_seconds=1.0, hop_seconds=0.5)
+
+
+class Marks:
+    """Finds a face around each frame's brightest columns: as many as there are in its first row."""
+
+    version = "marks"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, frame: Frames) -> Box | None:
+        return next(iter(self.all_faces(frame)), None)
+
+    def all_faces(self, frame: Frames) -> list[Box]:
+        self.asked += 1
+        bright = np.flatnonzero(frame[4, :, 0] > 128)
+        groups = np.split(bright, np.flatnonzero(np.diff(bright) > 1) + 1) if len(bright) else []
+        return [Box(float(g[0]), 0.0, float(len(g)), float(len(g))) for g in groups if len(g) > 8]
+
+
+def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
+    """A video with bright squares of 16 pixels whose left edges are given frame by frame."""
+    frames = np.full((len(faces), 64, 160, 3), 30, dtype=np.uint8)
+    for frame, lefts in zip(frames, faces, strict=True):
+        for left in lefts:
+            frame[:16, left : left + 16] = 220
+    path.write_bytes(encode_mp4(frames, fps=fps))
+    return path
+
+
+def windows(path: Path, cutting: Cutting = SECOND, **others: object) -> list[Window | Hole]:
+    return list(windows_of(VideoFile(path), facts(**others), cutting))
+
+
+def people(path: Path, patience: float = 1.0) -> list[tuple[float, int | None]]:
+    cutting = Cutting(window_seconds=patience, hop_seconds=patience, detector=Marks())
+    found = windows(path, cutting, face=True, num_frames=10)
+    return [(each.start, each.person) for each in found if isinstance(each, Window)]
+
+
+def test_a_long_video_is_cut_into_overlapping_windows(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, bframes=2)
+    found = windows(path)
+    assert [(w.start, w.end, w.person) for w in found] == [
+        (start, start + 1, 1) for start in (0.0, 0.5, 1.0, 1.5, 2.0)
+    ]
+    frames = videos.reference_frames(path)
+    for window in found:
+        indices = np.linspace(0, 19, 5, dtype=int) + round(20 * window.start)
+        squares = to_squares(frames[indices], 32)
+        # the reference is brought to RGB by a faster, coarser way
+        np.testing.assert_allclose(window.frames, central_square(squares, 28), atol=4)
+
+
+def test_one_frame_is_one_window(tmp_path: Path) -> None:
+    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 1))
+    assert isinstance(window, Window)
+    assert (window.start, window.end) == (0.0, pytest.approx(1 / 30))
+    assert window.frames is not None
+    assert (window.frames == window.frames[0]).all()
+
+
+def test_a_damaged_stretch_is_one_hole_and_the_rest_is_seen(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=10, gop=5)
+    found = windows(videos.empty_middle(path))
+    holes = [each for each in found if isinstance(each, Hole)]
+    assert len(holes) == 1
+    assert 1.0 <= holes[0].start <= 2.0
+    assert 4.0 <= holes[0].end <= 5.0
+    starts = [each.start for each in found]
+    assert starts == sorted(starts)
+    assert isinstance(found[0], Window)
+    assert isinstance(found[-1], Window)
+    assert found[-1].end == 6.0
+
+
+def test_what_a_cut_off_file_lacks_is_a_hole(tmp_path: Path) -> None:
+    path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
+    *seen, hole = windows(path)
+    assert all(isinstance(each, Window) for each in seen[:4])
+    assert isinstance(hole, Hole)
+    assert hole.end == pytest.approx(6.0)
+
+
+def test_a_stretch_without_frames_is_a_hole(tmp_path: Path) -> None:
+    starts = [*range(0, 2000, 100), *range(6000, 8000, 100)]
+    found = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
+    assert [each for each in found if isinstance(each, Hole)] == [Hole(1.5, 6.0)]
+
+
+def test_each_face_is_a_person_with_windows_of_their_own(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [[20, 100]] * 30)
+    assert people(path) == [(float(s), person) for s in range(3) for person in (1, 2)]
+
+
+def test_a_window_without_a_face_has_nobody(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [[]] * 20)
+    cutting = Cutting(window_seconds=1.0, hop_seconds=1.0, detector=Marks())
+    for window in windows(path, cutting, face=True):
+        assert isinstance(window, Window)
+        assert (window.person, window.frames, window.box) == (None, None, None)
+
+
+def test_who_comes_back_late_is_somebody_new(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [*[[20]] * 10, *[[]] * 15, *[[20]] * 15])
+    assert people(path) == [(0.0, 1), (1.0, None), (2.0, 2), (3.0, 2)]
+
+
+def test_a_window_needs_a_face_in_half_of_its_frames(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [*[[20]] * 15, *[[]] * 6, *[[20]] * 9])
+    assert people(path) == [(0.0, 1), (1.0, 1), (2.0, 1)]
+
+
+def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [[20]] * 40)
+    marks, clock = Marks(), Stopwatch()
+    cutting = Cutting(window_seconds=1.0, hop_seconds=0.1, detector=marks)
+    found = list(windows_of(VideoFile(path), facts(face=True, num_frames=10), cutting, clock))
+    assert len(found) == 31
+    assert marks.asked == clock.looked_at == clock.frames == 40
+    assert all(isinstance(w, Window) and w.face_frames == len(w.boxes) == 10 for w in found)
+
+
+def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [[20 + index] for index in range(10)])
+    cutting = Cutting(window_seconds=1.0, hop_seconds=1.0, detector=Marks())
+    (window,) = windows(path, cutting, face=True, num_frames=10)
+    assert isinstance(window, Window)
+    assert window.box is not None
+    assert window.box.left + window.box.width / 2 == pytest.approx(32.5, abs=1)
+    assert [box.left for _, box in window.boxes] == pytest.approx(range(20, 30), abs=1)
+    assert [seconds for seconds, _ in window.boxes] == pytest.approx(np.arange(10) / 10)
+
+
+def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
+    recipe = SoundRecipe(sound_rate=16_000, sound_seconds=0.8)
+    found = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
+    assert len(found) == 5
+    for window in found:
+        assert isinstance(window, Window)
+        oracle = as_floats(recipe.samples(path, (window.start, window.end)))
+        np.testing.assert_array_equal(window.sound, oracle)
+        assert window.heard
+
+
+def test_where_sound_is_missing_or_broken_there_is_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hears = {"inputs": ("frames", "sound", "heard")}
+    silent = windows(videos.write_video(tmp_path / "silent.mp4", 60, fps=20), **hears)
+    assert not caplog.messages
+    assert not any(w.heard or np.any(w.sound) for w in silent if isinstance(w, Window))
+    path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True), 60)
+    heard = [w.heard for w in windows(path, **hears) if isinstance(w, Window)]
+    assert heard == sorted(heard, reverse=True)
+    (message,) = caplog.messages
+    assert message.startswith("silence where the sound can't be read: ")
+
+
+def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
+    hears = {"inputs": ("sound",), "num_frames": 0}
+    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **hears)
+    assert isinstance(window, Window)
+    assert window.frames is None
+    assert window.heard
+    with pytest.raises(ClipError, match=r"b.mp4: it has no sound, and this network only hears"):
+        windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
+
+
+@pytest.mark.parametrize("name", ["window_seconds", "hop_seconds"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_lengths_are_refused(name: str, seconds: float) -> None:
+    with pytest.raises(UserError, match=f"{name} is {seconds}: choose"):
+        Cutting.of(facts(), **{name: seconds})
+
+
+def test_cutting_otherwise_than_in_training_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert Cutting.of(facts(window_seconds=4.0)) == Cutting(window_seconds=4.0, hop_seconds=2.0)
+    assert not caplog.messages
+    assert Cutting.of(facts(), face="crop", face_detector="haar").detector is not None
+    assert Cutting.of(facts(face=True), face="none").detector is None
+    assert caplog.messages == [
+        "face is crop, but the network was trained on whole pictures",
+        "face is none, but the network was trained on faces that were cut out",
+    ]
+
+
+@pytest.mark.slow
+def test_nothing_of_torch_is_needed() -> None:
+    names = ["facts", "runtime", "window", "video_file", "windows", "track", "camera", "stopwatch"]
+    code = "import sys\n" + "".join(f"import emorec.inference.{name}\n" for name in names)
+    code += "print({'torch', 'lightning', 'albumentations', 'av'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
