@@ -6,14 +6,14 @@
     [/^Queue is full.*$/, "Too many people are waiting: please come back in a few minutes."],
   ];
   const reword = () => document.querySelectorAll(".toast-body").forEach((toast) => {
-    if (toast.textContent.includes("Video not playable")) { toast.style.display = "none"; return; }
-    const texts = document.createTreeWalker(toast, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
-      const text = texts.currentNode;
-      for (const [theirs, ours] of said) {
-        const words = text.nodeValue.trim();
-        if (theirs.test(words)) text.nodeValue = words.replace(theirs, ours);
-      }
+    const messages = [...toast.querySelectorAll(".toast-message-text")];
+    const idle = messages.filter((message) => message.textContent.includes("Video not playable"));
+    idle.forEach((message) => { message.parentElement.style.display = "none"; });
+    toast.style.display = messages.length && idle.length === messages.length ? "none" : "";
+    for (const message of messages) {
+      const words = message.textContent.trim();
+      const found = said.find(([theirs]) => theirs.test(words));
+      if (found) message.textContent = words.replace(...found);
     }
   });
   new MutationObserver(reword).observe(document.body, { childList: true, subtree: true });

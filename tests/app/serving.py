@@ -113,7 +113,7 @@ def ask(address: str, path: str, session: str) -> str:
     return str(told.json()["event_id"])
 
 
-def answer(address: str, path: str, session: str = "ann") -> str:
+def answer(address: str, path: str, session: str) -> str:
     """What the page shows of a file; what went wrong where nothing is shown."""
     event = ask(address, path, session)
     events = requests.get(f"{address}/gradio_api/call/look/{event}", timeout=60)

@@ -47,7 +47,7 @@ def place_in(html: str) -> str:
 def test_an_upload_goes_when_it_is_answered_and_the_result_when_its_visitor_goes(
     page: Page,
 ) -> None:
-    html = answer(page.address, send(page.address, b"film"))
+    html = answer(page.address, send(page.address, b"film"), "ann")
     assert kept(page) == RESULT
     had = requests.get(f"{page.address}{place_in(html)}/annotated.mp4", timeout=5)
     assert (had.status_code, had.content) == (200, b"film")
@@ -61,25 +61,24 @@ def test_two_at_once_are_answered_one_after_the_other(page: Page) -> None:
     paths = [send(page.address, content) for content in (b"slow film", b"slow one")]
     page.log.write_text("")
     with ThreadPoolExecutor(2) as pool:
-        said = list(pool.map(answer, [page.address] * 2, paths, ["ann", "bo"]))
+        said = list(pool.map(answer, [page.address] * 2, paths, ["bo", "cem"]))
     assert place_in(said[0]) != place_in(said[1])
     assert re.findall("begin|end", page.log.read_text()) == ["begin", "end"] * 2
     assert kept(page) == sorted(RESULT * 2)
-    for session in ("ann", "bo"):
+    for session in ("bo", "cem"):
         come_and_go(page, session)
     assert soon(lambda: kept(page) == [])
 
 
 def test_after_broken_files_the_next_one_is_answered(page: Page) -> None:
-    assert "broken.mp4: not a video." in answer(
-        page.address, send(page.address, b"broken", "broken.mp4")
-    )
-    crash = answer(page.address, send(page.address, b"crash", "crash.mp4"))
+    broken = answer(page.address, send(page.address, b"broken", "broken.mp4"), "dea")
+    assert "broken.mp4: not a video." in broken
+    crash = answer(page.address, send(page.address, b"crash", "crash.mp4"), "dea")
     assert "emorec itself failed" in crash
     assert "Traceback" not in crash
     assert kept(page) == []
-    assert "er-result" in answer(page.address, send(page.address, b"film"))
-    come_and_go(page, "ann")
+    assert "er-result" in answer(page.address, send(page.address, b"film"), "dea")
+    come_and_go(page, "dea")
     assert soon(lambda: kept(page) == [])
 
 
@@ -98,7 +97,7 @@ def test_files_of_this_machine_are_neither_looked_at_nor_given_away(
     mine.write_bytes(b"film")
     beside = page.folder / "log.txt"
     for path in (mine, beside, ROOT / "pyproject.toml"):
-        assert answer(page.address, str(path)).startswith("error ")
+        assert answer(page.address, str(path), "eve").startswith("error ")
         got = requests.get(f"{page.address}/gradio_api/file={path}", timeout=5)
         assert got.status_code in (403, 404)
     assert mine.exists()
@@ -107,7 +106,7 @@ def test_files_of_this_machine_are_neither_looked_at_nor_given_away(
 
 def test_the_server_fetches_nothing_that_it_is_told_to(page: Page) -> None:
     # its own page would be such an address: were it fetched, it would lie among the uploads
-    assert answer(page.address, f"{page.address}/theme.css").startswith("error ")
+    assert answer(page.address, f"{page.address}/theme.css", "eve").startswith("error ")
     assert kept(page) == []
 
 
