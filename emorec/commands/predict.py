@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +22,9 @@ from emorec.inference.video_report import VideoReport, report_video
 
 FAILED = 2
 INTERRUPTED = 130
+
+WIDTH_OF_FILES = 250
+"""Characters of a line where there is no terminal."""
 
 
 def predict(
@@ -78,7 +83,8 @@ def predict(
     for line in found.missing:
         call.fail(line)
     if found.sources:
-        call.predict(load(network, device), found.sources)
+        with room_in(call.out):
+            call.predict(load(network, device), found.sources)
     call.end()
 
 
@@ -98,6 +104,26 @@ def which_network(ckpt: str | None, model: str | None) -> Path:
             "which network? emorec predict --ckpt FILE VIDEO, as in --ckpt lightning_logs/.../best.ckpt"
         )
     return Path(ckpt or model or "").expanduser()
+
+
+@contextmanager
+def room_in(out: Path) -> Iterator[None]:
+    """The output folder, before any time is spent; taken away again where nothing came to be in it.
+
+    Raises:
+        UserError: When it can't be made.
+    """
+    new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't write {out}: {error.strerror}; choose another --out") from error
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # there is something in it
+                out.rmdir()
 
 
 class _Call:
@@ -188,7 +214,8 @@ class _Call:
             SystemExit: When something went wrong, or somebody stopped it.
         """
         if self.reports:
-            console = Console()
+            # in a file, lines that were folded are of no use
+            console = Console() if sys.stdout.isatty() else Console(width=WIDTH_OF_FILES)
             console.print(table(self.reports))
             console.print(closing_line(self.reports), markup=False, highlight=False, soft_wrap=True)
         if self.stopped:

@@ -38,7 +38,7 @@ class How(TypedDict, total=False):
 
 
 class Predictor:
-    """Says what a trained network makes of videos and of frames.
+    """Says what a trained network makes of videos and of frames, one at a time: threads need one each, or a lock.
 
     Args:
         runtime: What runs the network; see `emorec.load`.

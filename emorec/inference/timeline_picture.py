@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
@@ -24,6 +25,7 @@ MAX_PANELS = 8
 WIDTH = 11.0  # inches
 PANEL_HEIGHT = 1.9  # inches
 DPI = 110
+PAD = 0.09  # inches between panels, titles and what stands above panels
 
 TICKS = (
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
@@ -60,8 +62,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
     panels = max(1, len(people))
     rows = -(-(len(timeline.names) + 3) // _legend_columns(timeline.names))
     height = 1.0 + 0.22 * rows + PANEL_HEIGHT * panels
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained")
-    figure.get_layout_engine().set(h_pad=0.09)  # type: ignore[union-attr]  # inches, to what stands above panels
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout=ConstrainedLayoutEngine(h_pad=PAD))
     title = timeline.path.name if timeline.path else "camera"
     more = f" (and {left_out} people who are there more briefly)" if left_out else ""
     figure.suptitle(f"{title}{more}", size=11, x=0.01, ha="left", color=INK, parse_math=False)

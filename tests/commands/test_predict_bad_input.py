@@ -113,10 +113,12 @@ def test_an_output_folder_that_can_t_be_written_is_one_line(
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 3)
     (tmp_path / "out").write_text("a file")
-    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
-    assert (
-        f"can't write {tmp_path / 'out' / 'a'}" in said or f"can't write {tmp_path / 'out'}" in said
-    )
+    said = refused(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
+    assert f"can't write {tmp_path / 'out'}: File exists; choose another --out" in said
+    (tmp_path / "new" / "a").parent.mkdir()
+    (tmp_path / "new" / "a").write_text("a file")
+    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
+    assert f"can't write {tmp_path / 'new' / 'a'}: File exists" in said
 
 
 def test_a_full_disk_is_one_line_and_leaves_what_was_written(

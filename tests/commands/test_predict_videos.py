@@ -36,9 +36,8 @@ def test_every_video_has_its_files_and_the_same_video_gives_the_same_bytes(
 
 
 def test_a_table_tells_what_came_out(
-    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "140")
     videos.write_video(tmp_path / "a.mp4", 60)
     videos.write_video(tmp_path / "b.mp4", 15)
     (tmp_path / "notes.txt").touch()
