@@ -60,7 +60,7 @@ def card_of(said: Checkpoint) -> str:
     text = files("emorec.card").joinpath("card.md").read_text(encoding="utf-8")
     page = environment.from_string(text).render(
         name=f"{said.model['class_path'].rpartition('.')[2]}, {_subject(network)}",
-        summary=_summary(said, network, tested, measured),
+        summary=_summary(said, network, tested),
         warnings=[leak_line("this network", tested.leaks)] if tested and tested.leaks else [],
         said=said,
         network=network,
@@ -107,9 +107,7 @@ def _measured(tested: Tested | None) -> dict[str, Any]:
     return {"numbers": number_rows(tested.predicted), "videos": video_rows(tested.metrics)}
 
 
-def _summary(
-    said: Checkpoint, network: NetworkFacts, tested: Tested | None, measured: dict[str, Any]
-) -> str:
+def _summary(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> str:
     sheet = sheet_of(said.data["class_path"])
     verb = "names" if network.says_classes else "predicts"
     trained = (
@@ -117,10 +115,8 @@ def _summary(
     )
     if tested is None:
         return f"{trained} How well it does was not measured."
-    figures = measured["tables"].figures if "tables" in measured else measured["numbers"]
-    number = len(tested.predicted.paths)
-    unseen = "" if tested.leaks else ", none of whom it was trained on"
-    return f"{trained} On {number:,} clips of {_people(tested.actors)}{unseen}: {headline(tested, figures)}."
+    unseen = "" if tested.leaks else "People it was not trained on: "
+    return f"{trained} {unseen}{headline(tested)}."
 
 
 def _subject(network: NetworkFacts) -> str:

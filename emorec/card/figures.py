@@ -148,14 +148,19 @@ def video_rows(metrics: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def headline(tested: Tested, figures: Sequence[Row]) -> str:
-    """The figure to quote, with its interval, in half a sentence."""
-    _, value, between = figures[0]
-    interval = f" (95 % interval {between})" if between != UNKNOWN else ""
-    if not isinstance(tested.predicted, PredictedClips):
-        return f"mean CCC {value}{interval}"
-    guess = points(1 / len(tested.predicted.class_names))
-    return f"UAR {value} %{interval}, where guessing gives {guess} %"
+def headline(tested: Tested) -> str:
+    """The figure to quote, with its interval and how many clips and people it is of, in half a sentence."""
+    predicted = tested.predicted
+    score = score_of(predicted)
+    figure = figures_with_intervals([predicted])[score.figure]
+    between = score.span(figure.interval)
+    interval = f" (95 % interval {between})" if between else ""
+    whom = f"{len(predicted.paths):,} clips of {len(tested.actors)} people"
+    value = score.shown(figure.value)
+    if not isinstance(predicted, PredictedClips):
+        return f"mean CCC {value}{interval} on {whom}"
+    guess = points(1 / len(predicted.class_names))
+    return f"UAR {value} %{interval} on {whom}, where guessing gives {guess} %"
 
 
 def measured_groupings(groups: Mapping[str, Sequence[Row]]) -> str:

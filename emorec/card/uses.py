@@ -19,7 +19,7 @@ REFUSED = (
     ),
     ("Money and contracts", "insurance, credit, housing, prices, or what is advertised to whom"),
     ("People who do not know or can't refuse", "public places, shops, calls, children"),
-    ("Any decision about one person", "also one that a human signs, for the reasons below"),
+    ("Any decision about one person", "also one that a human signs"),
 )
 """Uses that are refused: where, and what for."""
 

@@ -24,6 +24,10 @@ FUNCTIONS = {
         "Compute the features of Aff-Wild2's frames, once for all runs.",
         "emorec.commands.features:features",
     ),
+    "app": (
+        "Open a page on this machine to try a network on videos.",
+        "emorec.commands.app:app",
+    ),
     "card": (
         "Write a network's model card: data, figures, limits, refused uses.",
         "emorec.commands.card:card",

@@ -178,7 +178,7 @@ def test_a_person_who_trained_and_was_tested_is_the_first_thing_the_card_says(
     card = card_of(checkpoint.read(write_checkpoint(folder / "checkpoints" / "best.ckpt")))
     first = next(line for line in card.splitlines() if line.startswith(">"))
     assert first.startswith("> **LEAK in this network: actor 23 trained and was tested.")
-    assert "none of whom it was trained on" not in card
+    assert "People it was not trained on" not in card
 
 
 def test_names_that_mean_something_in_markdown_are_shown_as_they_are(tmp_path: Path) -> None:

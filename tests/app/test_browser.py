@@ -1,0 +1,169 @@
+"""The page as people see it, in a browser that looks at no screen, with a network of the package behind it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from emorec.app.rooms import PREFIX
+from emorec.data.synthetic.clips import ClipSettings, write_dataset
+from tests.app.fakes import files_below
+from tests.app.serving import Page, serving, soon
+from tests.card.made_run import write_checkpoint
+
+pytest.importorskip("gradio")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ANSWER = ".er-result, .er-trouble"
+WAIT = 60_000  # milliseconds
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    program = os.environ.get("EMOREC_CHROMIUM") or next(
+        filter(None, map(shutil.which, NAMES)), None
+    )
+    if program is None:
+        pytest.skip("no Chromium: EMOREC_CHROMIUM can name one")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """`emorec app` as it is typed, with weights that nobody trained."""
+    folder = tmp_path_factory.mktemp("page")
+    ckpt = write_checkpoint(folder / "best.ckpt")
+    command = ["-m", "emorec", "app", "--ckpt", str(ckpt), "--port", "0"]
+    with serving(folder, [*command, "--max-megabytes", "0.5", "--max-seconds", "30"]) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn face that speaks."""
+    root = tmp_path_factory.mktemp("drawn")
+    settings = ClipSettings(width=160, height=120, num_frames=30)
+    write_dataset(root, actors=[1], takes=1, settings=settings, num_workers=0)
+    return sorted(root.rglob("*.mp4"))[2]
+
+
+def opened(browser: Any, page: Page, width: int = 1400, asked: list[str] | None = None) -> Any:
+    """The page, in a window of its own person."""
+    window = browser.new_context(viewport={"width": width, "height": 900})
+    tab = window.new_page()
+    if asked is not None:
+        tab.on("request", lambda request: asked.append(request.url))
+    with tab.expect_request("**/heartbeat/**", timeout=WAIT):  # the page listens from then on
+        tab.goto(page.address)
+    tab.wait_for_selector("input[type=file]", state="attached", timeout=WAIT)
+    tab.wait_for_timeout(300)
+    return tab
+
+
+def drop(tab: Any, path: Path) -> None:
+    tab.set_input_files("input[type=file]", str(path))
+
+
+def answered(tab: Any) -> str:
+    tab.wait_for_selector(ANSWER, timeout=WAIT)
+    return str(tab.inner_text("#result"))
+
+
+def kept(page: Page) -> list[str]:
+    [rooms] = page.folder.glob(f"{PREFIX}*")
+    return files_below(rooms)
+
+
+def test_a_clip_is_shown_with_what_was_said_and_nobody_else_is_asked(
+    browser: Any, page: Page, clip: Path
+) -> None:
+    asked: list[str] = []
+    tab = opened(browser, page, asked=asked)
+    drop(tab, clip)
+    assert "What the network says of the whole clip" in answered(tab)
+    assert tab.wait_for_function("document.querySelector('.er-video').videoWidth == 160")
+    assert tab.wait_for_function("document.querySelector('.er-figure img').naturalWidth > 500")
+    assert tab.locator(".er-table tbody tr").count() == 1
+    assert "CC BY-NC-SA 4.0" in tab.inner_text(".er-before")
+    assert {urlsplit(url).netloc for url in asked if url.startswith("http")} == {
+        urlsplit(page.address).netloc
+    }
+    assert len(asked) > 10
+    assert kept(page) == ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
+    tab.context.close()
+    assert soon(lambda: kept(page) == [])
+
+
+def test_files_that_are_no_videos_are_told_in_a_sentence_and_the_next_one_is_answered(
+    browser: Any, page: Page, clip: Path, tmp_path: Path
+) -> None:
+    broken, text, large = (tmp_path / name for name in ("broken.mp4", "notes.txt", "large.mp4"))
+    broken.write_bytes(clip.read_bytes()[:2000])
+    text.write_text("no video\n" * 100)
+    large.write_bytes(clip.read_bytes() + bytes(600_000))
+    tab = opened(browser, page)
+    drop(tab, broken)
+    said = answered(tab)
+    assert said.startswith("broken.mp4")
+    assert "Traceback" not in said
+    assert str(page.folder) not in said
+    for path, words in (
+        (text, "notes.txt is no video: please choose another file."),
+        (large, "large.mp4 is too large: this page takes up to 0.5 MB."),
+    ):
+        drop(tab, path)
+        tab.get_by_text(words).wait_for(timeout=WAIT)
+    drop(tab, clip)
+    tab.wait_for_selector(".er-result", timeout=WAIT)
+    tab.get_by_text("Delete this result now").click()
+    tab.wait_for_selector(".er-empty", timeout=WAIT)
+    assert kept(page) == []
+    tab.context.close()
+    assert "Traceback" not in page.log.read_text()
+
+
+def test_two_people_at_once_with_the_same_clip_each_get_their_own(
+    browser: Any, page: Page, clip: Path
+) -> None:
+    tabs = [opened(browser, page) for _ in range(2)]
+    for tab in tabs:
+        drop(tab, clip)
+    for tab in tabs:
+        assert "the whole clip" in answered(tab)
+    places = {tab.get_attribute(".er-video", "src") for tab in tabs}
+    assert len(places) == 2
+    tabs[0].context.close()
+    assert soon(lambda: kept(page).count("annotated.mp4") == 1)
+    assert (
+        tabs[1].evaluate("fetch(document.querySelector('.er-video').src).then(it => it.status)")
+        == 200
+    )
+    tabs[1].context.close()
+    assert soon(lambda: kept(page) == [])
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen(browser: Any, page: Page, clip: Path, width: int) -> None:
+    tab = opened(browser, page, width)
+    drop(tab, clip)
+    answered(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.context.close()
+
+
+@pytest.mark.real
+def test_a_real_clip_is_answered(browser: Any, page: Page, ravdess_root: Path) -> None:
+    clip = next(path for path in sorted(ravdess_root.rglob("01-01-*.mp4")))
+    tab = opened(browser, page)
+    drop(tab, clip)
+    assert "the whole clip" in answered(tab)
+    assert tab.wait_for_function("document.querySelector('.er-video').videoWidth > 0")
+    tab.context.close()
