@@ -79,7 +79,10 @@ def test_all_runs_of_a_shipped_study_could_start(
     ("words", "complaint"),
     [
         (["--data.num_frame", "3"], "did you mean data.num_frames?"),
-        (["--data.augment", "much"], "data.augment is much: choose per_frame, true or false"),
+        (
+            ["--data.augment", "much"],
+            "data.augment is much: choose per_frame, seed_affwild2, true or false",
+        ),
         (["--data.root", "/nowhere"], "no such folder: /nowhere"),
         (["--model.weights", "gone.pth"], "no weights at gone.pth: choose DEFAULT, none or"),
         (["--data.split", "msaf6"], "split msaf6 needs --data.fold 1 to 6"),

@@ -129,6 +129,7 @@ def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
             peak_memory_bytes=None,
             trained_on="cpu",
             temperatures={1: 0.5},
+            clip_seconds=None,
         ),
     }
     torch.save(content, path)

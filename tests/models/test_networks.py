@@ -282,9 +282,13 @@ def test_the_example_clip_takes_no_memory(make: Callable[..., ClipClassifier]) -
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"lr": 0.0}, {"weight_decay": -1.0}, {"label_smoothing": 1.0}, {"warmup_epochs": -1}]
+    "wrong",
+    [
+        *({"lr": 0.0}, {"weight_decay": -1.0}, {"label_smoothing": 1.0}, {"warmup_epochs": -1}),
+        {"lr_decay": -1.0},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused_with_their_value(wrong: dict[str, Any]) -> None:
     ((name, value),) = wrong.items()
-    with pytest.raises(UserError, match=f"{name} {value} "):
+    with pytest.raises(UserError, match=f"{name} {value}\\b"):
         EarlyFusionCNN(**SMALL, **wrong)
