@@ -82,6 +82,25 @@ def class_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
+def imported(said: Checkpoint, path: str) -> Any:
+    """The class that a checkpoint names.
+
+    Args:
+        said: The checkpoint.
+        path: The import path of its network's or its data module's class.
+
+    Raises:
+        UserError: When it can't be imported.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        raise UserError(
+            f"{said.path} is made of {path}, which can't be imported: run where its file lies"
+        ) from None
+
+
 def record(
     model: LightningModule,
     data: LightningDataModule,

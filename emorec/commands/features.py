@@ -1,6 +1,5 @@
 """`emorec features`: what a trained network sees in every frame of Aff-Wild2, once and for all."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,7 @@ def _data(said: checkpoint.Checkpoint, root: str | None) -> AffWild2DataModule:
 
 
 def _network(said: checkpoint.Checkpoint) -> FaceClassifier | FaceRegressor:
-    module, _, name = said.model["class_path"].rpartition(".")
-    found: Any = getattr(import_module(module), name)
+    found = checkpoint.imported(said, said.model["class_path"])
     if not issubclass(found, FaceClassifier | FaceRegressor):
         raise UserError(
             f"{said.path} holds {said.model['class_path']}: it takes a FaceRegressor or a FaceClassifier"

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from emorec.checkpoint import Checkpoint
+from emorec.checkpoint import Checkpoint, imported
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
@@ -76,13 +74,7 @@ def clips_called(wanted: Sequence[str], clips: Sequence[Clip], path: Path) -> li
 
 
 def _data(said: Checkpoint, root: str | None) -> ClipDataModule:
-    module, _, name = said.data["class_path"].rpartition(".")
-    try:
-        kind: Any = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise UserError(
-            f"{said.path} was trained on {said.data['class_path']}, which can't be imported: run where its file lies"
-        ) from None
+    kind = imported(said, said.data["class_path"])
     moved = {} if root is None else {"root": root}
     data: ClipDataModule = kind(**{**said.data["init_args"], **moved})
     return data

@@ -1,7 +1,6 @@
 """A checkpoint becomes a network that is ready to use, run by torch."""
 
 import hashlib
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +68,7 @@ def network_class(said: checkpoint.Checkpoint) -> type[ClipNetwork]:
     Raises:
         UserError: When it can't be imported or is no network of emorec.
     """
-    module, _, name = said.model["class_path"].rpartition(".")
-    try:
-        found: Any = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        raise UserError(
-            f"{said.path} holds {said.model['class_path']}, which can't be imported: run where its file lies"
-        ) from None
+    found = checkpoint.imported(said, said.model["class_path"])
     if not (isinstance(found, type) and issubclass(found, ClipNetwork)):
         raise UserError(f"{said.path} holds {said.model['class_path']}, no network of emorec")
     return found

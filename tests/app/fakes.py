@@ -6,27 +6,19 @@ from pathlib import Path
 
 from emorec.app.answer import Progress
 from emorec.errors import UserError
-from emorec.inference.facts import Facts
 from emorec.inference.prediction import WindowPrediction
 from emorec.inference.timeline import Timeline
+from tests.inference.facts import facts
 
 NAMES = ("happy", "sad")
 
-FACTS = Facts(
+FACTS = facts(
     network="emorec.models.LateFusion",
-    says="classes",
     names=NAMES,
-    inputs=("frames",),
     num_frames=4,
     image_size=32,
-    resize="shorter_side",
-    face=False,
-    sound_rate=16_000,
     sound_seconds=3.0,
     window_seconds=2.0,
-    temperature=None,
-    checkpoint_sha256="0" * 64,
-    emorec_version="0",
     data="emorec.data.RavdessDataModule",
     split={"train": [1, 2, 3], "num_clips": {"train": 180}},
     licence="no commercial use",

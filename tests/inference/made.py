@@ -7,32 +7,22 @@ from typing import Any
 import numpy as np
 
 from emorec.data.faces.face import Box
-from emorec.inference.facts import Facts
 from emorec.inference.prediction import NO_FACE, UNCERTAIN, WindowPrediction
 from emorec.inference.runtime import Outputs, Windows
 from emorec.inference.timeline import Timeline
 from emorec.inference.window import Hole
+from tests.inference.facts import facts
 
 EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
-SEES = Facts(
+SEES = facts(
     network="made.Grey",
-    says="classes",
     names=("dark", "bright"),
-    inputs=("frames",),
     num_frames=2,
     image_size=16,
-    resize="shorter_side",
-    face=False,
-    sound_rate=16_000,
     sound_seconds=0.5,
     window_seconds=0.5,
-    temperature=None,
-    checkpoint_sha256="0" * 64,
-    emorec_version="0",
     data="made.Data",
-    split={},
-    licence="none",
 )
 
 
