@@ -1,11 +1,15 @@
 """How processes that work together stop."""
 
 import signal
+import sys
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 
 class EndTogether(Callback):
@@ -20,6 +24,7 @@ class EndTogether(Callback):
 
     def __init__(self) -> None:
         self.received_sigterm = False
+        self._remark = sys.unraisablehook
 
     @override
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -42,6 +47,26 @@ class EndTogether(Callback):
         self._listen(trainer)
 
     @override
+    def on_train_batch_start(self, *arguments: Any) -> None:
+        self._stop_if_told()
+
+    @override
+    def on_validation_batch_start(self, *arguments: Any) -> None:
+        self._stop_if_told()
+
+    @override
+    def on_test_batch_start(self, *arguments: Any) -> None:
+        self._stop_if_told()
+
+    @override
+    def on_predict_batch_start(self, *arguments: Any) -> None:
+        self._stop_if_told()
+
+    @override
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        sys.unraisablehook = self._remark
+
+    @override
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
@@ -54,8 +79,18 @@ class EndTogether(Callback):
         # Lightning puts its own answers back in place when the run is over
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, self._stop)
+            sys.unraisablehook = self._unraised
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self.received_sigterm = True
         raise KeyboardInterrupt  # which Lightning knows how to end on
+
+    def _stop_if_told(self) -> None:
+        if self.received_sigterm:
+            raise KeyboardInterrupt
+
+    def _unraised(self, remark: "UnraisableHookArgs") -> None:
+        # Python lets nothing through while it takes an object away: the next batch stops in its place
+        if not (self.received_sigterm and remark.exc_type is KeyboardInterrupt):
+            self._remark(remark)
