@@ -1,4 +1,4 @@
-"""Broken clips are found, healthy ones pass, no clip is decoded twice, and nothing that a clip does ends the run."""
+"""Broken clips are found, with their reasons."""
 
 import os
 import signal
@@ -6,81 +6,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from emorec.data.cache import decode_process
 from emorec.data.cache.decode_process import DecodeProcess, DecoderDiedError
-from emorec.data.cache.look_through import BrokenClip, look_through
-from emorec.data.cache.manifest import MANIFEST, Manifest
-from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
+from emorec.data.cache.look_through import BrokenClip
+from emorec.data.cache.manifest import MANIFEST
 from tests import videos
-
-RECIPE = Recipe(num_frames=2, side=8)
-
-# A worker that does what the name of a clip says.
-FAKE_WORKER = """
-import json, os, sys, time
-print('"ready"', flush=True)
-for line in sys.stdin:
-    request = json.loads(line)
-    path = request["path"]
-    if "recipe" not in request:
-        print(json.dumps({"digest": path + open(path).read()}), flush=True)
-        continue
-    with open(os.environ["ASKED"], "a") as asked:
-        print(path, file=asked)
-    name = os.path.basename(path)
-    if "hang" in name:
-        time.sleep(60)
-    if "crash" in name:
-        os._exit(3)
-    if "killed" in name:
-        os.kill(os.getpid(), 9)
-    print(json.dumps({"error": "damaged" if "damaged" in name else None}), flush=True)
-"""
-
-
-def clips_of(paths: Sequence[Path]) -> list[Clip]:
-    return [Clip(path=path, label=0, actor=1, take=path.name) for path in paths]
-
-
-def check_clips(paths: Sequence[Path], **options: object) -> list[BrokenClip]:
-    """Which clips are broken; no frames are kept."""
-    return look_through(clips_of(paths), RECIPE, keep_frames=False, **options).broken  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def check(tmp_path: Path) -> Callable[..., list[BrokenClip]]:
-    return partial(check_clips, workers=2, folder=tmp_path / "cache")
-
-
-@pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
-    """Puts the fake worker in place; says which clips it was asked about since the last call."""
-    log = tmp_path / "asked.txt"
-    log.touch()
-    monkeypatch.setenv("ASKED", str(log))
-    monkeypatch.setattr(decode_process, "WORKER", (sys.executable, "-c", FAKE_WORKER))
-
-    def names() -> list[str]:
-        lines = log.read_text().splitlines()
-        log.write_text("")
-        return sorted(Path(line).name for line in lines)
-
-    return names
-
-
-def files(folder: Path, *names: str) -> list[Path]:
-    paths = [folder / name for name in names]
-    for path in paths:
-        path.write_text("pictures")
-    return paths
+from tests.data.cache.looked import FAKE_WORKER, files
 
 
 def test_every_kind_of_broken_clip_is_found_with_its_reason_and_healthy_ones_pass(
@@ -156,113 +92,6 @@ def test_a_file_that_never_gives_its_content_does_not_hold_up_the_run(
     paths = [videos.write_video(tmp_path / "clip.mp4"), tmp_path / "pipe.mp4"]
     (broken,) = check(paths, timeout_seconds=1.5)
     assert (broken.path, broken.reason) == (paths[1], "decoding hangs: no end after 1.5 s")
-
-
-def test_a_clip_is_decoded_again_only_after_its_content_changed(
-    tmp_path: Path,
-    check: Callable[..., list[BrokenClip]],
-    asked: Callable[[], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    paths = files(tmp_path, "a", "b", "damaged")
-    first = check([*paths, *paths])
-    assert [clip.path.name for clip in first] == ["damaged"]
-    assert asked() == ["a", "b", "damaged"]
-
-    monkeypatch.chdir(tmp_path)
-    assert check([Path("a"), Path("b")]) == []
-    assert asked() == []
-
-    (tmp_path / "a").write_text("other pictures")
-    os.utime(tmp_path / "b", ns=(1, 1))
-    (tmp_path / "c").write_text("pictures")
-    assert check([*paths, tmp_path / "c"]) == first
-    assert asked() == ["a", "c"]
-
-
-def test_verdicts_of_another_decoder_count_for_nothing(
-    tmp_path: Path,
-    check: Callable[..., list[BrokenClip]],
-    asked: Callable[[], list[str]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    paths = files(tmp_path, "a")
-    check(paths)
-    assert asked() == ["a"]
-    monkeypatch.setattr(
-        import_module("emorec.data.recipe"), "decoder_version", lambda decoder: f"{decoder} 9"
-    )
-    check(paths)
-    assert asked() == ["a"]
-
-
-def test_a_clip_is_known_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.mkdir()
-    videos.write_video(old / "a.mp4", 5)
-    look = partial(look_through, folder=tmp_path / "cache", keep_frames=True, workers=1)
-    first = look(clips_of([old / "a.mp4"]), RECIPE)
-    assert first.frames is not None
-    size = first.frames.path.stat().st_size
-    old.rename(new)
-    os.utime(new / "a.mp4", ns=(1, 1))
-    copy = new / "b.mp4"
-    copy.write_bytes((new / "a.mp4").read_bytes())
-    moved = look(clips_of([new / "a.mp4", copy]), RECIPE)
-    assert set(moved.entries.values()) == set(first.entries.values())
-    assert first.frames.path.stat().st_size == size
-
-
-@pytest.mark.parametrize(
-    "content", ["", "{", "SQLite format 3\0 and then nothing of the kind" * 100]
-)
-def test_a_spoilt_manifest_is_as_good_as_none(
-    tmp_path: Path,
-    check: Callable[..., list[BrokenClip]],
-    asked: Callable[[], list[str]],
-    content: str,
-) -> None:
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / MANIFEST).write_text(content)
-    paths = files(tmp_path, "a")
-    for expected in (["a"], []):
-        assert check(paths) == []
-        assert asked() == expected
-
-
-def test_a_folder_that_cant_be_written_costs_a_second_check_and_no_error(
-    tmp_path: Path, check: Callable[..., list[BrokenClip]], asked: Callable[[], list[str]]
-) -> None:
-    (tmp_path / "file").touch()
-    for _ in range(2):
-        assert check(files(tmp_path, "a"), folder=tmp_path / "file" / "cache") == []
-        assert asked() == ["a"]
-
-
-def test_what_is_written_into_a_manifest_is_there_wholly_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / MANIFEST
-
-    def fail_half_way(manifest: Manifest) -> None:
-        with manifest.writing():
-            manifest.add_digest(tmp_path, (1, 2), "digest")
-            raise ZeroDivisionError
-
-    with Manifest(path) as manifest, pytest.raises(ZeroDivisionError):
-        fail_half_way(manifest)
-    with Manifest(path) as manifest:
-        assert manifest.digests() == {}
-
-
-def test_1440_known_clips_cost_well_under_a_second(
-    tmp_path: Path, check: Callable[..., list[BrokenClip]], asked: Callable[[], list[str]]
-) -> None:
-    paths = files(tmp_path, *(f"{index}.mp4" for index in range(1440)))
-    check(paths)
-    asked()
-    began = time.monotonic()
-    assert check(paths) == []
-    assert time.monotonic() - began < 0.5
-    assert asked() == []
 
 
 def test_a_worker_that_does_not_start_is_an_error_and_no_verdict(

@@ -1,8 +1,6 @@
-"""`emorec baseline` takes an experiment's clips, leaves run folders, and says in one line what it can't."""
+"""Classifiers on frozen features, through the command line."""
 
-import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,40 +14,7 @@ import yaml
 
 from emorec.cli import main
 from emorec.commands.baseline import HELP
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-TINY = ("--data.num_frames", "2", "--data.image_size", "32", "--data.num_workers", "0")
-
-
-@pytest.fixture(autouse=True)
-def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working folder, a small forest, and the command, wherever its line stands."""
-    place = ("Measure simple classifiers.", "emorec.commands.baseline:baseline")
-    monkeypatch.setitem(sys.modules["emorec.cli.command"].PROGRAMS, "baseline", place)
-    monkeypatch.setattr("emorec.baseline.classifiers.NUM_TREES", 10)
-    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-
-@pytest.fixture
-def measured(drawn_clips: Path) -> Callable[..., list[Path]]:
-    """Runs the command and gives the run folders that are new."""
-
-    def run(*words: str, features: str = "hog") -> list[Path]:
-        before = set(Path().rglob("version_*"))
-        root = ("--data.root", str(drawn_clips), "--features", features)
-        main(["baseline", *root, *TINY, *words])
-        return sorted(set(Path().rglob("version_*")) - before)
-
-    return run
-
-
-def content(folder: Path) -> tuple[Any, list[dict[str, str]]]:
-    with (folder / "test" / "predictions.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return json.loads((folder / "test" / "metrics.json").read_text()), rows
+from tests.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 
 def test_help_says_all_in_a_screen_and_does_not_wait_for_torch() -> None:
@@ -191,126 +156,6 @@ def test_test_clips_are_not_opened_before_everything_is_chosen(
     monkeypatch.setattr(by_actor, "choose", chosen)
     measured()
     assert events == ["features of 20", "features of 2", *["choice"] * 4, "features of 2"]
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        (["--classifier", "forest"], "classifier is forest: choose logistic, linear_svm, rbf_svm"),
-        (["--features", "gabor"], "features is gabor: choose backbone, hog or landmarks"),
-        (["--clasifier", "all"], "no such option, did you mean --classifier?"),
-        (["--draws", "0"], "draws is 0: choose 1 or more"),
-        (
-            ["--folds", "all"],
-            "split seed has no folds: choose one of msaf6, luna5, emobox6, loso, loso5, speaker10",
-        ),
-        (
-            ["--folds", "all", "--data.split", "msaf6", "--data.fold", "2"],
-            "--folds all is at odds with data.fold 2",
-        ),
-        (["--data.split", "msaf6"], "split msaf6 needs --data.fold 1 to 6"),
-        (["--data.num_frames", "0"], "data.num_frames is 0"),
-        (["--trainer.max_epochs", "3"], "--trainer.max_epochs is for a training"),
-        (["--model.backbone", "resnet50"], "give the features with --features, --backbone and"),
-        (["--config", "none.yaml"], "can't read the configuration none.yaml"),
-        (["--weights", "none.pth", "--features", "backbone"], "no weights at none.pth"),
-        (["--backbone", "resnet19", "--features", "backbone"], "did you mean resnet18?"),
-        (["--out", "/proc/nowhere"], "can't write into /proc/nowhere"),
-        (["--data.face_detector", "haar", "--features", "landmarks"], "marks no landmarks"),
-    ],
-)
-def test_a_mistake_is_one_line_and_leaves_nothing(
-    words: list[str],
-    complaint: str,
-    drawn_clips: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["baseline", "--data.root", str(drawn_clips), "--features", "hog", *TINY, *words])
-    assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("emorec baseline: error: ")
-    assert complaint.replace("give the features", "gives the features") in line
-    assert list(Path().iterdir()) == []
-
-
-def failed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with pytest.raises(SystemExit):
-        main(["baseline", "--features", "hog", *TINY, *words])
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
-
-
-def test_an_emotion_that_nobody_plays_in_training_is_named(
-    drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for path in drawn_clips.rglob("*.mp4"):
-        actor = path.stem[-2:]
-        if path.stem[6:8] != "04" or int(actor) > 20:
-            folder = tmp_path / "clips" / actor
-            folder.mkdir(parents=True, exist_ok=True)
-            os.link(path, folder / path.name)
-    assert "no training clip is sad" in failed(capsys, "--data.root", str(tmp_path / "clips"))
-
-
-def test_a_split_without_validation_actors_is_refused(
-    drawn_clips: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("nobody_validates.py").write_text(
-        "from emorec.data import RavdessDataModule\n"
-        "from emorec.data.found import Found\n"
-        "from emorec.data.split import Split\n\n\n"
-        "class NobodyValidates(RavdessDataModule):\n"
-        "    def find(self) -> Found:\n"
-        "        split = Split('mine', None, train=(1, 2), val=(), test=(3,))\n"
-        "        return Found(super().find().clips, split)\n"
-    )
-    words = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
-    assert "split mine has no validation actors" in failed(capsys, *words)
-
-
-def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
-    drawn_clips: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    for path in drawn_clips.rglob("*.mp4"):
-        if path.stem[-2:] != "07":
-            (tmp_path / "clips").mkdir(exist_ok=True)
-            os.link(path, tmp_path / "clips" / path.name)
-    words = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
-    assert "no clip of val actor 7" in failed(capsys, *words)
-    logistic = ("--features", "hog", "--classifier", "logistic", *TINY)
-    main(["baseline", *words, "--data.allow_missing_actors", "true", *logistic])
-    assert caplog.text.count("actor 7") == 1
-    assert len(list(Path().rglob("metrics.json"))) == 6
-
-
-def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
-    measured: Callable[..., list[Path]],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from emorec.baseline.hog import HogFeatures
-
-    describe, calls = HogFeatures.__call__, []
-
-    def watched(self: HogFeatures, frames: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 21:
-            raise KeyboardInterrupt
-        return describe(self, frames)
-
-    monkeypatch.setattr(HogFeatures, "__call__", watched)
-    with pytest.raises(SystemExit) as ended:
-        measured("--classifier", "logistic")
-    assert ended.value.code == 130
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == ("stopped; frames and features made so far are kept: the same command goes on")
-    assert list(Path().iterdir()) == []
-    measured("--classifier", "logistic")
-    assert len(calls) == 21 + (160 - 20) + 15 + 15
 
 
 def test_utterances_of_one_film_are_clips_of_their_own(
