@@ -1,16 +1,11 @@
 """Two processes train a network that predicts numbers and measure the concordance that one does."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from emorec.cli import main
-from tests.program import PATIENCE_SECONDS
-from tests.test_distributed import PROGRAM, TWO, flat, measured
+from tests.two_processes import TWO, flat, measured, together
 
 pytestmark = pytest.mark.slow
 
@@ -26,24 +21,10 @@ FIT = (
 def test_two_processes_measure_the_concordance_of_one(
     drawn_affwild2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "program.py").write_text(PROGRAM)
     data = ("--data.root", str(drawn_affwild2))
-    batches = (
-        "--data.batch_size",
-        "3",
-    )  # 20 frames: the last batches are unlike, and some come twice
-    commands = [[*FIT, *data, *TWO], ["test", "--ckpt", BEST, *batches, *TWO]]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*torchrun, "program.py", json.dumps(commands)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,  # the assertion below tells more
-    )
-    assert done.returncode == 0, done.stderr
+    # of 20 frames: the last batches are unlike, and some come twice
+    batches = ("--data.batch_size", "3")
+    together(tmp_path, [[*FIT, *data, *TWO], ["test", "--ckpt", BEST, *batches, *TWO]])
     run = (tmp_path / BEST).parents[1]
     two = measured(run / "test")
     monkeypatch.chdir(tmp_path)

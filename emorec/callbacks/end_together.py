@@ -1,10 +1,13 @@
 """How processes that work together stop."""
 
+import atexit
+import gc
 import signal
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
@@ -80,6 +83,8 @@ class EndTogether(Callback):
         if trainer.world_size > 1:
             signal.signal(signal.SIGTERM, self._stop)
             sys.unraisablehook = self._unraised
+            atexit.unregister(_leave)  # once is enough
+            atexit.register(_leave)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -94,3 +99,13 @@ class EndTogether(Callback):
         # Python lets nothing through while it takes an object away: the next batch stops in its place
         if not (self.received_sigterm and remark.exc_type is KeyboardInterrupt):
             self._remark(remark)
+
+
+def _leave() -> None:
+    """Ends the threads through which a process talks to the others, as Lightning does with NCCL's alone.
+
+    One of Gloo's that is late in letting go of a tensor of a Python that ends aborts the whole process.
+    """
+    gc.collect()  # networks that were shared among processes hold on to the threads
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
