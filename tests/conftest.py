@@ -34,7 +34,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def voiced_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder shaped like RAVDESS: a tiny clip with sound of each emotion by each of the 24 actors."""
-    from emorec.data.synthetic.clips import ClipSettings, write_dataset
+    from emorec.data.synthetic.clips import write_dataset
+    from emorec.data.synthetic.settings import ClipSettings
 
     root = tmp_path_factory.mktemp("voiced_clips")
     tiny = ClipSettings(width=32, height=32, num_frames=6)
@@ -48,7 +49,8 @@ def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Of the split `seed` 160 train and 15 each validate and test: an odd number, which two processes can't share evenly.
     """
-    from emorec.data.synthetic.clips import ClipSettings, write_dataset
+    from emorec.data.synthetic.clips import write_dataset
+    from emorec.data.synthetic.settings import ClipSettings
 
     root = tmp_path_factory.mktemp("drawn_clips")
     tiny = ClipSettings(width=32, height=32, num_frames=6, sound=False)

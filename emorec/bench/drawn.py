@@ -10,7 +10,8 @@ from typing import TypeGuard
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.data.clip import Clip
 from emorec.data.ravdess import ACTORS, ROOT_VARIABLE, find_clips
-from emorec.data.synthetic.clips import ClipSettings, write_dataset
+from emorec.data.synthetic.clips import write_dataset
+from emorec.data.synthetic.settings import ClipSettings
 
 SETTINGS = ClipSettings(num_frames=12, sound=False)
 """Of the clips: the shortest that ten frames can still be chosen from."""

@@ -19,7 +19,8 @@ from emorec.bench.room import at_least_one
 from emorec.bench.speed import clips_per_second
 from emorec.bench.table import shown
 from emorec.errors import UserError
-from emorec.inference.export import SUFFIXES, exported
+from emorec.inference.export import exported
+from emorec.inference.export_format import SUFFIXES
 from emorec.inference.exported_runtime import ExportedRuntime
 from emorec.inference.facts import Facts
 from emorec.inference.onnx_runtime import OnnxRuntime

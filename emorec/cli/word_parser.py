@@ -1,7 +1,6 @@
 """The words after a command that takes any number of places: options anywhere between them, complaints of one line."""
 
 import argparse
-from collections.abc import Sequence
 from typing import NoReturn
 
 from typing_extensions import override
@@ -14,15 +13,19 @@ class WordParser(argparse.ArgumentParser):
 
     Args:
         command: Its name.
-        options: Those that there are, without hyphens, for "did you mean".
     """
 
-    def __init__(self, command: str, options: Sequence[str]) -> None:
+    def __init__(self, command: str) -> None:
         super().__init__(prog=f"emorec {command}", add_help=False, allow_abbrev=False)
-        self._options = options
+
+    @property
+    def options(self) -> list[str]:
+        """Those that there are, without hyphens."""
+        words = [word for action in self._actions for word in action.option_strings]
+        return [word.removeprefix("--") for word in words if word.startswith("--")]
 
     @override
     def error(self, message: str) -> NoReturn:
         from emorec.cli.complaints import Complaint, explain
 
-        raise UserError(explain(Complaint.of(message, None, self._options, {})))
+        raise UserError(explain(Complaint.of(message, None, self.options, {})))

@@ -7,7 +7,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from emorec.data.cache import kept as frames_kept
 from emorec.data.cache.folders import cache_folder
 
 
@@ -21,6 +20,9 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     Raises:
         UserError: When there are no frames of that name, or they can't be removed.
     """
+    # late: the help can do without the libraries that read frames
+    from emorec.data.cache import kept as frames_kept
+
     place = Path(folder).expanduser() if folder else cache_folder()
     console = Console(highlight=False, soft_wrap=True)
     if clear is not None:

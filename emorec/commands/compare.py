@@ -26,7 +26,6 @@ table.csv and figures/.
   --resamples N           How often actors are drawn for the intervals (10000)
 """
 
-OPTIONS = ("out", "intersect", "published", "resamples", "help")
 FEWEST_RESAMPLES = 100
 
 
@@ -39,7 +38,7 @@ def compare(words: Sequence[str]) -> None:
     Raises:
         UserError: For a mistake of the user.
     """
-    parser = WordParser("compare", OPTIONS)
+    parser = WordParser("compare")
     parser.add_argument("runs", nargs="*")
     parser.add_argument("--out", default="report")
     parser.add_argument("--intersect", action="store_true")

@@ -29,8 +29,18 @@ heard is shown as a spectrogram. One picture a clip.
   --device D              cuda or cpu; a GPU where there is one
 """
 
-OPTIONS = ("ckpt", "misclassified", "out", "class", "method", "root", "device", "help")
 METHODS = ("auto", "grad_cam", "occlusion")
+
+
+def asking() -> WordParser:
+    """What can be asked for."""
+    parser = WordParser("explain")
+    parser.add_argument("clips", nargs="*")
+    for option in ("ckpt", "misclassified", "out", "class", "root", "device"):
+        parser.add_argument(f"--{option}")
+    parser.add_argument("--method", default="auto")
+    parser.add_argument("-h", "--help", action="store_true")
+    return parser
 
 
 def explain(words: Sequence[str]) -> None:
@@ -42,13 +52,7 @@ def explain(words: Sequence[str]) -> None:
     Raises:
         UserError: For a mistake of the user.
     """
-    parser = WordParser("explain", OPTIONS)
-    parser.add_argument("clips", nargs="*")
-    for option in ("ckpt", "misclassified", "out", "class", "root", "device"):
-        parser.add_argument(f"--{option}")
-    parser.add_argument("--method", default="auto")
-    parser.add_argument("-h", "--help", action="store_true")
-    asked = parser.parse_intermixed_args(list(words))
+    asked = asking().parse_intermixed_args(list(words))
     if asked.help:
         print(HELP, end="")
         return

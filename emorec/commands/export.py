@@ -2,18 +2,18 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from emorec import checkpoint
 from emorec.data.ravdess import ROOT_VARIABLE
 from emorec.errors import UserError
-from emorec.inference.export import SUFFIXES, Exported, Format
-from emorec.inference.export import export as export_network
-from emorec.inference.facts import Facts
-from emorec.inference.metadata import inputs_of, output_of
-from emorec.inference.parity import shown
+from emorec.inference.export_format import SUFFIXES, Format
 from emorec.inference.precision import TOLERANCES, Precision
-from emorec.inference.runtime import Windows
-from emorec.inference.trial_windows import trial_windows
+
+if TYPE_CHECKING:  # torch takes seconds
+    from emorec.checkpoint import Checkpoint
+    from emorec.inference.export import Exported
+    from emorec.inference.facts import Facts
+    from emorec.inference.runtime import Windows
 
 
 def export(
@@ -43,6 +43,11 @@ def export(
     """
     if ckpt is None:
         raise UserError("name a checkpoint with --ckpt")
+    # late: torch takes seconds
+    from emorec import checkpoint
+    from emorec.inference.export import export as export_network
+    from emorec.inference.trial_windows import trial_windows
+
     path = Path(ckpt).expanduser()
     said = checkpoint.read(path)
     target = Path(to).expanduser() if to else path.with_suffix(SUFFIXES[format])
@@ -53,7 +58,7 @@ def export(
     folder = clips_folder(said, clips)
     compared_on = ""
 
-    def windows(facts: Facts) -> Windows:
+    def windows(facts: "Facts") -> "Windows":
         nonlocal compared_on
         given, compared_on = trial_windows(facts, folder)
         return given
@@ -65,7 +70,7 @@ def export(
     print(words(done, compared_on, precision, dynamic_batch=dynamic_batch))
 
 
-def clips_folder(said: checkpoint.Checkpoint, asked: str | None) -> Path | None:
+def clips_folder(said: "Checkpoint", asked: str | None) -> Path | None:
     """Where clips are: those asked for, else those of the checkpoint's data set; `None` when they are not at hand.
 
     Raises:
@@ -83,8 +88,11 @@ def clips_folder(said: checkpoint.Checkpoint, asked: str | None) -> Path | None:
     return known if known is not None and of_videos and known.is_dir() else None
 
 
-def words(done: Exported, compared_on: str, precision: Precision, *, dynamic_batch: bool) -> str:
+def words(done: "Exported", compared_on: str, precision: Precision, *, dynamic_batch: bool) -> str:
     """What was written and how well it fits, some lines."""
+    from emorec.inference.metadata import inputs_of, output_of
+    from emorec.inference.parity import shown
+
     facts, found = done.facts, done.parity
     output, meaning = output_of(facts)
     count = "any number of windows" if dynamic_batch else "one window"

@@ -1,7 +1,6 @@
 """How far a prediction is and how fast; of a camera, what is said as it is said."""
 
 import time
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -53,16 +52,11 @@ class PredictProgress:
         self._bar.update(self._task, completed=seconds, speed="annotating")
 
     def __enter__(self) -> Self:
-        self._bar.__enter__()
+        self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._bar.__exit__(kind, error, traceback)
+    def __exit__(self, *raised: object) -> None:
+        self._bar.stop()
 
 
 def live_line(said: WindowPrediction) -> str:

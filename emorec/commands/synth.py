@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from emorec.commands.actors import parse_actors
 from emorec.data.ravdess import ACTORS
-from emorec.data.synthetic.clips import ClipSettings, plan, write_dataset
+from emorec.data.synthetic.settings import ClipSettings
 
 
 def synth(
@@ -44,6 +44,9 @@ def synth(
     Raises:
         UserError: When an argument is impossible, or the folder can't take the clips.
     """
+    # late: drawing needs libraries that the help can do without
+    from emorec.data.synthetic.clips import plan, write_dataset
+
     start = time.perf_counter()
     settings = ClipSettings(
         width=width, height=height, num_frames=num_frames, fps=fps, sound=sound, seed=seed

@@ -12,9 +12,10 @@ from torch import Tensor
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import Frames, square_side, to_squares
-from emorec.data.synthetic.clips import ClipSettings, draw_clip
+from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.transform import ClipTransform
 from emorec.explain.explanation import explain
 from emorec.explain.heat import Asked, Map

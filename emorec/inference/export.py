@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from emorec.errors import UserError
 from emorec.files import whole_file
 from emorec.inference.deployed import Deployed
+from emorec.inference.export_format import SUFFIXES, Format
 from emorec.inference.export_onnx import to_onnx
 from emorec.inference.export_torch import to_torch_export
 from emorec.inference.exported_runtime import ExportedRuntime
@@ -21,10 +21,6 @@ from emorec.inference.precision import TOLERANCES, Precision
 from emorec.inference.program import program_of
 from emorec.inference.runtime import Runtime, Windows
 from emorec.inference.torch_runtime import TorchRuntime, load_network
-
-Format = Literal["onnx", "torch_export"]
-
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
 
 RUNTIMES: dict[Format, Callable[[Path, str], Runtime]] = {
     "onnx": OnnxRuntime,

@@ -14,7 +14,8 @@ from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames, square_side, to_squares
 from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe, fitted
-from emorec.data.synthetic.clips import ClipSettings, draw_clip, plan, voice_clip
+from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.transform import ClipTransform
 from emorec.errors import UserError

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from emorec.app.rooms import PREFIX
-from emorec.data.synthetic.clips import ClipSettings, write_dataset
+from emorec.data.synthetic.clips import write_dataset
+from emorec.data.synthetic.settings import ClipSettings
 from tests.app.fakes import files_below
 from tests.app.serving import Page, serving, soon
 from tests.card.made_run import write_checkpoint

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,17 +46,31 @@ def test_a_command_s_help_fits_a_screen(capsys: pytest.CaptureFixture[str], comm
     assert max(map(len, lines)) <= 110
 
 
-@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["doctor", "--help"]])
-def test_help_does_not_wait_for_torch(words: list[str]) -> None:
+@pytest.mark.parametrize("command", [*FUNCTIONS, *PROGRAMS])
+def test_a_plain_command_s_help_fits_a_screen(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with suppress(SystemExit):
+        main([command, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert 2 < len(lines) <= (30 if command in PROGRAMS else 40)
+    assert max(map(len, lines)) <= 80
+
+
+HEAVY = {"torch", "lightning", "cv2", "sklearn", "av", "matplotlib", "onnxruntime"}
+
+
+def test_help_does_not_wait_for_torch() -> None:
     program = (
-        "import sys; from emorec.cli import main\n"
-        f"try: main({words!r})\nexcept SystemExit: pass\n"
-        "print([name for name in ('torch', 'lightning', 'cv2') if name in sys.modules])"
+        "import sys; from contextlib import suppress; from emorec.cli import main\n"
+        f"for command in {['', *EXPERIMENTS, *FUNCTIONS, *PROGRAMS]}:\n"
+        "    with suppress(SystemExit): main([*command.split(), '--help'])\n"
+        f"    print(command, sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
+    words = [sys.executable, "-c", program]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert len(said) == 1 + len([*EXPERIMENTS, *FUNCTIONS, *PROGRAMS])
+    assert {line.split()[-1] for line in said} == {"[]"}
 
 
 @pytest.mark.parametrize("command", EXPERIMENTS)

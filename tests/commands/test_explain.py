@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from emorec.cli import main
 from emorec.evaluation.predictions import most_confident_errors
 from emorec.evaluation.predictions_file import read_predictions
+from tests.refusal import refusal
 
 FIT = (
     *("fit", "--model", "emorec.models.EarlyFusionCNN", "--data", "emorec.data.RavdessDataModule"),
@@ -40,17 +42,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def line(*words: str) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["explain", *words])
-        assert ended.value.code == 2
-        error = capsys.readouterr().err
-        assert error.startswith("emorec explain: error: ")
-        assert error.count("\n") == 1
-        return error
-
-    return line
+    return partial(refusal, capsys, "explain")
 
 
 def test_each_clip_has_a_picture_and_a_line(
@@ -117,9 +109,9 @@ def test_what_makes_no_sense_ends_in_one_line(
 
 
 def test_the_help_says_what_every_option_means(capsys: pytest.CaptureFixture[str]) -> None:
-    from emorec.commands.explain import OPTIONS
+    from emorec.commands.explain import asking
 
     main(["explain", "--help"])
     text = capsys.readouterr().out
-    assert all(f"--{option}" in text for option in OPTIONS if option != "help")
+    assert all(f"--{option}" in text for option in asking().options if option != "help")
     assert max(map(len, text.splitlines())) <= 80

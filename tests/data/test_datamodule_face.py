@@ -14,7 +14,8 @@ from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.face import clip_box, crop_square, square_around
 from emorec.data.resize import square_side, to_squares
-from emorec.data.synthetic.clips import ClipSettings, write_dataset
+from emorec.data.synthetic.clips import write_dataset
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError
 from tests import videos
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from emorec.data.ravdess import RavdessName
-from emorec.data.synthetic.clips import ClipSettings, draw_clip, plan
+from emorec.data.synthetic.clips import draw_clip, plan
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.explain.drawn_faces import aim_on_drawn_faces, area_as_seen, as_seen
 from emorec.explain.heat import Asked, frame_heat
 from emorec.explain.score import Score

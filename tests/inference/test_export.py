@@ -15,7 +15,8 @@ import torch
 from emorec import models
 from emorec.errors import UserError
 from emorec.inference.deployed import Deployed
-from emorec.inference.export import SUFFIXES, Format, export, exported
+from emorec.inference.export import export, exported
+from emorec.inference.export_format import SUFFIXES, Format
 from emorec.inference.export_onnx import to_onnx
 from emorec.inference.export_torch import to_torch_export
 from emorec.inference.exported_runtime import ExportedRuntime

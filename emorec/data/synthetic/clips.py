@@ -8,7 +8,6 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,14 +20,12 @@ from emorec.data.ravdess import ACTORS, RavdessName
 from emorec.data.synthetic.encode import encode_mp4, read_comment
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE, sing
 from emorec.errors import UserError
 
 MAX_TAKES = 8
 """What RAVDESS has of each emotion but neutral: 2 intensities x 2 statements x 2 repetitions."""
-
-# Found by trying every even width up to 262 with decord 0.6.0, which takes its own padding of these for pixels.
-_WIDTHS_DECORD_FAILS_AT = (16, 24, 48, 72)
 
 # Spread so that the first few takes already show both intensities and both statements.
 _TAKES = (
@@ -41,47 +38,6 @@ _TAKES = (
     ("strong", 2, 2),
     ("normal", 1, 2),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipSettings:
-    """What every clip of a data set has in common; its text is stored in the clips.
-
-    Attributes:
-        width: Pixels, even (H.264 stores colour at half the size), and none of the few that decord can't read.
-        height: Pixels, even.
-        num_frames: Frames of a clip. At 46, the equally spaced 4, 6, 10 or 16 frames are the same ones forwards and
-            backwards, as 3, 5, 9 and 15 divide 45.
-        fps: Frames a second.
-        sound: Whether the audio-visual clips have their sound.
-        seed: Changes the actors and their takes.
-
-    >>> str(ClipSettings(width=64, height=48))
-    'drawn by emorec synth: 64x48 pixels, 46 frames at 25 fps, sound, seed 0'
-    """
-
-    width: int = 112
-    height: int = 112
-    num_frames: int = 46
-    fps: int = 25
-    sound: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("width", "height"):
-            pixels = getattr(self, name)
-            if pixels < 16 or pixels % 2:
-                raise UserError(f"{name} is {pixels}: choose an even number of pixels from 16 on")
-        if self.width in _WIDTHS_DECORD_FAILS_AT:
-            raise UserError(f"width is {self.width}: decord can't read that; choose a little more")
-        for name, least in (("num_frames", 1), ("fps", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name} is {getattr(self, name)}: choose {least} or more")
-
-    def __str__(self) -> str:
-        sound = "sound" if self.sound else "no sound"
-        size = f"{self.width}x{self.height} pixels, {self.num_frames} frames at {self.fps} fps"
-        return f"drawn by emorec synth: {size}, {sound}, seed {self.seed}"
 
 
 def plan(*, actors: Iterable[int], takes: int, twins: bool = False) -> list[RavdessName]:

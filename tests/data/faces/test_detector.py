@@ -14,7 +14,8 @@ from emorec.data.faces.detector import YUNET_SIDE, load_detector
 from emorec.data.faces.face import Box, overlap
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import Frames
-from emorec.data.synthetic.clips import ClipSettings, draw_clip
+from emorec.data.synthetic.clips import draw_clip
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 

@@ -21,7 +21,8 @@ from emorec.data.faces.face import (
 )
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import CROP_SHARE, Frames
-from emorec.data.synthetic.clips import ClipSettings, draw_clip
+from emorec.data.synthetic.clips import draw_clip
+from emorec.data.synthetic.settings import ClipSettings
 
 HERE = Box(100, 40, 60, 80)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from emorec.data.ravdess import RavdessName, find_clips
-from emorec.data.synthetic.clips import ClipSettings, draw_clip, plan, voice_clip, write_dataset
+from emorec.data.synthetic.clips import draw_clip, plan, voice_clip, write_dataset
 from emorec.data.synthetic.expression import perform
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.errors import UserError
 

@@ -8,10 +8,11 @@ from sklearn.preprocessing import StandardScaler
 
 from emorec.data.labels import EMOTIONS
 from emorec.data.ravdess import RavdessName
-from emorec.data.synthetic.clips import ClipSettings, draw_clip, plan
+from emorec.data.synthetic.clips import draw_clip, plan
 from emorec.data.synthetic.encode import encode_mp4
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
+from emorec.data.synthetic.settings import ClipSettings
 
 
 def take(emotion, *, actor=1, intensity="strong"):

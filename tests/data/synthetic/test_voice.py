@@ -1,7 +1,8 @@
 import numpy as np
 
 from emorec.data.ravdess import RavdessName
-from emorec.data.synthetic.clips import ClipSettings, voice_clip
+from emorec.data.synthetic.clips import voice_clip
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
 
 
