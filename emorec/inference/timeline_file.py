@@ -3,7 +3,6 @@
 import csv
 import io
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from emorec.inference.facts import Facts
@@ -63,12 +62,7 @@ class TimelineFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._file.close()
 
 

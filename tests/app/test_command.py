@@ -9,6 +9,7 @@ import pytest
 from emorec.app import server
 from emorec.cli import main
 from tests.card.made_run import write_checkpoint
+from tests.refusal import refusal
 
 pytest.importorskip("gradio")
 
@@ -62,12 +63,7 @@ def test_a_mistake_is_one_line(
     words: list[str],
     said: str,
 ) -> None:
-    with pytest.raises(SystemExit):
-        main(["app", "--ckpt", ckpt, *words])
-    line = capsys.readouterr().err
-    assert said in line
-    assert line.startswith("emorec app: error: ")
-    assert line.count("\n") == 1
+    assert said in refusal(capsys, "app", "--ckpt", ckpt, *words)
     assert served == []
 
 

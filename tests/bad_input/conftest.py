@@ -1,9 +1,9 @@
 """A working folder with tiny clips, with or without a run, and commands that have to end in one line."""
 
-import re
 import shutil
 from collections.abc import Callable
 from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from emorec.cli import main
 from tests import videos
 from tests.bad_input.words import TAKE, fit
+from tests.refusal import refusal
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +55,7 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def failed(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command that has to end in one line."""
 
-    def line(*words: str) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        assert ended.value.code == 2
-        error = capsys.readouterr().err
-        assert re.fullmatch(rf"emorec {words[0]}: error: [^\n]+\n", error), error
-        return error
-
-    return line
+    return partial(refusal, capsys)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from emorec.cli import main
+from tests.refusal import refusal
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -24,7 +25,4 @@ def run(*words: Any) -> int:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: Any) -> str:
-    assert run(*words) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    return said
+    return refusal(capsys, "predict", *words)

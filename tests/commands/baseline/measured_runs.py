@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emorec.cli import main
+from tests.refusal import refusal
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -22,7 +22,4 @@ def content(folder: Path) -> tuple[Any, list[dict[str, str]]]:
 
 
 def failed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with pytest.raises(SystemExit):
-        main(["baseline", "--features", "hog", *TINY, *words])
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
+    return refusal(capsys, "baseline", "--features", "hog", *TINY, *words)
