@@ -15,10 +15,11 @@ from emorec.data.recipe import Recipe
 from emorec.data.resize import square_side
 from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.data.sound.hearing import sound_of
-from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe
+from emorec.data.sound.sound_recipe import as_floats
 from emorec.data.source import DecodedSound, DecodedSquares
 from emorec.data.transform import ClipTransform
 from emorec.inference.facts import Facts
+from emorec.inference.sound_windows import sound_recipe
 
 
 class Chain:
@@ -44,7 +45,7 @@ class Chain:
         )
         self._squares = DecodedSquares(recipe)
         self._transform = ClipTransform(facts.image_size)
-        self._sound = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
+        self._sound = sound_recipe(facts)
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:
         """By input, in the network's order: frames (1, T, 3, S, S) uint8, sound (1, samples), heard (1,).
@@ -67,8 +68,8 @@ class Chain:
         except ClipError as error:
             if error.reason != NO_SOUND or "frames" not in self.inputs:
                 raise
-            return torch.zeros(1, *self._sound.shape), False
-        return torch.from_numpy(samples / FULL_SCALE).float()[None], True
+            return torch.from_numpy(self._sound.silence)[None], False
+        return torch.from_numpy(as_floats(samples))[None], True
 
 
 def clip_of(path: Path, facts: Facts) -> Clip:

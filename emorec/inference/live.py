@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from emorec.data.decoding.decode import Frames
-from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.looks import looks_of
+from emorec.inference.sound_windows import sound_recipe
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.window import Window
 
@@ -112,5 +112,4 @@ def _shown(camera: Camera) -> Iterator[tuple[float, float, Frames]]:
 def _silent(facts: Facts, window: Window) -> Window:
     if not facts.hears:
         return window
-    recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
-    return replace(window, sound=np.zeros(recipe.shape, dtype=np.float32), heard=False)
+    return replace(window, sound=sound_recipe(facts).silence, heard=False)

@@ -10,7 +10,7 @@ from typing_extensions import override
 from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import FaceDetector
 from emorec.data.faces.face import Box, crop_square, face_of, square_around
-from emorec.data.resize import Resize, central_square, square_side, to_squares
+from emorec.data.resize import central_square, square_side, to_squares
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.stopwatch import Stopwatch
@@ -47,7 +47,7 @@ class WholePictures(Looks):
 
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
-        self._squares[index] = as_trained(frame, self.facts.image_size, self.facts.resize)
+        self._squares[index] = as_trained(frame[None], self.facts)[0]
 
     @override
     def there(self) -> set[int]:
@@ -131,11 +131,7 @@ class EveryFace(Looks):
     def _cut(self, box: Box, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
         square = square_around(box)
         cut = {
-            index: as_trained(
-                crop_square(self._frames[index][None], square)[0],
-                self.facts.image_size,
-                self.facts.resize,
-            )
+            index: as_trained(crop_square(self._frames[index][None], square), self.facts)[0]
             for index in set(indices)
         }
         return np.stack([cut[index] for index in indices])
@@ -148,11 +144,7 @@ def looks_of(facts: Facts, cutting: Cutting, clock: Stopwatch) -> Looks:
     return EveryFace(facts, cutting.detector, cutting.window_seconds, clock)
 
 
-def as_trained(frame: Frames, image_size: int, resize: Resize) -> Frames:
-    """(H, W, C) -> (S, S, C), as a network sees it that is not trained; memory of its own.
-
-    >>> as_trained(np.zeros((72, 128, 3), dtype=np.uint8), 56, "shorter_side").shape
-    (56, 56, 3)
-    """
-    squares = to_squares(frame[None], square_side(image_size), resize)
-    return np.array(central_square(squares, image_size)[0])
+def as_trained(frames: Frames, facts: Facts) -> Frames:
+    """(T, H, W, C) -> (T, S, S, C), as training sees them where nothing is drawn at random; memory of its own."""
+    squares = to_squares(frames, square_side(facts.image_size), facts.resize)
+    return np.array(central_square(squares, facts.image_size))

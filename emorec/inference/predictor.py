@@ -78,7 +78,8 @@ class Predictor:
         if not isinstance(what, np.ndarray):
             return self._timeline(Path(what).expanduser(), settings)
         frames = refuse_other_frames(what, self.facts)
-        return self._say([frames_as_seen(frames, self.facts, settings)], settings)[0]
+        window = frames_as_seen(frames, self.facts, self._cutting(settings).detector)
+        return self._say([window], settings)[0]
 
     def stream(
         self,
@@ -144,6 +145,7 @@ class Predictor:
         settings = settings or self.settings
         pieces = tuple(pieces)
         path = video.path if isinstance(video, VideoFile) else None
+        cutting = self._cutting(settings)
         return Timeline(
             path=path,
             says=self.facts.says,
@@ -153,8 +155,8 @@ class Predictor:
             seconds=video.seconds
             if isinstance(video, VideoFile)
             else max((each.end for each in pieces), default=0.0),
-            window_seconds=settings.window_seconds_for(self.facts),
-            hop_seconds=settings.hop_seconds_for(self.facts),
+            window_seconds=cutting.window_seconds,
+            hop_seconds=cutting.hop_seconds,
         )
 
     def _say(self, windows: list[Window], settings: Settings) -> list[Prediction]:

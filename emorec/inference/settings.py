@@ -1,11 +1,16 @@
 """What can be asked of a prediction, and what holds where nothing is asked."""
 
+import logging
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from emorec.data.faces.detector import load_detector
+from emorec.data.faces.detector_file import find_detector
 from emorec.errors import UserError
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
+
+log = logging.getLogger(__name__)
 
 FaceChoice = Literal["as_trained", "crop", "none"]
 
@@ -51,35 +56,26 @@ class Settings:
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}: it has to be at least 1")
 
-    def window_seconds_for(self, facts: Facts) -> float:
-        """How long a window is for a network."""
-        if self.window_seconds is not None:
-            return self.window_seconds
-        if facts.num_frames == 1:
-            return max(facts.window_seconds, FRAME_WINDOW_SECONDS)
-        return facts.window_seconds
-
-    def hop_seconds_for(self, facts: Facts) -> float:
-        """From the start of a window to that of the next, for a network."""
-        if self.hop_seconds is not None:
-            return self.hop_seconds
-        window_seconds = self.window_seconds_for(facts)
-        return window_seconds if facts.num_frames == 1 else window_seconds / 2
-
-    def crops_faces(self, facts: Facts) -> bool:
-        """Whether faces are looked for and cut out."""
-        return facts.sees and (facts.face if self.face == "as_trained" else self.face == "crop")
-
     def cutting(self, facts: Facts) -> Cutting:
         """How videos are cut for a network; the face detector is opened.
+
+        Args:
+            facts: Of the network. A face that is cut out against its training is remarked on.
 
         Raises:
             UserError: When the detector can't be had.
         """
-        return Cutting.of(
-            facts,
-            window_seconds=self.window_seconds_for(facts),
-            hop_seconds=self.hop_seconds_for(facts),
-            face=self.face,
-            face_detector=self.face_detector,
+        crops = facts.face if self.face == "as_trained" else self.face == "crop"
+        if crops != facts.face and facts.sees:
+            trained = "faces that were cut out" if facts.face else "whole pictures"
+            log.warning("face is %s, but the network was trained on %s", self.face, trained)
+        looks_for_faces = crops and facts.sees
+        one_frame = facts.num_frames == 1
+        window = self.window_seconds or max(
+            facts.window_seconds, FRAME_WINDOW_SECONDS if one_frame else 0.0
+        )
+        return Cutting(
+            window_seconds=window,
+            hop_seconds=self.hop_seconds or (window if one_frame else window / 2),
+            detector=load_detector(find_detector(self.face_detector)) if looks_for_faces else None,
         )

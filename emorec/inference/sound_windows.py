@@ -10,8 +10,14 @@ import numpy.typing as npt
 from emorec.data.decoding.decode import ClipError
 from emorec.data.sound.decode_sound import NO_SOUND, Waveform, parts_of_sound
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
+from emorec.inference.facts import Facts
 
 log = logging.getLogger(__name__)
+
+
+def sound_recipe(facts: Facts) -> SoundRecipe:
+    """What the sound of a window is like for a network that hears."""
+    return SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
 
 
 class SoundWindows:
@@ -38,7 +44,7 @@ class SoundWindows:
             return as_floats(self.recipe.samples(self.path)), True
         except ClipError as error:
             self._tell(error)
-            return self._silence(), False
+            return self.recipe.silence, False
 
     def __call__(self, start: float, end: float) -> tuple[Waveform, bool]:
         """(samples,) from -1 to 1 of a window, and whether it has sound.
@@ -51,7 +57,7 @@ class SoundWindows:
         self._read(first, stop)
         sound = self._sound[: stop - first] if first == self._first else self._sound[:0]
         if not len(sound):
-            return self._silence(), False
+            return self.recipe.silence, False
         return as_floats(self.recipe.of_sound(sound)), True
 
     def _read(self, first: int, stop: int) -> None:
@@ -84,6 +90,3 @@ class SoundWindows:
     def _tell(self, error: ClipError) -> None:
         if error.reason != NO_SOUND:
             log.warning("silence where the sound can't be read: %s", error)
-
-    def _silence(self) -> Waveform:
-        return np.zeros(self.recipe.shape, dtype=np.float32)

@@ -13,7 +13,7 @@ from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames, square_side, to_squares
 from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.sound_recipe import FULL_SCALE, SoundRecipe, fitted
+from emorec.data.sound.sound_recipe import as_floats, fitted
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
@@ -21,6 +21,7 @@ from emorec.data.transform import ClipTransform
 from emorec.errors import UserError
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Windows
+from emorec.inference.sound_windows import sound_recipe
 
 COUNT = 8
 """Of windows."""
@@ -83,13 +84,13 @@ def _seen(path: Path, facts: Facts) -> Frames:
 
 
 def _heard(path: Path, facts: Facts) -> Heard:
-    recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
+    recipe = sound_recipe(facts)
     try:
-        return recipe.samples(path).astype(np.float32) / np.float32(FULL_SCALE), True
+        return as_floats(recipe.samples(path)), True
     except ClipError as error:
         if error.reason != NO_SOUND:
             raise
-        return np.zeros(recipe.shape, dtype=np.float32), False
+        return recipe.silence, False
 
 
 def _at_rate(sound: npt.NDArray[np.float32], facts: Facts) -> npt.NDArray[np.float32]:

@@ -6,14 +6,13 @@ from itertools import chain, islice
 
 from emorec.data.decoding.decode import ClipError
 from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.inference.camera import Camera
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.live import windows_of_camera
 from emorec.inference.looks import Looks, looks_of
 from emorec.inference.schedule import Span, has_gap, schedule, span
-from emorec.inference.sound_windows import SoundWindows
+from emorec.inference.sound_windows import SoundWindows, sound_recipe
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.video_file import VideoFile
 from emorec.inference.window import Hole, Window
@@ -138,8 +137,7 @@ def _heard(
     video: VideoFile, facts: Facts, windows: Iterable[Window | Hole], clock: Stopwatch
 ) -> Iterator[Window | Hole]:
     """The windows with their sound; for a network that only hears those without any are holes."""
-    recipe = SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
-    sounds = SoundWindows(video.path, recipe)
+    sounds = SoundWindows(video.path, sound_recipe(facts))
     for window in windows:
         if isinstance(window, Hole):
             yield window

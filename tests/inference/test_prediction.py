@@ -55,9 +55,9 @@ def test_windows_are_as_long_as_the_clips_of_the_training(
     num_frames: int, clip_seconds: float, asked: Any, window_seconds: float, hop_seconds: float
 ) -> None:
     facts = Grey(num_frames=num_frames, window_seconds=clip_seconds).facts
-    settings = Settings(**asked)
-    assert settings.window_seconds_for(facts) == pytest.approx(window_seconds)
-    assert settings.hop_seconds_for(facts) == pytest.approx(hop_seconds)
+    cutting = Settings(**asked).cutting(facts)
+    assert cutting.window_seconds == pytest.approx(window_seconds)
+    assert cutting.hop_seconds == pytest.approx(hop_seconds)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,7 @@ def test_windows_are_as_long_as_the_clips_of_the_training(
         ({"window_seconds": 0}, "window_seconds is 0: "),
         ({"hop_seconds": -1}, "hop_seconds is -1: "),
         ({"hop_seconds": float("nan")}, "hop_seconds is nan: "),
+        ({"window_seconds": float("inf")}, "window_seconds is inf: "),
         ({"abstain_below": 1.5}, "abstain_below is 1.5: "),
         ({"batch_size": 0}, "batch_size is 0: "),
         ({"face": "maybe"}, "face is maybe: choose as_trained, crop or none"),

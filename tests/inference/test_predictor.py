@@ -116,7 +116,7 @@ def test_frames_are_seen_as_those_of_a_video(tmp_path: Path) -> None:
 
 
 def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emorec.inference import frames_as_seen
+    from emorec.inference import settings
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
     frames[:, 35:65, 35:65] = 255
@@ -131,12 +131,18 @@ def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPa
         def __call__(self, frame: Any) -> Box | None:
             return self.box
 
+    opened = []
     runtime = Grey(face=True)
-    monkeypatch.setattr(frames_as_seen, "find_detector", lambda wanted: wanted)
-    monkeypatch.setattr(frames_as_seen, "load_detector", lambda found: Finds(face))
-    assert Predictor(runtime).predict(frames).probabilities["bright"] == 1
-    assert Predictor(runtime).predict(frames, face="none").probabilities["bright"] < 0.2
-    monkeypatch.setattr(frames_as_seen, "load_detector", lambda found: Finds(None))
+    monkeypatch.setattr(settings, "find_detector", lambda wanted: wanted)
+    monkeypatch.setattr(
+        settings, "load_detector", lambda found: opened.append(found) or Finds(face)
+    )
+    predictor = Predictor(runtime)
+    assert predictor.predict(frames).probabilities["bright"] == 1
+    assert predictor.predict(frames).probabilities["bright"] == 1
+    assert len(opened) == 1
+    assert predictor.predict(frames, face="none").probabilities["bright"] < 0.2
+    monkeypatch.setattr(settings, "load_detector", lambda found: Finds(None))
     assert Predictor(runtime).predict(frames).predicted == "no face"
 
 

@@ -13,8 +13,8 @@ from emorec.data.faces.face import Box
 from emorec.data.resize import central_square, to_squares
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4
-from emorec.errors import UserError
 from emorec.inference.cutting import Cutting
+from emorec.inference.settings import Settings
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.video_file import VideoFile
 from emorec.inference.window import Hole, Window
@@ -193,18 +193,12 @@ def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
         windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
 
 
-@pytest.mark.parametrize("name", ["window_seconds", "hop_seconds"])
-@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_lengths_are_refused(name: str, seconds: float) -> None:
-    with pytest.raises(UserError, match=f"{name} is {seconds}: choose"):
-        Cutting.of(facts(), **{name: seconds})
-
-
 def test_cutting_otherwise_than_in_training_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    assert Cutting.of(facts(window_seconds=4.0)) == Cutting(window_seconds=4.0, hop_seconds=2.0)
+    four = Settings().cutting(facts(window_seconds=4.0))
+    assert four == Cutting(window_seconds=4.0, hop_seconds=2.0)
     assert not caplog.messages
-    assert Cutting.of(facts(), face="crop", face_detector="haar").detector is not None
-    assert Cutting.of(facts(face=True), face="none").detector is None
+    assert Settings(face="crop", face_detector="haar").cutting(facts()).detector is not None
+    assert Settings(face="none").cutting(facts(face=True)).detector is None
     assert caplog.messages == [
         "face is crop, but the network was trained on whole pictures",
         "face is none, but the network was trained on faces that were cut out",

@@ -53,6 +53,11 @@ class SoundRecipe:
         return (round(self.sound_rate * self.sound_seconds),)
 
     @property
+    def silence(self) -> Waveform:
+        """(samples,) of nothing to hear."""
+        return np.zeros(self.shape, dtype=np.float32)
+
+    @property
     def dtype(self) -> type[np.int16]:
         """16 bits a sample, as on a CD."""
         return np.int16
