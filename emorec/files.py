@@ -1,5 +1,6 @@
-"""Writing a file whole or not at all."""
+"""Files written whole or not at all, and what they contain in a few digits."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,3 +34,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """What a file contains, as 64 hexadecimal digits.
+
+    Raises:
+        OSError: When it can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

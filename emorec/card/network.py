@@ -1,6 +1,5 @@
 """What a checkpoint's network is, in the words of its card."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any, Self
 import yaml
 
 from emorec.checkpoint import Checkpoint
-from emorec.inference.torch_runtime import network_class
-from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
+from emorec.files import sha256_of
+from emorec.inference.torch_runtime import names_of, network_class
+from emorec.models import ClipClassifier, ClipNetwork
 from emorec.models.cost import gflops_per_clip, num_parameters
 
 PLACES = ("root", "cache", "weights", "features", "face_detector")
@@ -55,11 +55,9 @@ class NetworkFacts:
         network = network_class(said).load_from_checkpoint(
             said.path, map_location="cpu", weights_only=True
         )
-        with said.path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return cls(
             says_classes=isinstance(network, ClipClassifier),
-            names=said.class_names or _numbers(network),
+            names=names_of(said, network),
             takes=tuple(takes(said.data, network)),
             parameters=num_parameters(network),
             trained_parameters=sum(
@@ -67,7 +65,7 @@ class NetworkFacts:
             ),
             gflops_per_clip=gflops_per_clip(network),
             file_bytes=said.path.stat().st_size,
-            sha256=sha256,
+            sha256=sha256_of(said.path),
             hears="sound" in network.inputs,
             sees="frames" in network.inputs,
         )
@@ -134,7 +132,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return value.name
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _numbers(network: ClipNetwork) -> tuple[str, ...]:
-    return network.target_names if isinstance(network, ClipRegressor) else ()

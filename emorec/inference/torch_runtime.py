@@ -1,6 +1,5 @@
 """A checkpoint becomes a network that is ready to use, run by torch."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from emorec import __version__, checkpoint
 from emorec.data.affwild2 import FRAMES_PER_SECOND
 from emorec.data.data_sheets import sheet_of
 from emorec.errors import UserError
+from emorec.files import sha256_of
 from emorec.inference.deployed import Deployed
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Outputs, Windows
@@ -89,7 +89,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
     return Facts(
         network=said.model["class_path"],
         says="classes" if isinstance(network, ClipClassifier) else "numbers",
-        names=said.class_names or _numbers(network),
+        names=names_of(said, network),
         inputs=network.inputs,
         num_frames=data["num_frames"],
         image_size=data["image_size"],
@@ -100,7 +100,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         window_seconds=said.clip_seconds
         or (data["num_frames"] / FRAMES_PER_SECOND if of_frames else CLIP_SECONDS),
         temperature=said.temperatures.get(1),
-        checkpoint_sha256=hashlib.sha256(said.path.read_bytes()).hexdigest(),
+        checkpoint_sha256=sha256_of(said.path),
         emorec_version=__version__,
         data=said.data["class_path"],
         split=said.split,
@@ -108,5 +108,6 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
     )
 
 
-def _numbers(network: ClipNetwork) -> tuple[str, ...]:
-    return network.target_names if isinstance(network, ClipRegressor) else ()
+def names_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> tuple[str, ...]:
+    """Of the classes or the numbers that a checkpoint's network says."""
+    return said.class_names or (network.target_names if isinstance(network, ClipRegressor) else ())

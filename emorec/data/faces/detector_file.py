@@ -1,6 +1,5 @@
 """Which face detector there is: YuNet's file, brought along or downloaded once, or else OpenCV's cascade."""
 
-import hashlib
 import logging
 import os
 from pathlib import Path
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 from emorec.data.cache.folders import cache_folder
 from emorec.data.faces.detector import HAAR, load_detector
 from emorec.errors import UserError
+from emorec.files import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _is_there(target: Path, *, must_be: bool) -> bool:
     """Whether YuNet's file is there by now; when it is not and need not be, that is told."""
     if target in _given_up and not must_be:
         return False
-    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == YUNET_SHA256:
+    if target.is_file() and sha256_of(target) == YUNET_SHA256:
         return True
     try:
         _fetch(target)
