@@ -1,27 +1,37 @@
 """Whether `emorec predict` is asked about videos or about the clips of a data set."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
+from emorec.cli.help import VIDEO_OPTIONS
 from emorec.errors import UserError
 
 SWITCHES = frozenset({"--annotate", "--calibrate", "--print_config", "--print-config"})
 """Options of either way that need no value."""
+
+OF_VIDEOS = tuple(option.split()[0] for option, _ in VIDEO_OPTIONS[1:])
+"""Options that a data set's clips do not have."""
 
 EXPORTED = (".onnx", ".pt2")
 """What `emorec export` writes, which knows of no data set."""
 
 
 def is_about_videos(words: Sequence[str]) -> bool:
-    """Whether videos are named, or a network that knows no data set.
+    """Whether videos are named, a network that knows no data set, or (nearly) an option that only videos have.
 
     >>> is_about_videos(["--ckpt", "a.ckpt", "talk.mp4"]), is_about_videos(["--ckpt", "a.ckpt", "--data.root", "d"])
     (True, False)
     >>> is_about_videos(["--ckpt=best.ckpt", "--annotate", "0"]), is_about_videos(["--model", "x.onnx"])
     (True, True)
+    >>> is_about_videos(["--anotate", "talk.mp4"]), is_about_videos(["--data.batch_size", "2"])
+    (True, False)
     """
     named, options = words_apart(words, SWITCHES)
     if named:
+        return True
+    plain = [name for name, _ in options if "." not in name]
+    if any(get_close_matches(name, OF_VIDEOS, cutoff=0.8) for name in plain):
         return True
     files = [value for name, value in options if name in ("--ckpt", "--model")]
     return any(Path(file).suffix.lower() in EXPORTED for file in files) or any(

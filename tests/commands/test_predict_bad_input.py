@@ -91,6 +91,8 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
             ["--model", "x.onnx"],
             "no video: name files, folders, patterns or the number of a camera",
         ),
+        (["--ckpt", "x.ckpt", "--annotate"], "no video: name files"),
+        (["--ckpt", "x.ckpt", "--anotate", "a.mp4"], "did you mean --annotate?"),
         (["--ckpt", "x.ckpt", "gone.mp4"], "no such file or folder: gone.mp4"),
         (["--ckpt", "gone.ckpt", "a.mp4"], "no such checkpoint: gone.ckpt"),
     ],
