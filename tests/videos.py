@@ -4,8 +4,10 @@ The upper half of a frame is flat: grey `GREY_STEP * index` before encoding. The
 takes some hundred bytes and cutting or flipping the file hits pictures.
 """
 
+import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -68,6 +70,23 @@ _ENCODERS: dict[str, Callable[[int, int, bool], dict[str, str]]] = {
 }
 
 
+@contextmanager
+def usual_priority() -> Iterator[None]:
+    """Takes back that SVT-AV1, where it may, makes the thread that calls it one of real time.
+
+    Every thread and program that this one started afterwards would be so too, and the machine would stand still.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, *before)
+
+
+@usual_priority()
 def write_video(
     path: Path,
     num_frames: int = 40,
