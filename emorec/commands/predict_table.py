@@ -74,5 +74,9 @@ def closing_line(reports: Sequence[tuple[str, VideoReport]]) -> str:
         for stage, what in (("network", "the network"), ("decode", "decoding"))
         if spent[stage] > 0.01
     ]
-    took = f"{seconds:.1f} s, {frames / seconds:,.0f} frames/s" if seconds else "0 s"
+    took = f"{seconds:.1f} s"
+    if seconds and frames:
+        took += f", {frames / seconds:,.0f} frames/s"
+    elif seconds:  # nothing was looked at
+        took += f", {sum(report.timeline.seconds for _, report in reports) / seconds:,.1f} times real time"
     return f"{took}: {', '.join(times)}" if times else took
