@@ -8,62 +8,40 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from typing_extensions import override
+
+from emorec.callbacks.between_batches import BetweenBatches
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 
-class EndTogether(Callback):
+class EndTogether(BetweenBatches):
     """Processes that work together end together: at an error of the first one, and at a cluster's SIGTERM.
 
     Lightning 2.6 answers SIGTERM with an exchange between the processes in the middle of whatever they exchange just
     then, which never ends; and where the first process fails, it leaves the others waiting for it.
 
-    Attributes:
-        received_sigterm: Whether one came while there were several processes. One alone is Lightning's to stop.
+    A SIGTERM stops them where they stand; where Python lets nothing through just then, before the next batch.
     """
 
     def __init__(self) -> None:
-        self.received_sigterm = False
+        super().__init__()
         self._remark = sys.unraisablehook
 
-    @override
-    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen(trainer)
+    @property
+    def received_sigterm(self) -> bool:
+        """Whether one came while there were several processes. One alone is Lightning's to stop."""
+        return self.told
 
     @override
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen(trainer)
-
-    @override
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen(trainer)
-
-    @override
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen(trainer)
-
-    @override
-    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._listen(trainer)
-
-    @override
-    def on_train_batch_start(self, *arguments: Any) -> None:
-        self._stop_if_told()
-
-    @override
-    def on_validation_batch_start(self, *arguments: Any) -> None:
-        self._stop_if_told()
-
-    @override
-    def on_test_batch_start(self, *arguments: Any) -> None:
-        self._stop_if_told()
-
-    @override
-    def on_predict_batch_start(self, *arguments: Any) -> None:
-        self._stop_if_told()
+    def listen(self, trainer: Trainer) -> None:
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, self._stop)
+            sys.unraisablehook = self._unraised
+            atexit.unregister(_leave)  # once is enough
+            atexit.register(_leave)
 
     @override
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -78,26 +56,14 @@ class EndTogether(Callback):
             # they may wait for this process where no other signal reaches them
             launcher.kill(signal.SIGKILL)
 
-    def _listen(self, trainer: Trainer) -> None:
-        # Lightning puts its own answers back in place when the run is over
-        if trainer.world_size > 1:
-            signal.signal(signal.SIGTERM, self._stop)
-            sys.unraisablehook = self._unraised
-            atexit.unregister(_leave)  # once is enough
-            atexit.register(_leave)
-
     def _stop(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.received_sigterm = True
-        raise KeyboardInterrupt  # which Lightning knows how to end on
-
-    def _stop_if_told(self) -> None:
-        if self.received_sigterm:
-            raise KeyboardInterrupt
+        self.told = True
+        raise KeyboardInterrupt
 
     def _unraised(self, remark: "UnraisableHookArgs") -> None:
-        # Python lets nothing through while it takes an object away: the next batch stops in its place
-        if not (self.received_sigterm and remark.exc_type is KeyboardInterrupt):
+        # Python lets nothing through while it takes an object away
+        if not (self.told and remark.exc_type is KeyboardInterrupt):
             self._remark(remark)
 
 
