@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,8 +49,12 @@ def test_a_command_s_help_fits_a_screen(capsys: pytest.CaptureFixture[str], comm
 def test_a_plain_command_s_help_fits_a_screen(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    with suppress(SystemExit):
+    code: object = 0
+    try:
         main([command, "--help"])
+    except SystemExit as end:
+        code = end.code
+    assert code == 0
     lines = capsys.readouterr().out.splitlines()
     assert 2 < len(lines) <= (30 if command in PROGRAMS else 40)
     assert max(map(len, lines)) <= 80

@@ -13,6 +13,7 @@ from emorec.data.faces.face import Box
 from emorec.data.resize import central_square, to_squares
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4
+from emorec.errors import UserError
 from emorec.inference.cutting import Cutting
 from emorec.inference.settings import Settings
 from emorec.inference.stopwatch import Stopwatch
@@ -191,6 +192,13 @@ def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
     assert window.heard
     with pytest.raises(ClipError, match=r"b.mp4: it has no sound, and this network only hears"):
         windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
+
+
+@pytest.mark.parametrize("name", ["window_seconds", "hop_seconds"])
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_lengths_are_refused(name: str, seconds: float) -> None:
+    with pytest.raises(UserError, match=f"{name} is {seconds}: choose"):
+        Cutting(**{"window_seconds": 1.0, "hop_seconds": 1.0, name: seconds})
 
 
 def test_cutting_otherwise_than_in_training_is_told(caplog: pytest.LogCaptureFixture) -> None:
