@@ -51,7 +51,7 @@ def example_inputs(facts: Facts, batch: int = 1) -> tuple[Tensor, ...]:
     side = facts.image_size
     shapes = {
         "frames": ((batch, facts.num_frames, side, side, 3), torch.uint8),
-        "sound": ((batch, round(facts.sound_rate * facts.sound_seconds)), torch.float32),
+        "sound": ((batch, facts.sound_samples), torch.float32),
         "heard": ((batch,), torch.bool),
     }
     return tuple(torch.zeros(shapes[name][0], dtype=shapes[name][1]) for name in facts.inputs)

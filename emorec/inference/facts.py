@@ -83,6 +83,11 @@ class Facts:
         return "sound" in self.inputs
 
     @property
+    def sound_samples(self) -> int:
+        """Of the sound of a window."""
+        return round(self.sound_rate * self.sound_seconds)
+
+    @property
     def sees(self) -> bool:
         """Whether it takes frames."""
         return "frames" in self.inputs

@@ -27,18 +27,7 @@ def write_features(
 ) -> None:
     """Writes the features of every frame, a file a video, and says what was written.
 
-    Videos whose features are there already are passed over, so an interrupted call is finished by the same call.
-
-    Args:
-        ckpt: The checkpoint of a network of single frames.
-        to: The folder to fill; made when missing. Name it with --data.features.
-        root: Where Aff-Wild2 lies now, when it is not where the network was trained.
-        batch_size: Frames at a time.
-        num_workers: Processes that read pictures.
-        device: Such as `cuda` or `cpu`; a GPU where there is one when not given.
-
-    Raises:
-        UserError: When the checkpoint is of another network or data set, or the folder holds another one's features.
+    Arguments and errors are those of `emorec.commands.features.features`.
     """
     said = checkpoint.read(ckpt)
     data = _data(said, root)

@@ -60,7 +60,7 @@ def inputs_of(facts: Facts) -> dict[str, str]:
             f"cropped to the central {side}; values 0 to 255 as decoded, normalization is inside the network"
         ),
         "sound": (
-            f"float32 (batch, {round(facts.sound_rate * facts.sound_seconds)}): one channel at {facts.sound_rate} "
+            f"float32 (batch, {facts.sound_samples}): one channel at {facts.sound_rate} "
             f"samples a second, from -1 to 1, the middle {facts.sound_seconds:g} s of the window; its spectrogram is "
             "inside the network"
         ),

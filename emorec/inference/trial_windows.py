@@ -95,6 +95,6 @@ def _heard(path: Path, facts: Facts) -> Heard:
 
 def _at_rate(sound: npt.NDArray[np.float32], facts: Facts) -> npt.NDArray[np.float32]:
     """A drawn voice at the network's rate and of its length."""
-    times = np.arange(round(facts.sound_rate * facts.sound_seconds)) / facts.sound_rate
+    times = np.arange(facts.sound_samples) / facts.sound_rate
     there = np.arange(len(sound)) / SAMPLE_RATE
     return fitted(np.interp(times, there, sound).astype(np.float32), len(times))

@@ -43,11 +43,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     drawn_clips: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["baseline", "--data.root", str(drawn_clips), "--features", "hog", *TINY, *words])
-    assert ended.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("emorec baseline: error: ")
+    line = failed(capsys, "--data.root", str(drawn_clips), *words)
     assert complaint.replace("give the features", "gives the features") in line
     assert list(Path().iterdir()) == []
 
