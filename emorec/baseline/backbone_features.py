@@ -10,6 +10,7 @@ from emorec.data.resize import Frames
 from emorec.errors import UserError
 from emorec.models import LateFusion
 from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.picture_size import Size
 
 
 class BackboneFeatures:
@@ -19,7 +20,7 @@ class BackboneFeatures:
         backbone: An image network by its torchvision name.
         weights: "DEFAULT" for ImageNet's, "none" for random ones, or the path of a state dict.
         num_frames: T.
-        image_size: Side of the frames in pixels.
+        image_size: Of the frames.
         seed: Decides the weights where they are random.
 
     Attributes:
@@ -33,7 +34,7 @@ class BackboneFeatures:
     """
 
     def __init__(
-        self, backbone: str, *, weights: str, num_frames: int, image_size: int, seed: int
+        self, backbone: str, *, weights: str, num_frames: int, image_size: Size, seed: int
     ) -> None:
         self.name = backbone
         with torch.random.fork_rng(devices=[]):

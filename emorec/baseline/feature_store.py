@@ -101,16 +101,17 @@ class FeatureStore:
             keep()
 
     def _name(self, data: ClipDataModule) -> str:
-        made_by = f"{FORMAT} {data.recipe.name} {data.image_size} {self.extractor.version}"
+        size = "x".join(map(str, data.image_size))
+        made_by = f"{FORMAT} {data.recipe.name} {size} {self.extractor.version}"
         digest = hashlib.sha256(made_by.encode()).hexdigest()
-        return f"{data.recipe.name}-{data.image_size}-{self.extractor.name}-{digest[:8]}"
+        return f"{data.recipe.name}-{size}-{self.extractor.name}-{digest[:8]}"
 
 
 def _frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Frames]]:
     """Each clip with its frames (T, H, W, C), which nothing was drawn for."""
     if not clips:
         return
-    size = (data.recipe.num_frames, data.image_size, data.image_size, 3)
+    size = (data.recipe.num_frames, *data.image_size, 3)
     loader = make_loader(
         data.dataset(clips),
         batch_size=data.batch_size,

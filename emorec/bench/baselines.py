@@ -11,7 +11,7 @@ from emorec.bench.stages import Stage, on_the_fly_speed, shown_workers
 from emorec.data import ClipDataModule
 from emorec.data.clip import Clip
 from emorec.data.loader import make_loader
-from emorec.data.source import DecodedSquares, Source
+from emorec.data.source import DecodedPictures, Source
 from emorec.errors import UserError
 
 SEED_CLIPS = 48
@@ -32,9 +32,9 @@ def baseline_stages(data: ClipDataModule, filmed: Sequence[Clip], folder: Path) 
     sources: dict[str, Source] = {
         name: PlainlyDecoded(decode, data.recipe) for name, decode in installed_decoders().items()
     }
-    sources["emorec"] = DecodedSquares(data.recipe)
+    sources["emorec"] = DecodedPictures(data.recipe)
     folders = write_jpegs(data.sides["train"][:SEED_CLIPS], data.source, folder)
-    seed_clips = SeedClips(folders, side=data.recipe.side, image_size=data.image_size)
+    seed_clips = SeedClips(folders, size=data.recipe.size, image_size=data.image_size)
     return [
         Stage("loader_one_core", "loader, one core", partial(one_core_speed, data)),
         Stage(

@@ -11,7 +11,7 @@ from lightning.pytorch import Trainer
 import emorec
 from emorec.data import ClipDataModule
 from emorec.data.frame_window import WindowPictures
-from emorec.data.source import DecodedSquares
+from emorec.data.source import DecodedPictures
 from emorec.models import ClipNetwork
 
 
@@ -62,6 +62,6 @@ def setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule) -> dict[
         "batch_size": data.batch_size,
         "num_workers": data.num_workers,
         "decoder": data.recipe.decoder,
-        "cached": not isinstance(data.source, DecodedSquares | WindowPictures),
+        "cached": not isinstance(data.source, DecodedPictures | WindowPictures),
         "clips": len(data.sides["train"]),
     }

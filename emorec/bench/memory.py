@@ -17,9 +17,10 @@ from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.loader import make_loader
 from emorec.data.recipe import Recipe
-from emorec.data.resize import square_side
-from emorec.data.source import DecodedSquares, Source
+from emorec.data.resize import size_to_crop
+from emorec.data.source import DecodedPictures, Source
 from emorec.data.transform import ClipTransform
+from emorec.picture_size import size_of
 
 FLAT = 0.05
 """Growth that counts as none."""
@@ -46,7 +47,7 @@ def memory(
         clips: How many are decoded; where there are fewer, they come again.
         epochs: How often the cache is read.
         num_frames: T of each clip.
-        image_size: Of the frames the network sees.
+        image_size: Side of the frames the network sees.
         folder: For the cache, which is removed; else the system's folder for temporary files.
         out: JSON file to write, replaced.
 
@@ -58,16 +59,16 @@ def memory(
     at_least_one(asked)
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    recipe = Recipe(num_frames=num_frames, side=square_side(image_size))
+    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
     transform, shape = (
-        ClipTransform(image_size, augment=True),
+        ClipTransform(size_of(image_size), augment=True),
         (num_frames, image_size, image_size, 3),
     )
     with work_folder(folder) as work:
         kept, cached = cached_clips(root, recipe, work, at_most=clips)
         console.print(f"decoding {clips} clips in one process")
         many = list(islice(cycle(kept), clips))
-        decoding = watch(many, DecodedSquares(recipe), transform, shape, epochs=1)
+        decoding = watch(many, DecodedPictures(recipe), transform, shape, epochs=1)
         console.print(f"reading {len(kept)} clips from the cache {epochs} times in one process")
         reading = watch(kept, cached, transform, shape, epochs=epochs)
     watched = {"decoding": decoding, "reading": reading}
@@ -88,9 +89,9 @@ def watch(
 
     Args:
         clips: Loaded in their order.
-        source: Gives their squares.
+        source: Gives their pictures.
         transform: What is done to them.
-        shape: (T, S, S, C) of what comes of it.
+        shape: (T, H, W, C) of what comes of it.
         epochs: How often all are loaded.
     """
     dataset = ClipDataset(clips, source, transform)

@@ -12,18 +12,18 @@ import numpy as np
 from emorec.data.clip import Clip
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, to_squares
+from emorec.data.resize import Frames, resized
 
 Decode = Callable[[Path, int], Frames]
 """A video and T become (T, H, W, C) uint8, evenly spaced."""
 
 
 class PlainlyDecoded:
-    """The squares of a clip, decoded each time by one of these functions; a `Source` like emorec's own.
+    """The pictures of a clip, decoded each time by one of these functions; a `Source` like emorec's own.
 
     Args:
         decode: The function.
-        recipe: What the squares are like.
+        recipe: What the pictures are like.
     """
 
     def __init__(self, decode: Decode, recipe: Recipe) -> None:
@@ -31,9 +31,9 @@ class PlainlyDecoded:
         self.recipe = recipe
 
     def __call__(self, clip: Clip) -> Frames:
-        """(T, side, side, C) uint8."""
+        """(T, H, W, C) uint8."""
         frames = self.decode(clip.path, self.recipe.num_frames)
-        return to_squares(frames, self.recipe.side, self.recipe.resize)
+        return resized(frames, self.recipe.size, self.recipe.resize)
 
 
 def with_opencv(path: Path, num_frames: int) -> Frames:

@@ -61,7 +61,7 @@ def refuse_without_room(folder: Path, needed: float) -> None:
 def clip_bytes(recipe: Recipe) -> int:
     """What the frames of a clip take.
 
-    >>> clip_bytes(Recipe(num_frames=10, side=256))
+    >>> clip_bytes(Recipe(num_frames=10, size=(256, 256)))
     1966080
     """
     return math.prod(recipe.shape)

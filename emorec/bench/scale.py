@@ -22,9 +22,10 @@ from emorec.data.dataset import ClipDataset
 from emorec.data.loader import make_loader
 from emorec.data.ravdess import find_clips
 from emorec.data.recipe import Recipe
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
 from emorec.data.transform import ClipTransform
 from emorec.errors import UserError
+from emorec.picture_size import Size, size_of
 
 BATCH_SIZE = 16
 
@@ -48,7 +49,7 @@ def scale(
     Args:
         sizes: Numbers of clips, as in [100,1000].
         num_frames: T of each clip.
-        image_size: Of the frames the network sees; small, so that the disk holds many.
+        image_size: Side of the frames the network sees; small, so that the disk holds many.
         num_workers: Processes; all cores when not given.
         folder: For clips and cache, which are removed; else the system's folder for temporary files.
         out: JSON file to write, replaced.
@@ -63,7 +64,7 @@ def scale(
     at_least_one({"sizes": min(sizes)})
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    recipe = Recipe(num_frames=num_frames, side=square_side(image_size))
+    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
     load = load_average()
     with work_folder(folder) as work:
         draw_clips(work / "drawn", actors=1)
@@ -74,7 +75,9 @@ def scale(
         for size in sizes:
             console.print(f"{size} clips")
             clips = copies(originals, size, work / f"clips{size}")
-            found.append(time_taken(clips, recipe, image_size, work / f"cache{size}", workers))
+            found.append(
+                time_taken(clips, recipe, size_of(image_size), work / f"cache{size}", workers)
+            )
     show(found, console)
     facts = {"machine": {**machine(), "load_average": load}, "recipe": recipe.plain()}
     write_json({"format": 1, **facts, "sizes": [asdict(each) for each in found]}, Path(out))
@@ -98,7 +101,7 @@ class Taken:
 
 
 def time_taken(
-    clips: Sequence[Clip], recipe: Recipe, image_size: int, cache: Path, workers: int
+    clips: Sequence[Clip], recipe: Recipe, image_size: Size, cache: Path, workers: int
 ) -> Taken:
     """Measures one number of clips.
 
@@ -113,7 +116,7 @@ def time_taken(
     fill_seconds, _ = timed(look)
     reopen_seconds, looked = timed(look)
     dataset = ClipDataset(clips, looked.source(recipe), ClipTransform(image_size, augment=True))
-    shape = (recipe.num_frames, image_size, image_size, 3)
+    shape = (recipe.num_frames, *image_size, 3)
     loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=workers, shape=shape)
     epoch_seconds, _ = timed(lambda: sum(1 for _ in loader))
     return Taken(

@@ -15,6 +15,7 @@ from emorec.bench.speed import clips_per_second, one_thread, over_epochs
 from emorec.data.clip import Clip
 from emorec.data.source import Source
 from emorec.layers.normalize import IMAGENET
+from emorec.picture_size import Size
 
 STORED_SIDE = 224
 """Pixels a side of the files, whatever the networks then saw."""
@@ -27,15 +28,15 @@ class SeedClips(Dataset[tuple[Tensor, int]]):
 
     Args:
         folders: One a clip, see `write_jpegs`.
-        side: Frames are resized to it.
+        size: Frames are resized to it.
         image_size: And cropped to it.
     """
 
-    def __init__(self, folders: Sequence[Path], *, side: int, image_size: int) -> None:
+    def __init__(self, folders: Sequence[Path], *, size: Size, image_size: Size) -> None:
         self.files = [sorted(folder.glob("*.jpg")) for folder in folders]
         self.transform = transforms.Compose(
             [
-                transforms.Resize((side, side)),
+                transforms.Resize(size),
                 transforms.RandomCrop(image_size),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
@@ -48,7 +49,7 @@ class SeedClips(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         frames = [self.transform(Image.open(file).convert("RGB")) for file in self.files[index]]
-        return torch.stack(frames), index  # (T, C, S, S)
+        return torch.stack(frames), index  # (T, C, H, W)
 
 
 def write_jpegs(clips: Sequence[Clip], source: Source, root: Path) -> list[Path]:
@@ -56,7 +57,7 @@ def write_jpegs(clips: Sequence[Clip], source: Source, root: Path) -> list[Path]
 
     Args:
         clips: Which.
-        source: Gives their squares.
+        source: Gives their pictures.
         root: The folder for the folders.
     """
     folders = []

@@ -15,7 +15,7 @@ from emorec.data.dataset import ClipDataset
 from emorec.data.feature_dataset import FeatureDataset
 from emorec.data.frame_window import WindowPictures
 from emorec.data.loader import make_loader
-from emorec.data.source import DecodedSquares, Source
+from emorec.data.source import DecodedPictures, Source
 from emorec.data.transform import Augment, ClipTransform
 
 Measure = Callable[[float], float]
@@ -57,14 +57,14 @@ def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
         words, source = reads
         read = partial(source_speed, source, data.sides["train"])
         return [Stage("read", f"{words} read, one core", read), loader]
-    decode = partial(on_the_fly_speed, data, DecodedSquares(data.recipe), filmed)
+    decode = partial(on_the_fly_speed, data, DecodedPictures(data.recipe), filmed)
     stages = [
         # not in this process: decoders leave threads behind, and loaders that fork later may find their locks taken
         Stage("decode", "decode, one core", partial(decode, num_workers=min(1, data.num_workers))),
         Stage("decode_workers", f"decode, {shown_workers(data)}", decode),
         loader,
     ]
-    if not isinstance(data.source, DecodedSquares):
+    if not isinstance(data.source, DecodedPictures):
         read = partial(source_speed, data.source, data.sides["train"])
         stages.insert(2, Stage("cache_read", "cache read, one core", read))
     return stages
@@ -85,7 +85,7 @@ def files_source(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | No
 
 
 def source_speed(source: Callable[[Clip], Any], clips: Sequence[Clip], seconds: float) -> float:
-    """How fast one core gets the squares or features of clips, in any order."""
+    """How fast one core gets the pictures or features of clips, in any order."""
     order = np.random.default_rng(0).permutation(len(clips))[:MOST_CLIPS].tolist()
     mixed = cycle([clips[index] for index in order])
 
@@ -106,20 +106,20 @@ def on_the_fly_speed(
     augment: Augment = False,
     num_workers: int | None = None,
 ) -> float:
-    """How fast the loader's workers are with squares from another source.
+    """How fast the loader's workers are with pictures from another source.
 
     Args:
         data: Set up for training.
-        source: Gives the squares.
+        source: Gives the pictures.
         clips: Whose, in their order, again and again.
         seconds: How long at least.
-        augment: What is done to the squares.
+        augment: What is done to the pictures.
         num_workers: Processes; as many as the data module has when not given.
     """
     workers = data.num_workers if num_workers is None else num_workers
     dataset = ClipDataset(clips, source, ClipTransform(data.image_size, augment), data.seed)
     # batches of one: with slow sources a larger one would take longer than is measured
-    shape = (data.recipe.num_frames, data.image_size, data.image_size, 3)
+    shape = (data.recipe.num_frames, *data.image_size, 3)
     loader = make_loader(dataset, batch_size=1, num_workers=workers, shape=shape)
     with one_thread():
         return loader_speed(loader, seconds)

@@ -23,7 +23,8 @@ from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, wor
 from emorec.bench.speed import clips_per_second, one_thread, over_epochs
 from emorec.bench.table import shown
 from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, square_side
+from emorec.data.resize import Frames, size_to_crop
+from emorec.picture_size import in_words, size_of
 
 READ_AT_ONCE = 8
 """Clips that a process reads before it says so, as saying so takes time too."""
@@ -53,7 +54,7 @@ def storage(
         root: Where RAVDESS was unzipped; without it clips are drawn, which JPEG makes smaller than filmed ones.
         clips: How many are written and read.
         num_frames: T of each clip.
-        image_size: Of the crops; what is kept is 8/7 of that a side.
+        image_size: Side of the crops; what is kept is 8/7 of that a side.
         processes: That read at once, beside one alone.
         seconds: How long each way is read in a round.
         rounds: How often all ways are measured; medians are shown.
@@ -67,7 +68,7 @@ def storage(
     asked |= {"processes": processes, "rounds": rounds}
     at_least_one(asked)
     refuse_unwritable(Path(out))
-    recipe = Recipe(num_frames=num_frames, side=square_side(image_size))
+    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
     load = load_average()
     with work_folder(folder) as work, one_thread():
         refuse_without_room(work, clips * clip_bytes(recipe))
@@ -175,7 +176,7 @@ def forget(files: Sequence[Path]) -> bool:
 
 def show(costs: dict[type[Format], Cost], asked: dict[str, int], console: Console) -> None:
     """Prints a row for each way."""
-    frames = f"{asked['num_frames']} frames of {square_side(asked['image_size'])} pixels"
+    frames = f"{asked['num_frames']} frames of {in_words(size_to_crop(size_of(asked['image_size'])))} pixels"
     console.print(
         f"{asked['clips']} clips of {frames}. MB a clip, GB for {RAVDESS_CLIPS} clips, and clips/s: written until they "
         "are on the disk; read by one process when the system has forgotten the files; by one, by "

@@ -12,6 +12,7 @@ from emorec.files import sha256_of
 from emorec.inference.torch_runtime import names_of, network_class
 from emorec.models import ClipClassifier, ClipNetwork
 from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.picture_size import in_words
 
 PLACES = ("root", "cache", "weights", "features", "face_detector")
 """Arguments that may hold paths of somebody's machine; a card has their last part only."""
@@ -82,19 +83,18 @@ def takes(section: Mapping[str, Any], network: ClipNetwork) -> list[str]:
     if data.get("features") is not None:
         given.append(f"features of {network.num_frames} frames, computed by another network")
     elif "frames" in network.inputs:
-        side = network.image_size
-        shape = {
-            "shorter_side": "the central square of the picture",
-            "squash": "all of the picture, pressed into a square",
+        part = {
+            "shorter_side": "the central part of the picture",
+            "squash": "all of the picture, squashed into them",
         }
-        what = shape.get(data.get("resize", ""), "the picture")
+        what = part.get(data.get("resize", ""), "the picture")
         if data.get("face") == "crop":
-            what = "a square around the face"
+            what = "the face and what is around it"
         elif section["class_path"] == "emorec.data.AffWild2DataModule":
             what = "the face, as the data set cuts it out"
         frames = "1 frame" if network.num_frames == 1 else f"{network.num_frames} frames"
         spread = "" if network.num_frames == 1 else ", evenly spaced over the clip"
-        given.append(f"{frames} of {side} x {side} pixels{spread}: {what}")
+        given.append(f"{frames} of {in_words(network.image_size)} pixels{spread}: {what}")
     if "sound" in network.inputs:
         given.append(
             f"the middle {data.get('sound_seconds', 3.0):g} seconds of sound, "

@@ -10,24 +10,24 @@ def closing_words(trainer: Trainer) -> str:
     """What a finished training has to say."""
     saved = trainer.checkpoint_callback
     if not isinstance(saved, ModelCheckpoint) or saved.best_model_score is None:
-        return f"finished after {trainer.current_epoch} epochs; nothing was saved"
+        return f"finished after {epochs(trainer.current_epoch)}; nothing was saved"
     best = f"best {saved.monitor} {float(saved.best_model_score):.3f}"
     logs = Path(saved.best_model_path).parents[3] if trainer.logger else None
     split = getattr(getattr(trainer, "datamodule", None), "split", None)
     whom = "" if split and split.shares_people else " on unseen actors"
     return "\n".join(
         [
-            f"finished after {trainer.current_epoch} epochs, {best}",
+            f"finished after {epochs(trainer.current_epoch)}, {best}",
             f"measure it{whom}: emorec test --ckpt {shown(saved.best_model_path)}",
             *([f"curves and pictures: tensorboard --logdir {shown(logs)}"] if logs else []),
         ]
     )
 
 
-def nothing_to_do(epochs: int) -> str:
-    """What a run that had ended before has to say."""
+def nothing_to_do(after: int) -> str:
+    """What a run that had ended before has to say, after so many epochs."""
     return (
-        f"nothing to do: this run ended after {epochs} epochs; "
+        f"nothing to do: this run ended after {epochs(after)}; "
         "a higher --trainer.max_epochs or --early_stopping.patience lets it go on"
     )
 
@@ -39,6 +39,15 @@ def farewell(trainer: Trainer) -> str:
     if last and Path(last).is_file():
         return f"stopped; go on with: emorec fit --ckpt {shown(last)}"
     return "stopped before the end of the first epoch" if saved else "stopped"
+
+
+def epochs(number: int) -> str:
+    """So many.
+
+    >>> epochs(1), epochs(2)
+    ('1 epoch', '2 epochs')
+    """
+    return f"{number} epoch{'s' * (number != 1)}"
 
 
 def shown(path: str | Path) -> str:

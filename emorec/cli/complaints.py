@@ -17,6 +17,7 @@ _PLAIN_TYPES = {
     "str": "a text",
     "list": "a list",
     "dict": "a mapping",
+    "tuple[int, int]": "two of them such as [60, 100]",
 }
 
 MISSING = {

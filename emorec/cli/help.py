@@ -129,7 +129,7 @@ FIT_OPTIONS = (
     WITHOUT_ACTORS,
     ("--data.modality KIND", "av, video or both"),
     ("--data.num_frames N", "frames a clip: 6, 10, 16 or any other number"),
-    ("--data.image_size N", "pixels a side: 224, 112, ..."),
+    ("--data.image_size N", "pixels a side: 224, 112, ..., or height and width: [60, 100]"),
     ("--data.augment KIND", "false, true, per_frame or seed_affwild2"),
     ("--data.face crop", "cut out the face"),
     ("--data.sound true", "the sound of the clips too, for a network that hears"),

@@ -32,7 +32,7 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     if not everything:
         console.print(f"no frames are kept in {place}")
         return
-    console.print(f"decoded frames in {place}; names begin with frames x pixels")
+    console.print(f"decoded frames in {place}; names begin with frames x height x width")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", no_wrap=True)
     for column in ("clips", "broken", "size", "filled"):

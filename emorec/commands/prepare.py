@@ -14,6 +14,7 @@ from emorec.data.download.ravdess_wanted import Wanted, clips_below
 from emorec.data.file_lists import listed
 from emorec.data.ravdess import ROOT_VARIABLE
 from emorec.errors import UserError
+from emorec.picture_size import ImageSize
 
 
 def prepare(
@@ -29,7 +30,7 @@ def prepare(
     num_downloads: int = 3,
     cache: str = "auto",
     num_frames: int = 10,
-    image_size: int = 224,
+    image_size: ImageSize = 224,
     face: Literal["none", "crop"] = "none",
     dry_run: bool = False,
     verify: bool = False,

@@ -14,7 +14,8 @@ from emorec.data.download.ravdess_wanted import Wanted
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.ravdess import find_clips
 from emorec.data.recipe import Recipe
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
+from emorec.picture_size import ImageSize, in_words, size_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +24,13 @@ class Frames:
 
     Attributes:
         num_frames: T.
-        image_size: Side of the frames the network sees, in pixels.
+        image_size: As data.image_size.
         face: "crop" cuts out the face.
         cache: "auto" or a folder.
     """
 
     num_frames: int
-    image_size: int
+    image_size: ImageSize
     face: Literal["none", "crop"]
     cache: str
 
@@ -51,9 +52,10 @@ def decode_frames(
     actors = {archive.actor for archive in wanted.archives}
     folder = find_clips(wanted.root, modality=wanted.modality, channel=channel)
     clips = [clip for clip in folder.clips if clip.actor in actors]
+    size = size_of(frames.image_size)
     recipe = Recipe(
         num_frames=frames.num_frames,
-        side=square_side(frames.image_size),
+        size=size_to_crop(size),
         face_detector=find_detector() if frames.face == "crop" else None,
     )
     looked = admit(
@@ -67,7 +69,7 @@ def decode_frames(
     kept = f"{len(clips) - len(looked.broken):,} of {len(clips):,} clips"
     place = looked.frames.path.parent if looked.frames else None
     console.print(
-        f"frames of {kept} are in {place} ({frames.num_frames} of {frames.image_size} pixels each)",
+        f"frames of {kept} are in {place} ({frames.num_frames} of {in_words(size)} pixels each)",
         markup=False,
     )
     for broken in looked.broken:

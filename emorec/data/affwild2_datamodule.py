@@ -37,7 +37,7 @@ from emorec.data.frame_clips import FrameClips
 from emorec.data.frame_window import Gaps, Position, Window, WindowFeatures, WindowPictures
 from emorec.data.loader import make_loader
 from emorec.data.own_format import OwnFormat
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
 from emorec.data.sampler import EpochSampler
 from emorec.data.split import SIDES, Side
 from emorec.data.transform import Augment
@@ -121,8 +121,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.before_and_after: tuple[Labels, Labels] | None = None
         # the faces fill their pictures: no border is cut away unless it is drawn where
         crops = self.augment not in (False, "seed_affwild2")
-        side = square_side(self.image_size) if crops else self.image_size
-        self.recipe = replace(self.recipe, side=side)
+        size = size_to_crop(self.image_size) if crops else self.image_size
+        self.recipe = replace(self.recipe, size=size)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             self.everything = self._clips(named_videos(videos, self.predict_list), labelled=False)
         else:
             self.everything = found.clips
-        self.source = WindowPictures(videos, self.window, self.recipe.side, self.recipe.resize)
+        self.source = WindowPictures(videos, self.window, self.recipe.size, self.recipe.resize)
 
     @cached_property
     @override

@@ -12,12 +12,13 @@ from emorec.data.dataset import ClipDataset
 from emorec.data.device_dataset import DeviceDataset, finish_on_device
 from emorec.data.loader import make_loader
 from emorec.data.recipe import Recipe
-from emorec.data.resident import ResidentSquares
+from emorec.data.resident import ResidentPictures
 from emorec.data.sampler import EpochSampler
 from emorec.data.sound.hearing import Hearing
 from emorec.data.source import Source
 from emorec.data.split import Side
 from emorec.data.transform import Augment, ClipTransform
+from emorec.picture_size import Size
 
 
 class ClipLoaders(LightningDataModule):
@@ -26,7 +27,7 @@ class ClipLoaders(LightningDataModule):
     Attributes:
         sides: The clips of each side.
         everything: All clips, whatever their side.
-        source: Gives the squares of a clip.
+        source: Gives the pictures of a clip.
         hearing: Gives its sound; `None` where nobody listens.
         num_views: How often clips that are measured are looked at, see `views_of`; set it before the loaders are made.
     """
@@ -37,7 +38,7 @@ class ClipLoaders(LightningDataModule):
     hearing: Hearing | None
     num_views: int
     recipe: Recipe
-    image_size: int
+    image_size: Size
     augment: Augment
     augment_on: Literal["workers", "device"]
     sound_augment: bool
@@ -45,7 +46,7 @@ class ClipLoaders(LightningDataModule):
     batch_size: int
     num_workers: int
     seed: int
-    _on_device: ResidentSquares | None
+    _on_device: ResidentPictures | None
     _first_epoch: int
 
     def state_dict(self) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class ClipLoaders(LightningDataModule):
         return {"hearing": self.hearing, "vary_sound": vary_sound}
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Crops and augments what arrived on the device as whole squares."""
+        """Crops and augments what arrived on the device as whole pictures."""
         del dataloader_idx
         if not self._finished_on_device:
             return batch
@@ -111,7 +112,7 @@ class ClipLoaders(LightningDataModule):
         *,
         augment: Augment = False,
     ) -> DataLoader[Any]:
-        size = (self.recipe.num_frames, self.image_size, self.image_size, 3)
+        size = (self.recipe.num_frames, *self.image_size, 3)
         vary_sound = self.sound_augment and sampler is not None
         dataset, shape = self.dataset(clips, augment=augment, vary_sound=vary_sound), size
         if self._finished_on_device:

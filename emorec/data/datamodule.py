@@ -22,14 +22,15 @@ from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.recipe import Recipe, load_once
-from emorec.data.resident import ResidentSquares, load_squares
-from emorec.data.resize import Resize, square_side
+from emorec.data.resident import ResidentPictures, load_pictures
+from emorec.data.resize import Resize, size_to_crop
 from emorec.data.sound.hearing import Hearing, SoundMissing
 from emorec.data.sound.sound_recipe import SoundRecipe
-from emorec.data.source import Cached, DecodedSquares, Source
+from emorec.data.source import Cached, DecodedPictures, Source
 from emorec.data.split import Side
 from emorec.data.transform import Augment
 from emorec.errors import UserError
+from emorec.picture_size import ImageSize, size_of
 
 
 class ClipDataModule(ClipLoaders):
@@ -37,8 +38,8 @@ class ClipDataModule(ClipLoaders):
 
     Args:
         num_frames: T, evenly spaced over each clip; 0 for a network that only hears.
-        image_size: Side of the frames the network sees, in pixels.
-        resize: "shorter_side" keeps proportions and takes the central square; "squash" makes all of it square.
+        image_size: Side of the frames the network sees, in pixels, or their height and width, as in [60, 100].
+        resize: "shorter_side" keeps proportions and takes the central part; "squash" presses all of it into the size.
         augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
             study did, "seed_affwild2" as that of Aff-Wild2 meant to (turned, shifted, sheared, zoomed, flipped, lit).
         balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
@@ -49,7 +50,7 @@ class ClipDataModule(ClipLoaders):
         decoder: The library that reads the videos; all give the same frames.
         resident: Keep cached frames in the GPU's memory, or without one in memory that processes share, if they fit.
         augment_on: Crop and augment in the loader's "workers", or on the "device" that the network is on.
-        face: "crop" cuts one square a clip around the face, "none" keeps the picture. It needs a cache.
+        face: "crop" cuts one area a clip around the face, "none" keeps the picture. It needs a cache.
         face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
             can be had.
         face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
@@ -76,7 +77,7 @@ class ClipDataModule(ClipLoaders):
         self,
         *,
         num_frames: int = 10,
-        image_size: int = 224,
+        image_size: ImageSize = 224,
         resize: Resize = "shorter_side",
         augment: Augment = False,
         balance: Literal["none", "weights", "sampler"] = "none",
@@ -102,7 +103,6 @@ class ClipDataModule(ClipLoaders):
         self.save_hyperparameters()
         for name, number, least in (
             ("num_frames", num_frames, 0 if sound else 1),
-            ("image_size", image_size, 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers or 0, 0),
             ("seed", seed, 0),
@@ -111,9 +111,12 @@ class ClipDataModule(ClipLoaders):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        self.image_size = image_size
+        self.image_size = size_of(image_size)
         self.recipe = Recipe(
-            num_frames=num_frames, side=square_side(image_size), resize=resize, decoder=decoder
+            num_frames=num_frames,
+            size=size_to_crop(self.image_size),
+            resize=resize,
+            decoder=decoder,
         )
         self.cache = cache
         self.resident = resident
@@ -138,8 +141,8 @@ class ClipDataModule(ClipLoaders):
         self.everything: Sequence[Clip] = []
         self.skipped: list[BrokenClip] = []
         self.faceless: list[Path] = []
-        self.source: Source = DecodedSquares(self.recipe)
-        self._on_device: ResidentSquares | None = None
+        self.source: Source = DecodedPictures(self.recipe)
+        self._on_device: ResidentPictures | None = None
         self._first_epoch = 0
 
     @classmethod
@@ -211,10 +214,10 @@ class ClipDataModule(ClipLoaders):
 
     def _keep_in_memory(self, clips: Sequence[Clip], device: torch.device) -> None:
         self._on_device = None  # what an earlier stage kept there
-        squares = load_squares(clips, self.source, device)
-        if squares is not None and device.type == "cpu":
-            self.source = squares
-        self._on_device = squares if device.type != "cpu" else None
+        pictures = load_pictures(clips, self.source, device)
+        if pictures is not None and device.type == "cpu":
+            self.source = pictures
+        self._on_device = pictures if device.type != "cpu" else None
 
     def _admit(self, found: Found, stage: str) -> LookedThrough:
         if self.face == "crop":

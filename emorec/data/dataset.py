@@ -1,4 +1,4 @@
-"""A list of clips as a torch data set: squares, transform, nothing else."""
+"""A list of clips as a torch data set: pictures, transform, nothing else."""
 
 from collections.abc import Sequence
 from typing import NotRequired, TypedDict, cast
@@ -29,7 +29,7 @@ class ClipDataset(Dataset[Sample]):
 
     Args:
         clips: The clips.
-        source: Gives the squares of a clip.
+        source: Gives the pictures of a clip.
         transform: What is done to them.
         seed: The run's seed; with the epoch and the position it decides what is drawn.
         hearing: Gives the sound of a clip, where it is wanted.

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 
 class Draw(NamedTuple):
-    """How a picture is made from a square.
+    """How a frame is made from a picture.
 
     Attributes:
-        source: (2, 3): the pixel in column x, row y shows what lies at `source @ (x, y, 1)` of the square, in pixels.
+        source: (2, 3): the pixel in column x, row y shows what lies at `source @ (x, y, 1)` of the picture, in pixels.
         contrast: What grey levels are multiplied with.
         brightness: What is then added to them, in grey levels.
     """

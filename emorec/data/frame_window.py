@@ -12,8 +12,9 @@ import numpy.typing as npt
 from emorec.data.affwild2 import Frames, Video
 from emorec.data.clip import Clip
 from emorec.data.resize import Frames as Pictures
-from emorec.data.resize import Resize, to_squares
+from emorec.data.resize import Resize, resized
 from emorec.errors import UserError
+from emorec.picture_size import Size
 
 Position = Literal["ends", "precedes"]
 """The window's last frame is the one in question, or the one before it."""
@@ -77,30 +78,30 @@ class WindowPictures:
     Args:
         videos: What the clips are of.
         window: Which frames lead to each.
-        side: Of the squares, in pixels.
-        resize: What becomes of pictures that are not square.
+        size: Of the pictures that come.
+        resize: What becomes of those of other proportions.
     """
 
     def __init__(
-        self, videos: Iterable[Video], window: Window, side: int, resize: Resize = "shorter_side"
+        self, videos: Iterable[Video], window: Window, size: Size, resize: Resize = "shorter_side"
     ) -> None:
         self.videos = {video.name: video for video in videos}
         self.window = window
-        self.side = side
+        self.size = size
         self.resize: Resize = resize
 
     def __call__(self, clip: Clip) -> Pictures:
-        """(T, side, side, 3) uint8, RGB.
+        """(T, H, W, 3) uint8, RGB.
 
         Raises:
             UserError: When a picture can't be read.
         """
         video = self.videos[clip.take]
         frames = self.window.frames(video.frames, int(clip.path.stem))
-        read = {frame: self._square(video.picture(frame)) for frame in set(frames.tolist())}
+        read = {frame: self._read(video.picture(frame)) for frame in set(frames.tolist())}
         return np.stack([read[frame] for frame in frames.tolist()])
 
-    def _square(self, path: Path) -> Pictures:
+    def _read(self, path: Path) -> Pictures:
         try:
             picture = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
         except (OSError, cv2.error):
@@ -110,8 +111,8 @@ class WindowPictures:
                 f"{path} is no picture that can be read: get it anew, or remove it, which leaves a gap there"
             )
         rgb: Pictures = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        square: Pictures = to_squares(rgb[None], self.side, self.resize)[0]
-        return square
+        resized_one: Pictures = resized(rgb[None], self.size, self.resize)[0]
+        return resized_one
 
 
 class WindowFeatures:

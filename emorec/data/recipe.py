@@ -15,19 +15,20 @@ from emorec.data.decoding.decode import DecodedClip, Decoder, decode, decoder_ve
 from emorec.data.decoding.decode_spans import decode_spans
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector, load_detector
-from emorec.data.faces.face import MARGIN, clip_box, crop_square, square_around
-from emorec.data.resize import Frames, Resize, to_squares
+from emorec.data.faces.face import MARGIN, area_around, clip_box, cut_out
+from emorec.data.resize import Frames, Resize, resized
+from emorec.picture_size import Size, size_of
 
 FORMAT = 1
 """Of the frames on disk; a higher number makes all that was kept before worthless."""
 
 
 @dataclass(frozen=True, slots=True)
-class Squares:
+class Pictures:
     """A clip before anything is drawn at random.
 
     Attributes:
-        frames: (T, side, side, C) uint8, RGB.
+        frames: (T, H, W, C) uint8, RGB.
         video_frames: Frames there were to choose from.
         promised: Frames that the file says it shows.
         face_frames: Frames of the T in which the face was found that was cut out, 0 when there was none; `None` where
@@ -42,30 +43,31 @@ class Squares:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How a clip becomes T squares.
+    """How a clip becomes T pictures.
 
     Attributes:
         num_frames: T, evenly spaced over the clip; 0 for clips that are only heard.
-        side: Of the squares, in pixels.
-        resize: What becomes of pictures that are not square.
+        size: Of the pictures.
+        resize: What becomes of pictures of other proportions.
         decoder: The library that reads the video.
         face_detector: What finds the face that is cut out (see `find_detector`); `None` keeps the whole picture, as do
             clips in which no face is found.
 
-    >>> Recipe(num_frames=10, side=256).shape
-    (10, 256, 256, 3)
+    >>> Recipe(num_frames=10, size=(69, 114)).shape
+    (10, 69, 114, 3)
     """
 
     num_frames: int
-    side: int
+    size: Size
     resize: Resize = "shorter_side"
     decoder: Decoder = "decord"
     face_detector: str | None = None
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
-        """The recipe that `plain()` wrote down."""
-        return cls(**plain)
+        """The recipe that `plain()` wrote down, in its first version with the side of squares."""
+        rest = {name: value for name, value in plain.items() if name not in ("size", "side")}
+        return cls(size=size_of(plain.get("size") or plain["side"]), **rest)
 
     def plain(self) -> dict[str, Any]:
         """The recipe as plain values."""
@@ -73,8 +75,9 @@ class Recipe:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(T, side, side, 3) of a clip's frames."""
-        return (self.num_frames, self.side, self.side, 3)
+        """(T, H, W, 3) of a clip's frames."""
+        height, width = self.size
+        return self.num_frames, height, width, 3
 
     @property
     def dtype(self) -> type[np.uint8]:
@@ -101,14 +104,15 @@ class Recipe:
         }
         digest = hashlib.sha256(json.dumps(shaped_by, sort_keys=True).encode()).hexdigest()
         picture = "face" if self.face_detector else self.resize
-        return f"{self.num_frames}x{self.side}-{picture}-{self.decoder}-{digest[:8]}"
+        shape = "x".join(map(str, self.shape[:3]))
+        return f"{shape}-{picture}-{self.decoder}-{digest[:8]}"
 
-    def squares(
+    def pictures(
         self,
         path: Path,
         span_seconds: tuple[float, float] | None = None,
         half: Half | None = None,
-    ) -> Squares:
+    ) -> Pictures:
         """Decodes a clip.
 
         Args:
@@ -120,14 +124,14 @@ class Recipe:
             ClipError: When it can't be decoded.
         """
         if self.num_frames == 0:
-            return Squares(np.empty(self.shape, dtype=np.uint8), 0, 0)
+            return Pictures(np.empty(self.shape, dtype=np.uint8), 0, 0)
         sampler = partial(linspace_indices, num_frames=self.num_frames)
-        return self._squares(decode(path, sampler, span_seconds, self.decoder), half)
+        return self._pictures(decode(path, sampler, span_seconds, self.decoder), half)
 
-    def squares_of_spans(
+    def pictures_of_spans(
         self, path: Path, parts: Sequence[tuple[tuple[float, float], Half | None]]
-    ) -> list[Squares | None]:
-        """What `squares` gives of spans of one video, from one pass; `None` where that has to find out itself.
+    ) -> list[Pictures | None]:
+        """What `pictures` gives of spans of one video, from one pass; `None` where that has to find out itself.
 
         Args:
             path: The video file.
@@ -137,23 +141,23 @@ class Recipe:
             ClipError: When any of them can't be decoded.
         """
         if self.num_frames == 0:
-            return [self.squares(path, *part) for part in parts]
+            return [self.pictures(path, *part) for part in parts]
         sampler = partial(linspace_indices, num_frames=self.num_frames)
         decoded = decode_spans(path, sampler, [span for span, _ in parts], self.decoder)
         return [
-            None if clip is None else self._squares(clip, half)
+            None if clip is None else self._pictures(clip, half)
             for clip, (_, half) in zip(decoded, parts, strict=True)
         ]
 
-    def _squares(self, decoded: DecodedClip, half: Half | None) -> Squares:
+    def _pictures(self, decoded: DecodedClip, half: Half | None) -> Pictures:
         frames, face_frames = half_of(decoded.frames, half), None
         if self.face_detector:
             face = clip_box(frames, load_once(self.face_detector))
             face_frames = 0 if face.box is None else face.found
             if face.box is not None:
-                frames = crop_square(frames, square_around(face.box))
-        squares = to_squares(frames, self.side, self.resize)
-        return Squares(squares, decoded.video_frames, decoded.promised, face_frames)
+                frames = cut_out(frames, area_around(face.box, self.size))
+        pictures = resized(frames, self.size, self.resize)
+        return Pictures(pictures, decoded.video_frames, decoded.promised, face_frames)
 
 
 def half_of(frames: Frames, half: Half | None) -> Frames:

@@ -1,4 +1,4 @@
-"""The squares of all clips in memory: the GPU's, or memory that all loader processes share."""
+"""The pictures of all clips in memory: the GPU's, or memory that all loader processes share."""
 
 import logging
 import os
@@ -22,22 +22,22 @@ FREE_SHARE = 0.3
 """Of a memory's size that stays free: for the network, its gradients, and whatever else runs there."""
 
 
-class ResidentSquares:
-    """Squares that are in memory; a `Source` where that is not a GPU's.
+class ResidentPictures:
+    """Pictures that are in memory; a `Source` where that is not a GPU's.
 
     Args:
-        squares: (clips, T, side, side, C) uint8.
+        pictures: (clips, T, H, W, C) uint8.
         rows: Where in it each clip is.
     """
 
-    def __init__(self, squares: Tensor, rows: Mapping[Part, int]) -> None:
-        self.squares = squares
+    def __init__(self, pictures: Tensor, rows: Mapping[Part, int]) -> None:
+        self.pictures = pictures
         self.rows = rows
 
     def __call__(self, clip: Clip) -> Frames:
-        """(T, side, side, C) uint8, memory that the caller may change."""
+        """(T, H, W, C) uint8, memory that the caller may change."""
         # to turn pictures that no processor cache holds takes longer than to copy them there before
-        frames: Frames = self.squares[self.row(clip)].numpy().copy()
+        frames: Frames = self.pictures[self.row(clip)].numpy().copy()
         return frames
 
     def row(self, clip: Clip) -> int:
@@ -45,18 +45,18 @@ class ResidentSquares:
         return self.rows[part(clip)]
 
     def take(self, rows: Tensor) -> Tensor:
-        """The squares of a batch: (B,) int64 on the same device -> (B, T, C, side, side) uint8, as a batch has them."""
-        return self.squares[rows].permute(0, 1, 4, 2, 3)
+        """The pictures of a batch: (B,) int64 on the same device -> (B, T, C, H, W) uint8, as a batch has them."""
+        return self.pictures[rows].permute(0, 1, 4, 2, 3)
 
 
-def load_squares(
+def load_pictures(
     clips: Sequence[Clip], source: Source, device: torch.device, *, progress: bool = True
-) -> ResidentSquares | None:
+) -> ResidentPictures | None:
     """Reads all clips into the memory of a device; says so and gives `None` where they don't fit.
 
     Args:
         clips: At least one.
-        source: Where their squares come from; several threads ask it at once.
+        source: Where their pictures come from; several threads ask it at once.
         device: A GPU, or the CPU for memory that processes share.
         progress: Show a bar when it takes longer than two seconds.
     """
@@ -76,19 +76,19 @@ def load_squares(
         return None
     shape = (len(wanted), *first.shape)
     on_cpu = device.type == "cpu"
-    squares = (
+    pictures = (
         shared_bytes(shape) if on_cpu else torch.empty(shape, dtype=torch.uint8, device=device)
     )
     rows = {each: row for row, each in enumerate(wanted)}
 
     def load(each: Part) -> None:
-        squares[rows[each]] = torch.from_numpy(source(wanted[each]))
+        pictures[rows[each]] = torch.from_numpy(source(wanted[each]))
 
     with ThreadPoolExecutor() as threads:
         loaded = threads.map(load, wanted)
         for _ in with_bar(loaded, len(wanted), f"reading clips into {where}", show=progress):
             pass
-    return ResidentSquares(squares, rows)
+    return ResidentPictures(pictures, rows)
 
 
 def room_on(device: torch.device) -> int:

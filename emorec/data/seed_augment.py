@@ -3,8 +3,10 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from emorec.data.draw import Draw
+from emorec.picture_size import Size
 
 DEGREES = 15.0
 SHIFT = 0.1
@@ -19,7 +21,7 @@ ZOOM = (0.9, 1.25)
 BRIGHTNESS = (0.5, 1.5)
 
 
-def draw_like_the_seed(rng: np.random.Generator, side: int, image_size: int) -> Draw:
+def draw_like_the_seed(rng: np.random.Generator, size: Size, image_size: Size) -> Draw:
     """A rotation, shift, shear, zoom (of height and width by themselves), flip and brightness, each uniform.
 
     The study's program gave its generator the same seed for every picture, so that all pictures were turned and zoomed
@@ -28,13 +30,13 @@ def draw_like_the_seed(rng: np.random.Generator, side: int, image_size: int) -> 
 
     Args:
         rng: Decides everything.
-        side: Of the square, in pixels.
-        image_size: Of the result; where it is smaller, the centre of the square is varied.
+        size: Of the picture.
+        image_size: Of the result; where it is smaller, the centre of the picture is varied.
 
     Source: Rangulov & Fahim 2020, arXiv 2006.11168, section 3; the order of the steps is that of Keras'
     `ImageDataGenerator`.
 
-    >>> draw_like_the_seed(np.random.default_rng(0), 96, 96).source.round(2)
+    >>> draw_like_the_seed(np.random.default_rng(0), (96, 96), (96, 96)).source.round(2)
     array([[  1.22,   0.02, -19.46],
            [  0.09,   1.18, -17.96]])
     """
@@ -51,9 +53,14 @@ def draw_like_the_seed(rng: np.random.Generator, side: int, image_size: int) -> 
         ((1, -math.sin(shear), 0), (0, math.cos(shear), 0), (0, 0, 1)),
         ((flip * wide, 0, 0), (0, high, 0), (0, 0, 1)),
     )
-    middle, out = (side - 1) / 2, (image_size - 1) / 2
-    source = np.array(((1, 0, middle), (0, 1, middle), (0, 0, 1)), dtype=float)
+    source = np.eye(3) + _shift_to_middle(size)
     for step in steps:
         source = source @ np.array(step)
-    source = source @ ((1, 0, -out), (0, 1, -out), (0, 0, 1))
+    source = source @ (np.eye(3) - _shift_to_middle(image_size))
     return Draw(source[:2], contrast=brightness)
+
+
+def _shift_to_middle(size: Size) -> npt.NDArray[np.float64]:
+    """(3, 3): the last column of a map that moves the first pixel to the middle of a picture."""
+    height, width = size
+    return np.array(((0, 0, (width - 1) / 2), (0, 0, (height - 1) / 2), (0, 0, 0)))

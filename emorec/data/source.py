@@ -1,4 +1,4 @@
-"""Where the squares and the sound of a clip come from: its files, or the cache."""
+"""Where the pictures and the sound of a clip come from: its files, or the cache."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,13 +16,13 @@ TIMEOUT_SECONDS = 60.0
 """For one clip: about a hundred times what it takes."""
 
 Source = Callable[[Clip], Frames]
-"""A clip -> (T, side, side, C) uint8, memory that the caller may change."""
+"""A clip -> (T, H, W, C) uint8, memory that the caller may change."""
 
 SoundSource = Callable[[Clip], Samples]
 """The same of a clip's sound, whose file is the clip's path -> (samples,) int16."""
 
 
-class DecodedSquares:
+class DecodedPictures:
     """Decodes a clip each time it is asked for.
 
     Args:
@@ -33,12 +33,12 @@ class DecodedSquares:
         self.recipe = recipe
 
     def __call__(self, clip: Clip) -> Frames:
-        """(T, side, side, C) uint8.
+        """(T, H, W, C) uint8.
 
         Raises:
             ClipError: When the clip can't be decoded, or that takes longer than a minute.
         """
-        work = partial(self.recipe.squares, clip.path, clip.span_seconds, clip.half)
+        work = partial(self.recipe.pictures, clip.path, clip.span_seconds, clip.half)
         return within(TIMEOUT_SECONDS, clip.path, work).frames
 
 
@@ -75,7 +75,7 @@ class Cached:
         self.slots = slots
 
     def __call__(self, clip: Clip) -> Any:
-        """What was kept of the clip: its squares or its samples.
+        """What was kept of the clip: its pictures or its samples.
 
         Raises:
             UserError: When the file was cut off.

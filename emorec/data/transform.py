@@ -1,4 +1,4 @@
-"""Squares become frames as the network sees them; albumentations is imported here and nowhere else."""
+"""Pictures become frames as the network sees them; albumentations is imported here and nowhere else."""
 
 import os
 import random
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from emorec.data.draw import Draw
 from emorec.data.resize import Frames
 from emorec.data.seed_augment import draw_like_the_seed
+from emorec.picture_size import Size
 
 os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
@@ -35,31 +36,31 @@ class ClipTransform:
     pass, each into new memory, they took more than twice as long.
 
     Args:
-        image_size: Side of the square result, in pixels.
+        image_size: Of the result.
         augment: False, True, "per_frame" or "seed_affwild2".
     """
 
-    def __init__(self, image_size: int, augment: Augment = False) -> None:
+    def __init__(self, image_size: Size, augment: Augment = False) -> None:
         self.image_size = image_size
         self.augment: Augment = augment
         self._steps = A.Compose(_steps(image_size, augment))
         self._light = A.RandomBrightnessContrast()
 
-    def __call__(self, squares: Frames, seed: int = 0) -> Frames:
+    def __call__(self, pictures: Frames, seed: int = 0) -> Frames:
         """The clip's frames as the network sees them.
 
         Args:
-            squares: (T, side, side, C) uint8, RGB, larger than the crop (see `square_side`); they stay as they are.
+            pictures: (T, H, W, C) uint8, RGB, larger than the crop (see `size_to_crop`); they stay as they are.
             seed: What is drawn depends on this alone; unused without augmentation.
 
         Returns:
-            (T, S, S, C) uint8, where S is `image_size`; memory of its own.
+            (T, height, width, C) uint8 of `image_size`; memory of its own.
         """
-        draws = self.draws(len(squares), squares.shape[1], seed)
-        shape = (len(squares), self.image_size, self.image_size, squares.shape[3])
+        draws = self.draws(len(pictures), pictures.shape[1:3], seed)
+        shape = (len(pictures), *self.image_size, pictures.shape[3])
         frames = np.empty(shape, dtype=np.uint8)
-        for square, draw, frame in zip(squares, draws, frames, strict=True):
-            place(square, draw.source, frame)
+        for picture, draw, frame in zip(pictures, draws, frames, strict=True):
+            place(picture, draw.source, frame)
         if not draws:
             return frames
         _, contrast, brightness = draws[0]  # "per_frame" draws no light
@@ -67,32 +68,30 @@ class ClipTransform:
             frames = self._light.apply(frames, alpha=contrast, beta=brightness)
         return frames
 
-    def draws(self, num_frames: int, side: int, seed: int = 0) -> list[Draw]:
+    def draws(self, num_frames: int, size: Size, seed: int = 0) -> list[Draw]:
         """What is done to each of T frames: the same to all of them, but for "per_frame".
 
         Args:
             num_frames: T.
-            side: Of the squares, in pixels.
+            size: Of the pictures before.
             seed: Decides everything.
         """
         if self.augment == "seed_affwild2":
             rng = np.random.default_rng(seed)
-            return [draw_like_the_seed(rng, side, self.image_size)] * num_frames
+            return [draw_like_the_seed(rng, size, self.image_size)] * num_frames
         if self.augment is not False:
             # one stream for all: `set_random_seed` gives each its own copy, so that only turned pictures are flipped
             self._steps.set_random_state(np.random.default_rng(seed), random.Random(seed))  # noqa: S311
         if self.augment == "per_frame":
-            return [self._draw(side) for _ in range(num_frames)]
-        return [self._draw(side)] * num_frames
+            return [self._draw(size) for _ in range(num_frames)]
+        return [self._draw(size)] * num_frames
 
-    def _draw(self, side: int) -> Draw:
+    def _draw(self, size: Size) -> Draw:
         source, contrast, brightness = np.eye(3), 1.0, 0.0
         for step in self._steps.transforms:
             if not step.should_apply():
                 continue
-            drawn = step.get_params_dependent_on_data(
-                {"shape": (side, side, 3)}, {"images": ONE_PIXEL}
-            )
+            drawn = step.get_params_dependent_on_data({"shape": (*size, 3)}, {"images": ONE_PIXEL})
             match step:
                 case A.Rotate():
                     source = source @ np.linalg.inv(drawn["matrix"])
@@ -100,16 +99,16 @@ class ClipTransform:
                     left, top, _, _ = drawn["crop_coords"]
                     source = source @ ((1, 0, left), (0, 1, top), (0, 0, 1))
                 case A.HorizontalFlip():
-                    source = source @ ((-1, 0, self.image_size - 1), (0, 1, 0), (0, 0, 1))
+                    source = source @ ((-1, 0, self.image_size[1] - 1), (0, 1, 0), (0, 0, 1))
                 case A.RandomBrightnessContrast():
                     contrast, brightness = drawn["alpha"], drawn["beta"]
         return Draw(source[:2], contrast, brightness)
 
 
-def _steps(image_size: int, augment: Augment) -> list[Any]:
+def _steps(image_size: Size, augment: Augment) -> list[Any]:
     if augment in (False, "seed_affwild2"):  # the latter draws without albumentations
-        return [A.CenterCrop(image_size, image_size)]
-    crop_and_flip = [A.RandomCrop(image_size, image_size), A.HorizontalFlip(p=0.5)]
+        return [A.CenterCrop(*image_size)]
+    crop_and_flip = [A.RandomCrop(*image_size), A.HorizontalFlip(p=0.5)]
     if augment == "per_frame":
         return crop_and_flip
     rotate = A.Rotate(limit=10, border_mode=cv2.BORDER_REFLECT_101, p=0.5)
@@ -117,30 +116,30 @@ def _steps(image_size: int, augment: Augment) -> list[Any]:
     return [rotate, *crop_and_flip, light]
 
 
-def place(square: Frames, source: npt.NDArray[np.float64], picture: Frames) -> None:
-    """Fills a picture from a square.
+def place(picture: Frames, source: npt.NDArray[np.float64], frame: Frames) -> None:
+    """Fills a frame from a picture.
 
     Args:
-        square: (side, side, C) uint8; beyond its border it is mirrored.
+        picture: (H, W, C) uint8; beyond its border it is mirrored.
         source: (2, 3), see `Draw`.
-        picture: (S, S, C) uint8, filled.
+        frame: (height, width, C) uint8, filled.
     """
-    height, width = picture.shape[:2]
+    height, width = frame.shape[:2]
     turned = source[0, 1] != 0 or source[1, 0] != 0
     if turned:
         cv2.warpAffine(
-            square,
+            picture,
             source,
             (width, height),
-            dst=picture,
+            dst=frame,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REFLECT_101,
         )
         return
     (step, _, column), (_, _, top) = source.astype(int)
     left = column if step > 0 else column - width + 1
-    part = square[top : top + height, left : left + width]
+    part = picture[top : top + height, left : left + width]
     if step > 0:
-        np.copyto(picture, part)
+        np.copyto(frame, part)
     else:
-        cv2.flip(part, 1, dst=picture)
+        cv2.flip(part, 1, dst=frame)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from emorec.errors import UserError
+from emorec.picture_size import Size
 
 MOST_VIEWS = 10
 """Five crops and their mirror images."""
@@ -25,7 +26,7 @@ def refuse_other_numbers(num_views: int) -> None:
         )
 
 
-def views_of(squares: Tensor, image_size: int, num_views: int) -> list[Tensor]:
+def views_of(pictures: Tensor, image_size: Size, num_views: int) -> list[Tensor]:
     """The first N of ten views of each clip, the same ones every time.
 
     They are the central crop, its mirror image, and then the corners, each followed by its mirror image: top left,
@@ -34,12 +35,12 @@ def views_of(squares: Tensor, image_size: int, num_views: int) -> list[Tensor]:
     time (as of SVFAP, Sun et al. 2024) would show frames that this network was not trained on and that no cache holds.
 
     Args:
-        squares: (B, T, C, side, side) uint8.
-        image_size: S, the side of the crops in pixels.
+        pictures: (B, T, C, H, W) uint8.
+        image_size: Of the crops.
         num_views: N, 1 to 10.
 
     Returns:
-        N tensors (B, T, C, S, S); those that are not mirrored share the memory of the squares.
+        N tensors (B, T, C, height, width); those that are not mirrored share the memory of the pictures.
 
     Raises:
         UserError: When there are not so many views.
@@ -47,17 +48,17 @@ def views_of(squares: Tensor, image_size: int, num_views: int) -> list[Tensor]:
     Source: Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks, section 4.1.
 
     >>> import torch
-    >>> [tuple(view.shape) for view in views_of(torch.zeros(1, 6, 3, 8, 8), 7, 2)]
+    >>> [tuple(view.shape) for view in views_of(torch.zeros(1, 6, 3, 8, 8), (7, 7), 2)]
     [(1, 6, 3, 7, 7), (1, 6, 3, 7, 7)]
     """
     refuse_other_numbers(num_views)
-    margin = squares.shape[-1] - image_size
-    near, far = 0, margin
-    corners = [(near, near), (far, far), (near, far), (far, near)]  # (top, left)
-    places = [(margin // 2, margin // 2), *corners]
+    height, width = image_size
+    bottom, right = pictures.shape[-2] - height, pictures.shape[-1] - width
+    corners = [(0, 0), (bottom, right), (0, right), (bottom, 0)]  # (top, left)
+    places = [(bottom // 2, right // 2), *corners]
     views = []
     for number in range(num_views):
         top, left = places[number // 2]
-        view = squares[..., top : top + image_size, left : left + image_size]
+        view = pictures[..., top : top + height, left : left + width]
         views.append(view if number % 2 == 0 else view.flip(-1))
     return views

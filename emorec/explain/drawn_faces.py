@@ -11,7 +11,7 @@ from torch import Tensor
 
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames, square_side, to_squares
+from emorec.data.resize import Frames, resized, size_to_crop
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look
@@ -82,17 +82,17 @@ def aim_on_drawn_faces(
 
 
 def as_seen(pictures: Frames, facts: Facts) -> Tensor:
-    """(N, H, W, 3) of a clip -> (1, T, 3, S, S), by the chain of a training."""
+    """(N, H, W, 3) of a clip -> (1, T, 3, H, W), by the chain of a training."""
     chosen = pictures[linspace_indices(len(pictures), facts.num_frames)]
-    squares = to_squares(chosen, square_side(facts.image_size), facts.resize)
-    frames = torch.from_numpy(ClipTransform(facts.image_size)(squares))  # (T, S, S, 3)
+    pictures = resized(chosen, size_to_crop(facts.image_size), facts.resize)
+    frames = torch.from_numpy(ClipTransform(facts.image_size)(pictures))  # (T, H, W, 3)
     return frames.permute(0, 3, 1, 2)[None]
 
 
 def area_as_seen(
     part: Literal["head", "features"], name: RavdessName, settings: ClipSettings, facts: Facts
 ) -> npt.NDArray[np.bool_]:
-    """(T, S, S): where in these frames a part is drawn."""
+    """(T, H, W): where in these frames a part is drawn."""
     poses = perform(name, num_frames=settings.num_frames, seed=settings.seed).poses
     look = make_look(name.actor, seed=settings.seed)
     size = {"width": settings.width, "height": settings.height}

@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Seen:
-    """Attributes: frames (T, S, S, 3) uint8, heat (T, S, S) from 0 to 1, importance (T,) unless T is 1, and how."""
+    """Attributes: frames (T, H, W, 3) uint8, heat (T, H, W) from 0 to 1, importance (T,) unless T is 1, and how."""
 
     frames: npt.NDArray[np.uint8]
     heat: Map

@@ -1,6 +1,7 @@
 """An explanation as a picture: the frames, the same under their heat, and how much each counts."""
 
 import textwrap
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -45,14 +46,14 @@ def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None
     head = 0.2 + 0.27 * len(title) + 0.2 * len(note) + 0.12
     rows = _rows(explanation.seen)
     sound = SOUND + GAP + BARS + NUMBERS if explanation.heard else 0.0
-    height = head + sum(row[2] for row in rows) + sound + 0.1
+    height = head + sum(row.tall for row in rows) + sound + 0.1
     figure = Figure(figsize=(width, height), dpi=1.2 * DPI, facecolor="white")
     _say(figure, title, note)
     top = head
-    for first, side, tall in rows:
+    for row in rows:
         assert explanation.seen is not None
-        _draw_frames(figure, explanation.seen, first, side, top)
-        top += tall
+        _draw_frames(figure, explanation.seen, row, top)
+        top += row.tall
     if explanation.heard:
         _draw_sound(figure, explanation.heard, top)
     return figure
@@ -96,16 +97,27 @@ def how_to_read(explanation: Explanation) -> str:
     return ", ".join(parts)
 
 
-def _rows(seen: Seen | None) -> list[tuple[int, float, float]]:
-    """First frame, side of a frame and height, in inches, of each row of frames."""
+class _Row(NamedTuple):
+    """A row of frames: the first of them, width and height of each, height of all, in inches."""
+
+    first: int
+    width: float
+    height: float
+    tall: float
+
+
+def _rows(seen: Seen | None) -> list[_Row]:
     if seen is None:
         return []
     count = _in_a_row(len(seen.frames))
-    side = min(LARGEST_SIDE, (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count)
+    height_to_width = seen.frames.shape[1] / seen.frames.shape[2]
+    room = (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count
+    width = min(LARGEST_SIDE, LARGEST_SIDE / height_to_width, room)
+    height = width * height_to_width
     if seen.importance is None:  # a single frame, beside its map
-        return [(0, side, side + 0.15)]
-    tall = 2 * side + 2 * GAP + BARS + NUMBERS
-    return [(first, side, tall) for first in range(0, len(seen.frames), count)]
+        return [_Row(0, width, height, height + 0.15)]
+    tall = 2 * height + 2 * GAP + BARS + NUMBERS
+    return [_Row(first, width, height, tall) for first in range(0, len(seen.frames), count)]
 
 
 def _width(explanation: Explanation) -> float:
@@ -113,7 +125,7 @@ def _width(explanation: Explanation) -> float:
     if explanation.heard or explanation.seen is None or not rows:
         return WIDTH
     count = max(2, _in_a_row(len(explanation.seen.frames)))
-    return max(LEAST_WIDTH, LEFT + count * (rows[0][1] + GAP) - GAP + RIGHT)
+    return max(LEAST_WIDTH, LEFT + count * (rows[0].width + GAP) - GAP + RIGHT)
 
 
 def _in_a_row(num_frames: int) -> int:
@@ -148,33 +160,33 @@ def _axes(figure: Figure, left: float, top: float, width: float, tall: float) ->
     )
 
 
-def _draw_frames(figure: Figure, seen: Seen, first: int, side: float, top: float) -> None:
-    count = _in_a_row(len(seen.frames))
-    shown = range(first, min(first + count, len(seen.frames)))
+def _draw_frames(figure: Figure, seen: Seen, row: _Row, top: float) -> None:
+    first, wide, high, _ = row
+    shown = range(first, min(first + _in_a_row(len(seen.frames)), len(seen.frames)))
     alone = seen.importance is None
     for place, frame in enumerate(shown):
-        left = LEFT + place * (side + GAP)
+        left = LEFT + place * (wide + GAP)
         picture, over = seen.frames[frame], heated(seen.frames[frame], seen.heat[frame])
-        _show(figure, picture, left, top, side)
+        _show(figure, picture, left, top, row)
         if alone:
-            _show(figure, over, left + side + GAP, top, side)
+            _show(figure, over, left + wide + GAP, top, row)
         else:
-            _show(figure, over, left, top + side + GAP, side)
-    _beside(figure, "frame", top + side / 2)
+            _show(figure, over, left, top + high + GAP, row)
+    _beside(figure, "frame", top + high / 2)
     if seen.importance is None:
         return
-    _beside(figure, "where", top + side + GAP + side / 2)
-    width = len(shown) * (side + GAP) - GAP
-    bars = _axes(figure, LEFT, top + 2 * side + 2 * GAP, width, BARS)
-    middles = (np.arange(len(shown)) * (side + GAP) + side / 2) / side
+    _beside(figure, "where", top + high + GAP + high / 2)
+    width = len(shown) * (wide + GAP) - GAP
+    bars = _axes(figure, LEFT, top + 2 * high + 2 * GAP, width, BARS)
+    middles = (np.arange(len(shown)) * (wide + GAP) + wide / 2) / wide
     draw_bars(bars, middles, seen.importance[list(shown)], seen.importance, 0.5)
-    bars.set_xlim(0, width / side)
+    bars.set_xlim(0, width / wide)
     bars.set_xticks(middles, [f"{frame + 1}" for frame in shown], color=GREY, size=9)
-    _beside(figure, "when", top + 2 * side + 2 * GAP + BARS / 2)
+    _beside(figure, "when", top + 2 * high + 2 * GAP + BARS / 2)
 
 
-def _show(figure: Figure, picture: NDArray[np.uint8], left: float, top: float, side: float) -> None:
-    axes = _axes(figure, left, top, side, side)
+def _show(figure: Figure, picture: NDArray[np.uint8], left: float, top: float, row: _Row) -> None:
+    axes = _axes(figure, left, top, row.width, row.height)
     axes.imshow(picture, interpolation="lanczos")
     axes.set_axis_off()
 

@@ -12,11 +12,11 @@ from emorec.data.decoding.decode import ClipError
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.ravdess import RavdessName
 from emorec.data.recipe import Recipe
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
 from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.data.sound.hearing import sound_of
 from emorec.data.sound.sound_recipe import as_floats
-from emorec.data.source import DecodedSound, DecodedSquares
+from emorec.data.source import DecodedPictures, DecodedSound
 from emorec.data.transform import ClipTransform
 from emorec.inference.facts import Facts
 from emorec.inference.sound_windows import sound_recipe
@@ -38,24 +38,24 @@ class Chain:
         self.inputs = facts.inputs
         recipe = Recipe(
             num_frames=facts.num_frames if facts.sees else 0,
-            side=square_side(facts.image_size),
+            size=size_to_crop(facts.image_size),
             resize=facts.resize,
             decoder=data.get("decoder", "decord"),
             face_detector=find_detector(data.get("face_detector", "auto")) if facts.face else None,
         )
-        self._squares = DecodedSquares(recipe)
+        self._pictures = DecodedPictures(recipe)
         self._transform = ClipTransform(facts.image_size)
         self._sound = sound_recipe(facts)
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:
-        """By input, in the network's order: frames (1, T, 3, S, S) uint8, sound (1, samples), heard (1,).
+        """By input, in the network's order: frames (1, T, 3, H, W) uint8, sound (1, samples), heard (1,).
 
         Raises:
             ClipError: When the clip can't be decoded, or has no sound and the network sees nothing.
         """
         given: dict[str, Tensor] = {}
         if "frames" in self.inputs:
-            frames = torch.from_numpy(self._transform(self._squares(clip)))  # (T, S, S, 3)
+            frames = torch.from_numpy(self._transform(self._pictures(clip)))  # (T, H, W, 3)
             given["frames"] = frames.permute(0, 3, 1, 2)[None]
         if "sound" in self.inputs:
             given["sound"], heard = self._heard(clip)

@@ -51,7 +51,7 @@ def stacked(windows: Sequence[Window], facts: Facts) -> Windows:
     given = Windows()
     if facts.sees:
         frames = [window.frames for window in windows if window.frames is not None]
-        given["frames"] = np.stack(frames)  # (B, T, S, S, 3)
+        given["frames"] = np.stack(frames)  # (B, T, H, W, 3)
     if facts.hears:
         sound = [window.sound for window in windows if window.sound is not None]
         given["sound"] = np.stack(sound)  # (B, samples)

@@ -12,7 +12,7 @@ from emorec.models import AudioVisual, ClipNetwork
 class Deployed(nn.Module):
     """A trained network with its normalization before it and its temperature and softmax behind it.
 
-    It takes what `facts.inputs` names, in that order: frames (B, T, S, S, 3) uint8, sound (B, samples) float32, heard
+    It takes what `facts.inputs` names, in that order: frames (B, T, H, W, 3) uint8, sound (B, samples) float32, heard
     (B,) bool; and gives (B, K) probabilities or (B, R) numbers, float32.
 
     Args:
@@ -39,8 +39,8 @@ class Deployed(nn.Module):
         """The inputs -> (B, K) or (B, R)."""
         given = list(inputs)
         if self.frames_at is not None:
-            # the memory stays (B, T, S, S, 3), as in training
-            given[self.frames_at] = given[self.frames_at].permute(0, 1, 4, 2, 3)  # (B, T, 3, S, S)
+            # the memory stays (B, T, H, W, 3), as in training
+            given[self.frames_at] = given[self.frames_at].permute(0, 1, 4, 2, 3)  # (B, T, 3, H, W)
         said: Tensor = self.network(*given)
         said = said.float()
         return (said / self.temperature).softmax(dim=1) if self.says_classes else said
@@ -48,9 +48,8 @@ class Deployed(nn.Module):
 
 def example_inputs(facts: Facts, batch: int = 1) -> tuple[Tensor, ...]:
     """Zeros of the shapes and types that a deployed network takes, for B windows."""
-    side = facts.image_size
     shapes = {
-        "frames": ((batch, facts.num_frames, side, side, 3), torch.uint8),
+        "frames": ((batch, facts.num_frames, *facts.image_size, 3), torch.uint8),
         "sound": ((batch, facts.sound_samples), torch.float32),
         "heard": ((batch,), torch.bool),
     }

@@ -6,8 +6,9 @@ from typing import Any, Literal, Self
 
 from emorec.data.resize import Resize
 from emorec.errors import UserError
+from emorec.picture_size import Size, size_of
 
-FORMAT = 1
+FORMAT = 2
 """Of the facts in an exported file; a higher number is of a newer emorec."""
 
 Says = Literal["classes", "numbers"]
@@ -23,8 +24,8 @@ class Facts:
         names: Of the classes in label order, or of the numbers.
         inputs: What it takes of a window, of "frames", "sound" and "heard".
         num_frames: T, evenly spaced over a window; 0 where it only hears.
-        image_size: Side of the frames in pixels.
-        resize: What became of pictures that are not square.
+        image_size: Of the frames; up to format 1 the side of squares.
+        resize: What became of pictures of other proportions.
         face: Whether it was trained on faces that were cut out; else on whole pictures.
         sound_rate: Samples a second.
         sound_seconds: Of the middle of a window.
@@ -42,7 +43,7 @@ class Facts:
     names: tuple[str, ...]
     inputs: tuple[str, ...]
     num_frames: int
-    image_size: int
+    image_size: Size
     resize: Resize
     face: bool
     sound_rate: int
@@ -73,6 +74,7 @@ class Facts:
                     f"exported by emorec {said.get('emorec_version')}: this emorec is too old for it"
                 )
             said = {name: said[name] for name in (field.name for field in fields(cls))}
+            said["image_size"] = size_of(said["image_size"])
             return cls(**{**said, "names": tuple(said["names"]), "inputs": tuple(said["inputs"])})
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"these are no facts of a network of emorec: {error!r}") from None

@@ -97,7 +97,7 @@ def _pictures(
     data: AffWild2DataModule, video: Video, batch_size: int, num_workers: int
 ) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
-    data.source = WindowPictures([video], Window(1), data.recipe.side, data.recipe.resize)
+    data.source = WindowPictures([video], Window(1), data.recipe.size, data.recipe.resize)
     return make_loader(
         data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=num_workers
     )

@@ -2,10 +2,10 @@
 
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.face import Box, clip_box, crop_square, square_around
+from emorec.data.faces.face import Box, clip_box
 from emorec.data.resize import Frames
 from emorec.inference.facts import Facts
-from emorec.inference.looks import as_trained
+from emorec.inference.looks import as_trained, face_as_trained
 from emorec.inference.sound_windows import sound_recipe
 from emorec.inference.window import Window
 
@@ -26,12 +26,11 @@ def frames_as_seen(frames: Frames, facts: Facts, detector: FaceDetector | None) 
         box, found = face.box, face.found
         if box is None:
             return Window(start=0, end=0, person=None, frames=None, face_frames=found)
-        chosen = crop_square(chosen, square_around(box))
     return Window(
         start=0,
         end=0,
         person=1,
-        frames=as_trained(chosen, facts),
+        frames=face_as_trained(chosen, box, facts) if box else as_trained(chosen, facts),
         sound=sound_recipe(facts).silence if facts.hears else None,
         box=box,
         face_frames=found,

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.face import Box, crop_square, face_of, square_around
-from emorec.data.resize import central_square, square_side, to_squares
+from emorec.data.faces.face import Box, area_around, cut_out, face_of
+from emorec.data.resize import central, resized, size_to_crop
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.stopwatch import Stopwatch
@@ -35,7 +35,7 @@ class Looks(Protocol):
 
 
 class WholePictures(Looks):
-    """The central squares of whole pictures; one person, whoever it is.
+    """Whole pictures, or what of them has the network's proportions; one person, whoever it is.
 
     Args:
         facts: Of the network.
@@ -43,28 +43,28 @@ class WholePictures(Looks):
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self._squares: dict[int, Frames] = {}
+        self._pictures: dict[int, Frames] = {}
 
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
-        self._squares[index] = as_trained(frame[None], self.facts)[0]
+        self._pictures[index] = as_trained(frame[None], self.facts)[0]
 
     @override
     def there(self) -> set[int]:
-        return set(self._squares)
+        return set(self._pictures)
 
     @override
     def forget(self, before: int) -> None:
-        self._squares = {i: square for i, square in self._squares.items() if i >= before}
+        self._pictures = {i: picture for i, picture in self._pictures.items() if i >= before}
 
     @override
     def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
-        frames = np.stack([self._squares[index] for index in indices])
+        frames = np.stack([self._pictures[index] for index in indices])
         yield Window(start=start, end=end, person=1, frames=frames)
 
 
 class EveryFace(Looks):
-    """Every face of a video, followed by overlap; each window cuts one square a person out of its frames.
+    """Every face of a video, followed by overlap; each window cuts one area a person out of its frames.
 
     Args:
         facts: Of the network.
@@ -129,9 +129,8 @@ class EveryFace(Looks):
             yield Window(start=start, end=end, person=None, frames=None, face_frames=0)
 
     def _cut(self, box: Box, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
-        square = square_around(box)
         cut = {
-            index: as_trained(crop_square(self._frames[index][None], square), self.facts)[0]
+            index: face_as_trained(self._frames[index][None], box, self.facts)[0]
             for index in set(indices)
         }
         return np.stack([cut[index] for index in indices])
@@ -145,6 +144,11 @@ def looks_of(facts: Facts, cutting: Cutting, clock: Stopwatch) -> Looks:
 
 
 def as_trained(frames: Frames, facts: Facts) -> Frames:
-    """(T, H, W, C) -> (T, S, S, C), as training sees them where nothing is drawn at random; memory of its own."""
-    squares = to_squares(frames, square_side(facts.image_size), facts.resize)
-    return np.array(central_square(squares, facts.image_size))
+    """(T, H, W, C) -> (T, height, width, C), as training sees what is not augmented; memory of its own."""
+    pictures = resized(frames, size_to_crop(facts.image_size), facts.resize)
+    return np.array(central(pictures, facts.image_size))
+
+
+def face_as_trained(frames: Frames, box: Box, facts: Facts) -> Frames:
+    """The same of the area around a face that is in this box."""
+    return as_trained(cut_out(frames, area_around(box, size_to_crop(facts.image_size))), facts)

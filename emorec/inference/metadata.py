@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
 from emorec.inference.facts import Facts
 from emorec.inference.precision import Precision
+from emorec.picture_size import in_words
 
 FACTS = "emorec"
 """The key of what emorec itself reads; all others are for people."""
@@ -47,17 +48,19 @@ def normalization(statistics: Sequence[Sequence[float]]) -> str:
 
 def inputs_of(facts: Facts) -> dict[str, str]:
     """What each input is, in words."""
-    side, seconds = facts.image_size, f"{facts.window_seconds:g} s"
-    square = {
-        "shorter_side": "the central square of the picture",
-        "squash": "the picture squashed into a square",
+    size, seconds = in_words(facts.image_size), f"{facts.window_seconds:g} s"
+    height, width = facts.image_size
+    whole = {
+        "shorter_side": "the central part of the picture, of these proportions",
+        "squash": "all of the picture, squashed into these proportions",
     }[facts.resize]
-    shown = "the square around the face (emorec's margin)" if facts.face else square
+    around = "what is around the face (emorec's margin), of these proportions"
     words = {
         "frames": (
-            f"uint8 (batch, {facts.num_frames}, {side}, {side}, 3): {facts.num_frames} RGB frames evenly spaced over "
-            f"about {seconds}, first and last included, each {shown}, scaled to {square_side(side)} pixels a side and "
-            f"cropped to the central {side}; values 0 to 255 as decoded, normalization is inside the network"
+            f"uint8 (batch, {facts.num_frames}, {height}, {width}, 3): {facts.num_frames} RGB frames evenly "
+            f"spaced over about {seconds}, first and last included, each {around if facts.face else whole}, scaled to "
+            f"{in_words(size_to_crop(facts.image_size))} pixels and cropped to the central {size}; values 0 to 255 as "
+            "decoded, normalization is inside the network"
         ),
         "sound": (
             f"float32 (batch, {facts.sound_samples}): one channel at {facts.sound_rate} "

@@ -14,7 +14,7 @@ class Windows(TypedDict):
     """B windows as a network takes them; what it does not take is left out.
 
     Attributes:
-        frames: (B, T, S, S, 3) uint8, RGB, S pixels a side.
+        frames: (B, T, H, W, 3) uint8, RGB.
         sound: (B, samples) float32 from -1 to 1.
         heard: (B,) bool, whether a window has sound.
     """

@@ -15,6 +15,7 @@ from emorec.inference.deployed import Deployed
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Outputs, Windows
 from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
+from emorec.picture_size import size_of
 
 CLIP_SECONDS = 3.7
 """Of a clip of RAVDESS, for checkpoints that do not say how long theirs were.
@@ -92,7 +93,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         names=names_of(said, network),
         inputs=network.inputs,
         num_frames=data["num_frames"],
-        image_size=data["image_size"],
+        image_size=size_of(data["image_size"]),
         resize=data["resize"],
         face=data.get("face") == "crop" or of_frames,
         sound_rate=data.get("sound_rate", 16_000),

@@ -11,7 +11,7 @@ from emorec.data.csv_paths import VIDEO_SUFFIXES
 from emorec.data.decoding.decode import ClipError
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, square_side, to_squares
+from emorec.data.resize import Frames, resized, size_to_crop
 from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.data.sound.sound_recipe import as_floats, fitted
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
@@ -59,8 +59,8 @@ def drawn_windows(facts: Facts, count: int = COUNT) -> Windows:
     """Windows of faces that act the emotions in turn, with their voices."""
     settings = ClipSettings(num_frames=max(1, facts.num_frames))
     names = (plan(actors=[1], takes=1) * count)[:count]
-    side = facts.image_size
-    frames = [to_squares(draw_clip(name, settings), side) for name in names] if facts.sees else []
+    size = facts.image_size
+    frames = [resized(draw_clip(name, settings), size) for name in names] if facts.sees else []
     spoken = ClipSettings(num_frames=max(1, round(facts.sound_seconds * settings.fps)))
     heard = [(_at_rate(voice_clip(name, spoken), facts), True) for name in names]
     return _windows(facts, frames, heard if facts.hears else [])
@@ -77,10 +77,10 @@ def _windows(facts: Facts, frames: Sequence[Frames], heard: Sequence[Heard]) -> 
 
 
 def _seen(path: Path, facts: Facts) -> Frames:
-    """(T, S, S, 3) of the whole picture: numbers are compared here, no faces are read."""
-    side = square_side(facts.image_size)
-    recipe = Recipe(num_frames=facts.num_frames, side=side, resize=facts.resize)
-    return ClipTransform(facts.image_size)(recipe.squares(path).frames)
+    """(T, H, W, 3) of the whole picture: numbers are compared here, no faces are read."""
+    size = size_to_crop(facts.image_size)
+    recipe = Recipe(num_frames=facts.num_frames, size=size, resize=facts.resize)
+    return ClipTransform(facts.image_size)(recipe.pictures(path).frames)
 
 
 def _heard(path: Path, facts: Facts) -> Heard:

@@ -17,7 +17,7 @@ class Window:
         end: Half-open, in seconds.
         person: Numbered from 1 in the order in which they appear; `None` where no face was found, and then there is
             nothing to see. A network that was trained on whole pictures knows one person, 1.
-        frames: (T, S, S, 3) uint8, RGB.
+        frames: (T, H, W, 3) uint8, RGB.
         sound: (samples,) float32 from -1 to 1; silence where there is none. `None` for a network that does not hear.
         heard: Whether the window has sound.
         box: Where the face is, in pixels of the upright picture; `None` where none was looked for.

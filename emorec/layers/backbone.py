@@ -12,6 +12,7 @@ from emorec.errors import UserError
 from emorec.layers.face_cnn import FaceCNN
 from emorec.layers.freeze import Freeze, freeze_front
 from emorec.layers.pretrained import load_file, load_pretrained
+from emorec.picture_size import Size, in_words, size_of
 
 VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18"]
 
@@ -83,14 +84,14 @@ class Backbone(nn.Module):
         return features
 
 
-def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) -> Backbone:
+def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: Size) -> Backbone:
     """A 2D network by its torchvision name, whose head was taken off.
 
     Args:
         name: Such as "resnet18", "mobilenet_v2", "efficientnet_b0"; "face_cnn" is a `FaceCNN`.
         weights: "DEFAULT" for torchvision's ImageNet weights, "none", or the path of a state dict.
         freeze: "none", "all" or "stages".
-        image_size: Side of the pictures in pixels; only a ViT cares.
+        image_size: Of the pictures; only a ViT and a `FaceCNN` care.
 
     Raises:
         UserError: When there is no such network, it can't take such pictures, or its weights can't be loaded.
@@ -108,23 +109,26 @@ def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: int) 
             f"no image backbone {name!r} in torchvision {torchvision.__version__}: {hint}"
         )
     network, head, num_features = _headless(name)
-    expected = getattr(network, "image_size", image_size)
-    if image_size != expected:
-        raise UserError(f"{name} takes pictures of {expected} px alone, not {image_size}")
+    _refuse_other_size(name, getattr(network, "image_size", None), image_size)
     load_pretrained(network, weights, _published(name), head)
     return Backbone(network, num_features, freeze)
 
 
-def _face_cnn(weights: str, freeze: Freeze, image_size: int) -> Backbone:
+def _face_cnn(weights: str, freeze: Freeze, image_size: Size) -> Backbone:
     network = FaceCNN()
-    if image_size != network.image_size:
-        raise UserError(
-            f"{FACE_CNN} takes pictures of {network.image_size} px alone, not {image_size}"
-        )
+    _refuse_other_size(FACE_CNN, network.image_size, image_size)
     if weights == "DEFAULT":
         raise UserError(f"nobody has published weights of {FACE_CNN}: choose --model.weights none")
     load_file(network, weights)
     return Backbone(network, network.num_features, freeze)
+
+
+def _refuse_other_size(name: str, side: int | None, image_size: Size) -> None:
+    """Stops where a network takes squares of one size alone and pictures are of another."""
+    if side is not None and image_size != size_of(side):
+        raise UserError(
+            f"{name} takes pictures of {in_words(size_of(side))} px alone, not {in_words(image_size)}"
+        )
 
 
 def video_backbone(name: VideoBackbone, *, weights: str, freeze: Freeze) -> Backbone:

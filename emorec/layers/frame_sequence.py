@@ -10,6 +10,7 @@ from typing_extensions import override
 from emorec.errors import UserError
 from emorec.layers.backbone import Backbone, image_backbone
 from emorec.layers.freeze import Freeze
+from emorec.picture_size import Size
 
 Rnn = Literal["none", "rnn", "gru", "lstm"]
 
@@ -53,7 +54,7 @@ class FrameSequence(nn.Module):
         backbone: An image network (see `image_backbone`), or "none" where clips come as features.
         weights: Of the backbone.
         freeze: What of the backbone does not learn.
-        image_size: Side of the frames in pixels.
+        image_size: Of the frames.
         num_features: D of the features that come in place of frames; unused with a backbone.
         rnn: What follows them through time.
         hidden_sizes: Of its layers.
@@ -69,7 +70,7 @@ class FrameSequence(nn.Module):
         backbone: str,
         weights: str,
         freeze: Freeze,
-        image_size: int,
+        image_size: Size,
         num_features: int,
         rnn: Rnn,
         hidden_sizes: Sequence[int],

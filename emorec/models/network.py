@@ -22,6 +22,7 @@ from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
 from emorec.layers.pretrained import pretrained_skipped
 from emorec.models.optimizer import OPTIMIZERS, OptimizerName
 from emorec.models.schedule import Schedule, make_schedulers
+from emorec.picture_size import ImageSize, size_of
 
 
 class ClipNetwork(LightningModule):
@@ -32,7 +33,7 @@ class ClipNetwork(LightningModule):
 
     Args:
         num_frames: T.
-        image_size: Side of the frames in pixels.
+        image_size: Side of the frames in pixels, or their height and width.
         optimizer: "adam", "adamw" or "sgd" (momentum 0.9).
         lr: Full learning rate.
         weight_decay: Of the optimizer: a gradient of the weights in "adam" and "sgd", apart from it in "adamw".
@@ -60,7 +61,7 @@ class ClipNetwork(LightningModule):
         self,
         *,
         num_frames: int = 10,
-        image_size: int = 224,
+        image_size: ImageSize = 224,
         optimizer: OptimizerName = "adamw",
         lr: float = 1e-4,
         weight_decay: float = 1e-2,
@@ -79,7 +80,7 @@ class ClipNetwork(LightningModule):
                 f"{lr_decay} at least 0"
             )
         self.num_frames = num_frames
-        self.image_size = image_size
+        self.image_size = size_of(image_size)
         self.optimizer: OptimizerName = optimizer
         self.lr = lr
         self.weight_decay = weight_decay
@@ -125,7 +126,7 @@ class ClipNetwork(LightningModule):
     @property
     def example_inputs(self) -> tuple[Tensor, ...]:
         """What `forward` takes of one clip, on the meta device: (1, T, 3, H, W) uint8 without its memory."""
-        shape = (1, self.num_frames, 3, self.image_size, self.image_size)
+        shape = (1, self.num_frames, 3, *self.image_size)
         return (torch.zeros(shape, dtype=torch.uint8, device="meta"),)
 
     @property

@@ -61,7 +61,7 @@ class DelayedData(RavdessDataModule):
         super().__init__(
             root=root,
             num_frames=2,
-            image_size=16,
+            image_size=(16, 16),
             augment=True,
             batch_size=8,
             num_workers=num_workers,

@@ -8,10 +8,10 @@ import pytest
 from emorec.bench.plain_decoders import PLAIN_DECODERS, PlainlyDecoded, installed_decoders
 from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedSquares
+from emorec.data.source import DecodedPictures
 from tests import videos
 
-RECIPE = Recipe(num_frames=4, side=32)
+RECIPE = Recipe(num_frames=4, size=(32, 32))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_each_gives_the_squares_that_emorec_gives(clip: Clip, name: str) -> None
     if name not in installed_decoders():
         pytest.skip(f"{name} is not installed")
     squares = PlainlyDecoded(installed_decoders()[name], RECIPE)(clip)
-    ours = DecodedSquares(RECIPE)(clip)
+    ours = DecodedPictures(RECIPE)(clip)
     assert squares.shape == RECIPE.shape
     assert squares.dtype == np.uint8
     # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP

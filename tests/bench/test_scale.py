@@ -10,7 +10,7 @@ from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
 from tests import videos
 
-RECIPE = Recipe(num_frames=3, side=16)
+RECIPE = Recipe(num_frames=3, size=(16, 16))
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def test_no_two_copies_have_the_same_content_and_all_decode(
     assert len({clip.path.read_bytes() for clip in made}) == 5
     assert {(clip.label, clip.actor) for clip in made} == {(3, 7)}
     for number, clip in enumerate(made):
-        squares = RECIPE.squares(clip.path)
-        original = RECIPE.squares(originals[number % 2].path)
+        squares = RECIPE.pictures(clip.path)
+        original = RECIPE.pictures(originals[number % 2].path)
         assert squares.video_frames == original.video_frames == 5 + number % 2
         assert np.array_equal(squares.frames, original.frames)
 
@@ -37,7 +37,7 @@ def test_no_two_copies_have_the_same_content_and_all_decode(
 def test_each_copy_gets_a_slot_of_its_own(originals: list[Clip], tmp_path: Path) -> None:
     made = copies(originals, 5, tmp_path / "copies")
     cache = tmp_path / "cache"
-    taken = time_taken(made, RECIPE, 14, cache, 1)
+    taken = time_taken(made, RECIPE, (14, 14), cache, 1)
     assert taken.clips == 5
     assert min(taken.fill_seconds, taken.reopen_seconds, taken.epoch_seconds) > 0
     (frames,) = cache.glob("*.frames")

@@ -33,7 +33,7 @@ def test_each_frame_is_a_jpeg_file_of_224_pixels(folders: list[Path]) -> None:
 
 
 def test_a_clip_is_its_frames_in_order_cropped_and_normalised(folders: list[Path]) -> None:
-    clips = SeedClips(folders, side=32, image_size=28)
+    clips = SeedClips(folders, size=(32, 32), image_size=(28, 28))
     frames, index = clips[1]
     assert (len(clips), index) == (3, 1)
     assert frames.shape == (4, 3, 28, 28)
@@ -49,5 +49,5 @@ def test_speed_counts_every_clip_of_every_batch(
     monkeypatch.setattr(
         "emorec.bench.seed_way.clips_per_second", lambda work, seconds: [work() for _ in range(4)]
     )
-    clips = SeedClips(folders, side=32, image_size=28)
+    clips = SeedClips(folders, size=(32, 32), image_size=(28, 28))
     assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips an epoch

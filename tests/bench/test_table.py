@@ -14,7 +14,7 @@ SETTING = {
     "network": "CNNLSTM",
     "precision": "32-true",
     "num_frames": 10,
-    "image_size": 224,
+    "image_size": (224, 224),
     "augment": True,
     "batch_size": 16,
     "num_workers": 2,
@@ -59,7 +59,9 @@ def row(lines: list[str], name: str) -> list[str]:
 
 def test_a_row_holds_median_lowest_highest_and_milliseconds() -> None:
     lines = shown(SPEEDS)
-    assert lines[0].startswith("CNNLSTM on cpu (32-true), 10 frames of 224 pixels, augment true")
+    assert lines[0].startswith(
+        "CNNLSTM on cpu (32-true), 10 frames of 224 x 224 pixels, augment true"
+    )
     assert row(lines, "network") == ["48.0", "40.0", "50.0", "20.8"]
     assert row(lines, "decode") == ["2.10", "2.00", "2.20", "476"]
     assert "end to end is 98 % of the network alone" in lines

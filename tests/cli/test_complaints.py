@@ -39,7 +39,18 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--data.batch_size -1", "data.batch_size is -1: it has to be at least 1"),
         ("--data.num_workers -1", "data.num_workers is -1: it has to be at least 0"),
         ("--data.num_frames 0", "data.num_frames is 0: it has to be at least 1"),
-        ("--data.image_size 0", "data.image_size is 0: it has to be at least 1"),
+        (
+            "--data.image_size 0",
+            "image_size is 0: give the pixels of a side, or height and width such as",
+        ),
+        (
+            "--data.image_size [60,0]",
+            "image_size is (60, 0): give the pixels of a side, or height and",
+        ),
+        (
+            "--data.image_size 60x100",
+            "data.image_size is 60x100: it takes a whole number or two of them",
+        ),
         ("--data.resize foo", "data.resize is foo: choose shorter_side or squash\n"),
         (
             "--data.augment maybe",

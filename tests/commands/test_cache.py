@@ -13,7 +13,7 @@ from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
 from tests import videos
 
-SMALL, LARGE = Recipe(num_frames=2, side=8), Recipe(num_frames=3, side=16)
+SMALL, LARGE = Recipe(num_frames=2, size=(8, 8)), Recipe(num_frames=3, size=(16, 16))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_it_lists_every_recipe_with_its_clips_and_its_size(
     main(["cache", "--folder", str(folder)])
     lines = capsys.readouterr().out.splitlines()
     for recipe in (SMALL, LARGE):
-        assert recipe.name.startswith(f"{recipe.num_frames}x{recipe.side}-")
+        assert recipe.name.startswith("x".join(map(str, recipe.shape[:3])) + "-")
         (line,) = [line for line in lines if recipe.name in line]
         assert line.split()[:3] == [recipe.name, "1", "1"]
     assert {one.name: one.num_bytes for one in kept(folder)} == {

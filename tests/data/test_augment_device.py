@@ -1,4 +1,4 @@
-"""The device makes of squares what the loader's processes make of them."""
+"""The device makes of pictures what the loader's processes make of them."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,14 +9,14 @@ from torch import Tensor
 from emorec.data.augment_device import transform_on_device
 from emorec.data.transform import Augment, ClipTransform, cv2
 
-SIDE, SIZE = 64, 56
+BEFORE, SIZE = (64, 96), (56, 84)
 
 
 def smooth(seed: int, num_frames: int = 3) -> npt.NDArray[np.uint8]:
-    """Frames (T, side, side, 3) without edges: what is between their pixels is known to a grey level or two."""
+    """Frames (T, H, W, 3) without edges: what is between their pixels is known to a grey level or two."""
     noise = np.random.default_rng(seed).integers(0, 256, (num_frames, 5, 5, 3), dtype=np.uint8)
     return np.stack(
-        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for each in noise]
+        [cv2.resize(each, BEFORE[::-1], interpolation=cv2.INTER_CUBIC) for each in noise]
     )
 
 
@@ -28,7 +28,7 @@ def batch(clips: list[npt.NDArray[np.uint8]]) -> Tensor:
 def numbers(transform: ClipTransform, seeds: list[int], num_frames: int = 3) -> Tensor:
     """(B, T, 8)."""
     return torch.tensor(
-        [[draw.numbers for draw in transform.draws(num_frames, SIDE, seed)] for seed in seeds]
+        [[draw.numbers for draw in transform.draws(num_frames, BEFORE, seed)] for seed in seeds]
     )
 
 
@@ -55,26 +55,26 @@ def test_without_draws_the_centre_is_cut_out_as_the_processes_do() -> None:
 
 
 def test_what_becomes_of_a_clip_does_not_depend_on_its_place_in_the_batch() -> None:
-    squares = batch([smooth(0), smooth(1), smooth(2)])
+    pictures = batch([smooth(0), smooth(1), smooth(2)])
     draws = numbers(ClipTransform(SIZE, True), [4, 5, 6])
     order = [2, 0, 1]
-    made = transform_on_device(squares, SIZE, draws)
-    assert torch.equal(transform_on_device(squares[order], SIZE, draws[order]), made[order])
-    assert torch.equal(transform_on_device(squares[1:2], SIZE, draws[1:2]), made[1:2])
+    made = transform_on_device(pictures, SIZE, draws)
+    assert torch.equal(transform_on_device(pictures[order], SIZE, draws[order]), made[order])
+    assert torch.equal(transform_on_device(pictures[1:2], SIZE, draws[1:2]), made[1:2])
 
 
 def test_the_memory_has_the_channels_last_as_that_of_every_batch() -> None:
     draws = numbers(ClipTransform(SIZE, True), [0])
     made = transform_on_device(batch([smooth(0)]), SIZE, draws)
-    assert made.shape == (1, 3, 3, SIZE, SIZE)
+    assert made.shape == (1, 3, 3, *SIZE)
     assert made.permute(0, 1, 3, 4, 2).is_contiguous()
 
 
 def test_light_stays_within_what_a_pixel_can_hold() -> None:
     grey = torch.tensor([10, 100, 250], dtype=torch.uint8)
-    squares = grey.repeat_interleave(SIDE * SIDE).view(1, 3, 1, SIDE, SIDE)
+    pictures = grey[None, :, None, None, None].expand(1, 3, 1, *BEFORE)
     bright, dark = [1.0, 0, 0, 0, 1, 0, 1.2, 20], [1.0, 0, 0, 0, 1, 0, 0.8, -30]
     draws = torch.tensor([[bright] * 3, [dark] * 3])
-    made = transform_on_device(squares.expand(2, -1, -1, -1, -1), SIZE, draws)
+    made = transform_on_device(pictures.expand(2, -1, -1, -1, -1), SIZE, draws)
     assert made[0, :, 0, 0, 0].tolist() == [32, 140, 255]
     assert made[1, :, 0, 0, 0].tolist() == [0, 50, 170]

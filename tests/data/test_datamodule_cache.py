@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emorec.data import RavdessDataModule, resident
-from emorec.data.source import Cached, DecodedSquares
+from emorec.data.source import Cached, DecodedPictures
 from emorec.errors import UserError
 
 
@@ -25,7 +25,7 @@ def test_the_network_sees_the_same_with_a_cache_and_without(
     cached = data(drawn_clips, cache=str(tmp_path), augment=True)
     decoded = data(drawn_clips, cache="none", augment=True)
     assert isinstance(cached.source, Cached)
-    assert isinstance(decoded.source, DecodedSquares)
+    assert isinstance(decoded.source, DecodedPictures)
     for with_it, without in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
         assert torch.equal(with_it["frames"], without["frames"])
         assert torch.equal(with_it["index"], without["index"])
@@ -54,7 +54,7 @@ def test_auto_goes_on_without_a_cache_where_there_is_no_room(
 ) -> None:
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
-    assert isinstance(data(drawn_clips).source, DecodedSquares)
+    assert isinstance(data(drawn_clips).source, DecodedPictures)
     (said,) = [text for text in caplog.messages if "no cache" in text]
     assert "need 0.0 GB" in said
     with pytest.raises(UserError, match=r"choose another place with --data.cache DIR"):
@@ -68,7 +68,7 @@ def test_each_number_of_frames_has_frames_of_its_own(
     module = data(drawn_clips, cache=str(tmp_path), num_frames=num_frames)
     assert next(iter(module.val_dataloader()))["frames"].shape[1] == num_frames
     assert [path.name.partition("-")[0] for path in tmp_path.glob("*.frames")] == [
-        f"{num_frames}x18"
+        f"{num_frames}x18x18"
     ]
 
 

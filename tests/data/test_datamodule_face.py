@@ -1,4 +1,4 @@
-"""Faces are cut out once, by one square a clip, and clips without one are told of, left out or refused."""
+"""Faces are cut out once, by one area a clip, and clips without one are told of, left out or refused."""
 
 import logging
 import shutil
@@ -12,11 +12,12 @@ from emorec.data import RavdessDataModule
 from emorec.data.decoding.decode import decode
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import load_detector
-from emorec.data.faces.face import clip_box, crop_square, square_around
-from emorec.data.resize import square_side, to_squares
+from emorec.data.faces.face import area_around, clip_box, cut_out
+from emorec.data.resize import resized, size_to_crop
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError
+from emorec.picture_size import Size
 from tests import videos
 
 FACELESS = "01-01-03-01-01-01-05.mp4"
@@ -45,17 +46,19 @@ def data(root: Path, tmp_path: Path, **arguments: Any) -> RavdessDataModule:
     return module
 
 
-def test_every_frame_of_a_clip_is_cut_by_the_square_around_its_face(
-    root: Path, tmp_path: Path
+@pytest.mark.parametrize("size", [(56, 56), (60, 100)])
+def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
+    root: Path, tmp_path: Path, size: Size
 ) -> None:
-    module = data(root, tmp_path)
+    module = data(root, tmp_path, image_size=size)
     clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
     box = clip_box(frames, load_detector("haar")).box
     assert box is not None
-    face = to_squares(crop_square(frames, square_around(box)), square_side(56))
+    larger = size_to_crop(size)
+    face = resized(cut_out(frames, area_around(box, larger)), larger)
     assert np.array_equal(module.source(clip), face)
-    assert not np.array_equal(face, to_squares(frames, square_side(56)))
+    assert not np.array_equal(face, resized(frames, larger))
 
 
 def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
@@ -64,7 +67,7 @@ def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
     module = data(root, tmp_path)
     clip = next(clip for clip in module.sides["train"] if clip.path.name == FACELESS)
     frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
-    assert np.array_equal(module.source(clip), to_squares(frames, square_side(56)))
+    assert np.array_equal(module.source(clip), resized(frames, size_to_crop((56, 56))))
     (said,) = [text for text in caplog.messages if "no face is found in" in text]
     assert "1 of 22 clips" in said
     assert FACELESS in said
@@ -91,8 +94,8 @@ def test_whole_pictures_and_faces_do_not_share_a_cache(root: Path, tmp_path: Pat
     data(root, tmp_path, face="none")
     names = sorted(path.name for path in (tmp_path / "cache").glob("*.frames"))
     assert [name.rpartition("-")[0] for name in names] == [
-        "3x64-face-decord",
-        "3x64-shorter_side-decord",
+        "3x64x64-face-decord",
+        "3x64x64-shorter_side-decord",
     ]
 
 

@@ -8,7 +8,7 @@ from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset, draw_seed
 from emorec.data.loader import collate
 from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedSquares
+from emorec.data.source import DecodedPictures
 from emorec.data.transform import Augment, ClipTransform
 from tests import videos
 
@@ -22,8 +22,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 def dataset(clip: Clip, augment: Augment = False, *, seed: int = 0) -> ClipDataset:
-    source = DecodedSquares(Recipe(num_frames=NUM_FRAMES, side=36, resize="squash"))
-    return ClipDataset([clip, clip], source, ClipTransform(32, augment), seed)
+    source = DecodedPictures(Recipe(num_frames=NUM_FRAMES, size=(36, 36), resize="squash"))
+    return ClipDataset([clip, clip], source, ClipTransform((32, 32), augment), seed)
 
 
 def test_a_sample_holds_the_evenly_spaced_frames_of_the_file(clip: Clip) -> None:

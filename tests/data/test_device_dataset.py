@@ -10,39 +10,40 @@ from emorec.data.clip import Batch, Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.device_dataset import DeviceDataset, finish_on_device
 from emorec.data.loader import make_loader
-from emorec.data.resident import ResidentSquares, load_squares
+from emorec.data.resident import ResidentPictures, load_pictures
 from emorec.data.resize import Frames
 from emorec.data.sampler import EpochSampler
 from emorec.data.transform import Augment, ClipTransform, cv2
+from emorec.picture_size import Size
 
 # more processes than cores
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 
-SIDE, SIZE, NUM_FRAMES = 32, 28, 3
+BEFORE, SIZE, NUM_FRAMES = (32, 48), (28, 42), 3
 CLIPS = [
     Clip(path=Path(f"{take}.mp4"), label=take % 8, actor=1, take=str(take)) for take in range(7)
 ]
 
 
-def squares(clip: Clip) -> Frames:
+def pictures(clip: Clip) -> Frames:
     """Frames without edges that only this clip has."""
     rng = np.random.default_rng(int(clip.take))
     noise = rng.integers(0, 256, (NUM_FRAMES, 3, 3, 3), dtype=np.uint8)
     return np.stack(
-        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for each in noise]
+        [cv2.resize(each, BEFORE[::-1], interpolation=cv2.INTER_CUBIC) for each in noise]
     )
 
 
-def kept() -> ResidentSquares:
-    loaded = load_squares(CLIPS, squares, torch.device("cpu"))
+def kept() -> ResidentPictures:
+    loaded = load_pictures(CLIPS, pictures, torch.device("cpu"))
     assert loaded is not None
     return loaded
 
 
-def batches(dataset: ClipDataset, num_workers: int, side: int | None) -> list[Batch]:
+def batches(dataset: ClipDataset, num_workers: int, size: Size | None) -> list[Batch]:
     """Two epochs of training."""
     sampler = EpochSampler(dataset, seed=3)
-    shape = None if side is None else (NUM_FRAMES, side, side, 3)
+    shape = None if size is None else (NUM_FRAMES, *size, 3)
     loader = make_loader(
         dataset, batch_size=3, num_workers=num_workers, sampler=sampler, shape=shape
     )
@@ -61,11 +62,11 @@ def test_the_device_ends_up_with_what_the_processes_make(
 ) -> None:
     transform = ClipTransform(SIZE, augment)
     there = kept() if resident else None
-    expected = batches(ClipDataset(CLIPS, squares, transform, seed=3), 0, SIZE)
+    expected = batches(ClipDataset(CLIPS, pictures, transform, seed=3), 0, SIZE)
     sent = batches(
-        DeviceDataset(CLIPS, squares, transform, seed=3, resident=there),
+        DeviceDataset(CLIPS, pictures, transform, seed=3, resident=there),
         num_workers,
-        None if resident else SIDE,
+        None if resident else BEFORE,
     )
     assert len(sent) == len(expected) == 6
     for batch, wanted in zip(sent, expected, strict=True):
@@ -79,7 +80,7 @@ def test_the_device_ends_up_with_what_the_processes_make(
 
 
 def test_clips_that_are_there_already_send_no_pixels() -> None:
-    dataset = DeviceDataset(CLIPS, squares, ClipTransform(SIZE, True), resident=kept())
+    dataset = DeviceDataset(CLIPS, pictures, ClipTransform(SIZE, True), resident=kept())
     (batch,) = make_loader(dataset, batch_size=7, num_workers=0)
     assert batch.keys() == {"row", "label", "index", "draws"}
     assert batch["row"].dtype == torch.int64

@@ -53,7 +53,7 @@ def clip_of(root: Path, name: str, frame: int) -> Clip:
 
 def test_the_pictures_are_those_of_the_window(tmp_path: Path) -> None:
     root = write_affwild2(tmp_path)
-    source = WindowPictures(find_videos(root, "va")[0], Window(4), side=96)
+    source = WindowPictures(find_videos(root, "va")[0], Window(4), size=(96, 96))
     frames = source(clip_of(root, "video3", 7))  # 4 and 5 have no face
     assert frames.shape == (4, 96, 96, 3)
     expected = [brightness("video3", frame) for frame in (3, 3, 6, 7)]
@@ -68,7 +68,7 @@ def test_red_stays_red(tmp_path: Path) -> None:
     red = np.zeros((112, 112, 3), np.uint8)
     red[:, :, 2] = 255  # OpenCV writes blue first
     cv2.imwrite(str(clip.path), red)
-    frame = WindowPictures(find_videos(root, "va")[0], Window(1), side=96)(clip)[0]
+    frame = WindowPictures(find_videos(root, "va")[0], Window(1), size=(96, 96))(clip)[0]
     np.testing.assert_allclose(frame.mean(axis=(0, 1)), [254, 0, 0], atol=2)
 
 
@@ -78,7 +78,7 @@ def test_a_broken_picture_is_told_with_its_name(tmp_path: Path) -> None:
     for content in (b"", b"no picture"):
         clip.path.write_bytes(content)
         with pytest.raises(UserError, match=r"video3/00007.jpg is no picture that can be read"):
-            WindowPictures(find_videos(root, "va")[0], Window(1), side=8)(clip)
+            WindowPictures(find_videos(root, "va")[0], Window(1), size=(8, 8))(clip)
 
 
 def test_features_are_those_of_the_same_frames(tmp_path: Path) -> None:

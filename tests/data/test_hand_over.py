@@ -36,7 +36,9 @@ def dataset(count: int = 23, **changed: Any) -> ClipDataset:
         Clip(path=Path(f"{take}.mp4"), label=take % 8, actor=1, take=str(take))
         for take in range(count)
     ]
-    return ClipDataset(clips, **({"source": squares, "transform": ClipTransform(14)} | changed))
+    return ClipDataset(
+        clips, **({"source": squares, "transform": ClipTransform((14, 14))} | changed)
+    )
 
 
 def loader(num_workers: int = 1, **changed: Any) -> DataLoader[Any]:
@@ -121,7 +123,7 @@ def test_an_error_in_a_process_is_raised_here() -> None:
 
 def test_a_sample_of_another_shape_is_an_error_and_never_lands_in_its_neighbours_memory() -> None:
     with pytest.raises(RuntimeError, match=r"must match .* \(13\)"):
-        next(iter(loader(transform=ClipTransform(13))))
+        next(iter(loader(transform=ClipTransform((13, 13)))))
 
 
 def test_too_little_shared_memory_is_an_error_that_says_how_much_it_takes(

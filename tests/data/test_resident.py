@@ -12,7 +12,7 @@ from emorec.data import resident, shared_memory
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
 from emorec.data.loader import make_loader
-from emorec.data.resident import FREE_SHARE, ResidentSquares, load_squares, room_on
+from emorec.data.resident import FREE_SHARE, ResidentPictures, load_pictures, room_on
 from emorec.data.resize import Frames
 from emorec.data.transform import ClipTransform
 
@@ -29,15 +29,15 @@ def squares(clip: Clip) -> Frames:
     return np.random.default_rng(int(clip.take)).integers(0, 256, SHAPE, dtype=np.uint8)
 
 
-def loaded() -> ResidentSquares:
-    kept = load_squares(CLIPS, squares, CPU)
+def loaded() -> ResidentPictures:
+    kept = load_pictures(CLIPS, squares, CPU)
     assert kept is not None
     return kept
 
 
 def test_each_clip_is_what_the_source_gave() -> None:
     kept = loaded()
-    assert kept.squares.shape == (9, *SHAPE)
+    assert kept.pictures.shape == (9, *SHAPE)
     assert all(np.array_equal(kept(clip), squares(clip)) for clip in CLIPS)
 
 
@@ -54,9 +54,9 @@ def test_the_same_part_of_a_file_is_kept_once() -> None:
         asked[clip.take] += 1
         return squares(clip)
 
-    kept = load_squares([*CLIPS, CLIPS[3]], counted, CPU)
+    kept = load_pictures([*CLIPS, CLIPS[3]], counted, CPU)
     assert kept is not None
-    assert len(kept.squares) == 9
+    assert len(kept.pictures) == 9
     assert max(asked.values()) <= 2  # the first tells the shape
 
 
@@ -73,10 +73,10 @@ def test_a_batch_is_taken_by_its_rows_and_has_the_channels_first() -> None:
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_loader_processes_read_the_same_memory(num_workers: int) -> None:
     kept = loaded()
-    assert kept.squares.is_shared()
-    dataset = ClipDataset(CLIPS, kept, ClipTransform(14))
+    assert kept.pictures.is_shared()
+    dataset = ClipDataset(CLIPS, kept, ClipTransform((14, 14)))
     loader = make_loader(dataset, batch_size=9, num_workers=num_workers, shape=(2, 14, 14, 3))
-    kept.squares[0] = 7  # after the data set was made: a copy would not know
+    kept.pictures[0] = 7  # after the data set was made: a copy would not know
     (batch,) = loader
     assert (batch["frames"][0] == 7).all()
     assert np.array_equal(batch["frames"][3].permute(0, 2, 3, 1), squares(CLIPS[3])[:, 1:15, 1:15])
@@ -87,14 +87,14 @@ def test_what_does_not_fit_is_said_in_one_line_and_left_in_the_cache(
 ) -> None:
     monkeypatch.setattr(resident, "room_on", lambda device: 9 * 2 * 16 * 16 * 3 - 1)
     with caplog.at_level(logging.WARNING):
-        assert load_squares(CLIPS, squares, CPU) is None
+        assert load_pictures(CLIPS, squares, CPU) is None
     (record,) = caplog.records
     assert record.getMessage() == (
         "clips stay in the cache: together they take 0.0 GB, and shared memory has room for 0.0 "
         "(30 % of it stay free)"
     )
     monkeypatch.setattr(resident, "room_on", lambda device: 9 * 2 * 16 * 16 * 3)
-    assert load_squares(CLIPS, squares, CPU) is not None
+    assert load_pictures(CLIPS, squares, CPU) is not None
 
 
 def test_a_part_of_the_memory_stays_free_and_a_containers_limit_is_heeded(
@@ -116,4 +116,4 @@ def test_a_clip_that_cannot_be_read_is_raised() -> None:
         return squares(clip)
 
     with pytest.raises(OSError, match="slot 4"):
-        load_squares(CLIPS, broken, CPU)
+        load_pictures(CLIPS, broken, CPU)

@@ -1,10 +1,12 @@
-"""Frames as filmed become squares."""
+"""Frames as filmed become pictures of one size."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emorec.data.resize import Resize, central_square, square_side, to_squares
+from emorec.data.resize import Resize, resized, size_to_crop
+from emorec.picture_size import Size
 
 Frames = npt.NDArray[np.uint8]
 
@@ -23,29 +25,34 @@ def ramp(height: int, width: int) -> Frames:
 
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
 @pytest.mark.parametrize("shape", [(72, 128), (128, 72), (50, 50), (9, 200)])
-def test_every_frame_becomes_a_square_of_the_wanted_side(
-    resize: Resize, shape: tuple[int, int]
+@pytest.mark.parametrize("size", [(64, 64), (60, 100), (100, 60)])
+def test_every_frame_becomes_a_picture_of_the_wanted_size(
+    resize: Resize, shape: Size, size: Size
 ) -> None:
-    squares = to_squares(noise(*shape), 64, resize)
-    assert squares.shape == (2, 64, 64, 3)
-    assert squares.dtype == np.uint8
-    assert not np.array_equal(squares[0], squares[1])
+    pictures = resized(noise(*shape), size, resize)
+    assert pictures.shape == (2, *size, 3)
+    assert pictures.dtype == np.uint8
+    assert not np.array_equal(pictures[0], pictures[1])
 
 
-def test_what_is_a_square_of_that_side_stays_as_it_is() -> None:
-    frames = noise(64, 64)
-    assert np.array_equal(to_squares(frames, 64), frames)
+@pytest.mark.parametrize("resize", ["shorter_side", "squash"])
+@pytest.mark.parametrize("size", [(64, 64), (60, 100)])
+def test_what_is_of_that_size_stays_as_it_is(resize: Resize, size: Size) -> None:
+    frames = noise(*size)
+    assert np.array_equal(resized(frames, size, resize), frames)
 
 
 def test_the_shorter_side_is_kept_whole_and_of_the_longer_one_the_middle() -> None:
-    frames = noise(64, 96)
-    assert np.array_equal(to_squares(frames, 64), frames[:, :, 16:80])
-    assert np.array_equal(central_square(noise(96, 64)), noise(96, 64)[:, 16:80])
+    wide, high = noise(64, 96), noise(96, 64)
+    assert np.array_equal(resized(wide, (64, 64)), wide[:, :, 16:80])
+    assert np.array_equal(resized(high, (64, 64)), high[:, 16:80])
+    assert np.array_equal(resized(high, (32, 64)), high[:, 32:64])
+    assert np.array_equal(resized(wide, (64, 48)), wide[:, :, 24:72])
 
 
 def test_the_shorter_side_keeps_proportions_and_squashing_keeps_the_width() -> None:
     wide = ramp(256, 512)
-    kept, squashed = (to_squares(wide, 128, resize)[0] for resize in ("shorter_side", "squash"))
+    kept, squashed = (resized(wide, (128, 128), resize)[0] for resize in ("shorter_side", "squash"))
     # 256 of 512 columns are half of the red ramp
     assert np.ptp(kept[..., 0]) == pytest.approx(255 / 2, abs=3)
     assert np.ptp(squashed[..., 0]) == pytest.approx(255, abs=3)
@@ -55,10 +62,19 @@ def test_the_shorter_side_keeps_proportions_and_squashing_keeps_the_width() -> N
 def test_fine_texture_becomes_grey_and_no_false_pattern() -> None:
     checked = np.zeros((1, 128, 128, 3), dtype=np.uint8)
     checked[:, ::2, ::2] = checked[:, 1::2, 1::2] = 255
-    assert np.ptp(to_squares(checked, 32)) == 0
-    assert to_squares(checked, 32).mean() == pytest.approx(127.5, abs=1)
+    assert np.ptp(resized(checked, (32, 32))) == 0
+    assert resized(checked, (32, 32)).mean() == pytest.approx(127.5, abs=1)
 
 
-@pytest.mark.parametrize("image_size", [32, 56, 64, 112, 224])
-def test_a_square_has_room_for_the_crop_to_move(image_size: int) -> None:
-    assert image_size < square_side(image_size) < 1.2 * image_size
+def test_proportions_stay_as_near_as_pixels_allow() -> None:
+    tilted = np.zeros((1, 480, 360, 3), dtype=np.uint8)
+    cv2.circle(tilted[0], (180, 240), 90, (255, 255, 255), -1)
+    (picture,) = resized(tilted, (60, 100)) > 127
+    rows, columns = picture[..., 0].any(axis=1).sum(), picture[..., 0].any(axis=0).sum()
+    assert rows == pytest.approx(columns, abs=1) == 50
+
+
+@pytest.mark.parametrize("side", [32, 56, 64, 100, 112, 224])
+def test_a_picture_has_room_for_the_crop_to_move(side: int) -> None:
+    larger, _ = size_to_crop((side, 50))
+    assert side < larger < 1.2 * side

@@ -18,7 +18,7 @@ def clips(count: int) -> ClipDataset:
         Clip(path=Path(f"{position}.mp4"), label=0, actor=1, take=str(position))
         for position in range(count)
     ]
-    return ClipDataset(listed, 2, ClipTransform(16))
+    return ClipDataset(listed, 2, ClipTransform((16, 16)))
 
 
 def order(sampler: EpochSampler, epoch: int = 0) -> list[int]:

@@ -8,19 +8,19 @@ from emorec.data import AffWild2DataModule
 from emorec.data.seed_augment import draw_like_the_seed
 from emorec.data.transform import ClipTransform, cv2
 
-SIDE = 48
+SIZE, SQUARE = (48, 80), (96, 96)
 
 
 def smooth_picture() -> np.ndarray:
     noise = np.random.default_rng(0).integers(60, 200, (6, 6, 3), dtype=np.uint8)
-    return cv2.resize(noise, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(noise, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def test_a_picture_is_what_scipy_makes_of_the_same_draw() -> None:
     picture = smooth_picture()
     for seed in range(20):
-        (frame,) = ClipTransform(SIDE, "seed_affwild2")(picture[None], seed)
-        draw = draw_like_the_seed(np.random.default_rng(seed), SIDE, SIDE)
+        (frame,) = ClipTransform(SIZE, "seed_affwild2")(picture[None], seed)
+        draw = draw_like_the_seed(np.random.default_rng(seed), SIZE, SIZE)
         (xx, xy, x0), (yx, yy, y0) = draw.source
         matrix, offset = np.array([[yy, yx], [xy, xx]]), (y0, x0)  # scipy has rows first
         planes = [
@@ -34,7 +34,7 @@ def test_a_picture_is_what_scipy_makes_of_the_same_draw() -> None:
 
 
 def test_draws_keep_to_the_study_s_limits_and_reach_them() -> None:
-    draws = [draw_like_the_seed(np.random.default_rng(seed), 96, 96) for seed in range(500)]
+    draws = [draw_like_the_seed(np.random.default_rng(seed), SQUARE, SQUARE) for seed in range(500)]
     high, wide, middle, light = [], [], [], []
     for draw in draws:
         matrix = draw.source[:, :2]
@@ -55,7 +55,7 @@ def test_draws_keep_to_the_study_s_limits_and_reach_them() -> None:
 
 def test_all_frames_of_a_window_are_varied_alike_and_every_window_in_its_own_way() -> None:
     frames = np.repeat(smooth_picture()[None], 3, axis=0)
-    transform = ClipTransform(SIDE, "seed_affwild2")
+    transform = ClipTransform(SIZE, "seed_affwild2")
     one, other = transform(frames, 1), transform(frames, 2)
     assert (one == one[0]).all()
     assert (one != other).mean() > 0.5  # the study's program gave all pictures the same draw
@@ -64,5 +64,5 @@ def test_all_frames_of_a_window_are_varied_alike_and_every_window_in_its_own_way
 
 def test_nothing_is_cut_away_from_faces_that_are_not_cropped() -> None:
     how = {"root": "x", "image_size": 96, "num_frames": 1}
-    assert AffWild2DataModule(augment="seed_affwild2", **how).recipe.side == 96
-    assert AffWild2DataModule(augment=True, **how).recipe.side > 96
+    assert AffWild2DataModule(augment="seed_affwild2", **how).recipe.size == SQUARE
+    assert AffWild2DataModule(augment=True, **how).recipe.size > SQUARE

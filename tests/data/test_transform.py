@@ -11,14 +11,14 @@ from emorec.data.transform import A, Augment, ClipTransform, cv2
 
 Frames = npt.NDArray[np.uint8]
 
-SIDE, SIZE = 64, 56
+BEFORE, SIZE = (64, 96), (56, 84)
 
 
 def moving(num_frames: int = 5) -> Frames:
     """Smooth pictures, each another one: what is between their pixels is known to a grey level or two."""
     noise = np.random.default_rng(0).integers(0, 256, (num_frames, 5, 5, 3), dtype=np.uint8)
     return np.stack(
-        [cv2.resize(each, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for each in noise]
+        [cv2.resize(each, BEFORE[::-1], interpolation=cv2.INTER_CUBIC) for each in noise]
     )
 
 
@@ -29,55 +29,55 @@ def still(num_frames: int = 5) -> Frames:
 
 def ramp() -> Frames:
     """A frame whose red is the column and whose green is the row, as shares of 255."""
-    along = np.linspace(0, 255, SIDE)[None].repeat(SIDE, 0)
-    return np.stack([along, along.T, 0 * along], -1).astype(np.uint8)[None]
+    rows, columns = np.meshgrid(*[np.linspace(0, 255, side) for side in BEFORE], indexing="ij")
+    return np.stack([columns, rows, 0 * rows], -1).astype(np.uint8)[None]
 
 
-def by_albumentations(squares: Frames, seed: int) -> Frames:
+def by_albumentations(pictures: Frames, seed: int) -> Frames:
     """The same augmentation, done by albumentations alone, one step after another."""
     steps = A.Compose(
         [
             A.Rotate(limit=10, border_mode=cv2.BORDER_REFLECT_101, p=0.5),
-            A.RandomCrop(SIZE, SIZE),
+            A.RandomCrop(*SIZE),
             A.HorizontalFlip(p=0.5),
             A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.8),
         ]
     )
     steps.set_random_state(np.random.default_rng(seed), random.Random(seed))
-    done: dict[str, Any] = steps(images=squares, force_apply=True)  # or it draws once more
+    done: dict[str, Any] = steps(images=pictures, force_apply=True)  # or it draws once more
     frames: Frames = done["images"]
     return frames
 
 
 def is_turned(transform: ClipTransform, seed: int) -> bool:
-    return bool(transform.draws(1, SIDE, seed)[0].source[0, 1])
+    return bool(transform.draws(1, BEFORE, seed)[0].source[0, 1])
 
 
 @pytest.mark.parametrize("augment", [False, True, "per_frame"])
-def test_every_clip_becomes_frames_of_the_wanted_size_and_its_squares_stay_as_they_are(
+def test_every_clip_becomes_frames_of_the_wanted_size_and_its_pictures_stay_as_they_are(
     augment: Augment,
 ) -> None:
-    squares = moving()
+    pictures = moving()
     for seed in range(10):
-        frames = ClipTransform(SIZE, augment)(squares, seed)
-        assert frames.shape == (5, SIZE, SIZE, 3)
+        frames = ClipTransform(SIZE, augment)(pictures, seed)
+        assert frames.shape == (5, *SIZE, 3)
         assert frames.dtype == np.uint8
-        assert not np.shares_memory(frames, squares)
-    assert np.array_equal(squares, moving())
+        assert not np.shares_memory(frames, pictures)
+    assert np.array_equal(pictures, moving())
 
 
 def test_without_augmentation_the_centre_is_cut_out_whatever_the_seed() -> None:
     transform = ClipTransform(SIZE)
     for seed in range(2):
-        assert np.array_equal(transform(moving(), seed), moving()[:, 4:60, 4:60])
+        assert np.array_equal(transform(moving(), seed), moving()[:, 4:60, 6:90])
 
 
 def test_one_pass_gives_what_albumentations_gives_in_four() -> None:
-    transform, squares = ClipTransform(SIZE, True), moving()
+    transform, pictures = ClipTransform(SIZE, True), moving()
     turned = 0
     for seed in range(60):
-        expected = by_albumentations(squares, seed).astype(int)
-        difference = np.abs(transform(squares, seed) - expected)
+        expected = by_albumentations(pictures, seed).astype(int)
+        difference = np.abs(transform(pictures, seed) - expected)
         if is_turned(transform, seed):
             turned += 1
             assert difference.max() <= 2
@@ -97,12 +97,12 @@ def test_one_draw_serves_every_frame_of_a_clip() -> None:
 def test_per_frame_augmentation_crops_and_flips_every_frame_anew_and_does_no_more() -> None:
     frames = ClipTransform(SIZE, "per_frame")(still(), seed=0)
     assert len({frame.tobytes() for frame in frames}) == 5
-    square = still(1)[0]
+    picture = still(1)[0]
     crops = {
         crop[:, ::step].tobytes()
-        for top in range(SIDE - SIZE + 1)
-        for left in range(SIDE - SIZE + 1)
-        for crop in [square[top : top + SIZE, left : left + SIZE]]
+        for top in range(9)
+        for left in range(13)
+        for crop in [picture[top : top + 56, left : left + 84]]
         for step in (1, -1)
     }
     assert all(frame.tobytes() in crops for frame in frames)
@@ -119,7 +119,7 @@ def test_what_is_drawn_depends_on_the_seed_alone(augment: Augment) -> None:
 
 @pytest.mark.parametrize("augment", [True, "per_frame"])
 def test_no_border_comes_in_where_a_turned_picture_ends(augment: Augment) -> None:
-    grey = np.full((1, SIDE, SIDE, 3), 200, dtype=np.uint8)
+    grey = np.full((1, *BEFORE, 3), 200, dtype=np.uint8)
     transform = ClipTransform(SIZE, augment)
     assert all(np.ptp(transform(grey, seed)) == 0 for seed in range(50))
 
@@ -136,16 +136,16 @@ def test_augmentation_flips_about_half_of_the_clips() -> None:
 
 def test_what_is_drawn_for_one_change_says_nothing_of_the_others() -> None:
     transform = ClipTransform(SIZE, True)
-    drawn = [transform.draws(1, SIDE, seed)[0] for seed in range(400)]
+    drawn = [transform.draws(1, BEFORE, seed)[0] for seed in range(400)]
     plain = [draw for draw in drawn if draw.source[0, 1] == 0 and draw.contrast == 1.0]
     assert len(plain) > 20  # a tenth of all
     assert 0.25 < np.mean([draw.source[0, 0] < 0 for draw in plain]) < 0.75
-    assert {draw.source[1, 2] for draw in plain} == set(range(SIDE - SIZE + 1))
+    assert {draw.source[1, 2] for draw in plain} == set(range(64 - 56 + 1))
 
 
 def test_the_ranges_are_those_that_are_promised() -> None:
     transform = ClipTransform(SIZE, True)
-    drawn = [transform.draws(1, SIDE, seed)[0] for seed in range(400)]
+    drawn = [transform.draws(1, BEFORE, seed)[0] for seed in range(400)]
     degrees = [np.degrees(np.arcsin(draw.source[1, 0])) for draw in drawn if draw.source[1, 0]]
     assert 150 < len(degrees) < 250
     assert 9 < max(degrees) < 10

@@ -9,7 +9,7 @@ from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.recipe import Recipe
-from emorec.data.resize import square_side
+from emorec.data.resize import size_to_crop
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.transform import ClipTransform
 from emorec.inference.cutting import Cutting
@@ -17,6 +17,7 @@ from emorec.inference.facts import Facts
 from emorec.inference.video_file import VideoFile
 from emorec.inference.window import Window
 from emorec.inference.windows import windows_of
+from emorec.picture_size import Size
 from tests import videos
 from tests.inference.facts import facts
 
@@ -37,12 +38,12 @@ def trained(
 ) -> np.ndarray:
     recipe = Recipe(
         num_frames=wanted.num_frames,
-        side=square_side(wanted.image_size),
+        size=size_to_crop(wanted.image_size),
         resize=wanted.resize,
         decoder=decoder,
         face_detector=detector,
     )
-    return ClipTransform(wanted.image_size)(recipe.squares(path).frames)
+    return ClipTransform(wanted.image_size)(recipe.pictures(path).frames)
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
@@ -58,9 +59,9 @@ def test_a_plain_clip_gives_the_frames_of_training(
     np.testing.assert_array_equal(window.frames, trained(path, wanted, decoder=decoder))
 
 
-@pytest.mark.parametrize("image_size", [28, 45])
+@pytest.mark.parametrize("image_size", [(28, 28), (45, 45), (60, 100), (50, 29)])
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
-def test_so_it_does_at_every_size(tmp_path: Path, image_size: int, resize: str) -> None:
+def test_so_it_does_at_every_size(tmp_path: Path, image_size: Size, resize: str) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", 20, look="gradient")
     wanted = facts(image_size=image_size, resize=resize)
     np.testing.assert_array_equal(only_window(path, wanted).frames, trained(path, wanted))
@@ -86,7 +87,7 @@ def test_so_does_one_that_hides_frames_before_its_start(tmp_path: Path, bframes:
 @pytest.mark.parametrize("face", [False, True])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> None:
-    wanted = facts(num_frames=10, image_size=112, face=face, window_seconds=3.7)
+    wanted = facts(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
     detector = find_detector() if face else None
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
         window = only_window(path, wanted, detector)

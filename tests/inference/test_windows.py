@@ -10,7 +10,7 @@ import pytest
 
 from emorec.data.decoding.decode import ClipError, Frames
 from emorec.data.faces.face import Box
-from emorec.data.resize import central_square, to_squares
+from emorec.data.resize import central, resized
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4
 from emorec.errors import UserError
@@ -73,9 +73,9 @@ def test_a_long_video_is_cut_into_overlapping_windows(tmp_path: Path) -> None:
     frames = videos.reference_frames(path)
     for window in found:
         indices = np.linspace(0, 19, 5, dtype=int) + round(20 * window.start)
-        squares = to_squares(frames[indices], 32)
+        pictures = resized(frames[indices], (32, 32))
         # the reference is brought to RGB by a faster, coarser way
-        np.testing.assert_allclose(window.frames, central_square(squares, 28), atol=4)
+        np.testing.assert_allclose(window.frames, central(pictures, (28, 28)), atol=4)
 
 
 def test_one_frame_is_one_window(tmp_path: Path) -> None:

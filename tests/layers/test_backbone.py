@@ -25,7 +25,7 @@ def test_features_are_those_torchvision_hands_to_its_own_head(
     name: str, head: str, num_features: int
 ) -> None:
     whole = torchvision.models.get_model(name, weights=None).eval()
-    backbone = image_backbone(name, weights="none", freeze="none", image_size=32).eval()
+    backbone = image_backbone(name, weights="none", freeze="none", image_size=(32, 32)).eval()
     body = {key: value for key, value in whole.state_dict().items() if not key.startswith(head)}
     backbone.network.load_state_dict(body)
     pictures = torch.randn(2, 3, 32, 32)
@@ -52,7 +52,7 @@ def test_video_features_are_those_torchvision_hands_to_its_own_head(name: str) -
 )
 def test_other_families_give_features_too(name: str) -> None:
     with torch.device("meta"):
-        backbone = image_backbone(name, weights="none", freeze="none", image_size=224)
+        backbone = image_backbone(name, weights="none", freeze="none", image_size=(224, 224))
         features = backbone(torch.zeros(2, 3, 224, 224))
     assert features.shape == (2, backbone.num_features)
 
@@ -65,9 +65,9 @@ def test_every_backbone_has_weights_to_download() -> None:
 
 def test_an_unknown_name_is_answered_with_the_near_one() -> None:
     with pytest.raises(UserError, match=r"no image backbone 'resnet81' .* did you mean resnet18\?"):
-        image_backbone("resnet81", weights="none", freeze="none", image_size=224)
+        image_backbone("resnet81", weights="none", freeze="none", image_size=(224, 224))
     with pytest.raises(UserError, match=r"no image backbone 'zzz' .* take resnet18"):
-        image_backbone("zzz", weights="none", freeze="none", image_size=224)
+        image_backbone("zzz", weights="none", freeze="none", image_size=(224, 224))
     with pytest.raises(
         UserError, match="no video backbone 'r3d': take r3d_18, mc3_18, r2plus1d_18"
     ):
@@ -75,12 +75,14 @@ def test_an_unknown_name_is_answered_with_the_near_one() -> None:
 
 
 def test_a_vit_refuses_other_picture_sizes_before_it_loads_anything() -> None:
-    with pytest.raises(UserError, match="vit_b_16 takes pictures of 224 px alone, not 112"):
-        image_backbone("vit_b_16", weights="/no/such/file", freeze="none", image_size=112)
+    with pytest.raises(
+        UserError, match="vit_b_16 takes pictures of 224 x 224 px alone, not 112 x 112"
+    ):
+        image_backbone("vit_b_16", weights="/no/such/file", freeze="none", image_size=(112, 112))
 
 
 def test_the_head_leaves_no_parameters_behind() -> None:
-    backbone = image_backbone("resnet18", weights="none", freeze="none", image_size=32)
+    backbone = image_backbone("resnet18", weights="none", freeze="none", image_size=(32, 32))
     assert isinstance(backbone.network.get_submodule("fc"), nn.Identity)
     assert sum(parameter.numel() for parameter in backbone.parameters()) == 11_176_512
 
@@ -106,7 +108,7 @@ def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(nam
         backbone = video_backbone(name, weights="none", freeze="none")
         pixels = torch.randn(1, 3, 9, 64, 64)
     else:
-        backbone = image_backbone(name, weights="none", freeze="none", image_size=128)
+        backbone = image_backbone(name, weights="none", freeze="none", image_size=(128, 128))
         pixels = torch.randn(1, 3, 128, 128)
     layer = backbone.eval().last_maps
     assert layer is not None
@@ -131,5 +133,5 @@ def test_every_kind_of_network_says_which_maps_it_averages_or_is_known_to_have_n
         for name in IMAGE_BACKBONES
     }
     assert kinds | {"VideoResNet"} == AVERAGED.keys() | {"VGG", "VisionTransformer"}
-    vgg = image_backbone("vgg11", weights="none", freeze="none", image_size=64)
+    vgg = image_backbone("vgg11", weights="none", freeze="none", image_size=(64, 64))
     assert vgg.last_maps is None

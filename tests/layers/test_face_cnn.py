@@ -9,6 +9,7 @@ from emorec.layers.backbone import image_backbone
 from emorec.layers.face_cnn import FaceCNN, Grey
 from emorec.layers.frame_sequence import FrameSequence, Recurrent
 from emorec.layers.normalize import IMAGENET, Normalize
+from emorec.picture_size import Size
 
 TABLE = {
     "BatchNorm2d": 2 * 1,
@@ -59,9 +60,14 @@ def test_colours_become_grey_as_opencv_does_it() -> None:
         torch.testing.assert_close(own[0], expected, atol=0.6 / 255, rtol=0)
 
 
-@pytest.mark.parametrize(("image_size", "weights"), [(112, "none"), (96, "DEFAULT")])
-def test_what_it_can_t_take_is_refused(image_size: int, weights: str) -> None:
-    with pytest.raises(UserError, match=r"96 px alone, not 112|nobody has published"):
+@pytest.mark.parametrize(
+    ("image_size", "weights"),
+    [((112, 112), "none"), ((96, 112), "none"), ((96, 96), "DEFAULT")],
+)
+def test_what_it_can_t_take_is_refused(image_size: Size, weights: str) -> None:
+    with pytest.raises(
+        UserError, match=r"96 x 96 px alone, not (112|96) x 112|nobody has published"
+    ):
         image_backbone("face_cnn", weights=weights, freeze="none", image_size=image_size)
 
 
@@ -69,7 +75,7 @@ def test_its_weights_come_back_from_a_file(tmp_path) -> None:
     saved = FaceCNN()
     torch.save(saved.state_dict(), tmp_path / "face.pt")
     loaded = image_backbone(
-        "face_cnn", weights=str(tmp_path / "face.pt"), freeze="all", image_size=96
+        "face_cnn", weights=str(tmp_path / "face.pt"), freeze="all", image_size=(96, 96)
     )
     assert torch.equal(loaded.network[2].weight, saved[2].weight)  # type: ignore[index]
     assert not any(weights.requires_grad for weights in loaded.parameters())
@@ -109,7 +115,7 @@ def sequence(backbone: str) -> FrameSequence:
         backbone=backbone,
         weights="none",
         freeze="none",
-        image_size=96,
+        image_size=(96, 96),
         num_features=300,
         rnn="gru",
         hidden_sizes=(10,),

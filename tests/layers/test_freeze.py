@@ -9,7 +9,7 @@ from emorec.layers.freeze import Freeze
 
 
 def resnet(freeze: Freeze) -> Backbone:
-    return image_backbone("resnet18", weights="none", freeze=freeze, image_size=32)
+    return image_backbone("resnet18", weights="none", freeze=freeze, image_size=(32, 32))
 
 
 def trained(backbone: Backbone) -> set[str]:
@@ -79,7 +79,7 @@ def test_frozen_parts_stay_in_evaluation_mode_whoever_asks() -> None:
     ],
 )
 def test_the_last_quarter_of_the_stages_begins_where_it_should(name: str, first: str) -> None:
-    backbone = image_backbone(name, weights="none", freeze="stages", image_size=224)
+    backbone = image_backbone(name, weights="none", freeze="stages", image_size=(224, 224))
     learns = [parameter.requires_grad for parameter in backbone.network.parameters()]
     names = [name for name, _ in backbone.network.named_parameters()]
     begin = names.index(first)

@@ -24,7 +24,7 @@ NAME = "shufflenet_v2_x0_5"
 
 
 def backbone(weights: str | Path) -> Backbone:
-    return image_backbone(NAME, weights=str(weights), freeze="none", image_size=224)
+    return image_backbone(NAME, weights=str(weights), freeze="none", image_size=(224, 224))
 
 
 def published_state(num_classes: int = 1000) -> dict[str, Tensor]:

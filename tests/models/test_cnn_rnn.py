@@ -84,7 +84,9 @@ def test_a_vit_can_look_at_the_frames() -> None:
     ).eval()
     with torch.no_grad():
         assert model(torch.zeros(1, 2, 3, 224, 224, dtype=torch.uint8)).shape == (1, 3)
-    with pytest.raises(UserError, match="vit_b_16 takes pictures of 224 px alone, not 112"):
+    with pytest.raises(
+        UserError, match="vit_b_16 takes pictures of 224 x 224 px alone, not 112 x 112"
+    ):
         CNNRNN(backbone="vit_b_16", weights="none", image_size=112)
 
 

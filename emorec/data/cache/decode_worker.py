@@ -20,7 +20,7 @@ from emorec.data.cache.any_recipe import AnyRecipe, recipe_of
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import content_digest
 from emorec.data.decoding.decode import ClipError, hear_damage, video_length
-from emorec.data.recipe import Recipe, Squares
+from emorec.data.recipe import Pictures, Recipe
 from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.errors import UserError
 
@@ -77,14 +77,14 @@ def _picture_answer(
             length = video_length(path, recipe.decoder)
             wrong = _whats_wrong(length.promised, length.decodable, remarks)
             return {"error": wrong, "video_frames": length.decodable}
-        squares = recipe.squares(path, span and tuple(span), request["half"])
+        pictures = recipe.pictures(path, span and tuple(span), request["half"])
     except ClipError as error:
         return {"error": error.reason}
     except UserError as error:  # no fault of the clip: its decoder or face detector can't be loaded
         return {"error": None, "cant_work": str(error)}
-    promised = squares.video_frames if span else squares.promised
-    wrong = _whats_wrong(promised, squares.video_frames, remarks)
-    return _told(squares, wrong, recipe, request)
+    promised = pictures.video_frames if span else pictures.promised
+    wrong = _whats_wrong(promised, pictures.video_frames, remarks)
+    return _told(pictures, wrong, recipe, request)
 
 
 def _spans_answer(
@@ -97,30 +97,30 @@ def _spans_answer(
     try:
         hear_damage(recipe.decoder)
         spans = [(tuple(part["span_seconds"]), part["half"]) for part in parts]
-        found = recipe.squares_of_spans(path, spans)
+        found = recipe.pictures_of_spans(path, spans)
     except UserError:  # a clip or the decoder: each clip's own request will tell
         return {"parts": [None] * len(parts)}
     answers: list[dict[str, Any] | None] = []
-    for squares, part in zip(found, parts, strict=True):
-        wrong = squares and _whats_wrong(squares.video_frames, squares.video_frames, remarks)
-        if squares is None or wrong:
+    for pictures, part in zip(found, parts, strict=True):
+        wrong = pictures and _whats_wrong(pictures.video_frames, pictures.video_frames, remarks)
+        if pictures is None or wrong:
             answers.append(None)
         else:
-            answers.append(_told(squares, None, recipe, {**request, **part}))
+            answers.append(_told(pictures, None, recipe, {**request, **part}))
     return {"parts": answers}
 
 
 def _told(
-    squares: Squares, wrong: str | None, recipe: Recipe, request: dict[str, Any]
+    pictures: Pictures, wrong: str | None, recipe: Recipe, request: dict[str, Any]
 ) -> dict[str, Any]:
     """The answer on a clip that was decoded, whose frames are then in their slot."""
     answer = {
         "error": wrong,
-        "video_frames": squares.video_frames,
-        "face_frames": squares.face_frames,
+        "video_frames": pictures.video_frames,
+        "face_frames": pictures.face_frames,
     }
     keeps = wrong is None and request["slot"] is not None
-    return answer | (_kept(recipe, request, squares.frames) if keeps else {})
+    return answer | (_kept(recipe, request, pictures.frames) if keeps else {})
 
 
 def _sound_answer(path: Path, recipe: SoundRecipe, request: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from emorec.data.cache.frame_store import damaged_clips, frames_of
 from emorec.data.cache.manifest import MANIFEST, Manifest, fingerprint
 from emorec.errors import UserError
 
-_OURS = re.compile(rf"(sound-)?\d+x\d+-.*\.(frames|lock)|{re.escape(MANIFEST)}")
+_OURS = re.compile(rf"(sound-)?\d+x\d+(x\d+)?-.*\.(frames|lock)|{re.escape(MANIFEST)}")
 """People may keep other things in the folder."""
 
 

@@ -13,7 +13,7 @@ from emorec.data.cache.manifest import MANIFEST, Entry, Manifest, Part, part
 from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
 from emorec.data.sound.sound_recipe import SoundRecipe
-from emorec.data.source import Cached, DecodedSound, DecodedSquares, SoundSource, Source
+from emorec.data.source import Cached, DecodedPictures, DecodedSound, SoundSource, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ class LookedThrough:
         return replace(self, entries=entries)
 
     def source(self, recipe: Recipe) -> Source:
-        """What gives the squares of the clips that can be used."""
-        return DecodedSquares(recipe) if self.frames is None else self._cached(self.frames)
+        """What gives the pictures of the clips that can be used."""
+        return DecodedPictures(recipe) if self.frames is None else self._cached(self.frames)
 
     def sound_source(self, recipe: SoundRecipe) -> SoundSource:
         """What gives the sound of the clips that can be used."""

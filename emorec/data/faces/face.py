@@ -1,6 +1,6 @@
-"""Where the face of a clip is: one box out of its frames, the square around it, and the cut.
+"""Where the face of a clip is: one box out of its frames, the area around it, and the cut.
 
-One square serves all frames of a clip: a box that followed the face from frame to frame would take its motion away.
+One area serves all frames of a clip: a box that followed the face from frame to frame would take its motion away.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emorec.data.resize import CROP_SHARE, Frames
+from emorec.picture_size import Size
 
 MARGIN = 0.05
 """Free on each side of the face, as a share of its height."""
@@ -47,12 +48,13 @@ class ClipFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Square:
+class Area:
     """Pixels of a frame to cut out; parts of it may lie outside."""
 
     left: int
     top: int
-    side: int
+    height: int
+    width: int
 
 
 def clip_box(frames: Frames, detect: Callable[[Frames], Box | None]) -> ClipFace:
@@ -101,40 +103,45 @@ def overlap(one: Box, other: Box) -> float:
     return shared / covered if covered else 0.0
 
 
-def square_around(box: Box, margin: float = MARGIN) -> Square:
-    """The square to keep of a clip, larger than the face and its margin by what crops at random need.
+def area_around(box: Box, shape: Size, margin: float = MARGIN) -> Area:
+    """The area to keep of a clip, larger than the face and its margin by what crops at random need.
 
-    The central `CROP_SHARE` of it is as high as the face and the margin above and below it.
+    The central `CROP_SHARE` of its shorter side is as long as the face is high, with the margin above and below it.
 
     Args:
         box: The face.
+        shape: What the area has the proportions of.
         margin: On each side of it, as a share of its height.
 
-    >>> square_around(Box(30, 50, 80, 100), margin=0.2)  # 100 pixels and twice 20, by 8/7
-    Square(left=-10, top=20, side=160)
+    >>> area_around(Box(30, 50, 80, 100), (1, 1), margin=0.2)  # 100 pixels and twice 20, by 8/7
+    Area(left=-10, top=20, height=160, width=160)
+    >>> area_around(Box(30, 50, 80, 100), (60, 100), margin=0.2)
+    Area(left=-64, top=20, height=160, width=267)
     """
-    height = max(box.height, box.width)  # a head that lies on its side is wider than high
-    side = max(1, round(height * (1 + 2 * margin) / CROP_SHARE))
-    return Square(
-        left=round(box.left + box.width / 2 - side / 2),
-        top=round(box.top + box.height / 2 - side / 2),
-        side=side,
+    face = max(box.height, box.width)  # a head that lies on its side is wider than high
+    scale = face * (1 + 2 * margin) / CROP_SHARE / min(shape)
+    height, width = (max(1, round(side * scale)) for side in shape)
+    return Area(
+        left=round(box.left + box.width / 2 - width / 2),
+        top=round(box.top + box.height / 2 - height / 2),
+        height=height,
+        width=width,
     )
 
 
-def crop_square(frames: Frames, square: Square) -> Frames:
-    """(T, H, W, C) -> (T, side, side, C), uint8; beyond the picture its last row or column goes on.
+def cut_out(frames: Frames, area: Area) -> Frames:
+    """(T, H, W, C) -> (T, height, width, C), uint8; beyond the picture its last row or column goes on.
 
     Args:
         frames: (T, H, W, C) uint8.
-        square: What to cut out.
+        area: What to cut out.
 
     >>> row = np.array([1, 2, 3], dtype=np.uint8).reshape(1, 1, 3, 1)
-    >>> crop_square(row, Square(left=-1, top=0, side=4))[0, :, :, 0].tolist()
-    [[1, 1, 2, 3], [1, 1, 2, 3], [1, 1, 2, 3], [1, 1, 2, 3]]
+    >>> cut_out(row, Area(left=-1, top=0, height=2, width=4))[0, :, :, 0].tolist()
+    [[1, 1, 2, 3], [1, 1, 2, 3]]
     """
-    rows, above, below = _inside(square.top, square.side, frames.shape[1])
-    columns, before, behind = _inside(square.left, square.side, frames.shape[2])
+    rows, above, below = _inside(area.top, area.height, frames.shape[1])
+    columns, before, behind = _inside(area.left, area.width, frames.shape[2])
     borders = ((0, 0), (above, below), (before, behind), (0, 0))
     return np.pad(frames[:, rows, columns], borders, mode="edge")
 

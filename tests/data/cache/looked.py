@@ -7,7 +7,7 @@ from emorec.data.cache.look_through import BrokenClip, look_through
 from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
 
-RECIPE = Recipe(num_frames=2, side=8)
+RECIPE = Recipe(num_frames=2, size=(8, 8))
 
 
 # A worker that does what the name of a clip says.

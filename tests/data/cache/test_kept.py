@@ -20,12 +20,12 @@ from emorec.data.clip import Clip
 from emorec.data.decoding.decode import decode
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
-from emorec.data.resize import to_squares
+from emorec.data.resize import resized
 from emorec.data.synthetic.encode import encode_mp4
 from emorec.errors import UserError
 from tests import videos
 
-RECIPE = Recipe(num_frames=6, side=32)
+RECIPE = Recipe(num_frames=6, size=(32, 32))
 LENGTHS = (7, 23, 40)
 
 SCRIPT = """
@@ -35,7 +35,7 @@ from emorec.data.clip import Clip
 from emorec.data.cache.look_through import look_through
 from emorec.data.recipe import Recipe
 clips = [Clip(path=path, label=0, actor=1, take="") for path in sorted(Path(sys.argv[1]).glob("*.mp4"))]
-recipe = Recipe(num_frames=6, side=32)
+recipe = Recipe(num_frames=6, size=(32, 32))
 looked = look_through(clips, recipe, Path(sys.argv[2]), keep_frames=True, workers=2)
 source = looked.source(recipe)
 print([int(source(clip).sum()) for clip in clips])
@@ -59,7 +59,9 @@ def alike(looked: LookedThrough, clips: list[Clip], recipe: Recipe = RECIPE) -> 
     """Whether the cache gives for each clip what decoding it gives."""
     source = looked.source(recipe)
     return all(
-        np.array_equal(source(clip), recipe.squares(clip.path, clip.span_seconds, clip.half).frames)
+        np.array_equal(
+            source(clip), recipe.pictures(clip.path, clip.span_seconds, clip.half).frames
+        )
         for clip in clips
     )
 
@@ -69,11 +71,11 @@ def alike(looked: LookedThrough, clips: list[Clip], recipe: Recipe = RECIPE) -> 
 def test_the_cache_holds_the_evenly_spaced_frames_of_the_source(
     clips: list[Clip], tmp_path: Path, num_frames: int, resize: str
 ) -> None:
-    recipe = Recipe(num_frames=num_frames, side=32, resize=resize)  # type: ignore[arg-type]
+    recipe = Recipe(num_frames=num_frames, size=(32, 32), resize=resize)  # type: ignore[arg-type]
     source = look(clips, tmp_path, recipe).source(recipe)
     for clip, length in zip(clips, LENGTHS, strict=True):
         frames = decode(clip.path, partial(linspace_indices, num_frames=num_frames)).frames
-        assert np.array_equal(source(clip), to_squares(frames, 32, recipe.resize))
+        assert np.array_equal(source(clip), resized(frames, (32, 32), recipe.resize))
         indices = linspace_indices(length, num_frames)
         assert videos.shown_indices(source(clip)) == indices
 
@@ -224,4 +226,4 @@ def test_a_decoder_that_cant_be_loaded_is_one_line_and_no_fault_of_the_clips(
     worker = tuple(word for word in decode_process.WORKER if word != "-P")
     monkeypatch.setattr(decode_process, "WORKER", worker)
     with pytest.raises(UserError, match=r"can't be loaded: no libavcodec here"):
-        look(clips, tmp_path / "cache", Recipe(num_frames=2, side=8, decoder="pyav"))
+        look(clips, tmp_path / "cache", Recipe(num_frames=2, size=(8, 8), decoder="pyav"))

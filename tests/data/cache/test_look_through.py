@@ -128,7 +128,7 @@ def test_ctrl_c_ends_it_at_once_leaves_no_process_and_keeps_what_was_found(tmp_p
         "cache, worker, *paths = sys.argv[1:]\n"
         "decode_process.WORKER = (sys.executable, '-c', worker)\n"
         "clips = [Clip(path=Path(path), label=0, actor=1, take=path) for path in paths]\n"
-        "recipe = Recipe(num_frames=2, side=8)\n"
+        "recipe = Recipe(num_frames=2, size=(8, 8))\n"
         "look_through(clips, recipe, Path(cache), keep_frames=False, workers=2)\n"
     )
     memory, asked = tmp_path / "cache", tmp_path / "asked.txt"

@@ -20,7 +20,7 @@ def test_it_works_from_a_script_without_a_main_guard_and_brings_no_torch(
         "from emorec.data.recipe import Recipe\n"
         f"clip = Clip(path=Path({str(video)!r}), label=0, actor=1, take='')\n"
         f"folder = Path({str(tmp_path / 'cache')!r})\n"
-        "recipe = Recipe(num_frames=2, side=8)\n"
+        "recipe = Recipe(num_frames=2, size=(8, 8))\n"
         "print(look_through([clip], recipe, folder, keep_frames=True, workers=2).broken)\n"
         "print('torch' in sys.modules)\n"
     )

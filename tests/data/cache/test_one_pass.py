@@ -18,7 +18,7 @@ from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from tests import videos
 
-RECIPE = Recipe(num_frames=4, side=32)
+RECIPE = Recipe(num_frames=4, size=(32, 32))
 FPS = 15
 """Sixty frames, more than which have no grey level of their own, are four seconds."""
 
@@ -96,7 +96,7 @@ def test_a_dialogue_is_decoded_once_for_all_its_utterances(
     assert found.broken == []
     source = found.source(RECIPE)
     for clip in clips:
-        alone = RECIPE.squares(clip.path, clip.span_seconds, clip.half)
+        alone = RECIPE.pictures(clip.path, clip.span_seconds, clip.half)
         assert np.array_equal(source(clip), alone.frames)
         assert found.entries[part(clip)].video_frames == alone.video_frames
 

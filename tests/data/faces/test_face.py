@@ -11,18 +11,19 @@ from emorec.data.faces.detector import load_detector
 from emorec.data.faces.face import (
     MARGIN,
     MIN_SHARE,
+    Area,
     Box,
     ClipFace,
-    Square,
+    area_around,
     clip_box,
-    crop_square,
+    cut_out,
     overlap,
-    square_around,
 )
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import CROP_SHARE, Frames
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.picture_size import Size
 
 HERE = Box(100, 40, 60, 80)
 
@@ -96,50 +97,54 @@ def test_overlap_is_one_for_the_same_box_and_zero_for_boxes_that_only_touch() ->
 
 @pytest.mark.parametrize("height", [1.0, 17.3, 110.0, 371.9])
 @pytest.mark.parametrize("margin", [0.0, MARGIN, 0.4])
-def test_the_central_crop_of_the_square_is_the_face_and_its_margin(
-    height: float, margin: float
+@pytest.mark.parametrize("shape", [(1, 1), (60, 100), (100, 60)])
+def test_the_central_crop_of_the_area_is_the_face_and_its_margin(
+    height: float, margin: float, shape: Size
 ) -> None:
     box = Box(33.3, 20.8, 0.7 * height, height)
-    square = square_around(box, margin)
-    assert square.side * CROP_SHARE == pytest.approx(height * (1 + 2 * margin), abs=0.5)
-    assert square.left + square.side / 2 == pytest.approx(33.3 + 0.35 * height, abs=0.5)
-    assert square.top + square.side / 2 == pytest.approx(20.8 + 0.5 * height, abs=0.5)
+    area = area_around(box, shape, margin)
+    shorter = min(area.height, area.width)
+    assert shorter * CROP_SHARE == pytest.approx(height * (1 + 2 * margin), abs=0.5)
+    assert area.height * shape[1] == pytest.approx(area.width * shape[0], abs=max(shape))
+    assert area.left + area.width / 2 == pytest.approx(33.3 + 0.35 * height, abs=0.51)
+    assert area.top + area.height / 2 == pytest.approx(20.8 + 0.5 * height, abs=0.51)
 
 
 def test_a_head_that_lies_on_its_side_fits_too() -> None:
-    assert square_around(Box(0, 0, 70, 100), 0).side == square_around(Box(0, 0, 100, 70), 0).side
+    upright, lying = (area_around(box, (1, 1)) for box in (Box(0, 0, 70, 100), Box(0, 0, 100, 70)))
+    assert (upright.height, upright.width) == (lying.height, lying.width)
 
 
-def test_a_square_within_the_picture_is_cut_as_it_is() -> None:
+def test_an_area_within_the_picture_is_cut_as_it_is() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
-    cut = crop_square(picture, Square(left=4, top=2, side=15))
-    np.testing.assert_array_equal(cut, picture[:, 2:17, 4:19])
+    cut = cut_out(picture, Area(left=4, top=2, height=15, width=9))
+    np.testing.assert_array_equal(cut, picture[:, 2:17, 4:13])
     assert not np.shares_memory(cut, picture), "a whole clip would stay in memory for its face"
 
 
 @pytest.mark.parametrize(
-    "square",
+    "area",
     [
-        Square(left=-7, top=3, side=12),
-        Square(left=25, top=3, side=12),
-        Square(left=5, top=-6, side=12),
-        Square(left=5, top=15, side=12),
-        Square(left=-9, top=-4, side=60),
-        Square(left=29, top=19, side=5),
-        Square(left=-5, top=-5, side=5),
-        Square(left=40, top=-30, side=9),
-        Square(left=0, top=0, side=1),
+        Area(left=-7, top=3, height=12, width=12),
+        Area(left=25, top=3, height=12, width=12),
+        Area(left=5, top=-6, height=12, width=12),
+        Area(left=5, top=15, height=12, width=12),
+        Area(left=-9, top=-4, height=60, width=45),
+        Area(left=29, top=19, height=5, width=5),
+        Area(left=-5, top=-5, height=5, width=5),
+        Area(left=40, top=-30, height=9, width=9),
+        Area(left=0, top=0, height=1, width=1),
     ],
     ids=str,
 )
-def test_beyond_the_picture_its_border_goes_on(square: Square) -> None:
+def test_beyond_the_picture_its_border_goes_on(area: Area) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
     framed = [
         cv2.copyMakeBorder(frame, 100, 100, 100, 100, cv2.BORDER_REPLICATE) for frame in picture
     ]
-    top, left = square.top + 100, square.left + 100
-    expected = np.stack(framed)[:, top : top + square.side, left : left + square.side]
-    np.testing.assert_array_equal(crop_square(picture, square), expected)
+    top, left = area.top + 100, area.left + 100
+    expected = np.stack(framed)[:, top : top + area.height, left : left + area.width]
+    np.testing.assert_array_equal(cut_out(picture, area), expected)
 
 
 @pytest.mark.parametrize(("left", "top"), [(20, 10), (260, 100)])
@@ -160,16 +165,16 @@ def test_a_drawn_face_is_found_where_it_was_put(left: int, top: int) -> None:
 
 
 @pytest.mark.parametrize("actor", [1, 2, 12, 19])
-def test_drawn_clips_have_a_face_that_fills_their_square(actor: int) -> None:
+def test_drawn_clips_have_a_face_that_fills_their_picture(actor: int) -> None:
     drawn = draw_clip(
         RavdessName.parse(f"01-01-05-01-01-01-{actor:02d}"),
         ClipSettings(width=160, height=160, num_frames=4, sound=False),
     )
     face = clip_box(drawn, load_detector("haar"))
     assert face.box is not None
-    square = square_around(face.box)
-    assert 0.8 <= square.side * CROP_SHARE / 160 <= 1.1, "drawn heads are as high as the picture"
-    assert square.left + square.side / 2 == pytest.approx(80, abs=16)
+    area = area_around(face.box, (1, 1))
+    assert 0.8 <= area.height * CROP_SHARE / 160 <= 1.1, "drawn heads are as high as the picture"
+    assert area.left + area.width / 2 == pytest.approx(80, abs=16)
 
 
 @pytest.mark.real
