@@ -8,6 +8,7 @@
 Source: Busso et al. 2008, Language Resources and Evaluation 42(4):335-359; https://sail.usc.edu/iemocap/.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def find_clips(
     merge_excited: bool = False,
     improvised_only: bool = False,
     marked_half: Half = "left",
+    middle_seconds: float = math.inf,
     seen: bool = True,
 ) -> Folder:
     """The utterances of the classes.
@@ -68,6 +70,7 @@ def find_clips(
         merge_excited: Count excited as happy.
         improvised_only: Leave out dialogues that were read from a script: all sessions say the same sentences there.
         marked_half: The half of the picture in which the person with the markers is (see `IemocapDataModule`).
+        middle_seconds: How much of an utterance is seen at most.
         seen: Whether the videos are needed; many a copy of IEMOCAP is sound alone.
 
     Raises:
@@ -98,7 +101,7 @@ def find_clips(
                 label=label,
                 actor=said.person,
                 take=said.name,
-                span_seconds=(said.start, said.end),
+                span_seconds=middle_of(said.start, said.end, middle_seconds),
                 half=said.half(marked_half),
                 sound_path=sound,
             )
@@ -107,6 +110,16 @@ def find_clips(
         raise UserError(_nothing_in(sessions, incomplete, len(utterances)))
     counts = Counter(said.code for said in wanted)
     return Folder(tuple(clips), counts, tuple(incomplete), tuple(others))
+
+
+def middle_of(start: float, end: float, seconds: float) -> tuple[float, float]:
+    """So many seconds in the middle of a span, or all of a shorter one.
+
+    >>> middle_of(10.0, 15.0, 3.0), middle_of(10.0, 12.0, 3.0)
+    ((11.0, 14.0), (10.0, 12.0))
+    """
+    left_out = max(0.0, end - start - seconds)
+    return start + left_out / 2, end - left_out / 2
 
 
 def sessions_in(root: Path, *, seen: bool = True) -> list[Path]:

@@ -1,6 +1,7 @@
 """IEMOCAP as a Lightning data module."""
 
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class IemocapDataModule(ClipDataModule):
         classes: 4 (angry, happy, neutral, sad), or 3 without happy.
         merge_excited: Count excited as happy, as most studies do: 5,531 utterances instead of 4,490.
         improvised_only: Leave out dialogues that were read from a script: all sessions say the same sentences there.
+        middle_seconds: How much of an utterance is seen at most, of its middle; with `sound_seconds` of sound these are
+            the same seconds. By default all of it is.
         marked_half: The half of the picture in which the person with the markers is. The release's README does not say;
             "left" is what public code takes whose authors looked at the videos.
         loading: The arguments of `ClipDataModule`; with `num_frames` 0 no video need be there.
@@ -54,6 +57,7 @@ class IemocapDataModule(ClipDataModule):
         classes: NumClasses = 4,
         merge_excited: bool = False,
         improvised_only: bool = False,
+        middle_seconds: float | None = None,
         marked_half: Half = "left",
         **loading: Any,
     ) -> None:
@@ -67,7 +71,10 @@ class IemocapDataModule(ClipDataModule):
         self.fold = fold
         self.classes: NumClasses = classes
         self.merge_excited = merge_excited
+        if middle_seconds is not None and not middle_seconds > 0:
+            raise UserError(f"data.middle_seconds is {middle_seconds}: it has to be above 0")
         self.improvised_only = improvised_only
+        self.middle_seconds = math.inf if middle_seconds is None else middle_seconds
         self.marked_half: Half = marked_half
 
     @property
@@ -124,5 +131,6 @@ class IemocapDataModule(ClipDataModule):
             merge_excited=self.merge_excited,
             improvised_only=self.improvised_only,
             marked_half=self.marked_half,
+            middle_seconds=self.middle_seconds,
             seen=self.recipe.num_frames > 0,
         )

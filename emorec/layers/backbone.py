@@ -9,14 +9,15 @@ from torchvision.models import WeightsEnum
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.layers.clip_cnn import ClipCNN
 from emorec.layers.face_cnn import FaceCNN
 from emorec.layers.freeze import Freeze, freeze_front
 from emorec.layers.pretrained import load_file, load_pretrained
 from emorec.picture_size import Size, in_words, size_of
 
-VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18"]
+VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18", "clip_cnn"]
 
-FACE_CNN = "face_cnn"
+FACE_CNN, CLIP_CNN = "face_cnn", "clip_cnn"
 
 _UNFIT = ("alexnet", "densenet", "googlenet", "inception", "maxvit", "squeezenet")
 """Not offered: smallest pictures, heads, sizes or published keys of their own."""
@@ -43,7 +44,7 @@ LAST_MAPS = {
 }
 """By class of network, the layer whose output is then averaged over all places.
 
-FaceCNN and VGG keep their places apart to the end, and a VisionTransformer has none.
+ClipCNN, FaceCNN and VGG keep their places apart to the end, and a VisionTransformer has none.
 """
 
 
@@ -117,8 +118,13 @@ def image_backbone(name: str, *, weights: str, freeze: Freeze, image_size: Size)
 def _face_cnn(weights: str, freeze: Freeze, image_size: Size) -> Backbone:
     network = FaceCNN()
     _refuse_other_size(FACE_CNN, network.image_size, image_size)
+    return _unpublished(FACE_CNN, network, weights, freeze)
+
+
+def _unpublished(name: str, network: FaceCNN | ClipCNN, weights: str, freeze: Freeze) -> Backbone:
+    """A network of our own, whose weights are random or come from a file."""
     if weights == "DEFAULT":
-        raise UserError(f"nobody has published weights of {FACE_CNN}: choose --model.weights none")
+        raise UserError(f"nobody has published weights of {name}: choose --model.weights none")
     load_file(network, weights)
     return Backbone(network, network.num_features, freeze)
 
@@ -131,21 +137,27 @@ def _refuse_other_size(name: str, side: int | None, image_size: Size) -> None:
         )
 
 
-def video_backbone(name: VideoBackbone, *, weights: str, freeze: Freeze) -> Backbone:
+def video_backbone(
+    name: VideoBackbone, *, weights: str, freeze: Freeze, num_frames: int, image_size: Size
+) -> Backbone:
     """A 3D ResNet-18 by its torchvision name, whose head was taken off.
 
     Args:
-        name: "r3d_18", "mc3_18" or "r2plus1d_18".
+        name: "r3d_18", "mc3_18" or "r2plus1d_18"; "clip_cnn" is a `ClipCNN`.
         weights: "DEFAULT" for torchvision's Kinetics-400 weights, "none", or the path of a state dict.
         freeze: "none", "all" or "stages".
+        num_frames: T of the clips; only a `ClipCNN` cares.
+        image_size: Of their frames; only a `ClipCNN` cares.
 
     Raises:
-        UserError: When there is no such network, or its weights can't be loaded.
+        UserError: When there is no such network, it can't take such clips, or its weights can't be loaded.
 
     Source: Tran et al. 2018, A Closer Look at Spatiotemporal Convolutions for Action Recognition, table 1.
     """
     if name not in get_args(VideoBackbone):
         raise UserError(f"no video backbone {name!r}: take {', '.join(get_args(VideoBackbone))}")
+    if name == CLIP_CNN:
+        return _unpublished(CLIP_CNN, ClipCNN(num_frames, image_size), weights, freeze)
     network, head, num_features = _headless(name)
     load_pretrained(network, weights, _published(name), head)
     return Backbone(network, num_features, freeze)

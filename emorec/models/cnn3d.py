@@ -12,10 +12,10 @@ from emorec.models.base import ClipClassifier
 
 
 class CNN3D(ClipClassifier):
-    """A 3D ResNet-18 with a new head; 33,170,376 parameters with r3d_18 and K = 8.
+    """A 3D network with a new head; 33,170,376 parameters with r3d_18 and K = 8.
 
     Args:
-        backbone: "r3d_18", "mc3_18" or "r2plus1d_18".
+        backbone: "r3d_18", "mc3_18" or "r2plus1d_18"; "clip_cnn" is the small one of Singh & Fang 2020, untrained.
         weights: "DEFAULT" for Kinetics-400's, "none", or the path of a state dict.
         freeze: "none", "all", or "stages" for all but the last quarter.
         training: See `ClipClassifier`.
@@ -34,7 +34,13 @@ class CNN3D(ClipClassifier):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.backbone = video_backbone(backbone, weights=weights, freeze=freeze)
+        self.backbone = video_backbone(
+            backbone,
+            weights=weights,
+            freeze=freeze,
+            num_frames=self.num_frames,
+            image_size=self.image_size,
+        )
         self.classifier = nn.Linear(self.backbone.num_features, self.num_classes)
 
     @property

@@ -36,13 +36,17 @@ def data(root: Path, stage: str = "fit", **arguments: Any) -> IemocapDataModule:
     return module
 
 
-def expected_levels(session: int, dialogue: str, number: int, speaker: str) -> list[int]:
-    """Grey of the three frames of an utterance, worked out from how the set is drawn."""
+def expected_levels(
+    session: int, dialogue: str, number: int, speaker: str, seconds: float = 100.0
+) -> list[int]:
+    """Grey of three frames of the middle of an utterance, worked out from how the set is drawn."""
     (turn,) = (
         turn for turn in DIALOGUES[dialogue] if (turn.speaker, turn.number) == (speaker, number)
     )
     # a frame belongs to the span it starts in
-    frames = [at for at in range(60) if turn.start - 1e-3 <= at / FPS < turn.end - 1e-3]
+    middle, half_length = (turn.start + turn.end) / 2, min(seconds, turn.end - turn.start) / 2
+    start, end = middle - half_length - 1e-3, middle + half_length - 1e-3
+    frames = [at for at in range(60) if start <= at / FPS < end]
     half = "left" if dialogue.startswith(speaker) else "right"
     level = grey(session, dialogue, half)
     return [level + frames[int(at)] for at in linspace_indices(len(frames), 3)]
@@ -50,11 +54,13 @@ def expected_levels(session: int, dialogue: str, number: int, speaker: str) -> l
 
 @pytest.mark.parametrize("cache", ["none", "folder"])
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
+@pytest.mark.parametrize("seconds", [None, 0.5])
 def test_an_utterance_shows_its_own_time_and_its_own_half(
-    drawn_iemocap: Path, tmp_path: Path, cache: str, decoder: str
+    drawn_iemocap: Path, tmp_path: Path, cache: str, decoder: str, seconds: float | None
 ) -> None:
     cache = str(tmp_path) if cache == "folder" else cache
-    module = data(drawn_iemocap, cache=cache, decoder=decoder, merge_excited=True)
+    how: dict[str, Any] = {"decoder": decoder, "middle_seconds": seconds}
+    module = data(drawn_iemocap, cache=cache, merge_excited=True, **how)
     for _ in range(2):  # the second time from the cache, where there is one
         clips = module.sides["train"] + module.sides["val"]
         assert len(clips) == 40
@@ -62,7 +68,7 @@ def test_an_utterance_shows_its_own_time_and_its_own_half(
             said = clip.take.rpartition("_")[2]
             session, dialogue = int(clip.take[4]), clip.take[5:].rpartition("_")[0]
             shown = module.source(clip).astype(float).mean(axis=(1, 2, 3))
-            expected = expected_levels(session, dialogue, int(said[1:]), said[0])
+            expected = expected_levels(session, dialogue, int(said[1:]), said[0], seconds or 100.0)
             assert abs(shown - expected).max() < 1.5, (clip, shown, expected)
         module.setup("fit")
 

@@ -1,5 +1,6 @@
 """What holds for every network of the package, frozen or not."""
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from emorec.explain.explanation import explain
+from emorec.explain.figure import explanation_figure
 from emorec.models import (
     CNN3D,
     CNNLSTM,
@@ -19,10 +21,11 @@ from emorec.models import (
     EarlyFusionResNet,
     LateFusion,
 )
+from emorec.picture_size import Size
 from tests.explain.networks import facts_for
 
-SEES: dict[str, Any] = {"num_classes": 3, "num_frames": 2, "image_size": 128}
-SMALL: dict[str, Any] = {**SEES, "image_size": 32}
+SEES: dict[str, Any] = {"num_classes": 3, "num_frames": 2, "image_size": (128, 160)}
+SMALL: dict[str, Any] = {**SEES, "image_size": (32, 48)}
 FROZEN: dict[str, Any] = {**SEES, "backbone": "mobilenet_v2", "weights": "none", "freeze": "all"}
 NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
     "early fusion": (EarlyFusionCNN, SMALL, "occlusion"),
@@ -32,8 +35,8 @@ NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
         "occlusion",
     ),
     "late fusion": (LateFusion, FROZEN, "grad_cam"),
-    "late fusion, small": (LateFusion, {**FROZEN, "image_size": 32}, "occlusion"),
-    "3D": (CNN3D, {**SEES, "image_size": 64, "weights": "none", "freeze": "all"}, "grad_cam"),
+    "late fusion, small": (LateFusion, {**FROZEN, "image_size": (32, 48)}, "occlusion"),
+    "3D": (CNN3D, {**SEES, "image_size": (64, 96), "weights": "none", "freeze": "all"}, "grad_cam"),
     "LSTM": (CNNLSTM, FROZEN, "grad_cam"),
     "GRU": (CNNRNN, {**FROZEN, "rnn": "gru", "pool": "attention"}, "grad_cam"),
     "transformer": (CNNRNN, {**FROZEN, "rnn": "transformer", "hidden_size": 16}, "grad_cam"),
@@ -55,9 +58,8 @@ def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
     torch.manual_seed(0)
     kind, arguments, method = NETWORKS[name]
     network = kind(**arguments).eval()
-    side = network.image_size
     given = {
-        "frames": torch.randint(0, 256, (1, 2, 3, side, side), dtype=torch.uint8),
+        "frames": torch.randint(0, 256, (1, 2, 3, *network.image_size), dtype=torch.uint8),
         "sound": torch.randn(1, 48_000) / 10,
         "heard": torch.tensor([True]),
     }
@@ -76,7 +78,7 @@ def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
     assert (explanation.heard is None) == ("sound" not in network.inputs)
     if explanation.seen is not None:
         assert explanation.seen.method == method
-        assert explanation.seen.heat.shape == (2, side, side)
+        assert explanation.seen.heat.shape == (2, *network.image_size)
         assert explanation.seen.importance is not None
         assert explanation.seen.importance.shape == (2,)
         assert np.isfinite(explanation.seen.importance).all()
@@ -92,11 +94,26 @@ def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
+@pytest.mark.parametrize(("num_frames", "size"), [(1, (60, 100)), (2, (60, 100)), (16, (100, 60))])
+def test_frames_are_shown_in_their_proportions(num_frames: int, size: Size) -> None:
+    network = EarlyFusionCNN(num_classes=3, num_frames=num_frames, image_size=size).eval()
+    given = {"frames": torch.randint(0, 256, (1, num_frames, 3, *size), dtype=torch.uint8)}
+    explanation = explain(network, facts_for(network, names=("a", "b", "c")), given)
+    figure = explanation_figure(explanation, clip="a.mp4", truth=None)
+    shown = [axes.get_window_extent() for axes in figure.axes if axes.images]
+    assert len(shown) == 2 * num_frames  # each frame, and once more under its heat
+    for box in shown:
+        assert box.height / box.width == pytest.approx(size[0] / size[1], rel=1e-6)
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height
+    assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
+
+
 def test_what_is_not_heard_is_not_explained() -> None:
     kind, arguments, _ = NETWORKS["both"]
     network = kind(**arguments).eval()
     given = {
-        "frames": torch.zeros(1, 2, 3, 32, 32, dtype=torch.uint8),
+        "frames": torch.zeros(1, 2, 3, *network.image_size, dtype=torch.uint8),
         "sound": torch.zeros(1, 48_000),
         "heard": torch.tensor([False]),
     }

@@ -31,7 +31,7 @@ from emorec.models import (
 )
 
 NAMES = ("calm", "happy", "sad", "angry", "surprised")
-SEES: dict[str, Any] = {"num_classes": 5, "num_frames": 3, "image_size": 32}
+SEES: dict[str, Any] = {"num_classes": 5, "num_frames": 3, "image_size": (32, 48)}
 HEARS: dict[str, Any] = {"num_classes": 5, "sound_rate": 8000, "sound_seconds": 1.5}
 FACE: dict[str, Any] = {"num_frames": 2, "image_size": 96}
 

@@ -25,6 +25,7 @@ def best(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with a temperature, tested."""
     root = tmp_path_factory.mktemp("run")
     words = ("--data.root", str(drawn_clips), "--trainer.max_epochs", "1", "--data.num_frames", "4")
+    words = (*words, "--data.image_size", "[24,40]")
     main(["fit", *SMALL, *words, "--trainer.default_root_dir", str(root)])
     (path,) = root.rglob("best.ckpt")
     main(["test", "--ckpt", str(path), "--calibrate", "--trainer.accelerator", "cpu"])
@@ -48,8 +49,8 @@ def test_plain_clips_are_predicted_as_by_the_test(best: Path, tmp_path: Path) ->
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("face", ["none", "crop"])
-def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str) -> None:
+@pytest.mark.parametrize(("face", "size"), [("none", "64"), ("crop", "64"), ("crop", "[60,100]")])
+def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str, size: str) -> None:
     actors: dict[int, list[Path]] = {}
     for path in sorted(ravdess_root.rglob("01-01-0[1-3]-01-01-01-*.mp4")):
         actors.setdefault(int(path.stem[-2:]), []).append(path)
@@ -61,7 +62,7 @@ def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str) -> Non
             folder.mkdir(exist_ok=True)
             for path in paths:
                 (folder / path.name).symlink_to(path.absolute())
-    small = (*SMALL, "--data.num_frames", "6", "--data.image_size", "64", "--data.face", face)
+    small = (*SMALL, "--data.num_frames", "6", "--data.image_size", size, "--data.face", face)
     whole = ("--data.root", str(some), "--data.allow_missing_actors", "true")
     split = ("--data.split", "loso", "--data.fold", "1", "--trainer.max_epochs", "1")
     main(["fit", *small, *whole, *split, "--trainer.default_root_dir", str(tmp_path)])

@@ -10,6 +10,8 @@ from torch import nn
 from emorec.errors import UserError
 from emorec.layers.backbone import IMAGE_BACKBONES, image_backbone, video_backbone
 
+CLIPS: dict[str, Any] = {"num_frames": 9, "image_size": (64, 64)}
+
 
 @pytest.mark.parametrize(
     ("name", "head", "num_features"),
@@ -38,7 +40,7 @@ def test_features_are_those_torchvision_hands_to_its_own_head(
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
 def test_video_features_are_those_torchvision_hands_to_its_own_head(name: str) -> None:
     whole = torchvision.models.get_model(name, weights=None).eval()
-    backbone = video_backbone(name, weights="none", freeze="none").eval()  # type: ignore[arg-type]
+    backbone = video_backbone(name, weights="none", freeze="none", **CLIPS).eval()  # type: ignore[arg-type]
     backbone.network.load_state_dict(whole.state_dict(), strict=False)
     clips = torch.randn(1, 3, 4, 32, 32)
     with torch.no_grad():
@@ -69,9 +71,9 @@ def test_an_unknown_name_is_answered_with_the_near_one() -> None:
     with pytest.raises(UserError, match=r"no image backbone 'zzz' .* take resnet18"):
         image_backbone("zzz", weights="none", freeze="none", image_size=(224, 224))
     with pytest.raises(
-        UserError, match="no video backbone 'r3d': take r3d_18, mc3_18, r2plus1d_18"
+        UserError, match="no video backbone 'r3d': take r3d_18, mc3_18, r2plus1d_18, clip_cnn"
     ):
-        video_backbone("r3d", weights="none", freeze="none")  # type: ignore[arg-type]
+        video_backbone("r3d", weights="none", freeze="none", **CLIPS)  # type: ignore[arg-type]
 
 
 def test_a_vit_refuses_other_picture_sizes_before_it_loads_anything() -> None:
@@ -105,7 +107,7 @@ AVERAGED = {
 def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(name: str) -> None:
     torch.manual_seed(0)
     if name == "r3d_18":
-        backbone = video_backbone(name, weights="none", freeze="none")
+        backbone = video_backbone(name, weights="none", freeze="none", **CLIPS)
         pixels = torch.randn(1, 3, 9, 64, 64)
     else:
         backbone = image_backbone(name, weights="none", freeze="none", image_size=(128, 128))

@@ -87,5 +87,7 @@ def test_the_last_quarter_of_the_stages_begins_where_it_should(name: str, first:
 
 
 def test_a_video_backbone_is_frozen_alike() -> None:
-    backbone = video_backbone("r3d_18", weights="none", freeze="stages")
+    backbone = video_backbone(
+        "r3d_18", weights="none", freeze="stages", num_frames=9, image_size=(64, 64)
+    )
     assert {name.split(".")[0] for name in trained(backbone)} == {"layer4"}
