@@ -14,7 +14,7 @@ from emorec.data.source import Cached
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 
-SMALL = ("--num_frames", "3", "--image_size", "14")
+SMALL = ("--num_frames", "3", "--image_size", "[14,21]")
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,8 @@ def test_what_was_prepared_is_what_a_run_reads(
     cache: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     *_, last = prepare(capsys, *SMALL)
-    assert last == f"frames of 60 of 60 clips are in {cache} (3 of 14 pixels each)"
-    module = RavdessDataModule(num_frames=3, image_size=14, num_workers=0)
+    assert last == f"frames of 60 of 60 clips are in {cache} (3 of 14 x 21 pixels each)"
+    module = RavdessDataModule(num_frames=3, image_size=(14, 21), num_workers=0)
     caplog.clear()
     looked = module._admit(module.find(), "predict")
     assert not [text for text in caplog.messages if "decoded" in text]

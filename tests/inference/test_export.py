@@ -133,7 +133,7 @@ def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
     (frames,), (output,) = model.graph.input, model.graph.output
     assert frames.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     assert [each.dim_param or each.dim_value for each in frames.type.tensor_type.shape.dim] == [
-        *("batch", 3, 32, 32, 3)
+        *("batch", 3, 32, 48, 3)
     ]
     assert "RGB" in frames.doc_string
     assert (output.name, output.type.tensor_type.elem_type) == (
@@ -183,7 +183,7 @@ def test_real_clips_give_the_windows_where_a_folder_has_some(
     _, facts = made("AudioVisual")
     windows, words = trial_windows(facts, drawn_clips)
     assert words.endswith(f"clips of {drawn_clips}")
-    assert windows["frames"].shape[1:] == (3, 32, 32, 3)
+    assert windows["frames"].shape[1:] == (3, 32, 48, 3)
     assert windows["sound"].shape[1:] == (12_000,)
     assert len(windows["heard"]) == len(windows["frames"]) == len(windows["sound"]) > 0
     with pytest.raises(UserError, match="no video below"):
@@ -197,7 +197,7 @@ def test_onnx_runtime_needs_no_torch(ckpt: Path, tmp_path: Path) -> None:
         "import sys, numpy\nfrom pathlib import Path\n"
         "from emorec.inference.onnx_runtime import OnnxRuntime\n"
         f"runtime = OnnxRuntime(Path({str(path)!r}), 'cpu')\n"
-        "said = runtime({'frames': numpy.zeros((2, 3, 32, 32, 3), dtype=numpy.uint8)})\n"
+        "said = runtime({'frames': numpy.zeros((2, 3, 32, 48, 3), dtype=numpy.uint8)})\n"
         "assert said.shape == (2, 5)\n"
         "print([name for name in ('torch', 'lightning', 'onnx') if name in sys.modules])"
     )
