@@ -26,7 +26,10 @@ TICKS_A_SECOND = 90_000
 """All usual rates have frames that start at whole ticks."""
 
 MP4 = "frag_keyframe+delay_moov+default_base_moof+global_sidx+skip_trailer"
-"""Fragments with their index in front: of any other mp4 FFmpeg keeps some 70 bytes a frame and a piece of sound."""
+"""Fragments with their index in front: of any other mp4 FFmpeg keeps some 70 bytes a frame and a piece of sound.
+
+The first one waits for the sound to begin, and so takes memory where it begins late.
+"""
 
 X264 = {
     "preset": "veryfast",
