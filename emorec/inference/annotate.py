@@ -1,6 +1,5 @@
 """`annotated.mp4`: the video once more, with what the network said drawn on it, and its own sound."""
 
-import math
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +24,12 @@ LONGEST_SIDE = 1920
 
 TICKS_A_SECOND = 90_000
 """All usual rates have frames that start at whole ticks."""
+
+MP4 = "frag_keyframe+delay_moov+default_base_moof+global_sidx+skip_trailer"
+"""Fragments with their index in front: of any other mp4 FFmpeg keeps some 70 bytes a frame and a piece of sound.
+
+The first one waits for the sound to begin, and so takes memory where it begins late.
+"""
 
 X264 = {
     "preset": "veryfast",
@@ -55,7 +60,7 @@ def annotate(
     moments = Moments(timeline)
     try:
         with _Writer(unfinished, video) as writer:
-            for _, seconds, frame in video.frames(range(video.frames_in_file)):
+            for seconds, frame in video.film(writer.sound):
                 small = shrunk(frame)
                 people = moments.at(seconds)
                 drawn = draw(small, [shown.scaled(len(small) / len(frame)) for shown in people])
@@ -88,19 +93,18 @@ class _Writer:
     """An mp4 whose pictures are drawn and whose sound is that of a video."""
 
     def __init__(self, path: Path, video: VideoFile) -> None:
-        self._video = video
         self._file: OutputContainer = av.open(
             str(path.absolute()),
             "w",
             format="mp4",
             options={
-                "movflags": "faststart",
+                "movflags": MP4,
                 "fflags": "+bitexact",
                 "avoid_negative_ts": "disabled",  # what sound is stored before its first moment stays before it
             },
         )
-        self._stream: VideoStream | None = None
-        self._sound: SoundTrack | None = None
+        self._stream = self._opened(video)
+        self.sound = SoundTrack(self._file)
         self._last = -1
 
     def add(self, seconds: float, picture: Frames) -> None:
@@ -109,19 +113,14 @@ class _Writer:
         # frames of files without times may come with equal ones
         frame.pts = self._last = max(round(seconds * TICKS_A_SECOND), self._last + 1)
         frame.time_base = Fraction(1, TICKS_A_SECOND)
-        if self._stream is None:
-            self._stream = self._opened(picture)
-            self._sound = (
-                SoundTrack(self._video.path, self._file) if self._video.has_sound else None
-            )
-        if self._sound:
-            self._sound.write_until(seconds)
+        self.sound.write_until(seconds)
         self._file.mux(self._stream.encode(frame))
 
-    def _opened(self, picture: Frames) -> VideoStream:
-        rate = Fraction(self._video.frames_per_second).limit_denominator(1001)
+    def _opened(self, video: VideoFile) -> VideoStream:
+        rate = Fraction(video.frames_per_second).limit_denominator(1001)
         stream = self._file.add_stream("libx264", rate=rate or 25, options=X264)
-        stream.height, stream.width = picture.shape[:2]
+        picture = np.empty((video.height, video.width, 3), np.uint8)
+        stream.height, stream.width = shrunk(picture).shape[:2]
         stream.pix_fmt = "yuv420p"
         # as the colours are turned into; untagged, players guess by the size
         stream.codec_context.colorspace = Colorspace.SMPTE170M
@@ -134,11 +133,8 @@ class _Writer:
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         try:
-            if kind is None and self._stream is not None:
+            if kind is None:
                 self._file.mux(self._stream.encode())
-                if self._sound:
-                    self._sound.write_until(math.inf)
+                self.sound.end()
         finally:
-            if self._sound:
-                self._sound.close()
             self._file.close()

@@ -1,9 +1,9 @@
 """The sound of a video goes with its pictures into another file."""
 
+import math
+from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
-from pathlib import Path
 from typing import TypeAlias
 
 import av
@@ -22,75 +22,78 @@ Timed: TypeAlias = "tuple[float, list[Packet[AudioStream]]]"
 
 
 class SoundTrack:
-    """Copies the sound of a video, piece by piece; sound that can't be read any further ends there.
+    """Copies the sound of a video, piece by piece as it is read; sound that can't be read any further ends there.
 
     Args:
-        path: The video.
         file: Where to; its pictures' stream is there already, and nothing is written yet.
     """
 
-    def __init__(self, path: Path, file: OutputContainer) -> None:
+    def __init__(self, file: OutputContainer) -> None:
         self._file = file
-        self._source = av.open(str(path.absolute()), metadata_errors="ignore")
-        self._from = self._source.streams.audio[0]
-        self._zero = _first_picture(self._source.streams.video[0])
-        self._copies = self._from.codec_context.name in COPIED
+        self._zero = Fraction(0)
+        self._to: AudioStream | None = None
+        self._copies, self._broken = False, False
+        self._waiting: deque[Timed] = deque()
+
+    def begin(self, sound: AudioStream, zero: Fraction) -> None:
+        """See `emorec.data.decoding.packets.Listener`."""
+        self._zero = zero
+        self._copies = sound.codec_context.name in COPIED
         if self._copies:
-            self._to = file.add_stream_from_template(self._from)
+            self._to = self._file.add_stream_from_template(sound)
         else:
-            self._to = file.add_stream("aac", rate=_rate(self._from))
-            self._to.layout = "mono" if self._from.channels == 1 else "stereo"
-        self._pieces = self._copied() if self._copies else self._encoded()
-        self._next: Timed | None = (0.0, [])
+            self._to = self._file.add_stream("aac", rate=_rate(sound))
+            self._to.layout = "mono" if sound.channels == 1 else "stereo"
+
+    def take(self, packet: "Packet[AudioStream]") -> None:
+        """See `emorec.data.decoding.packets.Listener`."""
+        assert self._to is not None
+        if self._copies:
+            self._copy(packet, self._to)
+        elif not self._broken:
+            try:
+                self._waiting += self._encoded(packet, self._to)
+            except av.FFmpegError:  # what came before stays
+                self._broken = True
 
     def write_until(self, seconds: float) -> None:
-        """Writes what begins before a moment of the video.
+        """Writes what begins before a moment of the video, as far as it is read.
 
         Raises:
             OSError: When the file can't be written.
         """
-        while self._next is not None and self._next[0] < seconds:
-            self._file.mux(self._next[1])
-            self._next = self._read()
+        while self._waiting and self._waiting[0][0] < seconds:
+            self._file.mux(self._waiting.popleft()[1])
 
-    def close(self) -> None:
-        """Closes the video."""
-        self._source.close()
+    def end(self) -> None:
+        """Writes all that is left.
 
-    def _read(self) -> "Timed | None":
-        # damaged sound: what came before stays
-        with suppress(av.FFmpegError):
-            return next(self._pieces, None)
-        return None
+        Raises:
+            OSError: When the file can't be written.
+        """
+        self.write_until(math.inf)
+        if self._to is not None and not self._copies:
+            self._file.mux(self._to.encode(None))
 
-    def _copied(self) -> Iterator[Timed]:
-        tick = self._from.time_base or Fraction(1, 1000)
-        for packet in self._source.demux(self._from):
-            if packet.pts is None or packet.dts is None:
-                continue
-            begins = float(packet.pts * tick - self._zero)
-            if begins < -PRIMING_SECONDS:
-                continue
-            shift = round(self._zero / tick)
-            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, self._to
-            yield begins, [packet]
+    def _copy(self, packet: "Packet[AudioStream]", to: AudioStream) -> None:
+        if packet.pts is None or packet.dts is None:
+            return
+        begins = float(packet.pts * packet.time_base - self._zero)
+        if begins < -PRIMING_SECONDS:
+            return
+        shift = round(self._zero / packet.time_base)
+        packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, to
+        self._waiting.append((begins, [packet]))
 
-    def _encoded(self) -> Iterator[Timed]:
-        begins = 0.0
-        for frame in self._source.decode(self._from):
+    def _encoded(self, packet: "Packet[AudioStream]", to: AudioStream) -> Iterator[Timed]:
+        for frame in packet.stream.decode(packet):
             if frame.pts is None or frame.time_base is None:
                 continue
             begins = float(frame.pts * frame.time_base - self._zero)
             if begins < 0:
                 continue
             frame.pts -= round(self._zero / frame.time_base)
-            yield begins, self._to.encode(frame)
-        yield begins, self._to.encode(None)
-
-
-def _first_picture(stream: av.VideoStream) -> Fraction:
-    """When the first picture is shown, in the file's own time."""
-    return (stream.start_time or 0) * (stream.time_base or Fraction(1))
+            yield begins, to.encode(frame)
 
 
 def _rate(stream: AudioStream) -> int:

@@ -3,11 +3,16 @@
 from collections import deque
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from emorec.data.decoding.decode import NO_FRAME, ClipError, Frames, refuse_unreadable
+
+if TYPE_CHECKING:  # PyAV takes long to import
+    from emorec.data.decoding.decode_pyav import Picture
+    from emorec.data.decoding.packets import Listener
 
 RATE = 25.0
 """Frames a second of a file that tells neither its rate nor its times."""
@@ -77,16 +82,23 @@ class VideoFile:
         if left:
             yield from self._pass(left, None)
 
+    def film(self, listener: "Listener") -> Iterator[tuple[float, Frames]]:
+        """Start in seconds and (H, W, C) uint8 RGB of every frame, upright, in order; the file is read to its end.
+
+        Frames that can't be decoded do not come.
+
+        Args:
+            listener: Is given the sound meanwhile.
+        """
+        self.end, self.damaged = 0, False
+        for index, picture in self._come(self._reader.stream(listener=listener)):
+            yield float(self.starts[index]), picture.upright()
+
     def _pass(
         self, left: deque[int], needed: Collection[int] | None
     ) -> Iterator[tuple[int, float, Frames]]:
         """Takes from what is left what comes; ends early where passing over others made one fail to come."""
-        last = -1
-        for index, picture in self._reader.stream(needed):
-            self.damaged = self.damaged or picture is None
-            if picture is None or not last < index < self.frames_in_file:
-                continue
-            last, self.end = index, index + 1
+        for index, picture in self._come(self._reader.stream(needed)):
             while left and left[0] < index:
                 if needed is not None and not self.damaged:
                     return
@@ -96,6 +108,17 @@ class VideoFile:
             if not left:
                 return
         left.clear()
+
+    def _come(
+        self, stream: "Iterator[tuple[int, Picture | None]]"
+    ) -> "Iterator[tuple[int, Picture]]":
+        """Index and picture of the frames that come."""
+        last = -1
+        for index, picture in stream:
+            self.damaged = self.damaged or picture is None
+            if picture is not None and last < index < self.frames_in_file:
+                last, self.end = index, index + 1
+                yield index, picture
 
 
 def _starts(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -96,6 +97,66 @@ def test_sound_that_an_mp4_does_not_take_is_encoded_anew_at_its_time(tmp_path: P
     loud = np.flatnonzero(np.abs(heard) > 0.2)
     assert begin + loud[0] / 16000 == pytest.approx(0.5, abs=0.03)
     assert begin + loud[-1] / 16000 == pytest.approx(1.0, abs=0.03)
+
+
+def test_sound_comes_whole_wherever_the_file_stores_it_and_however_long_it_is(
+    tmp_path: Path,
+) -> None:
+    pictures = videos.write_video(tmp_path / "pictures.mp4", 24, fps=2, gop=6)
+    sound = videos.write_sound(tmp_path / "sound.mp4", seconds=30)
+    for first, last in ((sound, pictures), (pictures, sound)):
+        source = tmp_path / f"{first.stem}_first.nut"
+        with av.open(str(source), "w", options={"max_interleave_delta": "1"}) as file:
+            read = [av.open(str(path)) for path in (first, last)]
+            copies = [file.add_stream_from_template(each.streams[0]) for each in read]
+            for each, copy in zip(read, copies, strict=True):
+                for packet in each.demux():
+                    if packet.size:
+                        packet.stream = copy
+                        file.mux_one(packet)
+                each.close()
+        begin, samples = sound_of(annotated(source))
+        expected_begin, expected = sound_of(source)
+        assert begin == pytest.approx(expected_begin, abs=1e-3)
+        np.testing.assert_array_equal(samples, expected)
+
+
+def test_the_video_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = videos.write_video(tmp_path / "a.mp4", 30, sound=True)
+    video, opened, really = VideoFile(source), list[str](), av.open
+
+    def counted(path: str, *others: Any, **options: Any) -> Any:
+        opened.append(Path(path).name)
+        return really(path, *others, **options)
+
+    monkeypatch.setattr(av, "open", counted)
+    annotate(tmp_path / "annotated.mp4", video, NOTHING)
+    assert opened.count("a.mp4") == 1
+
+
+def test_memory_holds_a_fragment_of_it_and_players_find_their_index_in_front(
+    tmp_path: Path,
+) -> None:
+    source = videos.write_video(tmp_path / "a.mp4", 600, still=True, sound=True)
+    path = annotated(source)
+    boxes = top_boxes(path)
+    fragments = boxes.count("moof")
+    assert boxes == ["ftyp", "moov", "sidx", "sidx", *["moof", "mdat"] * fragments]
+    assert fragments >= 3  # of x264's 250 frames at most
+    with av.open(str(path)) as file:
+        assert file.duration == pytest.approx(20e6, abs=0.1e6)
+        file.seek(15_000_000)
+        first = next(file.decode(video=0))
+        assert 5 < float(first.time or 0) <= 15
+
+
+def top_boxes(path: Path) -> list[str]:
+    """The kinds of the boxes that an mp4 consists of."""
+    content, at, kinds = path.read_bytes(), 0, list[str]()
+    while at < len(content):
+        kinds.append(content[at + 4 : at + 8].decode())
+        at += int.from_bytes(content[at : at + 4], "big")
+    return kinds
 
 
 def test_a_video_without_sound_has_none_afterwards(tmp_path: Path) -> None:

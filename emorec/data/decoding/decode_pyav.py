@@ -30,6 +30,7 @@ from emorec.data.decoding.decode import (
     decoding_fails,
     other_decoder,
 )
+from emorec.data.decoding.packets import Listener, Packets, packets_of
 
 TEXT_AS_PICTURES = "tty"
 """FFmpeg's name for what it makes of any text file: a film of a terminal."""
@@ -128,20 +129,24 @@ class Reader:
         kept, seen = self._read(keep, stop)
         return kept, len(seen)
 
-    def stream(self, needed: Collection[int] | None = None) -> Iterator[tuple[int, Picture | None]]:
+    def stream(
+        self, needed: Collection[int] | None = None, listener: Listener | None = None
+    ) -> Iterator[tuple[int, Picture | None]]:
         """Index and picture of each frame that comes out, in order; `None` for a picture where the file is damaged.
 
         After damage nothing comes before the next key frame: what is built upon a broken picture is broken.
 
         Args:
             needed: The frames that are needed; others may be passed over. `None` decodes all.
+            listener: Is given the sound, too, in the order in which it is stored.
         """
         # threads of FFmpeg that log through Python would wait for this one for ever
         av.logging.set_level(None)
         with _opened(self.path) as (container, stream):
             stream.codec_context.thread_type = "AUTO"
+            packets = packets_of(container, stream, mend=True, listener=listener)
             whole = True
-            for index, frame in self._numbered(container, stream, needed, mend=True):
+            for index, frame in self._numbered(stream, packets, needed, mend=True):
                 whole = frame is not None and (whole or frame.key_frame)
                 yield index, Picture(frame) if frame and whole and not frame.is_corrupt else None
 
@@ -156,7 +161,8 @@ class Reader:
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             try:
-                for index, frame in self._numbered(container, stream, needed):
+                packets = packets_of(container, stream)
+                for index, frame in self._numbered(stream, packets, needed):
                     if index >= stop or frame is None:
                         break
                     seen.add(index)
@@ -168,15 +174,15 @@ class Reader:
 
     def _numbered(
         self,
-        container: InputContainer,
         stream: VideoStream,
+        packets: Packets,
         needed: Collection[int] | None,
         mend: bool = False,
     ) -> Iterator[tuple[int, VideoFrame | None]]:
         """The frames by their times where some are passed over or may be lost, else counted."""
         by_time = needed is not None or (mend and self.can_pass_over)
         first, index = 0, 0
-        for frame in self._frames(container, stream, needed, mend):
+        for frame in self._frames(stream, packets, needed, mend):
             if frame is None and not by_time:
                 by_time, first = self._all_timed, self._first_shown
             elif frame is not None and by_time:
@@ -186,14 +192,14 @@ class Reader:
 
     def _frames(
         self,
-        container: InputContainer,
         stream: VideoStream,
+        packets: Packets,
         needed: Collection[int] | None,
         mend: bool = False,
     ) -> Iterator[VideoFrame | None]:
         """What comes out; to `mend` gives `None` at damage and goes on behind it."""
         decoder, torn = stream.codec_context, False
-        for packet in _packets(container, stream, mend):
+        for packet in packets:
             if mend and packet is not None and packet.is_corrupt:
                 # what follows is built upon it, and comes out wrong without a word
                 yield from _decoded(decoder, None, mend)
@@ -226,23 +232,6 @@ def _decoded(
         if not mend:
             raise
         yield None
-
-
-def _packets(
-    container: InputContainer, stream: VideoStream, mend: bool
-) -> "Iterator[Packet[VideoStream] | None]":
-    """The packets of a stream, and last an empty one, which makes the decoder give what it still has."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            yield next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError:
-            if not mend:
-                raise
-            yield None
-            return
 
 
 @contextmanager
