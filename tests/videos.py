@@ -206,6 +206,13 @@ def change_format(path: Path) -> Path:
     return path
 
 
+def change_sound(path: Path) -> Path:
+    """Says that the sound is in a format that does not exist."""
+    content = path.read_bytes().replace(b"mp4a", b"none").replace(b"esds", b"free")
+    path.write_bytes(content)
+    return path
+
+
 def truncate(path: Path, percent: int) -> Path:
     """Leaves only the first `percent` of the bytes."""
     content = path.read_bytes()

@@ -38,7 +38,7 @@ class VideoFile:
         promised_seconds: The same, of a file that is cut off, as it says itself; else `seconds`.
         width: In pixels, as it is shown.
         height: In pixels, as it is shown.
-        has_sound: Whether there is a sound track.
+        has_sound: Whether there is a sound track that can be decoded.
         end: One past the last frame that came when frames were last read; 0 before.
         damaged: Whether some frame could not be decoded when frames were last read.
     """

@@ -164,6 +164,13 @@ def test_a_video_without_sound_has_none_afterwards(tmp_path: Path) -> None:
         assert not file.streams.audio
 
 
+def test_neither_has_one_whose_sound_nobody_knows(tmp_path: Path) -> None:
+    path = videos.change_sound(videos.write_video(tmp_path / "a.mp4", 10, sound=True))
+    assert not VideoFile(path).has_sound
+    with av.open(str(annotated(path))) as file:
+        assert [stream.type for stream in file.streams] == ["video"]
+
+
 def test_what_was_filmed_sideways_is_upright(tmp_path: Path) -> None:
     source = videos.turn(videos.write_video(tmp_path / "a.mp4", 5, look="gradient"), 90)
     _, frames = times_and_frames(annotated(source))

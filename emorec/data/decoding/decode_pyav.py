@@ -30,7 +30,7 @@ from emorec.data.decoding.decode import (
     decoding_fails,
     other_decoder,
 )
-from emorec.data.decoding.packets import Listener, Packets, packets_of
+from emorec.data.decoding.packets import Listener, Packets, packets_of, sound_in
 
 TEXT_AS_PICTURES = "tty"
 """FFmpeg's name for what it makes of any text file: a film of a terminal."""
@@ -75,7 +75,7 @@ class Reader:
     Attributes:
         hidden: Frames in the file that it hides.
         rate: Frames a second, as the file says; `None` where it does not.
-        has_sound: Whether there is a sound track.
+        has_sound: Whether there is a sound track that can be decoded.
         promised_seconds: How long the file says its pictures last; `None` where it does not.
     """
 
@@ -85,7 +85,7 @@ class Reader:
         with _opened(path) as (container, stream):
             tick = float(stream.time_base or 1)
             self.rate = float(stream.average_rate or stream.guessed_rate or 0) or None
-            self.has_sound = bool(container.streams.audio)
+            self.has_sound = sound_in(container) is not None
             self.promised_seconds = stream.duration * tick if stream.duration else None
             try:
                 for packet in container.demux(stream):

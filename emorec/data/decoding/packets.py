@@ -23,6 +23,14 @@ class Listener(Protocol):
         """What is stored next of the sound; last an empty packet, if the file can be read to its end."""
 
 
+def sound_in(container: InputContainer) -> AudioStream | None:
+    """The first sound track whose codec is known; `None` where there is none."""
+    tracks = container.streams.audio
+    # PyAV's type denies that unknown codecs have no context
+    known = (track for track in tracks if track.codec_context is not None)  # type: ignore[redundant-expr]
+    return next(known, None)
+
+
 def packets_of(
     container: InputContainer,
     stream: VideoStream,
@@ -36,12 +44,12 @@ def packets_of(
         container: The open file.
         stream: Of the pictures.
         mend: Whether what can't be read on ends there, with `None`, instead of raising.
-        listener: Is given the first sound track, where there is one.
+        listener: Is given the sound (see `sound_in`).
 
     Raises:
         av.FFmpegError: Where the file can't be read on.
     """
-    sound = container.streams.audio[0] if listener and container.streams.audio else None
+    sound = sound_in(container) if listener else None
     if listener and sound:
         listener.begin(sound, (stream.start_time or 0) * (stream.time_base or Fraction(1)))
     packets: Iterator[Packet[Any]] = container.demux(*filter(None, (stream, sound)))

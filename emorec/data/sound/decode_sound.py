@@ -62,17 +62,20 @@ def parts_of_sound(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
     Raises:
         ClipError: When it has no sound, or where it can't be read on.
     """
+    # PyAV takes long to import
     import av
+
+    from emorec.data.decoding.packets import sound_in
 
     samples, promised = 0, 0.0
     try:
         with av.open(str(path)) as container:
-            if not container.streams.audio:
+            stream = sound_in(container)
+            if stream is None:
                 raise ClipError.of(path, NO_SOUND)
-            stream = container.streams.audio[0]
             promised = float((stream.duration or 0) * (stream.time_base or 0))
             resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in chain(container.decode(audio=0), [None]):
+            for frame in chain(container.decode(stream), [None]):
                 if frame is None and not samples:
                     break
                 for part in resampler.resample(frame):

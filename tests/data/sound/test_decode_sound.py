@@ -78,6 +78,7 @@ def test_a_span_is_counted_in_seconds_of_the_file(tmp_path: Path) -> None:
 
 def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
     silent_film = videos.write_video(tmp_path / "film.mp4", 5)
+    unknown = videos.change_sound(videos.write_video(tmp_path / "odd.mp4", 5, sound=True))
     text, empty = tmp_path / "text.wav", tmp_path / "empty.wav"
     text.write_text("no sound at all, but enough letters that somebody might read them as a header")
     empty.touch()
@@ -86,6 +87,7 @@ def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
     nothing = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
     for path, span, reason in (
         (silent_film, None, NO_SOUND),
+        (unknown, None, NO_SOUND),
         (cut_off, None, CUT_OFF),
         (text, None, module.NOT_SOUND),
         (empty, None, "the file is empty"),
