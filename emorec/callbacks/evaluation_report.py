@@ -200,7 +200,7 @@ def refuse_other_validation(said: Checkpoint, data: ClipDataModule) -> None:
     """
     if (
         class_path(type(data)) != said.data["class_path"]
-        or list(data.split.val) != said.split["val"]
+        or data.split_record()["val"] != said.split["val"]
     ):
         raise UserError(
             f"a temperature is fitted to the actors who validated {said.path}, "

@@ -85,14 +85,13 @@ def other_clips(said: Checkpoint) -> str:
     data = said.data["init_args"]
     files = 2 if data.get("modality") == "both" else 1
     promised = files * TAKES[data.get("channel", "speech")]
-    people = [actor for side in SIDES for actor in said.split[side]]
+    people = [actor for side in SIDES if counts[side] for actor in said.split[side]]
     if data.get("channel") in ("song", "both") and 18 in people:
         return ""  # who did not sing
     if (found := sum(counts.values())) == promised * len(people):
         return ""
-    at_most = "at most " if data.get("allow_missing_actors") else ""
     return (
-        f" or clips laid out like it ({found:,} clips of {at_most}{len(people)} people, of whom RAVDESS has "
+        f" or clips laid out like it ({found:,} clips of {len(people)} people, of whom RAVDESS has "
         f"{promised * len(people):,})"
     )
 
