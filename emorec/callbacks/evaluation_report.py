@@ -126,9 +126,10 @@ class EvaluationReport(Callback):
             smoothed=smoothed[1] if smoothed else None,
         )
         results.write(self.folder, facts, **_names(clips, results.predictions.index))
-        whom = "unseen actors" if self._command == "test" else "its validation actors"
+        whose = data.split_record().get("whose", "actors")
+        whom = f"unseen {whose}" if self._command == "test" else f"its validation {whose}"
         if data.split.shares_people:
-            whom = "actors it was trained with,"
+            whom = f"{whose} it was trained with,"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
         alone = f" without {self._without}" if self._without else ""
         title = f"{type(network).__name__}{alone} on {whom} {actors}"

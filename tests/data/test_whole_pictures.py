@@ -65,6 +65,7 @@ def test_a_broken_picture_is_as_if_it_were_not_there_and_told_once_in_a_line(
     caplog.set_level(logging.WARNING)
     data = data_of(root)
     assert data.split_record() == without.split_record()
+    assert data.split_record()["whose"] == "films"
     batches = [list(each.train_dataloader()) for each in (data, without)]
     for ours, theirs in zip(*batches, strict=True):
         np.testing.assert_array_equal(ours["frames"], theirs["frames"])
