@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -34,6 +34,36 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def files_below(folder: Path, refuse: Callable[[OSError], None] | None = None) -> list[Path]:
+    """All files below a folder, sorted folder by folder; links are followed, what is hidden is left out.
+
+    A folder to which several links lead comes once, so that links in a circle do no harm.
+
+    Args:
+        folder: Where to look.
+        refuse: Is told of folders that can't be read; they are passed over when not given.
+
+    >>> import tempfile
+    >>> top = Path(tempfile.mkdtemp(), "top")
+    >>> for path in (top / "a" / "1.mp4", top / ".hidden" / "2.mp4"):
+    ...     path.parent.mkdir(parents=True)
+    ...     path.touch()
+    >>> (top / "a" / "again").symlink_to(top)
+    >>> [path.relative_to(top).as_posix() for path in files_below(top)]
+    ['a/1.mp4']
+    """
+    files: list[Path] = []
+    seen: set[str] = set()
+    for inner, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        if (real := os.path.realpath(inner)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += (Path(inner, name) for name in sorted(names) if not name.startswith("."))
+    return files
 
 
 def sha256_of(path: Path) -> str:

@@ -14,6 +14,7 @@ class Account:
 
     Attributes:
         network: The name of its class, and what it says.
+        takes: What a video has to show.
         trained: On whom.
         tested: How well it did; `None` where that is not known.
         meaning: What its words mean.
@@ -21,6 +22,7 @@ class Account:
     """
 
     network: str
+    takes: str
     trained: str
     tested: str | None
     meaning: str
@@ -36,14 +38,15 @@ def account_of(facts: Facts, tested: str | None = None) -> Account:
     """
     sheet = sheet_of(facts.data)
     split = facts.split
-    people = len(split.get("train", ()))
+    people = f"{len(split.get('train', ()))} {split.get('whose', 'people')}"
     clips = split.get("num_clips", {}).get("train")
-    whom = f"{clips:,} clips of {people} people" if clips else f"clips of {people} people"
+    whom = f"{clips:,} clips of {people}" if clips else f"clips of {people}"
     about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""
     says = "one of " if facts.says == "classes" else ""
     kind = "names" if facts.says == "classes" else "predicts"
     return Account(
         network=f"{facts.network.rpartition('.')[2]}, which {kind} {says}{', '.join(facts.names)}",
+        takes="somebody who speaks" if facts.hears else "a face",
         trained=f"{whom}, from {sheet.name}{about}",
         tested=tested,
         meaning=f"What the network {kind} is {sheet.meaning}",

@@ -12,7 +12,7 @@ from emorec.app.shown import rendered, text_of
 from emorec.app.upload import take_only_uploads
 from emorec.card import uses
 
-TITLE = "emorec: what does the network see?"
+TITLE = "emorec: what does the network say?"
 WAITING = 20
 """Visitors who may wait in line; the next ones are told to come back."""
 
@@ -64,7 +64,7 @@ def page(
 
     blocks: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with blocks:
-        gr.HTML(rendered("head.html", where=where, refused=uses.IN_SHORT))
+        gr.HTML(rendered("head.html", account=account, where=where, refused=uses.IN_SHORT))
         with gr.Row(elem_id="er-grid"):
             with gr.Column(elem_id="er-video"):
                 video = gr.Video(

@@ -8,7 +8,7 @@ from jinja2 import Environment, StrictUndefined
 
 from emorec.inference.colours import colours_of
 from emorec.inference.prediction import NO_FACE, WindowPrediction
-from emorec.inference.timeline import Timeline
+from emorec.inference.timeline import Timeline, means_in_words
 from emorec.inference.timeline_picture import clock_time
 
 KEPT_MINUTES = 30
@@ -46,6 +46,7 @@ def result_html(timeline: Timeline, *, place: str, meaning: str) -> str:
         names=timeline.names,
         word=word,
         colour=colours.get(word or "", NO_COLOUR),
+        means=means_in_words(timeline) or NO_FACE,
         counted=counted(timeline),
         remarks=remarks(timeline),
         meaning=meaning,

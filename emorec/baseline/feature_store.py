@@ -11,7 +11,7 @@ from emorec.baseline.extractor import Extractor
 from emorec.baseline.feature_file import FeatureFile, clip_keys
 from emorec.baseline.pooling import Floats, mean_and_sd
 from emorec.data.cache.decode_pool import with_bar
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.folders import kept_in
 from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
@@ -126,4 +126,4 @@ def _frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip,
 def _cache(data: ClipDataModule) -> Path | None:
     if data.cache == "none":
         return None
-    return cache_folder() if data.cache == "auto" else Path(data.cache).expanduser()
+    return kept_in(data.cache)

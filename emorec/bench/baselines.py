@@ -13,6 +13,7 @@ from emorec.data.clip import Clip
 from emorec.data.loader import make_loader
 from emorec.data.source import DecodedPictures, Source
 from emorec.errors import UserError
+from emorec.files import files_below
 
 SEED_CLIPS = 48
 """As many as are written as JPEG files: enough for three batches."""
@@ -78,7 +79,8 @@ def videos_in(folder: str) -> list[Clip]:
     Raises:
         UserError: When there are none.
     """
-    paths = sorted(Path(folder).expanduser().rglob("*.mp4"))
+    files = sorted(files_below(Path(folder).expanduser()))
+    paths = [path for path in files if path.suffix == ".mp4"]
     if not paths:
         raise UserError(f"no mp4 file below {folder}: name a folder of videos with --originals")
     return [Clip(path=path, label=0, actor=0, take=path.stem) for path in paths]

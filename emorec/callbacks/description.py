@@ -52,15 +52,16 @@ def describe_split(split: Mapping[str, Any]) -> str:
         for side in ("train", "val", "test")
     )
     more = "".join(f"; {remark}" for remark in remarks(split))
+    whose = split.get("whose", "actors")
     return (
-        f"{_name(split)}: actors {train} clips), {val}), {test}); clip list {split['hash']}{more}"
+        f"{_name(split)}: {whose} {train} clips), {val}), {test}); clip list {split['hash']}{more}"
     )
 
 
 def split_page(split: Mapping[str, Any]) -> str:
     """The same in Markdown."""
     rows = [f"| {side} | {spans(split[side])} | {split['num_clips'][side]} |" for side in SIDES]
-    table = ["| side | actors | clips |", "|---|---|--:|", *rows]
+    table = [f"| side | {split.get('whose', 'actors')} | clips |", "|---|---|--:|", *rows]
     heading = f"**{_name(split)}**, clip list {split['hash']}"
     return "\n\n".join([heading, "\n".join(table), *remarks(split)])
 

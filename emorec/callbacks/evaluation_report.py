@@ -126,9 +126,10 @@ class EvaluationReport(Callback):
             smoothed=smoothed[1] if smoothed else None,
         )
         results.write(self.folder, facts, **_names(clips, results.predictions.index))
-        whom = "unseen actors" if self._command == "test" else "its validation actors"
+        whose = data.split_record().get("whose", "actors")
+        whom = f"unseen {whose}" if self._command == "test" else f"its validation {whose}"
         if data.split.shares_people:
-            whom = "actors it was trained with,"
+            whom = f"{whose} it was trained with,"
         actors = spans(list(dict.fromkeys(clip.actor for clip in clips)))
         alone = f" without {self._without}" if self._without else ""
         title = f"{type(network).__name__}{alone} on {whom} {actors}"
@@ -200,7 +201,7 @@ def refuse_other_validation(said: Checkpoint, data: ClipDataModule) -> None:
     """
     if (
         class_path(type(data)) != said.data["class_path"]
-        or list(data.split.val) != said.split["val"]
+        or data.split_record()["val"] != said.split["val"]
     ):
         raise UserError(
             f"a temperature is fitted to the actors who validated {said.path}, "

@@ -69,7 +69,8 @@ def card_of(said: Checkpoint) -> str:
         untested=test if isinstance(test, str) else "",
         most=MOST_ROWS,
         verb="names" if network.says_classes else "predicts",
-        people=tested and _people(tested.actors),
+        whose=said.split.get("whose", "people"),
+        people=tested and _people(tested),
         split=tested.metrics["split"] if tested else said.split,
         says=_says(network),
         megabytes=amount(network.file_bytes / 1e6),
@@ -115,7 +116,8 @@ def _summary(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> 
     )
     if tested is None:
         return f"{trained} How well it does was not measured."
-    unseen = "" if tested.leaks else "People it was not trained on: "
+    whose = tested.metrics["split"].get("whose", "people").capitalize()
+    unseen = "" if tested.leaks else f"{whose} it was not trained on: "
     return f"{trained} {unseen}{headline(tested)}."
 
 
@@ -137,10 +139,8 @@ def _speed(said: Checkpoint) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _people(actors: list[str]) -> str:
-    if len(actors) == 1:
-        return f"1 person ({actors[0]})"
-    return f"{len(actors)} people ({actors_in_words(actors)})"
+def _people(tested: Tested) -> str:
+    return f"{tested.whom} ({actors_in_words(tested.actors)})"
 
 
 def _sides(said: Checkpoint) -> list[tuple[str, str, str, str]]:

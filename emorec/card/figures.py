@@ -155,7 +155,7 @@ def headline(tested: Tested) -> str:
     figure = figures_with_intervals([predicted])[score.figure]
     between = score.span(figure.interval)
     interval = f" (95 % interval {between})" if between else ""
-    whom = f"{len(predicted.paths):,} clips of {len(tested.actors)} people"
+    whom = f"{len(predicted.paths):,} clips of {tested.whom}"
     value = score.shown(figure.value)
     if not isinstance(predicted, PredictedClips):
         return f"mean CCC {value}{interval} on {whom}"

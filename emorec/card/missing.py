@@ -29,12 +29,8 @@ AMONG_ITS_OWN = (
 NOT_RECORDED = (
     ("who trained it, and whom to ask", "write it here: no run knows it"),
     ("when it was trained", "the dates of the files in the run's folder"),
-    (
-        "other people, other cameras, feelings that nobody acts",
-        "test it on labelled clips of them: `--data CSVDataModule --data.root clips.csv`",
-    ),
-    ("how fast it is in use", "`emorec bench`"),
 )
+OTHERS = "other people, other cameras, feelings that nobody acts"
 
 
 def missing(
@@ -74,7 +70,15 @@ def missing(
             "`emorec study configs/studies/seeds.yaml`, and `emorec compare`",
         )
     )
-    return [*lines, *NOT_RECORDED]
+    where = (
+        "--data CSVDataModule --data.root clips.csv" if network.says_classes else "--data.root DIR"
+    )
+    return [
+        *lines,
+        *NOT_RECORDED,
+        (OTHERS, f"test it on labelled clips of them: `{where}`"),
+        ("how fast it is in use", f"`emorec bench --model {ckpt}`"),
+    ]
 
 
 def other_clips(said: Checkpoint) -> str:
@@ -85,14 +89,13 @@ def other_clips(said: Checkpoint) -> str:
     data = said.data["init_args"]
     files = 2 if data.get("modality") == "both" else 1
     promised = files * TAKES[data.get("channel", "speech")]
-    people = [actor for side in SIDES for actor in said.split[side]]
+    people = [actor for side in SIDES if counts[side] for actor in said.split[side]]
     if data.get("channel") in ("song", "both") and 18 in people:
         return ""  # who did not sing
     if (found := sum(counts.values())) == promised * len(people):
         return ""
-    at_most = "at most " if data.get("allow_missing_actors") else ""
     return (
-        f" or clips laid out like it ({found:,} clips of {at_most}{len(people)} people, of whom RAVDESS has "
+        f" or clips laid out like it ({found:,} clips of {len(people)} people, of whom RAVDESS has "
         f"{promised * len(people):,})"
     )
 
@@ -110,13 +113,13 @@ def caveats(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> l
     lines = []
     if tested is not None:
         number = len(tested.actors)
-        if number == 1:
+        if number == 1 and tested.whom == "1 person":
             lines.append(
                 "One person was tested: that says nothing about others, and there are no intervals"
             )
         elif number < FEW_ACTORS:
             lines.append(
-                f"{number} people were tested: intervals are wide and rough, and what these people share by chance "
+                f"{tested.whom} were tested: intervals are wide and rough, and what these share by chance "
                 f"looks like skill{CROSSED.get(said.data['class_path'], '')}"
             )
         if (views := tested.metrics.get("views", 1)) > 1:
@@ -124,7 +127,7 @@ def caveats(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> l
     return [
         *lines,
         "One training is one draw: another seed gives other figures, which these intervals do not hold",
-        "The people of the test were filmed like those of the training: expect less of other cameras, light and people",
+        "Those of the test were filmed like those of the training: expect less of other cameras, light and people",
         *([AMONG_ITS_OWN] if network.says_classes else []),
         "Show people what was predicted together with this card, and never without saying that it is often wrong",
     ]

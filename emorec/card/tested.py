@@ -33,6 +33,12 @@ class Tested:
         people = set(self.predicted.actors)
         return sorted(people, key=lambda name: (not name.isdecimal(), name.zfill(9), name))
 
+    @property
+    def whom(self) -> str:
+        """How many people, or films where nobody knows who is in them."""
+        number, whose = len(self.actors), self.metrics["split"].get("whose", "people")
+        return "1 person" if (number, whose) == (1, "people") else f"{number} {whose}"
+
 
 def read_test(said: Checkpoint) -> Tested | str:
     """The test of a checkpoint, or why there is none, as the end of "not measured: ...".

@@ -8,7 +8,7 @@ def features(
     to: str = "features",
     root: str | None = None,
     batch_size: int = 128,
-    num_workers: int = 4,
+    num_workers: int | None = None,
     device: str | None = None,
 ) -> None:
     """Compute the features of every frame of Aff-Wild2, for a network over time.
@@ -20,7 +20,7 @@ def features(
         to: The folder to fill; made when missing. Name it with --data.features.
         root: Where Aff-Wild2 lies now, when it is not where the network was trained.
         batch_size: Frames at a time.
-        num_workers: Processes that read pictures.
+        num_workers: Processes that read pictures; as many as there are cores, up to eight, when not given.
         device: Such as `cuda` or `cpu`; a GPU where there is one when not given.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from emorec.inference.timeline import Timeline
+from emorec.inference.timeline import Timeline, means_in_words
 from emorec.inference.timeline_picture import clock_time
 from emorec.inference.video_report import VideoReport
 
@@ -42,12 +42,9 @@ def table(reports: Sequence[tuple[str, VideoReport]]) -> Table:
 
 def gist(timeline: Timeline) -> str:
     """A timeline in a few words: the word said most and in what share of windows, or the mean of each number."""
-    values = [each.values for each in timeline.windows if each.values is not None]
     if timeline.says == "numbers":
-        means = [sum(column) / len(values) for column in zip(*values, strict=True)]
-        return ", ".join(
-            f"{name} {mean:.2f}" for name, mean in zip(timeline.names, means, strict=False)
-        )
+        return means_in_words(timeline)
+    values = [each.values for each in timeline.windows if each.values is not None]
     word = timeline.most_frequent
     if word is None or not values:
         return word or ""

@@ -2,13 +2,12 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
 from emorec.data.admit import admit
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.folders import kept_in
 from emorec.data.cache.kept import verify
 from emorec.data.download.ravdess_wanted import Wanted
 from emorec.data.faces.detector_file import find_detector
@@ -90,7 +89,7 @@ def verify_frames(cache: str, console: Console) -> None:
     Raises:
         UserError: When what is damaged can't be noted.
     """
-    folder = cache_folder() if cache == "auto" else Path(cache).expanduser()
+    folder = kept_in(cache)
     damaged = verify(folder)
     for name, count in damaged.items():
         console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)

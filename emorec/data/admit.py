@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from emorec.data.cache.any_recipe import AnyRecipe
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.folders import kept_in
 from emorec.data.cache.frame_store import NoRoomError
 from emorec.data.cache.look_through import BrokenClip, LookedThrough, look_through
 from emorec.data.cache.manifest import Entry, part
@@ -86,7 +86,7 @@ def look_where_asked(
     Raises:
         UserError: When the cache that was asked for can't be used.
     """
-    folder = cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()
+    folder = kept_in(cache)
     look = partial(look_through, clips, recipe, folder, workers=workers)
     try:
         return look(keep_frames=cache != "none")

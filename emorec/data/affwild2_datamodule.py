@@ -25,6 +25,7 @@ from emorec.data.affwild2 import (
 )
 from emorec.data.affwild2_split import OfficialSplit, record, split_films
 from emorec.data.affwild2_submission import named_videos, smoothed_values, write_submission
+from emorec.data.cache.folders import kept_in
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset
@@ -41,6 +42,7 @@ from emorec.data.resize import size_to_crop
 from emorec.data.sampler import EpochSampler
 from emorec.data.split import SIDES, Side
 from emorec.data.transform import Augment
+from emorec.data.whole_pictures import tell_broken, whole_pictures
 from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
 
     Attributes:
         before_and_after: Labels of the training frames that there were and that were kept, where some were left out.
+        broken: Pictures that can't be read, each with the reason; they are as if they were not there.
 
     Source: Kollias & Zafeiriou 2019, arXiv 1910.04855.
     """
@@ -119,6 +122,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.predict_list = predict_list
         self.target_names = DIMENSIONS if task == "va" else ()
         self.before_and_after: tuple[Labels, Labels] | None = None
+        self.broken: list[tuple[Path, str]] = []
         # the faces fill their pictures: no border is cut away unless it is drawn where
         crops = self.augment not in (False, "seed_affwild2")
         size = size_to_crop(self.image_size) if crops else self.image_size
@@ -131,7 +135,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
 
     @cached_property
     def found_videos(self) -> tuple[list[Video], list[tuple[Path, str]]]:
-        """All videos below `root`, and annotations without pictures.
+        """All videos below `root` with the pictures that can be read, and annotations without pictures.
 
         Raises:
             UserError: When no folder is named or it is not Aff-Wild2's.
@@ -141,7 +145,10 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             raise UserError(
                 f"no data folder: name it with --data.root DIR or {ROOT_VARIABLE}; {HOW_TO_GET_IT}"
             )
-        return find_videos(root, self.task)
+        videos, others = find_videos(root, self.task)
+        looked = whole_pictures(videos, kept_in(self.cache))
+        self.broken = looked.broken
+        return looked.videos, others
 
     @override
     def find(self) -> Found:
@@ -159,6 +166,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
                 len(others),
                 listed(others),
             )
+        tell_broken(self.broken)
 
     @override
     def setup(self, stage: str) -> None:

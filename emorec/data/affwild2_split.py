@@ -65,6 +65,7 @@ def record(split: Split, sides: Mapping[Side, FrameClips]) -> dict[str, Any]:
     return {
         "name": split.name,
         "fold": None,
+        "whose": "films",
         **{side: list(getattr(split, side)) for side in SIDES},
         "hash": digest.hexdigest()[:16],
         "num_clips": {side: len(sides[side]) for side in SIDES},

@@ -1,11 +1,11 @@
 """Where the videos lie that a CSV file names, also when it leaves out their folder or their ending."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from emorec.errors import UserError
+from emorec.files import files_below
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -72,11 +72,8 @@ def _there(path: Path, ending: str) -> bool:
 def _videos_below(folder: Path) -> Mapping[str, list[Path]]:
     """Every video in the folder, by its name and by its name without the ending."""
     videos = defaultdict(list)
-    for inner, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(inner, name)
-            if path.suffix.lower() in VIDEO_SUFFIXES and not name.startswith("."):
-                videos[path.name].append(path)
-                videos[path.stem].append(path)
+    for path in files_below(folder):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            videos[path.name].append(path)
+            videos[path.stem].append(path)
     return videos

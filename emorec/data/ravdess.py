@@ -3,7 +3,6 @@
 Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391; file naming on Zenodo record 1188976.
 """
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Literal, Self
 from emorec.data.clip import Clip
 from emorec.data.labels import EMOTIONS, SONG_EMOTIONS
 from emorec.errors import UserError
+from emorec.files import files_below
 
 ROOT_VARIABLE = "EMOREC_RAVDESS_ROOT"
 """Names the folder once and for all."""
@@ -193,11 +193,7 @@ def _files(root: Path) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
 
-    files: list[Path] = []
-    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += (Path(folder, name) for name in sorted(names) if not name.startswith("."))
-    return files
+    return files_below(root, refuse)
 
 
 def _example(others: Sequence[tuple[Path, str]]) -> str:

@@ -101,11 +101,28 @@ class Split:
         return sides
 
     def record(self, sides: Mapping[Side, Sequence[Clip]]) -> dict[str, Any]:
-        """Who is where, as plain values: name, fold, actors of each side, hash of the clips, clips of each side."""
+        """Who is where, as plain values: name, fold, actors of each side, hash of the clips, clips of each side.
+
+        The actors of a side are those with a clip there; of a side of which nothing is at hand all that it is to have.
+
+        >>> from pathlib import Path
+        >>> clip = Clip(path=Path("a.mp4"), label=0, actor=1, take="a")
+        >>> record = Split("mine", None, (1, 2), (3,), (4,)).record({"train": [clip], "val": [], "test": []})
+        >>> record["train"], record["test"]
+        ([1], [4])
+        """
+        there = {side: {clip.actor for clip in sides[side]} for side in SIDES}
         return {
             "name": self.name,
             "fold": self.fold,
-            **{side: list(getattr(self, side)) for side in SIDES},
+            **{
+                side: [
+                    actor
+                    for actor in getattr(self, side)
+                    if actor in there[side] or not there[side]
+                ]
+                for side in SIDES
+            },
             "hash": clips_hash(sides),
             "num_clips": {side: len(sides[side]) for side in SIDES},
         }

@@ -92,8 +92,13 @@ def how_to_read(explanation: Explanation) -> str:
         coloured.append("what it listened to (occlusion)")
     parts = [f"coloured: {' and '.join(coloured)}"] if coloured else []
     if explanation.heard or (explanation.seen and explanation.seen.importance is not None):
-        what = "log odds" if explanation.answer.is_class else "number"
-        parts.append(f"bars: fall of the {what} of {explanation.answer.name} without it")
+        name = explanation.answer.name
+        moves = (
+            f"fall of the log odds of {name}"
+            if explanation.answer.is_class
+            else f"how far {name} moves towards 0"
+        )
+        parts.append(f"bars: {moves} without it")
     return ", ".join(parts)
 
 
@@ -191,6 +196,10 @@ def _show(figure: Figure, picture: NDArray[np.uint8], left: float, top: float, r
     axes.set_axis_off()
 
 
+LEAST_REACH = 0.001
+"""Of a scale of bars: what matters less than that looks small."""
+
+
 def draw_bars(
     axes: Axes, places: NDArray[np.floating], values: Importance, every: Importance, width: float
 ) -> None:
@@ -204,13 +213,14 @@ def draw_bars(
         width: Of a bar.
     """
     low, high = min(0.0, float(every.min())), max(0.0, float(every.max()))
-    reach = (high - low) or 1.0
+    reach = max(high - low, LEAST_REACH)
+    decimals = 2 if reach >= 0.1 else 3 if reach >= 0.01 else 4
     axes.bar(
         places, values, width=width, color=[FOR if value >= 0 else AGAINST for value in values]
     )
     for place, value in zip(places, values, strict=True):
         axes.annotate(
-            f"{value:+.2f}".replace("-", "\N{MINUS SIGN}") if abs(value) >= 0.005 else "0",
+            signed(float(value), decimals),
             (place, max(value, 0.0)),
             (0, 2),
             textcoords="offset points",
@@ -224,6 +234,17 @@ def draw_bars(
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+
+
+def signed(value: float, decimals: int) -> str:
+    """A number with its sign; 0 has none.
+
+    >>> signed(0.123, 2), signed(-0.0012, 3), signed(0.004, 2)
+    ('+0.12', '\N{MINUS SIGN}0.001', '0')
+    """
+    if abs(value) < 0.5 * 10**-decimals:
+        return "0"
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def heated(frame: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

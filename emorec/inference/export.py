@@ -21,6 +21,7 @@ from emorec.inference.precision import TOLERANCES, Precision
 from emorec.inference.program import program_of
 from emorec.inference.runtime import Runtime, Windows
 from emorec.inference.torch_runtime import TorchRuntime, load_network
+from emorec.models import ClipNetwork
 
 RUNTIMES: dict[Format, Callable[[Path, str], Runtime]] = {
     "onnx": OnnxRuntime,
@@ -54,13 +55,18 @@ def exported(
         UserError: When the checkpoint can't be used or exported.
     """
     network, facts = load_network(ckpt)
+    return _content(network, facts, kind, precision, dynamic_batch=dynamic_batch), facts
+
+
+def _content(
+    network: ClipNetwork, facts: Facts, kind: Format, precision: Precision, *, dynamic_batch: bool
+) -> bytes:
     if precision == "float16":
         halve(network)
     deployed = Deployed(network, facts)
     program = program_of(deployed, facts, dynamic_batch=dynamic_batch)
     said = metadata(facts, precision, deployed.statistics)
-    content = to_onnx(program, facts, said) if kind == "onnx" else to_torch_export(program, said)
-    return content, facts
+    return to_onnx(program, facts, said) if kind == "onnx" else to_torch_export(program, said)
 
 
 def export(
@@ -85,8 +91,9 @@ def export(
     Raises:
         UserError: When the checkpoint can't be used, the file says something else, or it can't be written.
     """
-    content, facts = exported(ckpt, kind, precision, dynamic_batch=dynamic_batch)
-    given = windows(facts)
+    network, facts = load_network(ckpt)
+    given = windows(facts)  # first: what is wrong with them is told before half a minute of export
+    content = _content(network, facts, kind, precision, dynamic_batch=dynamic_batch)
     with tempfile.TemporaryDirectory(prefix="emorec-export-") as folder:
         trial = Path(folder, f"network{SUFFIXES[kind]}")
         trial.write_bytes(content)

@@ -23,19 +23,26 @@ FEATURES_OF = "features_of.txt"
 
 
 def write_features(
-    ckpt: str, to: str, *, root: str | None, batch_size: int, num_workers: int, device: str | None
+    ckpt: str,
+    to: str,
+    *,
+    root: str | None,
+    batch_size: int,
+    num_workers: int | None,
+    device: str | None,
 ) -> None:
     """Writes the features of every frame, a file a video, and says what was written.
 
     Arguments and errors are those of `emorec.commands.features.features`.
     """
     said = checkpoint.read(ckpt)
-    data = _data(said, root)
+    data = _data(said, root, num_workers)
     network = _network(said)
     folder = Path(to).expanduser()
     _claim(folder, said.path)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network.to(place).eval()
+    data.prepare_data()
     videos = data.found_videos[0]
     num_features = network.network.num_features
     for video in track(videos, description="features", transient=True):
@@ -43,7 +50,7 @@ def write_features(
         if path.is_file():
             continue
         found = np.zeros((len(video.frames), num_features), dtype=np.float32)
-        for batch in _pictures(data, video, batch_size, num_workers):
+        for batch in _pictures(data, video, batch_size):
             found[batch["index"].numpy()] = _features(network, batch["frames"].to(place))
         with whole_file(path) as file:
             np.save(file, found)
@@ -54,12 +61,16 @@ def write_features(
     )
 
 
-def _data(said: checkpoint.Checkpoint, root: str | None) -> AffWild2DataModule:
+def _data(
+    said: checkpoint.Checkpoint, root: str | None, num_workers: int | None
+) -> AffWild2DataModule:
     if said.data["class_path"] != checkpoint.class_path(AffWild2DataModule):
         raise UserError(
             f"{said.path} was trained on {said.data['class_path']}: features are of Aff-Wild2's frames"
         )
-    arguments = {**said.data["init_args"], **({} if root is None else {"root": root})}
+    arguments = {**said.data["init_args"], "num_workers": num_workers}
+    if root is not None:
+        arguments["root"] = root
     if arguments["features"] is not None:
         raise UserError(f"{said.path} was itself trained on features: name a network of pictures")
     return AffWild2DataModule(**arguments)
@@ -93,13 +104,11 @@ def _claim(folder: Path, ckpt: Path) -> None:
         raise UserError(f"can't write into {folder}: {error.strerror}") from error
 
 
-def _pictures(
-    data: AffWild2DataModule, video: Video, batch_size: int, num_workers: int
-) -> DataLoader[Any]:
+def _pictures(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
     data.source = WindowPictures([video], Window(1), data.recipe.size, data.recipe.resize)
     return make_loader(
-        data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=num_workers
+        data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=data.num_workers
     )
 
 

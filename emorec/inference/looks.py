@@ -17,6 +17,9 @@ from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.track import Tracker
 from emorec.inference.window import Window
 
+PATIENCE_SECONDS = 1.0
+"""At least so long somebody may not be found and still be the same person; windows of one frame are much shorter."""
+
 
 class Looks(Protocol):
     """Frames that windows may still need."""
@@ -140,7 +143,8 @@ def looks_of(facts: Facts, cutting: Cutting, clock: Stopwatch) -> Looks:
     """What keeps the frames of a video that is cut in this way."""
     if cutting.detector is None:
         return WholePictures(facts)
-    return EveryFace(facts, cutting.detector, cutting.window_seconds, clock)
+    patience_seconds = max(PATIENCE_SECONDS, cutting.window_seconds)
+    return EveryFace(facts, cutting.detector, patience_seconds, clock)
 
 
 def as_trained(frames: Frames, facts: Facts) -> Frames:

@@ -17,7 +17,10 @@ LEFT_OVER = 0.5
 
 
 MAX_GAP = 0.5
-"""Of a window, without a frame that starts in it."""
+"""Of a window, that may show a frame which stood too long."""
+
+LONGEST_SHOWN = 0.5
+"""Seconds that a frame may stand in any video, and longer where most of its frames stand for more than half as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Span:
     Attributes:
         start: In seconds from the first frame.
         end: Half-open, in seconds.
-        wanted: By where the frames may end, T indices of frames in order; nothing where no frame starts in it.
+        wanted: By where the frames may end, T indices of frames in order; nothing where it has a gap.
     """
 
     start: float
@@ -90,21 +93,46 @@ def schedule(
         yield seconds - window_seconds, seconds
 
 
-def has_gap(start: float, end: float, starts: npt.NDArray[np.float64]) -> bool:
-    """Whether more than half of a window goes by without a frame that starts, as where a recording was torn.
+def longest_shown(starts: npt.NDArray[np.float64]) -> float:
+    """How many seconds a frame of a video may stand until the next one starts, before something is missing there.
 
-    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 2.5, 3.5]))
-    False
-    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 3.5]))
-    True
+    >>> longest_shown(np.arange(30) / 30), longest_shown(np.arange(3.0))
+    (0.5, 2.0)
     """
-    inside = starts[(starts > start) & (starts < end)]
-    longest = float(np.diff(inside, prepend=start, append=end).max())
-    return longest > MAX_GAP * (end - start)
+    return (
+        max(LONGEST_SHOWN, 2 * float(np.median(np.diff(starts))))
+        if len(starts) > 1
+        else LONGEST_SHOWN
+    )
+
+
+def has_gap(start: float, end: float, starts: npt.NDArray[np.float64], longest: float) -> bool:
+    """Whether more than half of a window shows a frame that stood too long, as where a recording was torn.
+
+    Args:
+        start: In seconds.
+        end: In seconds.
+        starts: When each frame starts, in seconds from the first.
+        longest: Seconds that one may stand: `longest_shown(starts)`.
+
+    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 2.5, 3.5]), 1.0)
+    False
+    >>> has_gap(0.0, 4.0, np.array([0.0, 0.5, 1.0, 3.5]), 1.0)
+    True
+    >>> slow = np.array([0.0, 0.25, 0.5, 2.0])  # no frame starts in these windows, but one is shown
+    >>> has_gap(0.3, 0.4, slow, 0.5), has_gap(1.0, 1.1, slow, 0.5)
+    (False, True)
+    """
+    first = int(np.searchsorted(starts, start, side="right")) - 1
+    stop = int(np.searchsorted(starts, end))
+    next_start = starts[stop] if stop < len(starts) else end
+    edges = np.append(starts[first:stop], next_start)
+    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+    return bool(((np.diff(edges) > longest) & (inside > MAX_GAP * (end - start))).any())
 
 
 def span(start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int) -> Span:
-    """A window with its frames: T evenly spaced ones of those that start in it.
+    """A window with its frames: T evenly spaced ones of those that start in it, else the one that is shown then.
 
     Args:
         start: In seconds.
@@ -116,17 +144,15 @@ def span(start: float, end: float, starts: npt.NDArray[np.float64], *, num_frame
     {4: [2, 3]}
     >>> span(0.0, 1.0, np.arange(10) / 10, num_frames=3).wanted
     {9: [0, 4, 8], 10: [0, 4, 9]}
+    >>> span(0.22, 0.27, np.arange(10) / 10, num_frames=2).wanted
+    {3: [2, 2]}
     """
     first, stop = (
         int(place)
         for place in np.searchsorted(starts, np.array((start, end)) - TIME_TOLERANCE_SECONDS)
     )
-    ends = likely_ends(promised=len(starts), shown=len(starts), first=first, stop=stop)
-    return Span(
-        start,
-        end,
-        {
-            last: [first + index for index in linspace_indices(last - first, num_frames)]
-            for last in sorted(ends)
-        },
-    )
+    wanted: dict[int, list[int]] = {}
+    for last in sorted(likely_ends(promised=len(starts), shown=len(starts), first=0, stop=stop)):
+        begin = min(first, last - 1)
+        wanted[last] = [begin + index for index in linspace_indices(last - begin, num_frames)]
+    return Span(start, end, wanted)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emorec.data.csv_paths import VIDEO_SUFFIXES
 from emorec.data.file_lists import listed
+from emorec.files import files_below
 from emorec.inference.output_files import is_output
 
 
@@ -71,13 +72,7 @@ def find_sources(words: Sequence[str]) -> Found:
 
 def _videos_in(folder: Path, found: Found) -> list[Path]:
     """All videos below a folder, sorted; what is hidden, or was written by an earlier prediction, is left out."""
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not is_output(path)
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    files = [path for path in sorted(files_below(folder)) if path.is_file() and not is_output(path)]
     videos = [path for path in files if is_video(path)]
     others = [(path.relative_to(folder), "") for path in files if not is_video(path)]
     if not videos:

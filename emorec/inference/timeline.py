@@ -73,3 +73,12 @@ class Timeline:
             if each.start <= seconds < each.end and person in (None, each.person)
         ]
         return min(around, key=lambda each: abs(each.start + each.end - 2 * seconds), default=None)
+
+
+def means_in_words(timeline: Timeline) -> str:
+    """The mean of each number over all windows with somebody, such as "valence 0.12, arousal -0.40"; "" without any."""
+    values = [each.values for each in timeline.windows if each.values is not None]
+    means = [sum(column) / len(values) for column in zip(*values, strict=True)]
+    return ", ".join(
+        f"{name} {mean:.2f}" for name, mean in zip(timeline.names, means, strict=False)
+    )

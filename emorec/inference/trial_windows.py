@@ -19,6 +19,7 @@ from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.transform import ClipTransform
 from emorec.errors import UserError
+from emorec.files import files_below
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Windows
 from emorec.inference.sound_windows import sound_recipe
@@ -42,11 +43,7 @@ def trial_windows(facts: Facts, folder: Path | None) -> tuple[Windows, str]:
     """
     if folder is None:
         return drawn_windows(facts), f"{COUNT} drawn faces"
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
-    )
+    found = [path for path in sorted(files_below(folder)) if path.suffix.lower() in VIDEO_SUFFIXES]
     if not found:
         raise UserError(f"no video below {folder}: name a folder of clips with --clips")
     paths = [found[index] for index in linspace_indices(len(found), min(COUNT, len(found)))]

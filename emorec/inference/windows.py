@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
-from emorec.data.decoding.decode import ClipError
+from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, ClipError
 from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.inference.camera import Camera
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.live import windows_of_camera
 from emorec.inference.looks import Looks, looks_of
-from emorec.inference.schedule import Span, has_gap, schedule, span
+from emorec.inference.schedule import Span, has_gap, longest_shown, schedule, span
 from emorec.inference.sound_windows import SoundWindows, sound_recipe
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.video_file import VideoFile
@@ -23,8 +23,8 @@ def windows_of(
 ) -> Iterator[Window | Hole]:
     """The windows of a video in order of their start, then of persons; memory holds those that are open.
 
-    A window one of whose frames can't be decoded is a hole, as is one half of which goes by without any; holes that
-    touch are one.
+    A window one of whose frames can't be decoded is a hole, as is one that for more than half of it shows a frame which
+    stood too long; holes that touch are one.
 
     Args:
         video: Where the frames come from.
@@ -55,12 +55,18 @@ def windows_of(
 def joined(windows: Iterable[Window | Hole]) -> Iterator[Window | Hole]:
     """The same, with holes that touch made one.
 
+    >>> list(joined([Hole(0.0, 1.2), Hole(6 * 0.2, 1.4)]))  # 6 * 0.2 is a little more than 1.2
+    [Hole(start=0.0, end=1.4)]
     >>> list(joined([Hole(0.0, 4.0), Hole(2.0, 6.0), Hole(8.0, 9.0)]))
     [Hole(start=0.0, end=6.0), Hole(start=8.0, end=9.0)]
     """
     hole: Hole | None = None
     for each in windows:
-        if isinstance(each, Hole) and hole is not None and each.start <= hole.end:
+        if (
+            isinstance(each, Hole)
+            and hole is not None
+            and each.start <= hole.end + TIME_TOLERANCE_SECONDS
+        ):
             hole = Hole(hole.start, max(hole.end, each.end))
             continue
         if hole is not None:
@@ -101,8 +107,9 @@ def _looked_at(
 
     def spans() -> Iterator[Span]:
         starts = video.starts[:promised]
+        longest = longest_shown(starts)
         for start, end in _schedule(video, cutting):
-            if end - start < video.seconds and has_gap(start, end, starts):
+            if end - start < video.seconds and has_gap(start, end, starts, longest):
                 yield Span(start, end, {})
             else:
                 yield span(start, end, starts, num_frames=facts.num_frames)

@@ -50,8 +50,7 @@ class AudioCNNRNN(AudioClassifier):
     @override
     def found(self, maps: Tensor) -> Tensor:
         sequence = maps.permute(0, 3, 1, 2).flatten(2)  # (B, 29, 24 * 19)
-        _, states = self.rnn(sequence)
-        last = (
-            states[0] if isinstance(states, tuple) else states
-        )  # (layers * directions, B, hidden)
-        return torch.cat(last[-self.directions :].unbind(), dim=1)  # (B, directions * hidden)
+        read, _ = self.rnn(sequence)  # (B, 29, directions * hidden)
+        # the last states, which torch 2.11 exports with a dimension too many if they are an LSTM's
+        forwards, backwards = read[:, -1, : self.hidden_size], read[:, 0, self.hidden_size :]
+        return torch.cat([forwards, backwards], dim=1)  # (B, directions * hidden)

@@ -51,6 +51,9 @@ def test_numbers_are_shown_as_numbers() -> None:
     assert "-0.50" in html
     assert "confidence" not in html
     assert counted(numbers) == "3 s, 2 windows"
+    assert "valence -0.50, arousal 0.25</p>" in html
+    nobody = tuple(replace(each, person=None, values=None) for each in windows)
+    assert f">{NO_FACE}</p>" in result_html(replace(numbers, windows=nobody), place="", meaning="")
 
 
 def test_the_account_tells_on_whom_the_network_was_trained() -> None:
@@ -59,5 +62,11 @@ def test_the_account_tells_on_whom_the_network_was_trained() -> None:
     assert "CC BY-NC-SA 4.0" in account.licence
     assert account.meaning.endswith("not one that anybody felt")
     assert account.tested == "UAR 50 %"
+    assert account.takes == "a face"
+    heard = account_of(
+        replace(FACTS, inputs=("sound", "heard"), split={"train": [1], "whose": "films"})
+    )
+    assert heard.takes == "somebody who speaks"
+    assert heard.trained.startswith("clips of 1 films")
     mine = account_of(replace(FACTS, data="emorec.data.CSVDataModule", split={"train": ["ann"]}))
     assert mine.trained == "clips of 1 people, from a data set of its owner's"

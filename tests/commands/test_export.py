@@ -41,6 +41,22 @@ def test_what_was_compared_is_printed_and_the_file_lies_beside_the_checkpoint(
     assert f"on 8 clips of {drawn_clips}: " in capsys.readouterr().out
 
 
+def test_clips_may_lie_behind_links_and_are_found_before_anything_is_exported(
+    ckpt: Path,
+    drawn_clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "Actor_01").symlink_to(drawn_clips)
+    words = ["export", "--ckpt", str(ckpt), "--format", "torch_export", "--clips"]
+    main([*words, str(tmp_path)])
+    assert f"on 8 clips of {tmp_path}: " in capsys.readouterr().out
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("emorec.inference.export.program_of", None)
+    assert "no video below" in complaint([*words, str(tmp_path / "empty")], capsys)
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -176,6 +176,7 @@ def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
     assert {clip.actor for clip in module.sides["test"]} == {24}
     module = data(less, allow_missing_actors=True)
     assert {clip.actor for clip in module.sides["train"]} == {*range(1, 7), *range(8, 21)}
+    assert module.split_record()["train"] == [*range(1, 7), *range(8, 21)]
     caplog.clear()
     module.prepare_data()
     said = [text for text in caplog.messages if "no clip" in text]

@@ -32,6 +32,14 @@ def test_a_folder_is_all_videos_in_it_sorted_and_other_files_are_told_in_one_lin
     assert find_sources(["."]).others == ["1 file is no video in .: sub/notes.txt"]
 
 
+def test_folders_behind_links_count_once(here: Path) -> None:
+    data = here / "data"
+    data.mkdir()
+    (data / "linked").symlink_to(here / "sub")
+    (data / "again").symlink_to(data)
+    assert videos("data") == ["data/linked/a.mov", "data/linked/c.mkv"]
+
+
 def test_a_pattern_is_what_it_matches(here: Path) -> None:
     assert videos("*.mp4", "**/*.mkv") == ["b.mp4", "sub/c.mkv"]
 

@@ -114,6 +114,30 @@ def test_a_stretch_without_frames_is_a_hole(tmp_path: Path) -> None:
     assert [each for each in found if isinstance(each, Hole)] == [Hole(1.5, 6.0)]
 
 
+@pytest.mark.parametrize("num_frames", [1, 2])
+def test_windows_shorter_than_a_frame_show_the_one_that_stands(
+    tmp_path: Path, num_frames: int
+) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 12, fps=4)
+    cutting = Cutting(window_seconds=0.2, hop_seconds=0.2)
+    found = windows(path, cutting, num_frames=num_frames)
+    assert [each.start for each in found] == pytest.approx([0.2 * count for count in range(15)])
+    frames = central_square(to_squares(videos.reference_frames(path), 32), 28)
+    shown = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
+    for window, index in zip(found, shown, strict=True):
+        assert isinstance(window, Window)
+        np.testing.assert_allclose(window.frames, [frames[index]] * num_frames, atol=4)
+
+
+def test_a_slow_film_that_was_torn_has_a_hole(tmp_path: Path) -> None:
+    starts = [*range(0, 1500, 250), *range(4000, 5000, 250)]
+    path = videos.write_video(tmp_path / "a.mp4", len(starts), starts_ms=starts)
+    cutting = Cutting(window_seconds=0.2, hop_seconds=0.2)
+    found = windows(path, cutting, num_frames=1)
+    holes = [each for each in found if isinstance(each, Hole)]
+    assert [(hole.start, hole.end) for hole in holes] == [pytest.approx((1.2, 4.0))]
+
+
 def test_each_face_is_a_person_with_windows_of_their_own(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20, 100]] * 30)
     assert people(path) == [(float(s), person) for s in range(3) for person in (1, 2)]
@@ -130,6 +154,14 @@ def test_a_window_without_a_face_has_nobody(tmp_path: Path) -> None:
 def test_who_comes_back_late_is_somebody_new(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [*[[20]] * 10, *[[]] * 15, *[[20]] * 15])
     assert people(path) == [(0.0, 1), (1.0, None), (2.0, 2), (3.0, 2)]
+
+
+@pytest.mark.parametrize("fps", [3, 10])
+def test_who_is_lost_for_a_moment_stays_who_they_are_however_short_windows_are(
+    tmp_path: Path, fps: int
+) -> None:
+    path = film(tmp_path / "a.mp4", [*[[20]] * fps, *[[]] * (fps // 2), *[[20]] * fps], fps)
+    assert {person for _, person in people(path, 0.2)} == {1, None}
 
 
 def test_a_window_needs_a_face_in_half_of_its_frames(tmp_path: Path) -> None:

@@ -79,20 +79,26 @@ class DecodePool:
             self._idle.put(process)
 
 
-class _ClipsPerSecond(ProgressColumn):
+class _PerSecond(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     @override
     def render(self, task: Task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f} clips/s")
+        return Text("" if task.speed is None else f"{task.speed:.1f} {self._unit}/s")
 
 
-def with_bar(done: Iterable[Done], total: int, words: str, *, show: bool = True) -> Iterator[Done]:
+def with_bar(
+    done: Iterable[Done], total: int, words: str, *, unit: str = "clips", show: bool = True
+) -> Iterator[Done]:
     """The same things, with a bar on the terminal once they take longer than two seconds."""
     console = Console(stderr=True)
     progress = Progress(
         TextColumn(words),
         BarColumn(),
         MofNCompleteColumn(),
-        _ClipsPerSecond(),
+        _PerSecond(unit),
         TimeRemainingColumn(),
         console=console,
         transient=True,

@@ -23,3 +23,8 @@ def cache_folder() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "emorec")
     except RuntimeError:  # a container whose user has no home
         return Path(tempfile.gettempdir(), "emorec")
+
+
+def kept_in(cache: str) -> Path:
+    """Where what `data.cache` says is kept, "auto", "none" or a folder; with "none" what is known of clips is."""
+    return cache_folder() if cache in ("auto", "none") else Path(cache).expanduser()

@@ -1,6 +1,5 @@
 """Which clips of RAVDESS somebody wants, and which of them are here already."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from emorec.data.download.ravdess_archives import Modality, RavdessArchive
 from emorec.data.ravdess import RavdessName
 from emorec.errors import UserError
+from emorec.files import files_below
 
 Missing = Mapping[RavdessArchive, Sequence[RavdessName]]
 """Archive -> those of its clips that are asked for and are not here."""
@@ -62,11 +62,7 @@ def clips_below(root: Path) -> dict[str, Path]:
         raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
 
     found: dict[str, Path] = {}
-    for folder, folders, files in os.walk(
-        root, onerror=refuse if root.exists() else None, followlinks=True
-    ):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for path in (Path(folder, name) for name in files):
-            if path.suffix.lower() == ".mp4" and path.is_file() and path.stat().st_size:
-                found.setdefault(path.stem, path)
+    for path in files_below(root, refuse if root.exists() else None):
+        if path.suffix.lower() == ".mp4" and path.is_file() and path.stat().st_size:
+            found.setdefault(path.stem, path)
     return found

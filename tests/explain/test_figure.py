@@ -1,0 +1,38 @@
+"""Pictures of explanations can be read, however little a frame matters."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from emorec.explain.explanation import Answer, Explanation, Seen
+from emorec.explain.figure import draw_bars, how_to_read
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.5, -0.25, 0.004], ["+0.50", "\N{MINUS SIGN}0.25", "0"]),
+        ([0.0042, 0.0018, -0.0001], ["+0.0042", "+0.0018", "\N{MINUS SIGN}0.0001"]),
+        ([1e-7, 0.0, -1e-7], ["0", "0", "0"]),
+    ],
+)
+def test_numbers_tell_what_their_bars_show(values: list[float], texts: list[str]) -> None:
+    axes = Figure().add_subplot()
+    heights = np.array(values, np.float32)
+    draw_bars(axes, np.arange(3.0), heights, heights, 0.8)
+    assert [text.get_text() for text in axes.texts] == texts
+    low, high = axes.get_ylim()
+    tallest = max(abs(bar.get_height()) for bar in axes.patches) / (high - low)
+    assert tallest > 0.3 if texts[0] != "0" else tallest < 0.01
+
+
+def test_bars_of_a_number_are_told_right_whatever_its_sign() -> None:
+    frames = np.zeros((2, 8, 8, 3), np.uint8)
+    heat, importance = np.zeros((2, 8, 8), np.float32), np.zeros(2, np.float32)
+    seen = Seen(frames=frames, heat=heat, importance=importance, method="occlusion")
+    answer = Answer(
+        name="valence", value=-0.4, predicted="valence", confidence=-0.4, is_class=False
+    )
+    assert how_to_read(Explanation(answer=answer, seen=seen, heard=None)).endswith(
+        "bars: how far valence moves towards 0 without it"
+    )
