@@ -122,7 +122,7 @@ def test_windows_shorter_than_a_frame_show_the_one_that_stands(
     cutting = Cutting(window_seconds=0.2, hop_seconds=0.2)
     found = windows(path, cutting, num_frames=num_frames)
     assert [each.start for each in found] == pytest.approx([0.2 * count for count in range(15)])
-    frames = central_square(to_squares(videos.reference_frames(path), 32), 28)
+    frames = central(resized(videos.reference_frames(path), (32, 32)), (28, 28))
     shown = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
     for window, index in zip(found, shown, strict=True):
         assert isinstance(window, Window)
