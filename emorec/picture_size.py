@@ -39,3 +39,12 @@ def in_words(size: Size) -> str:
     """
     height, width = size
     return f"{height} x {width}"
+
+
+def frames_in_words(num_frames: int, size: Size) -> str:
+    """So many frames of a size.
+
+    >>> frames_in_words(1, (96, 96)), frames_in_words(20, (60, 100))
+    ('1 frame of 96 x 96 pixels', '20 frames of 60 x 100 pixels')
+    """
+    return f"{num_frames} frame{'s' * (num_frames != 1)} of {in_words(size)} pixels"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emorec.data.data_sheets import sheet_of
+from emorec.data.split import whom
 from emorec.errors import UserError
 from emorec.inference.facts import Facts
 
@@ -38,16 +39,16 @@ def account_of(facts: Facts, tested: str | None = None) -> Account:
     """
     sheet = sheet_of(facts.data)
     split = facts.split
-    people = f"{len(split.get('train', ()))} {split.get('whose', 'people')}"
+    people = whom(len(split.get("train", ())), split)
     clips = split.get("num_clips", {}).get("train")
-    whom = f"{clips:,} clips of {people}" if clips else f"clips of {people}"
+    trained_on = f"{clips:,} clips of {people}" if clips else f"clips of {people}"
     about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""
     says = "one of " if facts.says == "classes" else ""
     kind = "names" if facts.says == "classes" else "predicts"
     return Account(
         network=f"{facts.network.rpartition('.')[2]}, which {kind} {says}{', '.join(facts.names)}",
         takes="somebody who speaks" if facts.hears else "a face",
-        trained=f"{whom}, from {sheet.name}{about}",
+        trained=f"{trained_on}, from {sheet.name}{about}",
         tested=tested,
         meaning=f"What the network {kind} is {sheet.meaning}",
         licence=sheet.licence,

@@ -24,7 +24,7 @@ from emorec.bench.speed import clips_per_second, one_thread, over_epochs
 from emorec.bench.table import shown
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames, size_to_crop
-from emorec.picture_size import in_words, size_of
+from emorec.picture_size import frames_in_words, size_of
 
 READ_AT_ONCE = 8
 """Clips that a process reads before it says so, as saying so takes time too."""
@@ -176,7 +176,7 @@ def forget(files: Sequence[Path]) -> bool:
 
 def show(costs: dict[type[Format], Cost], asked: dict[str, int], console: Console) -> None:
     """Prints a row for each way."""
-    frames = f"{asked['num_frames']} frames of {in_words(size_to_crop(size_of(asked['image_size'])))} pixels"
+    frames = frames_in_words(asked["num_frames"], size_to_crop(size_of(asked["image_size"])))
     console.print(
         f"{asked['clips']} clips of {frames}. MB a clip, GB for {RAVDESS_CLIPS} clips, and clips/s: written until they "
         "are on the disk; read by one process when the system has forgotten the files; by one, by "

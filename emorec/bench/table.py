@@ -6,7 +6,7 @@ from rich.table import Table
 from emorec.bench.baselines import ratios
 from emorec.bench.report import Report
 from emorec.bench.verdict import percent
-from emorec.picture_size import in_words
+from emorec.picture_size import frames_in_words
 
 STEADY = 1.3
 """Rounds that differ by more times than that say little."""
@@ -46,8 +46,8 @@ def title(report: Report) -> str:
     """What was measured, on a line."""
     asked, machine = report.setting, report.machine
     return (
-        f"{asked['network']} on {machine['device']} ({asked['precision']}), {asked['num_frames']} frames "
-        f"of {in_words(asked['image_size'])} pixels, augment {str(asked['augment']).lower()}, "
+        f"{asked['network']} on {machine['device']} ({asked['precision']}), "
+        f"{frames_in_words(asked['num_frames'], asked['image_size'])}, augment {str(asked['augment']).lower()}, "
         f"batches of {asked['batch_size']}, {asked['num_workers']} workers on {machine['cores']} cores"
     )
 

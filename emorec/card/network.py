@@ -12,7 +12,7 @@ from emorec.files import sha256_of
 from emorec.inference.torch_runtime import names_of, network_class
 from emorec.models import ClipClassifier, ClipNetwork
 from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.picture_size import in_words
+from emorec.picture_size import frames_in_words
 
 PLACES = ("root", "cache", "weights", "features", "face_detector")
 """Arguments that may hold paths of somebody's machine; a card has their last part only."""
@@ -92,9 +92,9 @@ def takes(section: Mapping[str, Any], network: ClipNetwork) -> list[str]:
             what = "the face and what is around it"
         elif section["class_path"] == "emorec.data.AffWild2DataModule":
             what = "the face, as the data set cuts it out"
-        frames = "1 frame" if network.num_frames == 1 else f"{network.num_frames} frames"
+        frames = frames_in_words(network.num_frames, network.image_size)
         spread = "" if network.num_frames == 1 else ", evenly spaced over the clip"
-        given.append(f"{frames} of {in_words(network.image_size)} pixels{spread}: {what}")
+        given.append(f"{frames}{spread}: {what}")
     if "sound" in network.inputs:
         given.append(
             f"the middle {data.get('sound_seconds', 3.0):g} seconds of sound, "

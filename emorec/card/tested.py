@@ -6,6 +6,7 @@ from typing import Any
 
 from emorec.checkpoint import Checkpoint
 from emorec.comparison.run import METRICS, PREDICTIONS, json_of, leaks_of, read_run
+from emorec.data.split import whom
 from emorec.evaluation.predicted import Predicted
 
 SENSES = ("audio", "video")
@@ -36,8 +37,7 @@ class Tested:
     @property
     def whom(self) -> str:
         """How many people, or films where nobody knows who is in them."""
-        number, whose = len(self.actors), self.metrics["split"].get("whose", "people")
-        return "1 person" if (number, whose) == (1, "people") else f"{number} {whose}"
+        return whom(len(self.actors), self.metrics["split"])
 
 
 def read_test(said: Checkpoint) -> Tested | str:

@@ -175,3 +175,17 @@ def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
     """
     lines = (f"{side}/{clip.path.name}{clip.fragment}" for side in SIDES for clip in sides[side])
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def whom(number: int, split: Mapping[str, Any]) -> str:
+    """So many of those whom a split keeps apart: people, or films where nobody knows who is in them.
+
+    Args:
+        number: How many.
+        split: Its record.
+
+    >>> whom(1, {}), whom(2, {"whose": "films"})
+    ('1 person', '2 films')
+    """
+    whose = split.get("whose", "people")
+    return "1 person" if (number, whose) == (1, "people") else f"{number} {whose}"

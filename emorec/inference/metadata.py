@@ -54,13 +54,15 @@ def inputs_of(facts: Facts) -> dict[str, str]:
         "shorter_side": "the central part of the picture, of these proportions",
         "squash": "all of the picture, squashed into these proportions",
     }[facts.resize]
+    several = f", evenly spaced over about {seconds}, first and last included" * (
+        facts.num_frames > 1
+    )
     around = "what is around the face (emorec's margin), of these proportions"
     words = {
         "frames": (
-            f"uint8 (batch, {facts.num_frames}, {height}, {width}, 3): {facts.num_frames} RGB frames evenly "
-            f"spaced over about {seconds}, first and last included, each {around if facts.face else whole}, scaled to "
-            f"{in_words(size_to_crop(facts.image_size))} pixels and cropped to the central {size}; values 0 to 255 as "
-            "decoded, normalization is inside the network"
+            f"uint8 (batch, {facts.num_frames}, {height}, {width}, 3), RGB{several}, of each frame "
+            f"{around if facts.face else whole}, scaled to {in_words(size_to_crop(facts.image_size))} pixels and "
+            f"cropped to the central {size}; values 0 to 255 as decoded, normalization is inside the network"
         ),
         "sound": (
             f"float32 (batch, {facts.sound_samples}): one channel at {facts.sound_rate} "
