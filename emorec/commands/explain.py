@@ -1,5 +1,6 @@
 """`emorec explain`: where and when a trained network looked."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,10 @@ Show where and when a trained network looked: each frame with a heat map over
 it, and below it how far the network's answer falls without that frame. What is
 heard is shown as a spectrogram. One picture a clip.
 
-  CLIP                    A video, seen as the network was trained
+  CLIP                    A video, seen as the network was trained; of a longer
+                          one the first window
+  --start S               The window that starts there instead, in seconds, as
+                          in the timeline of emorec predict
   --ckpt FILE             A checkpoint, such as lightning_logs/.../best.ckpt
   --misclassified N       Instead of CLIP: the N test clips (without a test the
                           validation clips) that the run got wrong with most
@@ -36,7 +40,7 @@ def asking() -> WordParser:
     """What can be asked for."""
     parser = WordParser("explain")
     parser.add_argument("clips", nargs="*")
-    for option in ("ckpt", "misclassified", "out", "class", "root", "device"):
+    for option in ("ckpt", "misclassified", "start", "out", "class", "root", "device"):
         parser.add_argument(f"--{option}")
     parser.add_argument("--method", default="auto")
     parser.add_argument("-h", "--help", action="store_true")
@@ -70,6 +74,9 @@ def explain(words: Sequence[str]) -> None:
     limit = asked.misclassified
     if limit is not None and (not limit.isdecimal() or int(limit) < 1):
         raise UserError(f"--misclassified is {limit}: it takes a whole number, at least 1")
+    start = None if asked.start is None else _seconds(asked.start)
+    if limit is not None and start is not None:
+        raise UserError("--start is for a CLIP: clips of --misclassified are explained whole")
     # late: torch and matplotlib take seconds
     from emorec.cli.quiet import quiet
     from emorec.explain.pictures import explain_clips, explain_misclassified
@@ -79,6 +86,16 @@ def explain(words: Sequence[str]) -> None:
     work = Work(Path(asked.ckpt).expanduser(), vars(asked)["class"], asked.method, asked.device)
     out = None if asked.out is None else Path(asked.out).expanduser()
     if limit is None:
-        explain_clips(work, [Path(clip).expanduser() for clip in asked.clips], out)
+        explain_clips(work, [Path(clip).expanduser() for clip in asked.clips], out, start)
     else:
         explain_misclassified(work, int(limit), asked.root, out)
+
+
+def _seconds(word: str) -> float:
+    try:
+        seconds = float(word)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UserError(f"--start is {word}: it takes seconds from the first frame, at least 0")
+    return seconds

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from emorec.checkpoint import Checkpoint
 from emorec.data.clip import Clip
+from emorec.data.clip_length import file_seconds
 from emorec.data.decoding.decode import ClipError
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.ravdess import RavdessName
@@ -19,7 +20,11 @@ from emorec.data.sound.sound_recipe import as_floats
 from emorec.data.source import DecodedPictures, DecodedSound
 from emorec.data.transform import ClipTransform
 from emorec.inference.facts import Facts
+from emorec.inference.schedule import ONE_WINDOW
 from emorec.inference.sound_windows import sound_recipe
+
+ONE_FRAME_WITHIN = 1.0
+"""Seconds."""
 
 
 class Chain:
@@ -72,15 +77,34 @@ class Chain:
         return torch.from_numpy(as_floats(samples))[None], True
 
 
-def clip_of(path: Path, facts: Facts) -> Clip:
-    """A file as a clip; of a network that was trained on RAVDESS its name may tell the truth.
+def clip_of(path: Path, facts: Facts, start: float | None = None) -> Clip:
+    """A file as a clip, or a window of it; of a network that was trained on RAVDESS its name may tell the truth.
+
+    Args:
+        path: A video.
+        facts: Of the network that is to take it.
+        start: When the window starts, in seconds; by default a file that is longer than a window and a half, as
+            `emorec predict` counts, is seen from its beginning.
 
     >>> from emorec.explain.given import truth_in
     >>> truth_in("01-01-03-01-01-01-07", ("calm", "happy")), truth_in("holiday", ("calm", "happy"))
     (1, -1)
     """
     known = facts.names if facts.data == "emorec.data.RavdessDataModule" else ()
-    return Clip(path=path, label=truth_in(path.stem, known), actor="", take=path.stem)
+    label = truth_in(path.stem, known)
+    span = _window_at(path, facts, start)
+    return Clip(path=path, label=label, actor="", take=path.stem, span_seconds=span)
+
+
+def _window_at(path: Path, facts: Facts, start: float | None) -> tuple[float, float] | None:
+    """Start and end in seconds; `None` for all of a file."""
+    if start is None:
+        seconds = file_seconds(path)
+        if seconds is None or seconds <= ONE_WINDOW * facts.window_seconds:
+            return None
+        start = 0.0
+    # of a single frame the next one that starts, however slow the film
+    return start, start + (facts.window_seconds if facts.num_frames != 1 else ONE_FRAME_WITHIN)
 
 
 def truth_in(stem: str, names: tuple[str, ...]) -> int:

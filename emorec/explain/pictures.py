@@ -22,11 +22,19 @@ from emorec.files import whole_file
 EXPLAINED = Path("explained")
 
 
-def explain_clips(work: Work, paths: Sequence[Path], out: Path | None) -> None:
+def explain_clips(
+    work: Work, paths: Sequence[Path], out: Path | None, start: float | None = None
+) -> None:
     """Draws a picture of each clip into a folder, and says a line of each.
 
     A clip that can't be decoded ends the work of a single one; of several it is told at the end, and the others are
     drawn.
+
+    Args:
+        work: Explains them.
+        paths: Videos.
+        out: The folder; "explained" when not given.
+        start: When the window starts that is explained, in seconds, see `clip_of`.
 
     Raises:
         UserError: When a clip can't be decoded, or the folder can't be written.
@@ -36,7 +44,7 @@ def explain_clips(work: Work, paths: Sequence[Path], out: Path | None) -> None:
     broken = []
     for path, name in zip(paths, names_of(paths), strict=True):
         try:
-            _draw(work, clip_of(path, work.facts), folder / f"{name}.png")
+            _draw(work, clip_of(path, work.facts, start), folder / f"{name}.png")
         except UserError as error:
             if len(paths) == 1 or str(path) not in str(error):
                 raise

@@ -9,9 +9,14 @@ import pytest
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from emorec.checkpoint import read
 from emorec.cli import main
 from emorec.evaluation.predictions import most_confident_errors
 from emorec.evaluation.predictions_file import read_predictions
+from emorec.explain.given import Chain, clip_of
+from emorec.explain.work import Work
+from tests import videos
+from tests.inference.facts import facts
 from tests.refusal import refusal
 
 FIT = (
@@ -61,6 +66,36 @@ def test_each_clip_has_a_picture_and_a_line(
         Path(CLIP).with_suffix(".png").name,
         second.with_suffix(".png").name,
     }
+
+
+def test_of_a_longer_video_one_window_is_explained(
+    run: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+) -> None:
+    known = Work(CKPT, None, "auto", "cpu").facts
+    seconds = known.window_seconds
+    short, long = (
+        videos.write_video(run / name, round(20 * length * seconds), fps=20)
+        for name, length in (("short.mp4", 1.4), ("long.mp4", 5))
+    )
+    assert clip_of(short, known).span_seconds is None
+    assert clip_of(long, known).span_seconds == (0.0, seconds)
+    main(["explain", "--ckpt", str(CKPT), "--start", "0.5", str(long), "--device", "cpu"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("long.mp4#t=0.5,")
+    frames = Chain(read(CKPT), known)(clip_of(long, known, 0.5))["frames"][0]
+    first, last = videos.shown_indices(frames.permute(0, 2, 3, 1).numpy())
+    assert (first, last) == (10, 9 + round(20 * seconds))
+    ckpt = ("--ckpt", str(CKPT))
+    assert "--start is -1: it takes seconds" in refused(*ckpt, str(long), "--start=-1")
+    assert "--start is x: it takes seconds" in refused(*ckpt, str(long), "--start", "x")
+    assert "long.mp4" in refused(*ckpt, str(long), "--start", "999")
+    assert "--start is for a CLIP" in refused(*ckpt, "--misclassified", "2", "--start", "1")
+
+
+def test_of_a_network_of_single_frames_the_next_one_is_explained(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 20, fps=4)
+    single = facts(num_frames=1, window_seconds=1 / 30)
+    assert clip_of(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 
 def test_the_misclassified_go_into_the_run_and_its_tensorboard(

@@ -40,6 +40,9 @@ NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
     "EarlyFusionResNet": lambda: EarlyFusionResNet(weights="none", **SEES),
     "LateFusion": lambda: LateFusion(weights="none", **SEES),
     "CNN3D": lambda: CNN3D(weights="none", **SEES),
+    "CNN3D-clip_cnn": lambda: CNN3D(
+        backbone="clip_cnn", weights="none", num_classes=5, num_frames=9, image_size=(45, 60)
+    ),
     "CNNLSTM": lambda: CNNLSTM(weights="none", **SEES),
     "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **SEES),
     "CNNRNN-transformer": lambda: CNNRNN(weights="none", rnn="transformer", pool="mean", **SEES),
