@@ -208,7 +208,7 @@ def change_format(path: Path) -> Path:
 
 def change_sound(path: Path) -> Path:
     """Says that the sound is in a format that does not exist."""
-    content = path.read_bytes().replace(b"mp4a", b"none").replace(b"esds", b"free")
+    content = path.read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"free")
     path.write_bytes(content)
     return path
 

@@ -69,4 +69,4 @@ def test_the_account_tells_on_whom_the_network_was_trained() -> None:
     assert heard.takes == "somebody who speaks"
     assert heard.trained.startswith("clips of 1 films")
     mine = account_of(replace(FACTS, data="emorec.data.CSVDataModule", split={"train": ["ann"]}))
-    assert mine.trained == "clips of 1 people, from a data set of its owner's"
+    assert mine.trained == "clips of 1 person, from a data set of its owner's"
