@@ -94,7 +94,7 @@ def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
-@pytest.mark.parametrize(("num_frames", "size"), [(1, (60, 100)), (2, (60, 100)), (16, (100, 60))])
+@pytest.mark.parametrize(("num_frames", "size"), [(1, (24, 40)), (2, (24, 40)), (12, (40, 24))])
 def test_frames_are_shown_in_their_proportions(num_frames: int, size: Size) -> None:
     network = EarlyFusionCNN(num_classes=3, num_frames=num_frames, image_size=size).eval()
     given = {"frames": torch.randint(0, 256, (1, num_frames, 3, *size), dtype=torch.uint8)}
