@@ -23,11 +23,12 @@ help: ## list these targets
 
 install: $(STAMP) ## make .venv and install emorec with its tools into it (once; needs Python 3.11 or newer)
 
+# Compiled once, or every process compiles torch and Lightning where Python may not write beside them: 7 s each.
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "emorec needs Python 3.11 or newer and found none: install one, or say make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt --compile-bytecode --editable '.[dev]'
 	@touch $@
 
 demo: demo_data/.done ## draw clips, train a network on them, test it: a few minutes, no download
