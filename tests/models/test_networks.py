@@ -103,8 +103,7 @@ def test_other_frames_than_promised_are_refused_with_their_shape(
 
 def test_pictures_need_not_be_squares(make: Callable[..., ClipClassifier]) -> None:
     network = make(**{**SMALL, "image_size": (32, 56)})
-    frames = torch.randint(0, 256, (2, 3, 3, 32, 56), dtype=torch.uint8)
-    assert network(frames).shape == (2, 5)
+    assert network(torch.zeros((2, 3, 3, 32, 56), dtype=torch.uint8)).shape == (2, 5)
     assert network.example_inputs[0].shape == (1, 3, 3, 32, 56)
 
 

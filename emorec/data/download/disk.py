@@ -22,7 +22,7 @@ def free_bytes(folder: Path) -> int:
     Raises:
         OSError: When nothing of the path is there, as with a disk that is not mounted.
 
-    >>> free_bytes(Path.cwd() / "not" / "made" / "yet") > 0
+    >>> abs(free_bytes(Path.cwd() / "not" / "made" / "yet") - free_bytes(Path.cwd())) < 1e9  # others write
     True
     """
     place = folder.absolute()
