@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from emorec.errors import UserError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
@@ -64,6 +66,15 @@ def files_below(folder: Path, refuse: Callable[[OSError], None] | None = None) -
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files += (Path(inner, name) for name in sorted(names) if not name.startswith("."))
     return files
+
+
+def refuse_folder(error: OSError) -> None:
+    """For `files_below`, where all files have to be known.
+
+    Raises:
+        UserError: Always.
+    """
+    raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
 
 
 def sha256_of(path: Path) -> str:

@@ -59,11 +59,9 @@ def memory(
     at_least_one(asked)
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
-    transform, shape = (
-        ClipTransform(size_of(image_size), augment=True),
-        (num_frames, image_size, image_size, 3),
-    )
+    size = size_of(image_size)
+    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size))
+    transform, shape = ClipTransform(size, augment=True), (num_frames, *size, 3)
     with work_folder(folder) as work:
         kept, cached = cached_clips(root, recipe, work, at_most=clips)
         console.print(f"decoding {clips} clips in one process")

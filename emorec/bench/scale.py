@@ -64,7 +64,8 @@ def scale(
     at_least_one({"sizes": min(sizes)})
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
+    seen = size_of(image_size)
+    recipe = Recipe(num_frames=num_frames, size=size_to_crop(seen))
     load = load_average()
     with work_folder(folder) as work:
         draw_clips(work / "drawn", actors=1)
@@ -75,9 +76,7 @@ def scale(
         for size in sizes:
             console.print(f"{size} clips")
             clips = copies(originals, size, work / f"clips{size}")
-            found.append(
-                time_taken(clips, recipe, size_of(image_size), work / f"cache{size}", workers)
-            )
+            found.append(time_taken(clips, recipe, seen, work / f"cache{size}", workers))
     show(found, console)
     facts = {"machine": {**machine(), "load_average": load}, "recipe": recipe.plain()}
     write_json({"format": 1, **facts, "sizes": [asdict(each) for each in found]}, Path(out))

@@ -113,7 +113,7 @@ def caveats(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> l
     lines = []
     if tested is not None:
         number = len(tested.actors)
-        if number == 1 and tested.whom == "1 person":
+        if tested.whom == "1 person":
             lines.append(
                 "One person was tested: that says nothing about others, and there are no intervals"
             )

@@ -13,6 +13,7 @@ from emorec.data.affwild2 import Frames, Video
 from emorec.data.clip import Clip
 from emorec.data.resize import Frames as Pictures
 from emorec.data.resize import Resize, resized
+from emorec.data.whole_pictures import decoded
 from emorec.errors import UserError
 from emorec.picture_size import Size
 
@@ -103,8 +104,8 @@ class WindowPictures:
 
     def _read(self, path: Path) -> Pictures:
         try:
-            picture = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
-        except (OSError, cv2.error):
+            picture = decoded(path)
+        except OSError:
             picture = None
         if picture is None:
             raise UserError(

@@ -12,7 +12,7 @@ from typing import Literal, Self
 from emorec.data.clip import Clip
 from emorec.data.labels import EMOTIONS, SONG_EMOTIONS
 from emorec.errors import UserError
-from emorec.files import files_below
+from emorec.files import files_below, refuse_folder
 
 ROOT_VARIABLE = "EMOREC_RAVDESS_ROOT"
 """Names the folder once and for all."""
@@ -168,7 +168,7 @@ def find_clips(
     channels = CHANNELS if channel == "both" else (channel,)
     found: dict[str, Clip] = {}
     others: list[tuple[Path, str]] = []
-    for path in _files(root):
+    for path in files_below(root, refuse_folder):
         try:
             name = RavdessName.parse(path.stem)
         except ValueError as error:
@@ -187,13 +187,6 @@ def find_clips(
         seen = f"; of {len(others)} files there {_example(others)}" if others else ""
         raise UserError(f"no {modality} {channel} clip of RAVDESS below {root}{seen}")
     return Folder(tuple(found[stem] for stem in sorted(found)), tuple(others))
-
-
-def _files(root: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
-
-    return files_below(root, refuse)
 
 
 def _example(others: Sequence[tuple[Path, str]]) -> str:

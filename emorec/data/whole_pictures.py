@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from filelock import FileLock
 
 from emorec.data.affwild2 import Video
@@ -82,16 +84,21 @@ def broken_because(path: Path) -> str | None:
             ends = file.read(TAIL)
         if begins == JPEG_BEGINS:
             return None if JPEG_ENDS in ends else "cut off"
-        return "empty" if not begins else None if _decodes(path) else "no picture"
+        return "empty" if not begins else "no picture" if decoded(path) is None else None
     except OSError as error:
         return error.strerror or str(error)
 
 
-def _decodes(path: Path) -> bool:
+def decoded(path: Path) -> npt.NDArray[Any] | None:
+    """(H, W, 3) uint8, BGR; `None` of what is no picture.
+
+    Raises:
+        OSError: When the file can't be read.
+    """
     try:
-        return cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR) is not None
-    except cv2.error:
-        return False
+        return cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # an empty file
+        return None
 
 
 Known = dict[str, tuple[int, int, list[int]]]

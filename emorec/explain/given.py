@@ -20,7 +20,7 @@ from emorec.data.sound.sound_recipe import as_floats
 from emorec.data.source import DecodedPictures, DecodedSound
 from emorec.data.transform import ClipTransform
 from emorec.inference.facts import Facts
-from emorec.inference.schedule import ONE_WINDOW
+from emorec.inference.schedule import schedule
 from emorec.inference.sound_windows import sound_recipe
 
 ONE_FRAME_WITHIN = 1.0
@@ -100,9 +100,12 @@ def _window_at(path: Path, facts: Facts, start: float | None) -> tuple[float, fl
     """Start and end in seconds; `None` for all of a file."""
     if start is None:
         seconds = file_seconds(path)
-        if seconds is None or seconds <= ONE_WINDOW * facts.window_seconds:
+        if seconds is None:
             return None
-        start = 0.0
+        window = facts.window_seconds
+        start, end = next(schedule(seconds, window_seconds=window, hop_seconds=window))
+        if end == seconds:
+            return None
     # of a single frame the next one that starts, however slow the film
     return start, start + (facts.window_seconds if facts.num_frames != 1 else ONE_FRAME_WITHIN)
 

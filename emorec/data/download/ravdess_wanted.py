@@ -6,8 +6,7 @@ from pathlib import Path
 
 from emorec.data.download.ravdess_archives import Modality, RavdessArchive
 from emorec.data.ravdess import RavdessName
-from emorec.errors import UserError
-from emorec.files import files_below
+from emorec.files import files_below, refuse_folder
 
 Missing = Mapping[RavdessArchive, Sequence[RavdessName]]
 """Archive -> those of its clips that are asked for and are not here."""
@@ -57,12 +56,8 @@ def clips_below(root: Path) -> dict[str, Path]:
     Raises:
         UserError: When a folder can't be read.
     """
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
-
     found: dict[str, Path] = {}
-    for path in files_below(root, refuse if root.exists() else None):
+    for path in files_below(root, refuse_folder if root.exists() else None):
         if path.suffix.lower() == ".mp4" and path.is_file() and path.stat().st_size:
             found.setdefault(path.stem, path)
     return found
