@@ -106,8 +106,8 @@ def test_the_central_crop_of_the_area_is_the_face_and_its_margin(
     shorter = min(area.height, area.width)
     assert shorter * CROP_SHARE == pytest.approx(height * (1 + 2 * margin), abs=0.5)
     assert area.height * shape[1] == pytest.approx(area.width * shape[0], abs=max(shape))
-    assert area.left + area.width / 2 == pytest.approx(33.3 + 0.35 * height, abs=0.51)
-    assert area.top + area.height / 2 == pytest.approx(20.8 + 0.5 * height, abs=0.51)
+    assert area.left + area.width / 2 == pytest.approx(33.3 + 0.35 * height, abs=0.5)
+    assert area.top + area.height / 2 == pytest.approx(20.8 + 0.5 * height, abs=0.5)
 
 
 def test_a_head_that_lies_on_its_side_fits_too() -> None:
