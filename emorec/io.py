@@ -1,0 +1,171 @@
+"""Files: written atomically, listed, hashed, and checked for room and permissions beforehand."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from emorec.errors import UserError
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class DiskFullError(UserError):
+    """The disk is full, or the user's quota is used up; concurrent writers will fail as well."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a binary file that takes its name only once it is complete and synced to the disk.
+
+    A full disk, an exception or a kill in between leaves the former file as it was. Single writer at a time.
+
+    Raises:
+        OSError: When the folder or the file can't be written.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp(), "new", "numbers.txt")
+    >>> with atomic_write(target) as file:
+    ...     _ = file.write(b"1 2 3")
+    >>> target.read_text()
+    '1 2 3'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.unfinished")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(content: Any, path: Path, **options: Any) -> None:
+    """Write plain values as indented JSON, atomically; `options` are those of `json.dumps`.
+
+    Raises:
+        OSError: When it can't be written.
+        ValueError: When the content can't be JSON.
+    """
+    text = json.dumps(content, indent=2, **options)
+    with atomic_write(path) as file:
+        file.write(f"{text}\n".encode())
+
+
+def list_files(folder: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:
+    """Return all files below a folder, sorted folder by folder, without hidden ones; links are followed.
+
+    A folder that several links lead to is listed once, so that circular links do no harm.
+
+    Args:
+        folder: The root.
+        on_error: Called with the error of a folder that can't be read; by default such a folder is passed over.
+
+    >>> import tempfile
+    >>> top = Path(tempfile.mkdtemp(), "top")
+    >>> for path in (top / "a" / "1.mp4", top / ".hidden" / "2.mp4"):
+    ...     path.parent.mkdir(parents=True)
+    ...     path.touch()
+    >>> (top / "a" / "again").symlink_to(top)
+    >>> [path.relative_to(top).as_posix() for path in list_files(top)]
+    ['a/1.mp4']
+    """
+    files: list[Path] = []
+    visited: set[str] = set()
+    for current, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
+        if (real := os.path.realpath(current)) in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        files += (Path(current, name) for name in sorted(names) if not name.startswith("."))
+    return files
+
+
+def raise_unreadable(error: OSError) -> None:
+    """Refuse an unreadable folder: the `on_error` of `list_files` where every file counts.
+
+    Raises:
+        UserError: Always.
+    """
+    raise UserError(f"can't read {error.filename}: {error.strerror} (change its permissions)")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 digest of a file, 64 hexadecimal digits.
+
+    Raises:
+        OSError: When it can't be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the free disk space where a folder lies or will lie.
+
+    Raises:
+        OSError: When no part of the path exists, as with a disk that is not mounted.
+
+    >>> free_bytes(Path.cwd() / "not" / "made" / "yet") > 0
+    True
+    """
+    return shutil.disk_usage(existing_parent(folder)).free
+
+
+def existing_parent(path: Path) -> Path:
+    """Return the path itself, or the closest parent that exists."""
+    path = path.absolute()
+    return next((parent for parent in (path, *path.parents) if parent.exists()), path)
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Refuse a file or folder that could not be written, before the work whose result it will hold.
+
+    Args:
+        path: What will be written; parents that don't exist yet will be made.
+        option: The flag that names another place, such as `--out`.
+
+    Raises:
+        UserError: When the closest existing parent is no folder or may not be written to.
+    """
+    parent = existing_parent(path if path.is_dir() else path.parent)
+    if not parent.is_dir():
+        raise UserError(
+            f"can't write {path}: {parent} is not a folder; choose another with {option}"
+        )
+    if not os.access(parent, os.W_OK):
+        raise UserError(
+            f"can't write {path}: no permission to write to {parent}; choose another with {option}"
+        )
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn an `OSError` of the block into one line for the user.
+
+    Args:
+        place: The file or folder to name where the error names none.
+
+    Raises:
+        DiskFullError: When the disk is full or the user's quota is used up.
+        UserError: When a file can't be read or written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or place
+        if error.errno in DISK_FULL:
+            raise DiskFullError(
+                f"the disk is full: can't write {where}; make room and run the same command again"
+            ) from error
+        raise UserError(
+            f"can't use {where}: {error.strerror or error} (choose another folder or repair it)"
+        ) from error
