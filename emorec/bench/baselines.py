@@ -9,9 +9,10 @@ from emorec.bench.seed_way import SeedClips, main_process_speed, write_jpegs
 from emorec.bench.speed import loader_speed, one_thread
 from emorec.bench.stages import Stage, on_the_fly_speed, shown_workers
 from emorec.data import ClipDataModule
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.loader import make_loader
-from emorec.data.source import DecodedPictures, Source
+from emorec.data.dataset import make_loader
+from emorec.data.preprocessing import ReadFrames
 from emorec.errors import UserError
 from emorec.files import files_below
 
@@ -30,12 +31,13 @@ def baseline_stages(data: ClipDataModule, filmed: Sequence[Clip], folder: Path) 
         filmed: The clips to decode.
         folder: For JPEG files.
     """
-    sources: dict[str, Source] = {
-        name: PlainlyDecoded(decode, data.recipe) for name, decode in installed_decoders().items()
+    sources: dict[str, ReadFrames] = {
+        name: PlainlyDecoded(decode, data.frame_spec)
+        for name, decode in installed_decoders().items()
     }
-    sources["emorec"] = DecodedPictures(data.recipe)
-    folders = write_jpegs(data.sides["train"][:SEED_CLIPS], data.source, folder)
-    seed_clips = SeedClips(folders, size=data.recipe.size, image_size=data.image_size)
+    sources["emorec"] = ClipReader(data.frame_spec)
+    folders = write_jpegs(data.sides["train"][:SEED_CLIPS], data.read_frames, folder)
+    seed_clips = SeedClips(folders, size=data.frame_spec.size, image_size=data.image_size)
     return [
         Stage("loader_one_core", "loader, one core", partial(one_core_speed, data)),
         Stage(
@@ -88,5 +90,5 @@ def videos_in(folder: str) -> list[Clip]:
 
 def shown_decoder(data: ClipDataModule, name: str) -> str:
     """A decoder's name as people write it; emorec's own with the library behind it."""
-    proper = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.recipe.decoder})"}
+    proper = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.frame_spec.decoder})"}
     return proper.get(name, name)

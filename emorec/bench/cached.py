@@ -5,16 +5,15 @@ from pathlib import Path
 from emorec.bench.circumstances import num_cores
 from emorec.bench.drawn import found_or_drawn
 from emorec.bench.room import clip_bytes, refuse_without_room
-from emorec.data.cache.look_through import look_through
+from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
-from emorec.data.source import Source
+from emorec.data.preprocessing import FrameSpec, ReadFrames
 from emorec.errors import UserError
 
 
 def cached_clips(
-    root: str | None, recipe: Recipe, work: Path, *, at_most: int
-) -> tuple[list[Clip], Source]:
+    root: str | None, recipe: FrameSpec, work: Path, *, at_most: int
+) -> tuple[list[Clip], ReadFrames]:
     """Clips that can be used, and what reads their frames from a cache.
 
     Args:
@@ -28,9 +27,8 @@ def cached_clips(
     """
     found = found_or_drawn(root, work / "drawn")[:at_most]
     refuse_without_room(work, len(found) * clip_bytes(recipe))
-    looked = look_through(found, recipe, work / "cache", keep_frames=True, workers=num_cores())
-    broken = {one.path for one in looked.broken}
-    kept = [clip for clip in found if clip.path not in broken]
+    looked = build_cache(found, recipe, str(work / "cache"), workers=num_cores())
+    kept = [clip for clip in found if clip not in looked.errors]
     if not kept:
         raise UserError(f"none of the {len(found)} clips can be used")
-    return kept, looked.source(recipe)
+    return kept, looked

@@ -10,8 +10,7 @@ from lightning.pytorch import Trainer
 
 import emorec
 from emorec.data import ClipDataModule
-from emorec.data.frame_window import WindowPictures
-from emorec.data.source import DecodedPictures
+from emorec.data.cache.build import ClipReader
 from emorec.models import ClipNetwork
 
 
@@ -56,12 +55,12 @@ def setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule) -> dict[
     return {
         "network": type(model).__name__,
         "precision": str(trainer.precision),
-        "num_frames": data.recipe.num_frames,
+        "num_frames": data.frame_spec.num_frames,
         "image_size": data.image_size,
         "augment": data.augment,
         "batch_size": data.batch_size,
         "num_workers": data.num_workers,
-        "decoder": data.recipe.decoder,
-        "cached": not isinstance(data.source, DecodedPictures | WindowPictures),
+        "decoder": data.frame_spec.decoder,
+        "cached": isinstance(data.read_frames, ClipReader) and bool(data.read_frames.files),
         "clips": len(data.sides["train"]),
     }

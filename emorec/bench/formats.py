@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from typing_extensions import override
 
-from emorec.data.cache.frames_file import FramesFile
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 
 JPEG_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
 
@@ -50,25 +49,8 @@ class Format(ABC):
         return sum(path.stat().st_size for path in self.files)
 
 
-class RawSlots(Format):
-    """One file, a slot a clip, read by position: what emorec's cache is."""
-
-    words = "raw, one file, pread"
-
-    @override
-    def write(self, clips: Sequence[Frames]) -> None:
-        self.frames = FramesFile(self.folder / "clips.raw", self.shape)
-        self.frames.reserve(len(clips))
-        for index, clip in enumerate(clips):
-            self.frames.write(index, clip)
-
-    @override
-    def read(self, index: int) -> Frames:
-        return self.frames.read(index)
-
-
 class MemoryMap(Format):
-    """The same file as memory, which the operating system fills when it is touched."""
+    """One file as memory, which the operating system fills when it is touched."""
 
     words = "raw, one file, memory map"
 
@@ -94,7 +76,7 @@ class MemoryMap(Format):
 
 
 class NpyFiles(Format):
-    """One .npy file a clip."""
+    """One .npy file a clip: what emorec's cache is."""
 
     words = "a .npy file a clip"
 
@@ -167,7 +149,7 @@ class JpegShard(Format):
         return self.folder / "clips.jpegs"
 
 
-FORMATS: tuple[type[Format], ...] = (RawSlots, MemoryMap, NpyFiles, JpegFiles, JpegShard)
+FORMATS: tuple[type[Format], ...] = (MemoryMap, NpyFiles, JpegFiles, JpegShard)
 
 
 def _jpeg(frame: Frames) -> bytes:

@@ -13,14 +13,12 @@ from emorec.bench.circumstances import machine
 from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.process_memory import growth, only_worker, resident_bytes
 from emorec.bench.room import at_least_one, work_folder
+from emorec.data.augment import ClipTransform
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
-from emorec.data.loader import make_loader
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.data.source import DecodedPictures, Source
-from emorec.data.transform import ClipTransform
-from emorec.picture_size import size_of
+from emorec.data.dataset import ClipDataset, make_loader
+from emorec.data.preprocessing import FrameSpec, ReadFrames
+from emorec.image_size import parse_image_size, size_before_crop
 
 FLAT = 0.05
 """Growth that counts as none."""
@@ -59,16 +57,16 @@ def memory(
     at_least_one(asked)
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    size = size_of(image_size)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size))
-    transform, shape = ClipTransform(size, augment=True), (num_frames, *size, 3)
+    size = parse_image_size(image_size)
+    recipe = FrameSpec(num_frames=num_frames, size=size_before_crop(size))
+    transform = ClipTransform(size, augment=True)
     with work_folder(folder) as work:
         kept, cached = cached_clips(root, recipe, work, at_most=clips)
         console.print(f"decoding {clips} clips in one process")
         many = list(islice(cycle(kept), clips))
-        decoding = watch(many, DecodedPictures(recipe), transform, shape, epochs=1)
+        decoding = watch(many, ClipReader(recipe), transform, epochs=1)
         console.print(f"reading {len(kept)} clips from the cache {epochs} times in one process")
-        reading = watch(kept, cached, transform, shape, epochs=epochs)
+        reading = watch(kept, cached, transform, epochs=epochs)
     watched = {"decoding": decoding, "reading": reading}
     show(watched, console)
     plain = {name: facts(samples) for name, samples in watched.items()}
@@ -77,9 +75,8 @@ def memory(
 
 def watch(
     clips: Sequence[Clip],
-    source: Source,
+    source: ReadFrames,
     transform: ClipTransform,
-    shape: tuple[int, ...],
     *,
     epochs: int,
 ) -> list[int]:
@@ -89,11 +86,10 @@ def watch(
         clips: Loaded in their order.
         source: Gives their pictures.
         transform: What is done to them.
-        shape: (T, H, W, C) of what comes of it.
         epochs: How often all are loaded.
     """
     dataset = ClipDataset(clips, source, transform)
-    loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=1, shape=shape)
+    loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=1)
     return [resident_bytes(only_worker()) for _ in range(epochs) for _ in loader]
 
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from emorec.data.clip import Clip
+from emorec.data.decoding.decode import Frames
 from emorec.data.decoding.sample import linspace_indices
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, resized
+from emorec.data.preprocessing import FrameSpec, resize_frames
 
 Decode = Callable[[Path, int], Frames]
 """A video and T become (T, H, W, C) uint8, evenly spaced."""
@@ -26,14 +26,14 @@ class PlainlyDecoded:
         recipe: What the pictures are like.
     """
 
-    def __init__(self, decode: Decode, recipe: Recipe) -> None:
+    def __init__(self, decode: Decode, recipe: FrameSpec) -> None:
         self.decode = decode
         self.recipe = recipe
 
     def __call__(self, clip: Clip) -> Frames:
         """(T, H, W, C) uint8."""
         frames = self.decode(clip.path, self.recipe.num_frames)
-        return resized(frames, self.recipe.size, self.recipe.resize)
+        return resize_frames(frames, self.recipe.size, self.recipe.resize)
 
 
 def with_opencv(path: Path, num_frames: int) -> Frames:

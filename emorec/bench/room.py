@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
-from emorec.data.recipe import Recipe
+from emorec.data.preprocessing import FrameSpec
 from emorec.errors import UserError
 
 
@@ -58,10 +58,10 @@ def refuse_without_room(folder: Path, needed: float) -> None:
         )
 
 
-def clip_bytes(recipe: Recipe) -> int:
+def clip_bytes(recipe: FrameSpec) -> int:
     """What the frames of a clip take.
 
-    >>> clip_bytes(Recipe(num_frames=10, size=(256, 256)))
+    >>> clip_bytes(FrameSpec(num_frames=10, size=(256, 256)))
     1966080
     """
     return math.prod(recipe.shape)

@@ -19,6 +19,7 @@ from emorec.bench.room import at_least_one
 from emorec.bench.speed import clips_per_second
 from emorec.bench.table import shown
 from emorec.errors import UserError
+from emorec.image_size import format_frames
 from emorec.inference.export import exported
 from emorec.inference.export_format import SUFFIXES
 from emorec.inference.exported_runtime import ExportedRuntime
@@ -29,7 +30,6 @@ from emorec.inference.parity import shown as shown_difference
 from emorec.inference.runtime import Runtime, Windows
 from emorec.inference.torch_runtime import TorchRuntime
 from emorec.inference.trial_windows import drawn_windows
-from emorec.picture_size import frames_in_words
 
 BATCHES = (1, 8)
 """Windows at once: one, as from a camera, and as many as a video gives."""
@@ -170,7 +170,7 @@ def _asked(runtime: Runtime, windows: Windows, size: int) -> int:
 def show(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Prints a row for each."""
     facts = contenders[0].runtime.facts
-    seen = frames_in_words(facts.num_frames, facts.image_size) if facts.sees else "sound"
+    seen = format_frames(facts.num_frames, facts.image_size) if facts.sees else "sound"
     console.print(
         f"{facts.network.rpartition('.')[2]}, windows of {seen}, {machine['threads']} "
         f"thread{'s' * (machine['threads'] > 1)} on {machine['cores']} cores. Medians of the rounds; a clip's "

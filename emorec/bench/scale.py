@@ -16,16 +16,14 @@ from emorec.bench.drawn import draw_clips
 from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, work_folder
 from emorec.bench.table import shown
-from emorec.data.cache.look_through import look_through
+from emorec.data.augment import ClipTransform
+from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
-from emorec.data.loader import make_loader
+from emorec.data.dataset import ClipDataset, make_loader
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.ravdess import find_clips
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.data.transform import ClipTransform
 from emorec.errors import UserError
-from emorec.picture_size import Size, size_of
+from emorec.image_size import Size, parse_image_size, size_before_crop
 
 BATCH_SIZE = 16
 
@@ -64,8 +62,8 @@ def scale(
     at_least_one({"sizes": min(sizes)})
     refuse_unwritable(Path(out))
     console = Console(highlight=False, soft_wrap=True)
-    seen = size_of(image_size)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(seen))
+    seen = parse_image_size(image_size)
+    recipe = FrameSpec(num_frames=num_frames, size=size_before_crop(seen))
     load = load_average()
     with work_folder(folder) as work:
         draw_clips(work / "drawn", actors=1)
@@ -78,7 +76,7 @@ def scale(
             clips = copies(originals, size, work / f"clips{size}")
             found.append(time_taken(clips, recipe, seen, work / f"cache{size}", workers))
     show(found, console)
-    facts = {"machine": {**machine(), "load_average": load}, "recipe": recipe.plain()}
+    facts = {"machine": {**machine(), "load_average": load}, "recipe": asdict(recipe)}
     write_json({"format": 1, **facts, "sizes": [asdict(each) for each in found]}, Path(out))
 
 
@@ -100,7 +98,7 @@ class Taken:
 
 
 def time_taken(
-    clips: Sequence[Clip], recipe: Recipe, image_size: Size, cache: Path, workers: int
+    clips: Sequence[Clip], recipe: FrameSpec, image_size: Size, cache: Path, workers: int
 ) -> Taken:
     """Measures one number of clips.
 
@@ -111,12 +109,11 @@ def time_taken(
         cache: A folder for the frames.
         workers: Processes.
     """
-    look = partial(look_through, clips, recipe, cache, keep_frames=True, workers=workers)
+    look = partial(build_cache, clips, recipe, str(cache), workers=workers)
     fill_seconds, _ = timed(look)
     reopen_seconds, looked = timed(look)
-    dataset = ClipDataset(clips, looked.source(recipe), ClipTransform(image_size, augment=True))
-    shape = (recipe.num_frames, *image_size, 3)
-    loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=workers, shape=shape)
+    dataset = ClipDataset(clips, looked, ClipTransform(image_size, augment=True))
+    loader = make_loader(dataset, batch_size=BATCH_SIZE, num_workers=workers)
     epoch_seconds, _ = timed(lambda: sum(1 for _ in loader))
     return Taken(
         clips=len(clips),

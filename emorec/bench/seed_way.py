@@ -13,9 +13,9 @@ from torchvision import transforms
 
 from emorec.bench.speed import clips_per_second, one_thread, over_epochs
 from emorec.data.clip import Clip
-from emorec.data.source import Source
+from emorec.data.preprocessing import ReadFrames
+from emorec.image_size import Size
 from emorec.layers.normalize import IMAGENET
-from emorec.picture_size import Size
 
 STORED_SIDE = 224
 """Pixels a side of the files, whatever the networks then saw."""
@@ -52,7 +52,7 @@ class SeedClips(Dataset[tuple[Tensor, int]]):
         return torch.stack(frames), index  # (T, C, H, W)
 
 
-def write_jpegs(clips: Sequence[Clip], source: Source, root: Path) -> list[Path]:
+def write_jpegs(clips: Sequence[Clip], source: ReadFrames, root: Path) -> list[Path]:
     """A folder a clip with its T frames as JPEG files of 224 x 224 pixels.
 
     Args:

@@ -10,13 +10,13 @@ import numpy as np
 
 from emorec.bench.speed import clips_per_second, loader_speed, one_thread
 from emorec.data import ClipDataModule
+from emorec.data.augment import Augment, ClipTransform
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
+from emorec.data.dataset import ClipDataset, make_loader
 from emorec.data.feature_dataset import FeatureDataset
 from emorec.data.frame_window import WindowPictures
-from emorec.data.loader import make_loader
-from emorec.data.source import DecodedPictures, Source
-from emorec.data.transform import Augment, ClipTransform
+from emorec.data.preprocessing import ReadFrames
 
 Measure = Callable[[float], float]
 """Measures for so many seconds and returns clips a second."""
@@ -57,15 +57,15 @@ def loading_stages(data: ClipDataModule, filmed: Sequence[Clip]) -> list[Stage]:
         words, source = reads
         read = partial(source_speed, source, data.sides["train"])
         return [Stage("read", f"{words} read, one core", read), loader]
-    decode = partial(on_the_fly_speed, data, DecodedPictures(data.recipe), filmed)
+    decode = partial(on_the_fly_speed, data, ClipReader(data.frame_spec), filmed)
     stages = [
         # not in this process: decoders leave threads behind, and loaders that fork later may find their locks taken
         Stage("decode", "decode, one core", partial(decode, num_workers=min(1, data.num_workers))),
         Stage("decode_workers", f"decode, {shown_workers(data)}", decode),
         loader,
     ]
-    if not isinstance(data.source, DecodedPictures):
-        read = partial(source_speed, data.source, data.sides["train"])
+    if isinstance(data.read_frames, ClipReader) and data.read_frames.files:
+        read = partial(source_speed, data.read_frames, data.sides["train"])
         stages.insert(2, Stage("cache_read", "cache read, one core", read))
     return stages
 
@@ -79,8 +79,8 @@ def files_source(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | No
     dataset = data.dataset(data.sides["train"])
     if isinstance(dataset, FeatureDataset):
         return "features", dataset.features
-    if isinstance(data.source, WindowPictures):
-        return "pictures", data.source
+    if isinstance(data.read_frames, WindowPictures):
+        return "pictures", data.read_frames
     return None
 
 
@@ -99,7 +99,7 @@ def source_speed(source: Callable[[Clip], Any], clips: Sequence[Clip], seconds: 
 
 def on_the_fly_speed(
     data: ClipDataModule,
-    source: Source,
+    source: ReadFrames,
     clips: Sequence[Clip],
     seconds: float,
     *,
@@ -119,8 +119,7 @@ def on_the_fly_speed(
     workers = data.num_workers if num_workers is None else num_workers
     dataset = ClipDataset(clips, source, ClipTransform(data.image_size, augment), data.seed)
     # batches of one: with slow sources a larger one would take longer than is measured
-    shape = (data.recipe.num_frames, *data.image_size, 3)
-    loader = make_loader(dataset, batch_size=1, num_workers=workers, shape=shape)
+    loader = make_loader(dataset, batch_size=1, num_workers=workers)
     with one_thread():
         return loader_speed(loader, seconds)
 

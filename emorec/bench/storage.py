@@ -22,9 +22,9 @@ from emorec.bench.json_file import refuse_unwritable, write_json
 from emorec.bench.room import at_least_one, clip_bytes, refuse_without_room, work_folder
 from emorec.bench.speed import clips_per_second, one_thread, over_epochs
 from emorec.bench.table import shown
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, size_to_crop
-from emorec.picture_size import frames_in_words, size_of
+from emorec.data.decoding.decode import Frames
+from emorec.data.preprocessing import FrameSpec
+from emorec.image_size import format_frames, parse_image_size, size_before_crop
 
 READ_AT_ONCE = 8
 """Clips that a process reads before it says so, as saying so takes time too."""
@@ -68,7 +68,7 @@ def storage(
     asked |= {"processes": processes, "rounds": rounds}
     at_least_one(asked)
     refuse_unwritable(Path(out))
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size_of(image_size)))
+    recipe = FrameSpec(num_frames=num_frames, size=size_before_crop(parse_image_size(image_size)))
     load = load_average()
     with work_folder(folder) as work, one_thread():
         refuse_without_room(work, clips * clip_bytes(recipe))
@@ -176,7 +176,9 @@ def forget(files: Sequence[Path]) -> bool:
 
 def show(costs: dict[type[Format], Cost], asked: dict[str, int], console: Console) -> None:
     """Prints a row for each way."""
-    frames = frames_in_words(asked["num_frames"], size_to_crop(size_of(asked["image_size"])))
+    frames = format_frames(
+        asked["num_frames"], size_before_crop(parse_image_size(asked["image_size"]))
+    )
     console.print(
         f"{asked['clips']} clips of {frames}. MB a clip, GB for {RAVDESS_CLIPS} clips, and clips/s: written until they "
         "are on the disk; read by one process when the system has forgotten the files; by one, by "

@@ -6,7 +6,7 @@ from rich.table import Table
 from emorec.bench.baselines import ratios
 from emorec.bench.report import Report
 from emorec.bench.verdict import percent
-from emorec.picture_size import frames_in_words
+from emorec.image_size import format_frames
 
 STEADY = 1.3
 """Rounds that differ by more times than that say little."""
@@ -47,7 +47,7 @@ def title(report: Report) -> str:
     asked, machine = report.setting, report.machine
     return (
         f"{asked['network']} on {machine['device']} ({asked['precision']}), "
-        f"{frames_in_words(asked['num_frames'], asked['image_size'])}, augment {str(asked['augment']).lower()}, "
+        f"{format_frames(asked['num_frames'], asked['image_size'])}, augment {str(asked['augment']).lower()}, "
         f"batches of {asked['batch_size']}, {asked['num_workers']} workers on {machine['cores']} cores"
     )
 

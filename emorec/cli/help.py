@@ -18,7 +18,7 @@ FUNCTIONS = {
     "synth": ("Draw a small RAVDESS-shaped data set.", "emorec.commands.synth:synth"),
     "cache": (
         "List the decoded frames that are kept, or remove them.",
-        "emorec.commands.cache:cache",
+        "emorec.cli.commands.cache:cache",
     ),
     "features": (
         "Compute the features of Aff-Wild2's frames, once for all runs.",

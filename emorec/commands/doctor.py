@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.store import cache_folder
 from emorec.diagnosis import (
     is_csv,
     look_at_csv,

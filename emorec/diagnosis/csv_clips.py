@@ -7,10 +7,10 @@ from emorec.data.csv_file import SUFFIXES, find_csv, read_sheet
 from emorec.data.csv_labels import classes_by_word, names_of_classes
 from emorec.data.csv_paths import locate
 from emorec.data.csv_rows import USUAL, read_rows
-from emorec.data.file_lists import listed
 from emorec.data.hacer import COLUMNS, LABELS, OBTAIN
 from emorec.diagnosis.findings import Findings
 from emorec.errors import UserError
+from emorec.text import listed_files
 
 
 def is_csv(root: str) -> bool:
@@ -54,5 +54,7 @@ def look_at_csv(root: str) -> Findings:
         ("", f"people {people}"),
     ]
     missing = [(video, "") for video in videos.values() if not video.is_file()]
-    lost = f"{len(missing):,} of {len(videos):,} videos are not there: {listed(missing)}{hacer}"
+    lost = (
+        f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{hacer}"
+    )
     return Findings(rows, list(read.remarks), [lost] if missing else [])

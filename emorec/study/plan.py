@@ -17,7 +17,6 @@ OF_THE_MACHINE = (
     "data.root",
     "data.cache",
     "data.num_workers",
-    "data.resident",
     "data.decoder",
     "trainer.accelerator",
     "trainer.devices",

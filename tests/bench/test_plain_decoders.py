@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from emorec.bench.plain_decoders import PLAIN_DECODERS, PlainlyDecoded, installed_decoders
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedPictures
+from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
-RECIPE = Recipe(num_frames=4, size=(32, 32))
+RECIPE = FrameSpec(num_frames=4, size=(32, 32))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_each_gives_the_squares_that_emorec_gives(clip: Clip, name: str) -> None
     if name not in installed_decoders():
         pytest.skip(f"{name} is not installed")
     squares = PlainlyDecoded(installed_decoders()[name], RECIPE)(clip)
-    ours = DecodedPictures(RECIPE)(clip)
+    ours = ClipReader(RECIPE)(clip)
     assert squares.shape == RECIPE.shape
     assert squares.dtype == np.uint8
     # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP

@@ -7,10 +7,10 @@ import pytest
 
 from emorec.bench.scale import copies, time_taken
 from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
+from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
-RECIPE = Recipe(num_frames=3, size=(16, 16))
+RECIPE = FrameSpec(num_frames=3, size=(16, 16))
 
 
 @pytest.fixture(scope="module")
