@@ -18,7 +18,7 @@ from emorec.cli.experiment_parser import (
 )
 from emorec.cli.mishaps import explained_while_made
 from emorec.data import ClipDataModule
-from emorec.data.iemocap_split import FOLDS
+from emorec.data.sets.iemocap.split import FOLDS
 from emorec.data.split import TEST_FOLDS
 from emorec.errors import UserError
 

@@ -9,7 +9,8 @@ from typing import TypeGuard
 
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.data.clip import Clip
-from emorec.data.ravdess import ACTORS, ROOT_VARIABLE, find_clips
+from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, find_clips
+from emorec.data.split import ACTORS
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 

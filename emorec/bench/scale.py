@@ -21,7 +21,7 @@ from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset, make_loader
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.ravdess import find_clips
+from emorec.data.sets.ravdess.parser import find_clips
 from emorec.errors import UserError
 from emorec.image_size import Size, parse_image_size, size_before_crop
 

@@ -14,9 +14,9 @@ from emorec.data.augment import Augment, ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset, make_loader
-from emorec.data.feature_dataset import FeatureDataset
-from emorec.data.frame_window import WindowPictures
 from emorec.data.preprocessing import ReadFrames
+from emorec.data.sets.affwild2.features import FeatureDataset
+from emorec.data.sets.affwild2.windows import WindowFrames
 
 Measure = Callable[[float], float]
 """Measures for so many seconds and returns clips a second."""
@@ -78,8 +78,8 @@ def files_source(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | No
     """
     dataset = data.dataset(data.sides["train"])
     if isinstance(dataset, FeatureDataset):
-        return "features", dataset.features
-    if isinstance(data.read_frames, WindowPictures):
+        return "features", dataset.read_features
+    if isinstance(data.read_frames, WindowFrames):
         return "pictures", data.read_frames
     return None
 

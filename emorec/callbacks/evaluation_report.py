@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from emorec.callbacks.description import spans
 from emorec.checkpoint import Checkpoint, class_path, keep_temperature
+from emorec.data import AffWild2DataModule
 from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.own_format import OwnFormat
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.classification_results import ClassificationResults
@@ -99,9 +99,9 @@ class EvaluationReport(Callback):
             self._calibrate(results)
             results.write_predictions(path, **_names(data.all_clips, results.predictions.index))
             print(f"{len(results.predictions)} clips: {path}")
-            if isinstance(data, OwnFormat):
+            if isinstance(data, AffWild2DataModule):
                 index = results.predictions.index.numpy()
-                print(data.write_own_format(self.folder, index, results.values()))
+                print(data.write_submission(self.folder, index, results.values()))
 
     def _report(self, trainer: Trainer, module: LightningModule, clips: Sequence[Clip]) -> None:
         if not trainer.is_global_zero:
@@ -224,9 +224,9 @@ def _smoothed(
     data: ClipDataModule, clips: Sequence[Clip], results: Results
 ) -> tuple[str, dict[str, str | float]] | None:
     """What is told of predictions that are smoothed over time: a line, and the figures; mostly nothing."""
-    if not isinstance(data, OwnFormat):
+    if not isinstance(data, AffWild2DataModule):
         return None
-    found = data.smoothed(clips, results.predictions.index.numpy(), results.values())
+    found = data.smooth_predictions(clips, results.predictions.index.numpy(), results.values())
     if found is None:
         return None
     how, values = found

@@ -114,7 +114,7 @@ def _chosen(data: ClipDataModule) -> tuple[list[int], list[str]]:
 
 def balance_figure(data: ClipDataModule) -> Figure | None:
     """The labels of the training clips that there were and that were kept; `None` where all were."""
-    both: tuple[Any, Any] | None = getattr(data, "before_and_after", None)
+    both: tuple[Any, Any] | None = getattr(data, "labels_before_and_after", None)
     if both is None:
         return None
     parts = dict(zip(("before", "after"), both, strict=True))

@@ -7,11 +7,10 @@ from typing import Literal
 
 from rich.console import Console
 
-from emorec.commands.actors import parse_actors
 from emorec.data.download.mp4_boxes import what_is_missing
 from emorec.data.download.ravdess_archives import UNFINISHED, Modality, archives_of
 from emorec.data.download.ravdess_wanted import Wanted, clips_below
-from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
 from emorec.errors import UserError
 from emorec.image_size import ImageSize
 from emorec.text import listed_files

@@ -11,7 +11,7 @@ from emorec.data.cache.store import resolve_cache, verify_cache
 from emorec.data.download.ravdess_wanted import Wanted
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.ravdess import find_clips
+from emorec.data.sets.ravdess.parser import find_clips
 from emorec.image_size import ImageSize, format_size, parse_image_size, size_before_crop
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emorec.comparison.comparison import Result
 from emorec.comparison.curves import Curve, read_curves
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.evaluation.counts import ActorCounts
 from emorec.evaluation.groups import (
     ACTOR,

@@ -3,11 +3,15 @@
 from collections import Counter
 from pathlib import Path
 
-from emorec.data.csv_file import SUFFIXES, find_csv, read_sheet
-from emorec.data.csv_labels import classes_by_word, names_of_classes
-from emorec.data.csv_paths import locate
-from emorec.data.csv_rows import USUAL, read_rows
-from emorec.data.hacer import COLUMNS, LABELS, OBTAIN
+from emorec.data.sets.csv.parser import (
+    DEFAULT_COLUMNS,
+    class_indices,
+    infer_class_names,
+    locate_videos,
+    parse_rows,
+)
+from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
+from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
 from emorec.diagnosis.findings import Findings
 from emorec.errors import UserError
 from emorec.text import listed_files
@@ -29,26 +33,26 @@ def look_at_csv(root: str) -> Findings:
     Args:
         root: The file, or the folder that holds it.
     """
-    hacer = f"; {OBTAIN}" if "hacer" in root.lower() else ""
+    hacer = f"; {HOW_TO_GET_HACER}" if "hacer" in root.lower() else ""
     try:
         path = find_csv(root)
-        sheet = read_sheet(path, [*USUAL.names, *COLUMNS.names])
-        own = sheet.place(USUAL.path) is None and sheet.place(COLUMNS.path) is not None
-        read = read_rows(sheet, COLUMNS if own else USUAL, skip=True)
-        names = LABELS if own else names_of_classes(row.label for row in read.used)
-        classes = classes_by_word([row.label for row in read.used], names)
-        videos = locate(path.parent, [row.path for row in read.used])
+        table = read_table(path, [*DEFAULT_COLUMNS.names, *HACER_COLUMNS.names])
+        own = not table.has_column(DEFAULT_COLUMNS.path) and table.has_column(HACER_COLUMNS.path)
+        read = parse_rows(table, HACER_COLUMNS if own else DEFAULT_COLUMNS, skip_invalid=True)
+        names = HACER_LABELS if own else infer_class_names(row.label for row in read.rows)
+        classes = class_indices([row.label for row in read.rows], names)
+        videos = locate_videos(path.parent, [row.path for row in read.rows])
     except UserError as error:
         return Findings([("clips", f"none that {root} lists")], failures=[f"{error}{hacer}"])
-    counts = Counter(classes[row.label] for row in read.used)
+    counts = Counter(classes[row.label] for row in read.rows)
     told = [f"{name} {counts[label]:,}" for label, name in enumerate(names)]
     people = (
-        f"{len({row.group for row in read.used}):,}" if read.has_groups else "the file names none"
+        f"{len({row.group for row in read.rows}):,}" if read.has_groups else "the file names none"
     )
     rows = [
         (
             "clips",
-            f"{len(read.used):,} in {path} ({sheet.encoding}, separated by {sheet.separator!r})",
+            f"{len(read.rows):,} in {path} ({table.encoding}, separated by {table.delimiter!r})",
         ),
         ("", f"classes {', '.join(told)}"),
         ("", f"people {people}"),
@@ -57,4 +61,4 @@ def look_at_csv(root: str) -> Findings:
     lost = (
         f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{hacer}"
     )
-    return Findings(rows, list(read.remarks), [lost] if missing else [])
+    return Findings(rows, list(read.warnings), [lost] if missing else [])

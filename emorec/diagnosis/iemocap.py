@@ -1,10 +1,6 @@
 """Whether what lies in a folder is all of IEMOCAP."""
 
-from pathlib import Path
-
-from emorec.data.iemocap import find_clips, sessions_in
-from emorec.data.iemocap_files import SESSIONS
-from emorec.data.iemocap_labels import COUNTS, LABELS
+from emorec.data.sets.iemocap.parser import LABEL_COUNTS, LABELS, SESSIONS, find_clips
 from emorec.diagnosis.findings import Findings
 from emorec.errors import UserError
 
@@ -19,27 +15,27 @@ def look_at_iemocap(root: str | None) -> Findings:
         return Findings()
     try:
         folder = find_clips(root, merge_excited=True)
-        sessions = [session.name for session in sessions_in(Path(root).expanduser())]
     except UserError as error:
         return Findings([("IEMOCAP", f"no utterances in {root}")], failures=[str(error)])
-    found = sum(folder.counts.values())
-    rows = [("IEMOCAP", f"{found:,} of {sum(COUNTS.values()):,} utterances in {root}")]
+    found = sum(folder.label_counts.values())
+    rows = [("IEMOCAP", f"{found:,} of {sum(LABEL_COUNTS.values()):,} utterances in {root}")]
     rows.append(("", f"{len(folder.clips):,} of four classes, excited counts as happy"))
     others = [
-        f"{LABELS[code]} {folder.counts.get(code, 0):,} of {number:,}"
-        for code, number in COUNTS.items()
-        if folder.counts.get(code, 0) != number
+        f"{LABELS[code]} {folder.label_counts.get(code, 0):,} of {number:,}"
+        for code, number in LABEL_COUNTS.items()
+        if folder.label_counts.get(code, 0) != number
     ]
     warnings = []
-    if len(sessions) < len(SESSIONS):
-        rows.append(("", f"{', '.join(sessions)} of five sessions"))
+    if len(folder.sessions) < len(SESSIONS):
+        sessions = ", ".join(f"Session{number}" for number in folder.sessions)
+        rows.append(("", f"{sessions} of five sessions"))
     elif others:
         warnings.append(f"IEMOCAP has other numbers of utterances: {'; '.join(others)}")
     if folder.incomplete:
         name, missing = folder.incomplete[0]
         number = len(folder.incomplete)
         warnings.append(f"incomplete utterances of IEMOCAP: {number:,}, such as {name} ({missing})")
-    if folder.others:
-        path, wrong = folder.others[0]
+    if folder.malformed:
+        path, wrong = folder.malformed[0]
         warnings.append(f"{path} has lines that are no utterances: {wrong}")
     return Findings(rows, warnings)

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from emorec.data.ravdess import ACTORS, RavdessName, find_clips
+from emorec.data.sets.ravdess.parser import RavdessName, find_clips
+from emorec.data.split import ACTORS
 from emorec.diagnosis.findings import Findings
 from emorec.errors import UserError
 
@@ -36,9 +37,9 @@ def look_at_ravdess(root: str | None) -> Findings:
     rows.append(("", f"actors {spans(sorted(present))}"))
     if missing := sorted(set(ACTORS) - present):
         rows.append(("", f"missing actors {spans(missing)}"))
-    if folder.others:
-        path, reason = folder.others[0]
-        rows.append(("", f"{len(folder.others):,} other files, such as {path.name}: {reason}"))
+    if folder.other_files:
+        path, reason = folder.other_files[0]
+        rows.append(("", f"{len(folder.other_files):,} other files, such as {path.name}: {reason}"))
     return Findings(rows)
 
 

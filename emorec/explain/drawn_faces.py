@@ -13,7 +13,7 @@ from emorec.data.augment import ClipTransform
 from emorec.data.decoding.decode import Frames
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.preprocessing import resize_frames
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look

@@ -15,7 +15,7 @@ from emorec.data.clip import Clip, video_seconds
 from emorec.data.decoding.decode import ClipError
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.image_size import size_before_crop
 from emorec.inference.facts import Facts
 from emorec.inference.schedule import schedule

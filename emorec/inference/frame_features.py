@@ -10,10 +10,11 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from emorec import checkpoint
-from emorec.data.affwild2 import Video
-from emorec.data.affwild2_datamodule import AffWild2DataModule
 from emorec.data.dataset import make_loader
-from emorec.data.frame_window import Window, WindowPictures, features_file
+from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
+from emorec.data.sets.affwild2.features import features_file
+from emorec.data.sets.affwild2.parser import Video
+from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
 from emorec.files import whole_file
 from emorec.models import FaceClassifier, FaceRegressor
@@ -43,7 +44,7 @@ def write_features(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network.to(place).eval()
     data.prepare_data()
-    videos = data.found_videos[0]
+    videos = data.videos
     num_features = network.network.num_features
     for video in track(videos, description="features", transient=True):
         path = features_file(folder, video)
@@ -106,11 +107,11 @@ def _claim(folder: Path, ckpt: Path) -> None:
 
 def _pictures(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
-    data.read_frames = WindowPictures(
+    data.read_frames = WindowFrames(
         [video], Window(1), data.frame_spec.size, data.frame_spec.resize
     )
     return make_loader(
-        data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=data.num_workers
+        data.dataset(data.all_frames(video)), batch_size=batch_size, num_workers=data.num_workers
     )
 
 

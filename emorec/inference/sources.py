@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emorec.data.csv_paths import VIDEO_SUFFIXES
+from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
 from emorec.files import files_below
 from emorec.inference.output_files import is_output
 from emorec.text import listed_files

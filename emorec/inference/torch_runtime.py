@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from emorec import __version__, checkpoint
-from emorec.data.affwild2 import FRAMES_PER_SECOND
 from emorec.data.datasheets import datasheet
+from emorec.data.sets.affwild2.parser import FRAMES_PER_SECOND
 from emorec.errors import UserError
 from emorec.files import sha256_of
 from emorec.image_size import parse_image_size

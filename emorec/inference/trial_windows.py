@@ -11,10 +11,10 @@ from emorec.data.audio.decode import NO_SOUND, decode_audio
 from emorec.data.audio.spec import fit_length, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.clip import UNLABELLED, Clip
-from emorec.data.csv_paths import VIDEO_SUFFIXES
 from emorec.data.decoding.decode import ClipError, Frames
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.preprocessing import FrameSpec, resize_frames
+from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from emorec.data.clip import EMOTIONS
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.split import SplitName, make_split
 from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.metrics import summarize

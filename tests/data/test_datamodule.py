@@ -21,7 +21,7 @@ from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.face import area_around, clip_box, cut_out
 from emorec.data.preprocessing import resize_frames
-from emorec.data.ravdess import SINGERS
+from emorec.data.sets.ravdess.parser import SINGERS
 from emorec.data.split import SIDES
 from emorec.data.synthetic.encode import encode_mp4
 from emorec.errors import UserError

@@ -11,7 +11,7 @@ def test_clips_classes_and_people_are_counted_and_missing_videos_named(tmp_path)
         "classes happy 1, sad 1",
         "people 2",
     ]
-    assert found.warnings == [f"{path}: rows that repeat others count once: line 4 (as line 3)"]
+    assert found.warnings == [f"{path}: duplicate rows were left out: line 4 (as line 3)"]
     assert found.failures == [f"1 of 2 videos are not there: {tmp_path / 'b.mp4'}"]
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from emorec.data.download.archive import Limits, unpack
-from emorec.data.ravdess import (
-    ACTORS,
+from emorec.data.sets.ravdess.parser import (
     CHANNELS,
     INTENSITIES,
     NUM_REPETITIONS,
@@ -21,6 +20,7 @@ from emorec.data.ravdess import (
     RavdessName,
     class_names,
 )
+from emorec.data.split import ACTORS
 from emorec.errors import UserError
 
 RECORD = 1188976

@@ -7,7 +7,7 @@ from pathlib import Path
 from emorec.data.download.download import RemoteFile, part_of
 from emorec.data.download.ravdess_archives import KEPT, RECORD_PAGE, UNFINISHED, RavdessArchive
 from emorec.data.download.ravdess_wanted import Missing
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.errors import UserError
 
 MODALITIES_DIFFER = 1.2

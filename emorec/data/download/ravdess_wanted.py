@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emorec.data.download.ravdess_archives import Modality, RavdessArchive
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.files import files_below, refuse_folder
 
 Missing = Mapping[RavdessArchive, Sequence[RavdessName]]

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emorec.data.clip import EMOTIONS
-from emorec.data.ravdess import ACTORS, RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.split import ACTORS
 from emorec.data.synthetic.encode import encode_mp4, read_comment
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look

@@ -18,7 +18,8 @@ from emorec.data.download.ravdess_archives import (
 )
 from emorec.data.download.ravdess_jobs import Job, disk_bytes, jobs_from_folder, jobs_from_zenodo
 from emorec.data.download.ravdess_wanted import Wanted, clips_below
-from emorec.data.ravdess import ACTORS, RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.split import ACTORS
 from emorec.errors import UserError
 from tests import videos
 from tests.zenodo_server import clip_content, ravdess_zip, tree, zipped

@@ -20,7 +20,7 @@ from emorec.data.faces.face import (
     cut_out,
     overlap,
 )
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.image_size import CROP_SHARE, Size

@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from emorec.data.clip import EMOTIONS
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip, plan
 from emorec.data.synthetic.encode import encode_mp4
 from emorec.data.synthetic.expression import Pose, perform
