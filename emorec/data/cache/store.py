@@ -19,14 +19,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
@@ -258,12 +259,14 @@ class CacheStore:
         return self.folder / f"{key}.npy"
 
 
-def write_clip(path: Path, content: npt.NDArray[Any], entry: CacheEntry) -> CacheEntry:
+def write_clip(path: Path, content: "npt.NDArray[Any]", entry: CacheEntry) -> CacheEntry:
     """Write the frames or the sound of a clip atomically; return its entry with checksum and fingerprint.
 
     Raises:
         OSError: When it can't be written.
     """
+    import numpy as np  # late: commands that only name the cache folder start without it
+
     buffer = io.BytesIO()
     np.save(buffer, content, allow_pickle=False)
     with atomic_write(path) as file:
