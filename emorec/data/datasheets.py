@@ -1,7 +1,8 @@
-"""What is known of a data set before anybody trains on it: who is in it, how it was made, and what its makers ask.
+"""Datasheets of the supported data sets: people, recording, labels, licence and citation, for model cards.
 
-Figures of people and recordings are those of the papers that are named; what a run itself says of its clips (how many,
-whose, which side) stands in its checkpoint.
+Numbers of people and recordings are those of the cited papers; the clips that a run used are in its checkpoint.
+
+Source of the idea: Gebru et al. 2021, Datasheets for Datasets, Communications of the ACM 64(12):86-92.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ class Datasheet:
     """A data set in a few sentences.
 
     Attributes:
-        name: What it is called.
-        people: Who is in it.
+        name: Name of the data set.
+        people: The people in it.
         made: How it was recorded and labelled.
-        meaning: What a label is a label of, as the end of the sentence "What the network names is ...".
-        licence: What its makers ask of those who use a network trained on it.
-        citation: Where that stands; empty where nobody published it.
+        meaning: What a label stands for, as the end of the sentence "What the network names is ...".
+        licence: Conditions for those who use a network trained on it.
+        citation: The paper; empty without one.
     """
 
     name: str
@@ -67,7 +68,7 @@ SHEETS = {
         licence=UNKNOWN_LICENCE,
     ),
 }
-"""By the data module that reads it.
+"""Datasheets by the class path of the data module.
 
 Source: the papers named in each; Zenodo record 1188976 (RAVDESS's licence).
 """
@@ -81,10 +82,13 @@ UNKNOWN_SHEET = Datasheet(
 )
 
 
-def datasheet(data_module: str) -> Datasheet:
-    """What is known of the data set that a data module reads.
+def datasheet(class_path: str) -> Datasheet:
+    """Return the datasheet of the data set that a data module reads; `UNKNOWN_SHEET` for a user's own data.
+
+    Args:
+        class_path: Of the data module.
 
     >>> datasheet("emorec.data.RavdessDataModule").name, datasheet("emorec.data.CSVDataModule").name
     ('RAVDESS', "a data set of its owner's")
     """
-    return SHEETS.get(data_module, UNKNOWN_SHEET)
+    return SHEETS.get(class_path, UNKNOWN_SHEET)

@@ -41,7 +41,7 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
             str(listing.ready),
             str(listing.broken),
             _size(listing.num_bytes),
-            time.strftime("%Y-%m-%d", time.localtime(listing.used)),
+            time.strftime("%Y-%m-%d", time.localtime(listing.filled)),
         )
     console.print(table)
     console.print(

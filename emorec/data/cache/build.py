@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -201,16 +201,14 @@ def _build(
     )
 
 
-def _known_keys(clips: Iterable[Clip], spec: ClipSpec, store: CacheStore) -> dict[Clip, str]:
+def _known_keys(clips: Sequence[Clip], spec: ClipSpec, store: CacheStore) -> dict[Clip, str]:
     """The keys of the clips whose files have not changed since their digest was read."""
-    digests = store.digests()
-    keys = {}
-    for clip in clips:
-        path = spec.source(clip)
-        known, digest = digests.get(str(path.absolute()), (None, ""))
-        if known is not None and known == fingerprint(path):
-            keys[clip] = spec.key(clip, digest)
-    return keys
+    digests = store.known_digests({spec.source(clip) for clip in clips})
+    return {
+        clip: spec.key(clip, digests[spec.source(clip)])
+        for clip in clips
+        if spec.source(clip) in digests
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

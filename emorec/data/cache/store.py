@@ -8,25 +8,26 @@
 
 import contextlib
 import hashlib
+import io
 import logging
 import os
 import re
 import sqlite3
 import tempfile
-import time
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-import numpy.typing as npt
 from filelock import FileLock, Timeout
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS specs (name TEXT PRIMARY KEY, used REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS clips (
     spec TEXT NOT NULL, clip TEXT NOT NULL, file TEXT NOT NULL,
     error TEXT, checksum INTEGER, size INTEGER, mtime_ns INTEGER, video_frames INTEGER, face_frames INTEGER,
@@ -97,14 +97,14 @@ class CacheListing:
         ready: Number of clips that are stored.
         broken: Number of clips that can't be used.
         num_bytes: Size on the disk.
-        used: When it was last filled or checked, in seconds since 1970.
+        filled: When a clip was last added, in seconds since 1970.
     """
 
     name: str
     ready: int
     broken: int
     num_bytes: int
-    used: float
+    filled: float
 
 
 class CacheStore:
@@ -166,10 +166,12 @@ class CacheStore:
         with held:
             yield
 
-    def digests(self) -> dict[str, tuple[Fingerprint, str]]:
-        """Return the digests of source files by absolute path, with the fingerprint that each file had."""
+    def known_digests(self, paths: Iterable[Path]) -> dict[Path, str]:
+        """Return the recorded digests of those source files that have not changed since."""
         rows = self._database.execute("SELECT path, size, mtime_ns, digest FROM files")
-        return {path: ((size, mtime_ns), digest) for path, size, mtime_ns, digest in rows}
+        recorded = {path: ((size, mtime_ns), digest) for path, size, mtime_ns, digest in rows}
+        found = {path: recorded.get(str(path.absolute())) for path in paths}
+        return {path: row[1] for path, row in found.items() if row and row[0] == fingerprint(path)}
 
     def add_digest(self, path: Path, fingerprint: Fingerprint, digest: str) -> None:
         """Record the digest of a source file."""
@@ -211,7 +213,6 @@ class CacheStore:
                 f"INSERT OR REPLACE INTO clips VALUES ({marks})",  # noqa: S608
                 [(self.name, key, files[key], *astuple(entry)) for key, entry in entries.items()],
             )
-            self._touch()
 
     def drop_damaged(self, *, check_all: bool = False, progress: bool = True) -> int:
         """Compare stored files with their checksums and forget the damaged ones; return how many there were.
@@ -223,9 +224,8 @@ class CacheStore:
         Raises:
             OSError: When the database can't be written to.
         """
-        from emorec.data.cache.progress import (
-            with_progress,  # rich would slow the start of a decoder
-        )
+        # late: the decoder subprocesses start without rich
+        from emorec.data.cache.progress import with_progress
 
         stored = {key: entry for key, entry in self.entries().items() if entry.checksum is not None}
         untouched = {} if check_all else self.intact_entries()
@@ -252,29 +252,28 @@ class CacheStore:
                 "DELETE FROM clips WHERE spec = ? AND clip = ?",
                 [(self.name, key) for key in damaged],
             )
-            self._touch()
         return len(damaged)
 
     def path(self, key: str) -> Path:
         """Return the .npy file of a clip."""
         return self.folder / f"{key}.npy"
 
-    def _touch(self) -> None:
-        self._database.execute(
-            "INSERT OR REPLACE INTO specs VALUES (?, ?)", (self.name, time.time())
-        )
 
-
-def write_clip(path: Path, content: npt.NDArray[Any], entry: CacheEntry) -> CacheEntry:
+def write_clip(path: Path, content: "npt.NDArray[Any]", entry: CacheEntry) -> CacheEntry:
     """Write the frames or the sound of a clip atomically; return its entry with checksum and fingerprint.
 
     Raises:
         OSError: When it can't be written.
     """
+    import numpy as np  # late: commands that only name the cache folder start without it
+
+    buffer = io.BytesIO()
+    np.save(buffer, content, allow_pickle=False)
     with atomic_write(path) as file:
-        np.save(file, content, allow_pickle=False)
+        file.write(buffer.getbuffer())
     size, mtime_ns = fingerprint(path) or (None, None)
-    return replace(entry, checksum=checksum_of(path), size=size, mtime_ns=mtime_ns)
+    checksum = zlib.crc32(buffer.getbuffer())
+    return replace(entry, checksum=checksum, size=size, mtime_ns=mtime_ns)
 
 
 def checksum_of(path: Path) -> int | None:
@@ -310,15 +309,11 @@ def file_digests(folder: Path, paths: Collection[Path]) -> dict[Path, str]:
     Raises:
         OSError: When a file can't be read.
     """
-    known: dict[str, tuple[Fingerprint, str]] = {}
+    known: dict[Path, str] = {}
     if (folder / DATABASE).is_file():
         with CacheStore(folder, "", required=False) as store:
-            known = store.digests()
-    digests = {}
-    for path in paths:
-        before, digest = known.get(str(path.absolute()), (None, ""))
-        digests[path] = digest if before and before == fingerprint(path) else file_digest(path)
-    return digests
+            known = store.known_digests(paths)
+    return {path: known.get(path) or file_digest(path) for path in paths}
 
 
 def cache_folder() -> Path:
@@ -350,12 +345,11 @@ def list_cache(folder: Path) -> list[CacheListing]:
         return []
     with contextlib.closing(_open_database(folder / DATABASE)) as database:
         rows = database.execute(
-            "SELECT name, (SELECT count(*) FROM clips WHERE spec = name AND error IS NULL), "
-            "(SELECT count(*) FROM clips WHERE spec = name AND error IS NOT NULL), used FROM specs ORDER BY name"
+            "SELECT spec, sum(error IS NULL), sum(error IS NOT NULL) FROM clips GROUP BY spec ORDER BY spec"
         ).fetchall()
     return [
-        CacheListing(name, ready, broken, _size(folder / name), used)
-        for name, ready, broken, used in rows
+        CacheListing(name, ready, broken, _size(folder / name), (folder / name).stat().st_mtime)
+        for name, ready, broken in rows
         if (folder / name).is_dir()
     ]
 
@@ -377,7 +371,6 @@ def clear_cache(folder: Path, name: str = "all") -> int:
             with contextlib.closing(_open_database(folder / DATABASE)) as database, database:
                 for each in names if name == "all" else [name]:
                     database.execute("DELETE FROM clips WHERE spec = ?", (each,))
-                    database.execute("DELETE FROM specs WHERE name = ?", (each,))
         for path in folder.iterdir() if folder.is_dir() else []:
             if path.name in (name, f"{name}.lock") or (
                 name == "all" and _OURS.fullmatch(path.name)
@@ -415,7 +408,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     try:
         with contextlib.suppress(sqlite3.OperationalError):  # may be read-only
             database.executescript(SCHEMA)
-        database.execute("SELECT count(*) FROM specs").fetchone()
+        database.execute("SELECT count(*) FROM clips").fetchone()
     except sqlite3.DatabaseError:
         database.close()
         raise
