@@ -13,7 +13,7 @@ HACER_LABELS = ("angry", "disgust", "happy", "neutral", "sad")
 """The emotions by their numbers in the column `emotion`, from 0."""
 
 HACER_COLUMNS = Columns(path="file_name", label="emotion", group="person", split=NONE)
-"""Without its column of sides, `type`, which splits clips and not people."""
+"""Without its column of subsets, `type`, which splits clips and not people."""
 
 HOW_TO_GET_HACER = "HACER is on Kaggle: search for HACER, and unpack HACER_dataset.csv with the folder HACER beside it"
 
@@ -29,7 +29,7 @@ class HACERDataModule(CSVDataModule):
         path_column: Column of videos.
         label_column: Column of classes.
         group_column: Column of people; "none" splits clips and not people.
-        split_column: Column of sides, such as HACER's own `type`; "none" splits by person.
+        split_column: Column of subsets, such as HACER's own `type`; "none" splits by person.
         reading: The other arguments of `CSVDataModule`.
     """
 

@@ -1,4 +1,4 @@
-"""Aff-Wild2's folders become videos, on the side of their film."""
+"""Aff-Wild2's folders become videos, in the subset of their film."""
 
 import logging
 from itertools import chain

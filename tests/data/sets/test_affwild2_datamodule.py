@@ -95,7 +95,7 @@ def test_windows_with_gaps_can_be_dropped(root: Path) -> None:
     assert [int(clip.path.stem) for clip in clips if clip.take == "video3"] == [10, 11, 12]
 
 
-def test_a_side_without_windows_is_refused(root: Path) -> None:
+def test_a_subset_without_windows_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match="no frame left for train"):
         make_data(root, num_frames=NUM_FRAMES + 1, gaps="drop")
 

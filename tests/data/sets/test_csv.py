@@ -134,7 +134,7 @@ def test_a_row_holds_the_values_of_its_cells(parse: Callable[..., ClipTable]) ->
         ("test", ("test", "Testing")),
     ],
 )
-def test_sides_may_have_any_usual_name(
+def test_subsets_may_have_any_usual_name(
     side: str, names: tuple[str, ...], parse: Callable[..., ClipTable]
 ) -> None:
     for name in names:
@@ -215,8 +215,8 @@ def test_all_invalid_rows_are_reported_at_once(parse: Callable[..., ClipTable]) 
     for reason in (
         "line 3 (no path)",
         "line 4 (no person)",
-        "line 5 (its side is holdout, not train, val or test)",
-        "line 6 (its side is empty,",
+        "line 5 (split is holdout, not train, val or test)",
+        "line 6 (split is empty,",
         "line 7 (start 2 is not before end 2)",
         "line 8 (start is a, not a number of seconds)",
         "line 9 (start is -1:",
@@ -341,7 +341,7 @@ def sizes(split: Split) -> tuple[int, ...]:
         (0.05, 0, (18, 2, 0)),  # a share has ten parts at most
     ],
 )
-def test_the_sides_have_the_requested_shares(
+def test_the_subsets_have_the_requested_shares(
     val: float, test: float, expected: tuple[int, ...]
 ) -> None:
     split = split_by_share(*people(20), name="mine", val_share=val, test_share=test, seed=0)
@@ -349,8 +349,8 @@ def test_the_sides_have_the_requested_shares(
     assert sorted(split.train + split.val + split.test) == sorted(set(people(20)[1]))
 
 
-def test_each_class_is_as_frequent_on_every_side() -> None:
-    """People with one class only: a random split by person would often leave a side without a class."""
+def test_each_class_is_as_frequent_in_every_subset() -> None:
+    """People with one class only: a random split by person would often leave a subset without a class."""
     groups = [f"p{person}" for person in range(60) for _ in range(4)]
     labels = [int(group[1:]) % 3 for group in groups]
     for seed in range(5):
@@ -413,20 +413,20 @@ def test_an_impossible_fold_is_refused(fold: int, num_people: int, message: str)
         )
 
 
-def test_three_people_make_three_sides_and_one_only_trains() -> None:
+def test_three_people_make_three_subsets_and_one_only_trains() -> None:
     shares: dict[str, Any] = {"name": "mine", "val_share": 0.15, "test_share": 0.15, "seed": 0}
     assert sizes(split_by_share(*people(3), **shares)) == (1, 1, 1)
     assert sizes(split_by_share(*people(1), **shares)) == (1, 0, 0)
     assert select_share([], [], 0.5, 0) == set()
 
 
-def test_sides_of_the_file_are_kept_and_people_sorted_by_number() -> None:
+def test_subsets_of_the_file_are_kept_and_people_sorted_by_number() -> None:
     sides: Any = {"p10": "train", "p9": "train", "p1": "val", "p2": "test"}
     split = split_by_column([0] * 4, [*sides], [*sides.values()], name="x", val_share=0.5, seed=0)
     assert (split.train, split.val, split.test) == (("p9", "p10"), ("p1",), ("p2",))
 
 
-def test_without_a_validation_side_some_training_people_validate() -> None:
+def test_without_a_validation_subset_some_training_people_validate() -> None:
     labels, groups = people(25)
     sides: list[Any] = ["test" if int(group[1:]) > 20 else "train" for group in groups]
     split = split_by_column(labels, groups, sides, name="x", val_share=0.2, seed=0)
@@ -434,7 +434,7 @@ def test_without_a_validation_side_some_training_people_validate() -> None:
     assert set(split.test) == {"p21", "p22", "p23", "p24", "p25"}
 
 
-def test_a_person_on_two_sides_is_refused_by_name() -> None:
+def test_a_person_in_two_subsets_is_refused_by_name() -> None:
     with pytest.raises(UserError, match=r"ann in train and in test; .*--data.split_column none"):
         split_by_column(
             [0, 0, 1],
@@ -446,7 +446,7 @@ def test_a_person_on_two_sides_is_refused_by_name() -> None:
         )
 
 
-def test_rare_classes_are_named_with_their_side() -> None:
+def test_rare_classes_are_named_with_their_subset() -> None:
     labels, groups = people(12, classes=2)
     split = Split("mine", None, tuple(f"p{n}" for n in range(1, 9)), ("p9", "p10"), ("p11", "p12"))
     assert rare_class_warning(labels, groups, split, ["calm", "sad"]) is None

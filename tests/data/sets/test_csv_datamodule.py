@@ -1,4 +1,4 @@
-"""CSV files as data modules: classes, people and spans reach sides and batches."""
+"""CSV files as data modules: classes, people and spans reach subsets and batches."""
 
 import csv
 import os
@@ -71,7 +71,7 @@ def test_checkpoints_keep_a_given_order_of_classes(folder: Path) -> None:
     assert data.hparams["labels"] == ["sad", "happy", "shy", "angry"]
 
 
-def test_each_side_has_its_own_people_and_the_record_names_them(folder: Path) -> None:
+def test_each_subset_has_its_own_people_and_the_record_names_them(folder: Path) -> None:
     data = make_data(write_all_clips(folder))
     record = data.split_record()
     assert {side: len(record[side]) for side in ("train", "val", "test")} == {
@@ -123,7 +123,7 @@ def test_without_people_clips_are_split_and_one_warning_before_the_run_says_so(
     assert make_data(write_all_clips(folder)).warnings() == []
 
 
-def test_sides_of_the_file_are_obeyed(folder: Path) -> None:
+def test_subsets_of_the_file_are_obeyed(folder: Path) -> None:
     sides = ["train"] * 8 + ["dev"] * 3 + ["TEST"] * 3
     rows = [
         [f"{person}/{emotion}.mp4", emotion, person, side]

@@ -24,8 +24,8 @@ def test_labels_and_people_are_those_of_the_file_names(hacer_clips: Path) -> Non
     assert data.hparams["labels"] == list(data.class_names)
 
 
-def test_hacer_s_own_sides_share_people_and_need_a_split_by_clip(hacer_clips: Path) -> None:
-    with pytest.raises(UserError, match="people on two sides: a in train and in test"):
+def test_hacer_s_own_subsets_share_people_and_need_a_split_by_clip(hacer_clips: Path) -> None:
+    with pytest.raises(UserError, match="people in two subsets: a in train and in test"):
         HACERDataModule(str(hacer_clips), split_column="type", **SMALL).find()
     by_clip = HACERDataModule(str(hacer_clips), split_column="type", group_column="none", **SMALL)
     by_clip.setup("fit")

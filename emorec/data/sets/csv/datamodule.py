@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 class CSVDataModule(ClipDataModule):
     """Clips that a CSV file lists: `path,label`, and optionally `group` (the person), `split`, `start`, `end`.
 
-    Paths are relative to the file's folder; start and end are seconds from the first frame. A person is on one side
-    only: that of the column `split`, or one chosen so that the classes are about as frequent on every side.
+    Paths are relative to the file's folder; start and end are seconds from the first frame. A person is in one subset
+    only: that of the column `split`, or one chosen so that the classes are about as frequent in each.
 
     Args:
         root: The CSV file, or a folder that holds exactly one.
@@ -197,7 +197,7 @@ class CSVDataModule(ClipDataModule):
 
     @property
     def _labelled(self) -> tuple[list[int], list[str], list[Side | None]]:
-        """Labels, people and sides of the labelled clips."""
+        """Labels, people and subsets of the labelled clips."""
         labelled = [
             (clip.label, row.group, row.side)
             for clip, row in zip(self._clips, self._table.rows, strict=True)
@@ -218,7 +218,7 @@ class CSVDataModule(ClipDataModule):
         if self._table.has_sides:
             if self.fold is not None:
                 raise UserError(
-                    f"{self._path} has a column of sides: leave out data.fold, "
+                    f"{self._path} has a column of subsets: leave out data.fold, "
                     f"or make folds with --data.split_column {NONE}"
                 )
             return split_by_column(labels, groups, sides, name="of the file", **settings)

@@ -1,4 +1,4 @@
-"""A table of clips: rows become paths, labels, people, sides and spans of seconds."""
+"""A table of clips: rows become paths, labels, people, subsets and spans of seconds."""
 
 import math
 import posixpath
@@ -72,7 +72,7 @@ class Row:
         path: The video as the file writes it, with `/` between folders.
         label: Its class; empty for an unlabelled clip.
         group: The person; the path where the file has no column of people.
-        side: The side that the file assigns.
+        side: The subset that the file assigns.
         span_seconds: The part of the video that is the clip, half-open; `None` is all of it.
     """
 
@@ -91,7 +91,7 @@ class ClipTable:
     Attributes:
         rows: One row a clip.
         has_groups: Whether the file has a column of people.
-        has_sides: Whether the file has a column of sides.
+        has_sides: Whether the file assigns the clips to subsets.
         warnings: What was changed or left out, a line each.
     """
 
@@ -137,7 +137,7 @@ def parse_rows(
         if not skip_invalid:
             raise UserError(f"{message}; correct them or skip them with --data.on_error skip")
         warnings.append(f"{message}; they were left out")
-    # a person spelt in two ways could end up on two sides, which would be a leak
+    # a person spelt in two ways could end up in two subsets, which would be a leak
     people = [row.group for row in rows] if "group" in present else []
     spellings, merged = merge_spellings(people)
     if merged:
@@ -203,7 +203,7 @@ def _parse_row(line: int, cells: Mapping[str, str], *, decimal_comma: bool) -> R
     if "split" in cells and (cells["split"] or label):
         side = SIDE_NAMES.get(cells["split"].casefold())
         if side is None:
-            raise ValueError(f"its side is {cells['split'] or 'empty'}, not train, val or test")
+            raise ValueError(f"split is {cells['split'] or 'empty'}, not train, val or test")
     start, end = cells.get("start", ""), cells.get("end", "")
     span = _parse_span(start, end, decimal_comma=decimal_comma) if start or end else None
     return Row(

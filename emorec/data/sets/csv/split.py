@@ -1,7 +1,7 @@
 """Person-disjoint splits of clips that have no published split: by shares, by folds, or from a column of the file.
 
-As in scikit-learn, `labels` are the N classes and `groups` the N people of the clips. Each person is assigned to one
-side, and the classes are about as frequent on each side.
+As in scikit-learn, `labels` are the N classes and `groups` the N people of the clips. Each person is in one subset, and
+the classes are about as frequent in each subset.
 """
 
 import re
@@ -21,7 +21,7 @@ MAX_PARTS = 10
 """A share is made of this many equal parts at most."""
 
 MIN_PEOPLE = 2
-"""With fewer people of a class on a side, its scores describe a person rather than the class."""
+"""With fewer people of a class in a subset, its scores describe a person rather than the class."""
 
 
 def split_by_share(
@@ -83,10 +83,10 @@ def split_by_column(
     val_share: float,
     seed: int,
 ) -> Split:
-    """Return the split that a file defines; without a validation side, a share of the training clips validates.
+    """Return the split that a file defines; without a validation subset, a share of the training clips validates.
 
     Raises:
-        UserError: When a person is on two sides.
+        UserError: When a person is in two subsets.
     """
     sides_of: dict[str, set[Side]] = defaultdict(set)
     for group, side in zip(groups, sides, strict=True):
@@ -99,7 +99,7 @@ def split_by_column(
     ]
     if conflicts:
         raise UserError(
-            f"people on two sides: {first_few(conflicts)}; correct the column, "
+            f"people in two subsets: {first_few(conflicts)}; correct the column, "
             "or split by person with --data.split_column none"
         )
     people = {side: {group for group, own in sides_of.items() if side in own} for side in SIDES}
@@ -162,7 +162,7 @@ def make_folds(
 def rare_class_warning(
     labels: Sequence[int], groups: Sequence[str], split: Split, class_names: Sequence[str]
 ) -> str | None:
-    """Return a line about classes with fewer than `MIN_PEOPLE` people on a side; `None` without any."""
+    """Return a line about classes with fewer than `MIN_PEOPLE` people in a subset; `None` without any."""
     people: dict[tuple[int, Side | None], set[str]] = defaultdict(set)
     for label, group in zip(labels, groups, strict=True):
         people[label, split.side_of(group)].add(group)
@@ -175,8 +175,8 @@ def rare_class_warning(
     if not rare:
         return None
     return (
-        f"split {split.name}: classes with fewer than {MIN_PEOPLE} people (or clips, without a column of people) on a "
-        f"side, so their scores are unreliable: {first_few(rare)}"
+        f"split {split.name}: classes with fewer than {MIN_PEOPLE} people (or clips, without a column of people) in a "
+        f"subset, so their scores are unreliable: {first_few(rare)}"
     )
 
 
