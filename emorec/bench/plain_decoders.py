@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from emorec.data.clip import Clip
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames, resized
+from emorec.data.video.reader import linspace_indices
 
 Decode = Callable[[Path, int], Frames]
 """A video and T become (T, H, W, C) uint8, evenly spaced."""

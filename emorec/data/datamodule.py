@@ -18,7 +18,6 @@ from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
 from emorec.data.clip_length import median_seconds
 from emorec.data.clip_loaders import ClipLoaders
-from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.recipe import Recipe, load_once
@@ -29,6 +28,7 @@ from emorec.data.sound.sound_recipe import SoundRecipe
 from emorec.data.source import Cached, DecodedPictures, Source
 from emorec.data.split import Side
 from emorec.data.transform import Augment
+from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
 from emorec.picture_size import ImageSize, size_of
 

@@ -11,12 +11,17 @@ from typing import Any, Self
 import numpy as np
 
 from emorec.data.clip import Half
-from emorec.data.decoding.decode import DecodedClip, Decoder, decode, decoder_version
-from emorec.data.decoding.decode_spans import decode_spans
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector, load_detector
 from emorec.data.faces.face import MARGIN, area_around, clip_box, cut_out
 from emorec.data.resize import Frames, Resize, resized
+from emorec.data.video.reader import (
+    DecodedClip,
+    Decoder,
+    decode,
+    decode_spans,
+    decoder_version,
+    linspace_indices,
+)
 from emorec.picture_size import Size, size_of
 
 FORMAT = 1

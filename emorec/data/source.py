@@ -7,10 +7,10 @@ from typing import Any
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import Part, part
 from emorec.data.clip import Clip
-from emorec.data.decoding.deadline import within
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames
 from emorec.data.sound.sound_recipe import Samples, SoundRecipe
+from emorec.data.video.reader import run_with_timeout
 
 TIMEOUT_SECONDS = 60.0
 """For one clip: about a hundred times what it takes."""
@@ -39,7 +39,7 @@ class DecodedPictures:
             ClipError: When the clip can't be decoded, or that takes longer than a minute.
         """
         work = partial(self.recipe.pictures, clip.path, clip.span_seconds, clip.half)
-        return within(TIMEOUT_SECONDS, clip.path, work).frames
+        return run_with_timeout(TIMEOUT_SECONDS, clip.path, work).frames
 
 
 class DecodedSound:
@@ -59,7 +59,7 @@ class DecodedSound:
             ClipError: When the sound can't be decoded, or that takes longer than a minute.
         """
         work = partial(self.recipe.samples, clip.path, clip.span_seconds)
-        return within(TIMEOUT_SECONDS, clip.path, work)
+        return run_with_timeout(TIMEOUT_SECONDS, clip.path, work)
 
 
 class Cached:

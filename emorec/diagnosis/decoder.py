@@ -11,7 +11,7 @@ def look_at_decoder() -> Findings:
     """Whether a clip that is encoded on the spot comes back as the frames that went in."""
     greys = [20, 60, 100, 140, 180, 220]
     try:
-        from emorec.data.decoding.decode import decode
+        from emorec.data.video.reader import decode
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "greys.mp4")

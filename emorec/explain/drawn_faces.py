@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import Frames, resized, size_to_crop
 from emorec.data.synthetic.clips import draw_clip
@@ -17,6 +16,7 @@ from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import linspace_indices
 from emorec.explain.explanation import explain
 from emorec.explain.heat import Asked, Map
 from emorec.inference.facts import Facts

@@ -9,7 +9,6 @@ from torch import Tensor
 from emorec.checkpoint import Checkpoint
 from emorec.data.clip import Clip
 from emorec.data.clip_length import file_seconds
-from emorec.data.decoding.decode import ClipError
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.ravdess import RavdessName
 from emorec.data.recipe import Recipe
@@ -19,6 +18,7 @@ from emorec.data.sound.hearing import sound_of
 from emorec.data.sound.sound_recipe import as_floats
 from emorec.data.source import DecodedPictures, DecodedSound
 from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import ClipError
 from emorec.inference.facts import Facts
 from emorec.inference.schedule import schedule
 from emorec.inference.sound_windows import sound_recipe

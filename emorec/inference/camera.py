@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import speechless_opencv
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 
 

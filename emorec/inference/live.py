@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from emorec.data.decoding.decode import Frames
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.cutting import Cutting

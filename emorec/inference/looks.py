@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import FaceDetector
 from emorec.data.faces.face import Box, area_around, cut_out, face_of
 from emorec.data.resize import central, resized, size_to_crop
+from emorec.data.video.reader import Frames
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.stopwatch import Stopwatch

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, likely_ends
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.video.reader import TIME_TOLERANCE_SECONDS, likely_ends, linspace_indices
 
 ONE_WINDOW = 1.5
 """A video that is no longer than so many windows is one."""

@@ -36,7 +36,7 @@ class SoundTrack:
         self._waiting: deque[Timed] = deque()
 
     def begin(self, sound: AudioStream, zero: Fraction) -> None:
-        """See `emorec.data.decoding.packets.Listener`."""
+        """See `emorec.data.video.pyav.AudioSink`."""
         self._zero = zero
         self._copies = sound.codec_context.name in COPIED
         if self._copies:
@@ -46,7 +46,7 @@ class SoundTrack:
             self._to.layout = "mono" if sound.channels == 1 else "stereo"
 
     def take(self, packet: "Packet[AudioStream]") -> None:
-        """See `emorec.data.decoding.packets.Listener`."""
+        """See `emorec.data.video.pyav.AudioSink`."""
         assert self._to is not None
         if self._copies:
             self._copy(packet, self._to)

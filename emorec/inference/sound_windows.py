@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import ClipError
 from emorec.data.sound.decode_sound import NO_SOUND, Waveform, parts_of_sound
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
+from emorec.data.video.reader import ClipError
 from emorec.inference.facts import Facts
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.data.csv_paths import VIDEO_SUFFIXES
-from emorec.data.decoding.decode import ClipError
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from emorec.data.resize import Frames, resized, size_to_crop
 from emorec.data.sound.decode_sound import NO_SOUND
@@ -18,6 +16,7 @@ from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import ClipError, linspace_indices
 from emorec.errors import UserError
 from emorec.files import files_below
 from emorec.inference.facts import Facts

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import NO_FRAME, ClipError, Frames, refuse_unreadable
+from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 
 if TYPE_CHECKING:  # PyAV takes long to import
-    from emorec.data.decoding.decode_pyav import Picture
-    from emorec.data.decoding.packets import Listener
+    from emorec.data.video.pyav import AudioSink, DecodedFrame
 
 RATE = 25.0
 """Frames a second of a file that tells neither its rate nor its times."""
@@ -45,9 +44,9 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         # PyAV takes long to import
-        from emorec.data.decoding.decode_pyav import Reader
+        from emorec.data.video.pyav import Reader
 
-        refuse_unreadable(path)
+        check_readable(path)
         self.path = path
         self._reader = Reader(path, to_its_end=False)
         first = next((picture for _, picture in self._reader.stream() if picture), None)
@@ -77,12 +76,12 @@ class VideoFile:
         """
         left = deque(sorted(set(needed)))
         self.end, self.damaged = 0, False
-        if self._reader.can_pass_over:
+        if self._reader.can_skip:
             yield from self._pass(left, needed)
         if left:
             yield from self._pass(left, None)
 
-    def film(self, listener: "Listener") -> Iterator[tuple[float, Frames]]:
+    def film(self, listener: "AudioSink") -> Iterator[tuple[float, Frames]]:
         """Start in seconds and (H, W, C) uint8 RGB of every frame, upright, in order; the file is read to its end.
 
         Frames that can't be decoded do not come.
@@ -91,8 +90,8 @@ class VideoFile:
             listener: Is given the sound meanwhile.
         """
         self.end, self.damaged = 0, False
-        for index, picture in self._come(self._reader.stream(listener=listener)):
-            yield float(self.starts[index]), picture.upright()
+        for index, picture in self._come(self._reader.stream(audio_sink=listener)):
+            yield float(self.starts[index]), picture.to_rgb()
 
     def _pass(
         self, left: deque[int], needed: Collection[int] | None
@@ -104,14 +103,14 @@ class VideoFile:
                     return
                 left.popleft()
             if left and left[0] == index:
-                yield left.popleft(), float(self.starts[index]), picture.upright()
+                yield left.popleft(), float(self.starts[index]), picture.to_rgb()
             if not left:
                 return
         left.clear()
 
     def _come(
-        self, stream: "Iterator[tuple[int, Picture | None]]"
-    ) -> "Iterator[tuple[int, Picture]]":
+        self, stream: "Iterator[tuple[int, DecodedFrame | None]]"
+    ) -> "Iterator[tuple[int, DecodedFrame]]":
         """Index and picture of the frames that come."""
         last = -1
         for index, picture in stream:

@@ -1,15 +1,11 @@
 """What tests of data may ask for."""
 
-from importlib import import_module
 from typing import get_args
 
 import pytest
 
-from emorec.data.decoding.decode import Decoder
+from emorec.data.video.reader import Decoder, decoder_module
 from emorec.errors import UserError
-
-# the package exports a function under the name of this module
-decode_module = import_module("emorec.data.decoding.decode")
 
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
@@ -19,7 +15,7 @@ def decoder(request: pytest.FixtureRequest) -> Decoder:
     """Each that can be used here; torchcodec needs FFmpeg's libraries on the machine."""
     decoder: Decoder = request.param
     try:
-        decode_module.library(decoder)
+        decoder_module(decoder)
     except UserError as error:
         pytest.skip(str(error))
     return decoder

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from emorec.data import RavdessDataModule
-from emorec.data.decoding.decode import decode
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.face import area_around, clip_box, cut_out
 from emorec.data.resize import resized, size_to_crop
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
 from emorec.picture_size import Size
 from tests import videos

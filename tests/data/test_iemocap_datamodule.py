@@ -16,8 +16,8 @@ from emorec.comparison.comparison import Comparison
 from emorec.comparison.find import find_runs
 from emorec.comparison.words import verdict
 from emorec.data import IemocapDataModule
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.iemocap_split import SPEAKERS
+from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
 from tests.iemocap_set import DIALOGUES, FPS, grey, name_of, tone
 

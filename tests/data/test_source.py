@@ -10,12 +10,11 @@ from emorec.data import source
 from emorec.data.cache.look_through import look_through
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset
-from emorec.data.decoding.deadline import within
-from emorec.data.decoding.decode import ClipError
 from emorec.data.loader import make_loader
 from emorec.data.recipe import Recipe
 from emorec.data.source import Cached, DecodedPictures
 from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import ClipError, run_with_timeout
 from tests import videos
 
 RECIPE = Recipe(num_frames=3, size=(16, 16))
@@ -53,4 +52,4 @@ def test_a_clip_that_hangs_is_an_error_that_names_it(
 
 def test_an_error_within_the_deadline_is_raised_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
-        within(9, Path("a"), lambda: 1 // 0)
+        run_with_timeout(9, Path("a"), lambda: 1 // 0)

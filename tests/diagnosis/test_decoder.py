@@ -6,7 +6,7 @@ import pytest
 
 from emorec.diagnosis.decoder import look_at_decoder
 
-decode_module = import_module("emorec.data.decoding.decode")
+decode_module = import_module("emorec.data.video.reader")
 
 
 def test_the_decoder_of_this_environment_gives_back_what_was_encoded():

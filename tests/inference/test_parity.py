@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.detector_file import find_detector
 from emorec.data.recipe import Recipe
 from emorec.data.resize import size_to_crop
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import Decoder
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.video_file import VideoFile

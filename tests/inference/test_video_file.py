@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import ClipError, decode
+from emorec.data.video.reader import ClipError, decode
 from emorec.inference.video_file import VideoFile
 from tests import videos
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import ClipError, Frames
 from emorec.data.faces.face import Box
 from emorec.data.resize import central, resized
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.video.reader import ClipError, Frames
 from emorec.errors import UserError
 from emorec.inference.cutting import Cutting
 from emorec.inference.settings import Settings

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from emorec.data.cache.any_recipe import AnyRecipe, recipe_of
 from emorec.data.cache.frames_file import FramesFile
 from emorec.data.cache.manifest import content_digest
-from emorec.data.decoding.decode import ClipError, hear_damage, video_length
 from emorec.data.recipe import Pictures, Recipe
 from emorec.data.sound.sound_recipe import SoundRecipe
+from emorec.data.video.reader import ClipError, log_errors_to_stderr, video_length
 from emorec.errors import UserError
 
 READY = "ready"
@@ -71,7 +71,7 @@ def _picture_answer(
     remarks.seek(0)
     remarks.truncate()
     try:
-        hear_damage(recipe.decoder)
+        log_errors_to_stderr(recipe.decoder)
         span = request["span_seconds"]
         if request["slot"] is None and span is None:
             length = video_length(path, recipe.decoder)
@@ -95,7 +95,7 @@ def _spans_answer(
     remarks.truncate()
     parts = request["parts"]
     try:
-        hear_damage(recipe.decoder)
+        log_errors_to_stderr(recipe.decoder)
         spans = [(tuple(part["span_seconds"]), part["half"]) for part in parts]
         found = recipe.pictures_of_spans(path, spans)
     except UserError:  # a clip or the decoder: each clip's own request will tell

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import CUT_OFF, ClipError, refuse_unreadable
+from emorec.data.video.reader import CUT_OFF, ClipError, check_readable
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def decode_sound(
     Raises:
         ClipError: When it can't be read, has no sound (the reason is then `NO_SOUND`), or nothing in the span.
     """
-    refuse_unreadable(path)
+    check_readable(path)
     sound: Waveform = _channels(path, rate).mean(axis=0, dtype=np.float32)
     if span_seconds is not None:
         # a span without an end has an infinite one
@@ -65,12 +65,12 @@ def parts_of_sound(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
     # PyAV takes long to import
     import av
 
-    from emorec.data.decoding.packets import sound_in
+    from emorec.data.video.pyav import sound_stream
 
     samples, promised = 0, 0.0
     try:
         with av.open(str(path)) as container:
-            stream = sound_in(container)
+            stream = sound_stream(container)
             if stream is None:
                 raise ClipError.of(path, NO_SOUND)
             promised = float((stream.duration or 0) * (stream.time_base or 0))

@@ -9,8 +9,8 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import decoder_version
 from emorec.data.sound.decode_sound import Waveform, decode_sound
+from emorec.data.video.reader import decoder_version
 
 FORMAT = 2
 """Of the sound on disk; a higher number makes all that was kept before worthless."""

@@ -17,11 +17,10 @@ from emorec.data.cache.frame_store import NoRoomError
 from emorec.data.cache.look_through import LookedThrough, look_through
 from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
-from emorec.data.decoding.decode import decode
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
 from emorec.data.resize import resized
 from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
 from tests import videos
 

@@ -12,10 +12,8 @@ from emorec.data.cache.decode_pool import DecodePool
 from emorec.data.cache.look_through import LookedThrough, look_through
 from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip, Half
-from emorec.data.decoding.decode import ClipError, Decoder, decode
-from emorec.data.decoding.decode_spans import decode_spans
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.recipe import Recipe
+from emorec.data.video.reader import ClipError, Decoder, decode, decode_spans, linspace_indices
 from tests import videos
 
 RECIPE = Recipe(num_frames=4, size=(32, 32))

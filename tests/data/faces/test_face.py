@@ -181,8 +181,7 @@ def test_drawn_clips_have_a_face_that_fills_their_picture(actor: int) -> None:
 def test_the_face_of_real_clips_is_where_actors_are_filmed(ravdess_root: Path) -> None:
     from functools import partial
 
-    from emorec.data.decoding.decode import decode
-    from emorec.data.decoding.sample import linspace_indices
+    from emorec.data.video.reader import decode, linspace_indices
 
     detect = load_detector("haar")
     clips = sorted(ravdess_root.glob("Actor_*/01-01-0[1358]-*.mp4"))[::40]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from emorec.data.decoding.decode import CUT_OFF, ClipError
 from emorec.data.sound import decode_sound as module
 from emorec.data.sound.decode_sound import NO_SOUND, decode_sound
 from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.video.reader import CUT_OFF, ClipError
 from tests import videos
 
 RATE = 16_000

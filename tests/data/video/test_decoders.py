@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import (
+from emorec.data.video.reader import (
     ClipError,
     Decoder,
     VideoLength,
     decode,
     decoder_version,
+    linspace_indices,
     video_length,
 )
-from emorec.data.decoding.sample import linspace_indices
 from tests import videos
 
 six = partial(linspace_indices, num_frames=6)

@@ -8,8 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import Decoder, decode
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.video.reader import Decoder, decode, linspace_indices
 
 NUM_FRAMES, GREY_STEP = 61, 3
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.data.decoding.decode import ClipError, Decoder, decode, decoder_version
+from emorec.data.video.reader import ClipError, Decoder, decode, decoder_version
 from emorec.errors import UserError
 from tests import videos
 
@@ -22,10 +22,7 @@ def test_a_missing_library_is_one_line_that_says_how_to_install_it(
     clip: Path, monkeypatch: pytest.MonkeyPatch, decoder: Decoder
 ) -> None:
     package = {"pyav": "av"}.get(decoder, decoder)
-    for name in [
-        name for name in sys.modules if name.startswith(f"emorec.data.decoding.decode_{decoder}")
-    ]:
-        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, f"emorec.data.video.{decoder}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError) as error:
         decode(clip, range, decoder=decoder)
@@ -47,7 +44,7 @@ def test_torchcodec_without_ffmpeg_is_one_line_that_says_what_is_missing(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchcodec = pytest.importorskip("torchcodec")
-    monkeypatch.delitem(sys.modules, "emorec.data.decoding.decode_torchcodec", raising=False)
+    monkeypatch.delitem(sys.modules, "emorec.data.video.torchcodec", raising=False)
     monkeypatch.setattr(torchcodec, "ffmpeg_major_version", None)
     with pytest.raises(UserError) as error:
         decode(clip, range, decoder="torchcodec")
@@ -67,7 +64,7 @@ def test_only_the_library_that_is_asked_for_is_imported(clip: Path, decoder: Dec
     code = """
 import sys
 from pathlib import Path
-from emorec.data.decoding.decode import decode, decoder_version
+from emorec.data.video.reader import decode, decoder_version
 libraries = {"decord", "torchcodec", "av", "torch"}
 print(decoder_version(sys.argv[1]))
 assert not libraries & set(sys.modules)
@@ -88,11 +85,11 @@ def test_a_decoder_is_silent_about_damage_unless_it_is_to_be_heard(
     code = """
 import sys
 from pathlib import Path
-from emorec.data.decoding.decode import decode, hear_damage
+from emorec.data.video.reader import decode, log_errors_to_stderr
 decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
 print("now aloud", file=sys.stderr, flush=True)
 for _ in range(2):
-    hear_damage(sys.argv[1])
+    log_errors_to_stderr(sys.argv[1])
 decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
 """
     before, aloud = run(code, decoder, path).stderr.split("now aloud\n")

@@ -10,9 +10,15 @@ import numpy as np
 import pytest
 from torch._utils import ExceptionWrapper
 
-from emorec.data.decoding import decode as decode_module
-from emorec.data.decoding.decode import ClipError, Decoder, decode, likely_ends, video_length
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.video.reader import (
+    ClipError,
+    Decoder,
+    VideoLength,
+    decode,
+    likely_ends,
+    linspace_indices,
+    video_length,
+)
 from tests import videos
 
 six = partial(linspace_indices, num_frames=6)
@@ -80,7 +86,7 @@ def test_frames_that_a_cut_hides_are_not_shown(tmp_path: Path) -> None:
     clip = decode(cut(tmp_path / "clip.mp4", bframes=2), six)
     assert clip.video_frames == 23
     assert videos.shown_indices(clip.frames)[-1] == 39
-    assert video_length(tmp_path / "clip.mp4") == decode_module.VideoLength(23, 23)
+    assert video_length(tmp_path / "clip.mp4") == VideoLength(23, 23)
 
 
 def test_the_last_frame_is_not_repeated_for_one_that_is_only_promised(tmp_path: Path) -> None:
@@ -88,7 +94,7 @@ def test_the_last_frame_is_not_repeated_for_one_that_is_only_promised(tmp_path: 
     assert len(decord.VideoReader(str(path))) == 40
     clip = decode(path, partial(linspace_indices, num_frames=39))
     assert videos.shown_indices(clip.frames) == list(range(39))
-    assert video_length(path) == decode_module.VideoLength(promised=40, decodable=39)
+    assert video_length(path) == VideoLength(promised=40, decodable=39)
 
 
 def test_a_still_video_keeps_all_its_equal_frames(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Videos read by torchcodec, which brings no FFmpeg and takes the one that is installed on the machine."""
+"""Videos read by torchcodec, which uses the FFmpeg that is installed on the machine."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -11,14 +11,14 @@ import numpy.typing as npt
 import torchcodec
 from torchcodec.decoders import VideoDecoder
 
-from emorec.data.decoding.decode import (
+from emorec.data.video.reader import (
     CUT_OFF,
     NO_PICTURES,
     NOT_A_VIDEO,
     ClipError,
     Frames,
-    decoding_fails,
-    other_decoder,
+    decoding_error,
+    unsupported_error,
 )
 
 if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
@@ -28,16 +28,15 @@ if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
     )
 
 
-def hear_damage() -> None:
-    """Lets FFmpeg write its errors to the standard error stream, for videos that are opened from now on."""
+def log_errors_to_stderr() -> None:
+    """Let FFmpeg write its errors to the standard error stream, for videos opened from now on."""
     os.environ["TORCHCODEC_FFMPEG_LOG_LEVEL"] = "ERROR"
 
 
 class Reader:
-    """A video opened by torchcodec.
+    """A video opened by torchcodec; see `emorec.data.video.reader.VideoReader`.
 
-    It counts the frames that the file shows, without those that an edit list cuts off at the end, so that what it
-    promises it gives.
+    Frames that an edit list cuts off at the end are not counted, so that every declared frame can be decoded.
 
     Args:
         path: The video file.
@@ -53,12 +52,12 @@ class Reader:
 
     @cached_property
     def starts(self) -> npt.NDArray[np.float64]:
-        """See `emorec.data.decoding.decode.Reader`. Only decoding tells."""
+        """See `emorec.data.video.reader.VideoReader`; they take a pass of decoding."""
         starts = np.array([frame.pts_seconds for frame in self._frames(self.frames_in_file)])
         return np.asarray(starts - starts[:1])
 
     def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
-        """See `emorec.data.decoding.decode.Reader`."""
+        """See `emorec.data.video.reader.VideoReader`."""
         kept: dict[int, Frames] = {}
         for index, frame in enumerate(self._frames(stop)):
             if index in keep:
@@ -70,11 +69,11 @@ class Reader:
             try:
                 frame = self._video.get_frame_at(index)
             except (RuntimeError, ValueError, IndexError) as error:
-                if "no more frames" in str(error):  # AVI files that others read to their end
-                    raise other_decoder(
+                if "no more frames" in str(error):  # in AVI files that the others read to the end
+                    raise unsupported_error(
                         self.path, "torchcodec", f"finds no frame after {index}"
                     ) from error
-                raise decoding_fails(self.path, self.frames_in_file) from error
+                raise decoding_error(self.path, self.frames_in_file) from error
             yield frame
 
 

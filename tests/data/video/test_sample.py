@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.video.reader import linspace_indices
 
 
 @pytest.mark.parametrize("video_frames", [1, 2, 5, 9, 10, 11, 98, 99, 121, 10_007])
