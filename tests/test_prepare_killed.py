@@ -13,7 +13,7 @@ from subprocess import Popen
 
 import pytest
 
-from emorec.data.download.ravdess_archives import UNFINISHED, archives_of
+from emorec.data.download.ravdess import UNFINISHED_FOLDER, archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests.program import PATIENCE_SECONDS, started
 from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
@@ -100,6 +100,6 @@ def test_killed_at_random_moments_and_gone_on_with_it_ends_as_if_undisturbed(
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, errors
         assert f"1,440 clips of 12 actors are in {place}" in output
-        assert not (place / UNFINISHED).exists()
+        assert not (place / UNFINISHED_FOLDER).exists()
         trees.append(tree(place))
     assert trees[0] == trees[1] == CLIPS

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from emorec.data.download.ravdess_archives import RECORD, RavdessArchive
+from emorec.data.download.ravdess import RECORD, RavdessArchive
 
 PIECE_BYTES = 2048
 

@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 
 from emorec.baseline.pooling import Floats
-from emorec.data.faces.detector import HAAR, MIN_SCORE, YUNET_SIDE, load_detector
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
 from emorec.data.resize import Frames
-from emorec.errors import UserError
 
 NUM_FEATURES = 14
 """Two for each of five points, and four of the box."""
@@ -31,7 +29,7 @@ class LandmarkFeatures:
         gflops_per_clip: Not known.
 
     Raises:
-        UserError: When YuNet can't be had, or the cascade was chosen, which marks no points.
+        UserError: When YuNet can't be downloaded.
 
     Source: Wu, Peng & Yu 2023, "YuNet: a tiny millisecond-level face detector".
     """
@@ -41,12 +39,8 @@ class LandmarkFeatures:
     gflops_per_clip = float("nan")
 
     def __init__(self, detector: str = "auto") -> None:
-        if detector == HAAR:
-            raise UserError(
-                "data.face_detector is haar, which marks no landmarks: choose yunet or a file of it"
-            )
-        path = find_detector("yunet" if detector == "auto" else detector)
-        self.version = f"landmarks 1 {load_detector(path).version} opencv {cv2.__version__}"
+        path = find_detector(detector)
+        self.version = f"landmarks 1 {FaceDetector(path).version} opencv {cv2.__version__}"
         self._network = cv2.FaceDetectorYN.create(
             "onnx",
             np.frombuffer(Path(path).read_bytes(), np.uint8),

@@ -13,16 +13,16 @@ EXPERIMENTS = {
 FUNCTIONS = {
     "prepare": (
         "Download RAVDESS, check it, and make it ready for training.",
-        "emorec.commands.prepare:prepare",
+        "emorec.cli.commands.prepare:prepare",
     ),
-    "synth": ("Draw a small RAVDESS-shaped data set.", "emorec.commands.synth:synth"),
+    "synth": ("Draw a small RAVDESS-shaped data set.", "emorec.cli.commands.synth:synth"),
     "cache": (
         "List the decoded frames that are kept, or remove them.",
         "emorec.commands.cache:cache",
     ),
     "features": (
         "Compute the features of Aff-Wild2's frames, once for all runs.",
-        "emorec.commands.features:features",
+        "emorec.cli.commands.features:features",
     ),
     "app": (
         "Open a page on this machine to try a network on videos.",

@@ -18,7 +18,7 @@ from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
 from emorec.data.clip_length import median_seconds
 from emorec.data.clip_loaders import ClipLoaders
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import find_detector
 from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.recipe import Recipe, load_once
 from emorec.data.resident import ResidentPictures, load_pictures

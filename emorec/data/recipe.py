@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from emorec.data.clip import Half
-from emorec.data.faces.detector import FaceDetector, load_detector
-from emorec.data.faces.face import MARGIN, area_around, clip_box, cut_out
+from emorec.data.faces.boxes import MARGIN, clip_box, crop, crop_area
+from emorec.data.faces.detector import FaceDetector
 from emorec.data.resize import Frames, Resize, resized
 from emorec.data.video.reader import (
     DecodedClip,
@@ -160,7 +160,7 @@ class Recipe:
             face = clip_box(frames, load_once(self.face_detector))
             face_frames = 0 if face.box is None else face.found
             if face.box is not None:
-                frames = cut_out(frames, area_around(face.box, self.size))
+                frames = crop(frames, crop_area(face.box, self.size))
         pictures = resized(frames, self.size, self.resize)
         return Pictures(pictures, decoded.video_frames, decoded.promised, face_frames)
 
@@ -182,4 +182,4 @@ def half_of(frames: Frames, half: Half | None) -> Frames:
 @cache
 def load_once(found: str) -> FaceDetector:
     """The detector, opened once in this process."""
-    return load_detector(found)
+    return FaceDetector(found)

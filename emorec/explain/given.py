@@ -9,7 +9,7 @@ from torch import Tensor
 from emorec.checkpoint import Checkpoint
 from emorec.data.clip import Clip
 from emorec.data.clip_length import file_seconds
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import find_detector
 from emorec.data.ravdess import RavdessName
 from emorec.data.recipe import Recipe
 from emorec.data.resize import size_to_crop

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from emorec.data.faces.detector import speechless_opencv
+from emorec.data.faces.detector import silent_opencv
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 
@@ -46,7 +46,7 @@ class Camera:
         self.index = index
         self.seconds = seconds
         self._now = now
-        with speechless_opencv():
+        with silent_opencv():
             self._capture = open_capture(index)
             self._next: Frames | None = self._grab() if self._capture.isOpened() else None
         if self._next is None:

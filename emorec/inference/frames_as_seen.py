@@ -1,7 +1,7 @@
 """Frames that somebody has become a window, as those of a video do."""
 
+from emorec.data.faces.boxes import Box, clip_box
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.face import Box, clip_box
 from emorec.data.resize import Frames
 from emorec.data.video.reader import linspace_indices
 from emorec.inference.facts import Facts

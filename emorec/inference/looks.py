@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
+from emorec.data.faces.boxes import Box, crop, crop_area, face_of_boxes
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.face import Box, area_around, cut_out, face_of
 from emorec.data.resize import central, resized, size_to_crop
 from emorec.data.video.reader import Frames
 from emorec.inference.cutting import Cutting
@@ -109,7 +109,7 @@ class EveryFace(Looks):
         people: dict[int, Window] = {}
         for track in sorted({track for index in indices for track in self._faces[index]}):
             boxes = [self._faces[index].get(track) for index in indices]
-            face = face_of(boxes)
+            face = face_of_boxes(boxes)
             if face.box is None:
                 continue
             # who is never there for half a window is nobody, most often a mistake of the detector
@@ -155,4 +155,4 @@ def as_trained(frames: Frames, facts: Facts) -> Frames:
 
 def face_as_trained(frames: Frames, box: Box, facts: Facts) -> Frames:
     """The same of the area around a face that is in this box."""
-    return as_trained(cut_out(frames, area_around(box, size_to_crop(facts.image_size))), facts)
+    return as_trained(crop(frames, crop_area(box, size_to_crop(facts.image_size))), facts)

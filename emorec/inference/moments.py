@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.inference.overlay import Shown
 from emorec.inference.prediction import WindowPrediction
 from emorec.inference.timeline import Timeline

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.data.resize import Frames
 from emorec.inference.colours import colours_of
 from emorec.inference.prediction import WindowPrediction

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.inference.facts import Facts
 from emorec.inference.window import Window
 

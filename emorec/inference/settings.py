@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.errors import UserError
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
@@ -77,5 +76,5 @@ class Settings:
         return Cutting(
             window_seconds=window,
             hop_seconds=self.hop_seconds or (window if one_frame else window / 2),
-            detector=load_detector(find_detector(self.face_detector)) if looks_for_faces else None,
+            detector=FaceDetector(find_detector(self.face_detector)) if looks_for_faces else None,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emorec.data.faces.face import SAME_FACE_OVERLAP, Box, overlap
+from emorec.data.faces.boxes import SAME_FACE_OVERLAP, Box, iou
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def matched(places: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int, int]
         return []
     from scipy.optimize import linear_sum_assignment
 
-    shares = np.array([[overlap(place, box) for box in boxes] for place in places])
+    shares = np.array([[iou(place, box) for box in boxes] for place in places])
     shares[shares < SAME_FACE_OVERLAP] = 0.0
     rows, columns = linear_sum_assignment(shares, maximize=True)
     return [

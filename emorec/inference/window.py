@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

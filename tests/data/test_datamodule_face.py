@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from emorec.data import RavdessDataModule
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.face import area_around, clip_box, cut_out
+from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces.boxes import clip_box, crop, crop_area
 from emorec.data.resize import resized, size_to_crop
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
@@ -52,10 +52,10 @@ def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
     module = data(root, tmp_path, image_size=size)
     clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
-    box = clip_box(frames, load_detector("haar")).box
+    box = clip_box(frames, FaceDetector("haar")).box
     assert box is not None
     larger = size_to_crop(size)
-    face = resized(cut_out(frames, area_around(box, larger)), larger)
+    face = resized(crop(frames, crop_area(box, larger)), larger)
     assert np.array_equal(module.source(clip), face)
     assert not np.array_equal(face, resized(frames, larger))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.inference.prediction import NO_FACE, UNCERTAIN, WindowPrediction
 from emorec.inference.runtime import Outputs, Windows
 from emorec.inference.timeline import Timeline

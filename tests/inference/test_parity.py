@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces.detector import find_detector
 from emorec.data.recipe import Recipe
 from emorec.data.resize import size_to_crop
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
@@ -26,7 +26,7 @@ def only_window(path: Path, wanted: Facts, detector: str | None = None) -> Windo
     cutting = Cutting(
         window_seconds=wanted.window_seconds,
         hop_seconds=wanted.window_seconds / 2,
-        detector=load_detector(detector) if detector else None,
+        detector=FaceDetector(detector) if detector else None,
     )
     (window,) = windows_of(VideoFile(path), wanted, cutting)
     assert isinstance(window, Window)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.data.resize import central, resized
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4

@@ -13,8 +13,9 @@ from threading import Thread
 import pytest
 
 from emorec.data.faces import detector_file as face_detector_file
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.detector_file import YUNET_ADDRESSES, YUNET_NAME, find_detector
+from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces.detector_file import YUNET_ADDRESSES
+from emorec.data.faces.detector import YUNET_NAME, find_detector
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 
@@ -102,7 +103,7 @@ def test_yunet_is_downloaded_once_and_opens(
     found = find_detector(wanted)
     assert Path(found) == own_machine / YUNET_NAME
     assert Path(found).read_bytes() == ONNX
-    assert load_detector(found).version.startswith("yunet ")
+    assert FaceDetector(found).version.startswith("yunet ")
     server.asked.clear()
     assert find_detector(wanted) == found
     assert server.asked == [], "what is here is not asked for again"

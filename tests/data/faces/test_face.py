@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.face import (
-    MARGIN,
-    MIN_SHARE,
-    Area,
+from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces.boxes import (
     Box,
     ClipFace,
-    area_around,
+    CropArea,
+    MARGIN,
+    MIN_SHARE,
     clip_box,
-    cut_out,
-    overlap,
+    crop,
+    crop_area,
+    iou,
 )
 from emorec.data.ravdess import RavdessName
 from emorec.data.resize import CROP_SHARE, Frames
@@ -88,11 +88,11 @@ def test_a_face_that_leans_and_nods_is_one_face() -> None:
 
 
 def test_overlap_is_one_for_the_same_box_and_zero_for_boxes_that_only_touch() -> None:
-    assert overlap(HERE, HERE) == 1
-    assert overlap(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0
-    assert overlap(Box(0, 0, 10, 10), Box(30, 30, 10, 10)) == 0
-    assert overlap(Box(0, 0, 10, 10), Box(2, 2, 5, 4)) == 0.2
-    assert overlap(Box(5, 5, 0, 0), Box(5, 5, 0, 0)) == 0
+    assert iou(HERE, HERE) == 1
+    assert iou(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0
+    assert iou(Box(0, 0, 10, 10), Box(30, 30, 10, 10)) == 0
+    assert iou(Box(0, 0, 10, 10), Box(2, 2, 5, 4)) == 0.2
+    assert iou(Box(5, 5, 0, 0), Box(5, 5, 0, 0)) == 0
 
 
 @pytest.mark.parametrize("height", [1.0, 17.3, 110.0, 371.9])
@@ -102,7 +102,7 @@ def test_the_central_crop_of_the_area_is_the_face_and_its_margin(
     height: float, margin: float, shape: Size
 ) -> None:
     box = Box(33.3, 20.8, 0.7 * height, height)
-    area = area_around(box, shape, margin)
+    area = crop_area(box, shape, margin)
     shorter = min(area.height, area.width)
     assert shorter * CROP_SHARE == pytest.approx(height * (1 + 2 * margin), abs=0.5)
     assert area.height * shape[1] == pytest.approx(area.width * shape[0], abs=max(shape))
@@ -111,13 +111,13 @@ def test_the_central_crop_of_the_area_is_the_face_and_its_margin(
 
 
 def test_a_head_that_lies_on_its_side_fits_too() -> None:
-    upright, lying = (area_around(box, (1, 1)) for box in (Box(0, 0, 70, 100), Box(0, 0, 100, 70)))
+    upright, lying = (crop_area(box, (1, 1)) for box in (Box(0, 0, 70, 100), Box(0, 0, 100, 70)))
     assert (upright.height, upright.width) == (lying.height, lying.width)
 
 
 def test_an_area_within_the_picture_is_cut_as_it_is() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
-    cut = cut_out(picture, Area(left=4, top=2, height=15, width=9))
+    cut = crop(picture, CropArea(left=4, top=2, height=15, width=9))
     np.testing.assert_array_equal(cut, picture[:, 2:17, 4:13])
     assert not np.shares_memory(cut, picture), "a whole clip would stay in memory for its face"
 
@@ -125,26 +125,26 @@ def test_an_area_within_the_picture_is_cut_as_it_is() -> None:
 @pytest.mark.parametrize(
     "area",
     [
-        Area(left=-7, top=3, height=12, width=12),
-        Area(left=25, top=3, height=12, width=12),
-        Area(left=5, top=-6, height=12, width=12),
-        Area(left=5, top=15, height=12, width=12),
-        Area(left=-9, top=-4, height=60, width=45),
-        Area(left=29, top=19, height=5, width=5),
-        Area(left=-5, top=-5, height=5, width=5),
-        Area(left=40, top=-30, height=9, width=9),
-        Area(left=0, top=0, height=1, width=1),
+        CropArea(left=-7, top=3, height=12, width=12),
+        CropArea(left=25, top=3, height=12, width=12),
+        CropArea(left=5, top=-6, height=12, width=12),
+        CropArea(left=5, top=15, height=12, width=12),
+        CropArea(left=-9, top=-4, height=60, width=45),
+        CropArea(left=29, top=19, height=5, width=5),
+        CropArea(left=-5, top=-5, height=5, width=5),
+        CropArea(left=40, top=-30, height=9, width=9),
+        CropArea(left=0, top=0, height=1, width=1),
     ],
     ids=str,
 )
-def test_beyond_the_picture_its_border_goes_on(area: Area) -> None:
+def test_beyond_the_picture_its_border_goes_on(area: CropArea) -> None:
     picture = np.random.default_rng(1).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
     framed = [
         cv2.copyMakeBorder(frame, 100, 100, 100, 100, cv2.BORDER_REPLICATE) for frame in picture
     ]
     top, left = area.top + 100, area.left + 100
     expected = np.stack(framed)[:, top : top + area.height, left : left + area.width]
-    np.testing.assert_array_equal(cut_out(picture, area), expected)
+    np.testing.assert_array_equal(crop(picture, area), expected)
 
 
 @pytest.mark.parametrize(("left", "top"), [(20, 10), (260, 100)])
@@ -155,7 +155,7 @@ def test_a_drawn_face_is_found_where_it_was_put(left: int, top: int) -> None:
     )
     wide = np.full((4, 224, 400, 3), drawn[0, 0, 0], dtype=np.uint8)
     wide[:, top : top + 112, left : left + 112] = drawn
-    face = clip_box(wide, load_detector("haar"))
+    face = clip_box(wide, FaceDetector("haar"))
     assert face.found == 4
     assert face.box is not None
     middle = face.box.left + face.box.width / 2, face.box.top + face.box.height / 2
@@ -170,9 +170,9 @@ def test_drawn_clips_have_a_face_that_fills_their_picture(actor: int) -> None:
         RavdessName.parse(f"01-01-05-01-01-01-{actor:02d}"),
         ClipSettings(width=160, height=160, num_frames=4, sound=False),
     )
-    face = clip_box(drawn, load_detector("haar"))
+    face = clip_box(drawn, FaceDetector("haar"))
     assert face.box is not None
-    area = area_around(face.box, (1, 1))
+    area = crop_area(face.box, (1, 1))
     assert 0.8 <= area.height * CROP_SHARE / 160 <= 1.1, "drawn heads are as high as the picture"
     assert area.left + area.width / 2 == pytest.approx(80, abs=16)
 
@@ -183,7 +183,7 @@ def test_the_face_of_real_clips_is_where_actors_are_filmed(ravdess_root: Path) -
 
     from emorec.data.video.reader import decode, linspace_indices
 
-    detect = load_detector("haar")
+    detect = FaceDetector("haar")
     clips = sorted(ravdess_root.glob("Actor_*/01-01-0[1358]-*.mp4"))[::40]
     assert clips
     for clip in clips:

@@ -1,6 +1,6 @@
-"""Where the face of a clip is: one box out of its frames, the area around it, and the cut.
+"""Face boxes: the box of a clip, the area around it, and the crop.
 
-One area serves all frames of a clip: a box that followed the face from frame to frame would take its motion away.
+All frames of a clip share one area: a box that followed the face from frame to frame would remove its motion.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from emorec.data.resize import CROP_SHARE, Frames
 from emorec.picture_size import Size
 
 MARGIN = 0.05
-"""Free on each side of the face, as a share of its height."""
+"""Margin on each side of the face, as a share of its height."""
 
 MIN_SHARE = 0.5
-"""Of a clip's frames that have to show one face in one place."""
+"""Share of a clip's frames in which the face has to be detected, in the same place."""
 
 SAME_FACE_OVERLAP = 0.3
-"""Boxes that overlap less are of two faces.
+"""Lowest intersection over union of two boxes of the same face.
 
 Source: Bewley et al. 2016, "Simple online and realtime tracking", section 3.3 (IOU_min in its published code).
 """
@@ -26,7 +26,7 @@ Source: Bewley et al. 2016, "Simple online and realtime tracking", section 3.3 (
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A face from hairline to chin, in pixels of the frame; parts of it may lie outside."""
+    """A face from hairline to chin, in pixels of the frame; it may extend beyond the frame."""
 
     left: float
     top: float
@@ -39,8 +39,8 @@ class ClipFace:
     """The face of a clip.
 
     Attributes:
-        box: Where it is; `None` when it was not found in enough frames.
-        found: Frames in which it was found, in one place.
+        box: Its box; `None` if it was detected in too few frames.
+        found: Number of frames in which it was detected, in the same place.
     """
 
     box: Box | None
@@ -48,8 +48,8 @@ class ClipFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Area:
-    """Pixels of a frame to cut out; parts of it may lie outside."""
+class CropArea:
+    """The part of a frame to crop, in pixels; it may extend beyond the frame."""
 
     left: int
     top: int
@@ -58,26 +58,26 @@ class Area:
 
 
 def clip_box(frames: Frames, detect: Callable[[Frames], Box | None]) -> ClipFace:
-    """The face of a clip: the median of centre and size over the frames in which it was found.
+    """Return the face of a clip: the median of centre and size over the frames in which it is detected.
 
-    A frame with a wrong box does no harm, nor does another face that is the largest in some frames: of boxes that do
-    not overlap, those that lie where most others lie count.
+    Wrong boxes in single frames do no harm, nor does another face that is the largest in some frames: of boxes that do
+    not overlap, those where most others lie count.
 
     Args:
         frames: (T, H, W, C) uint8, RGB.
-        detect: (H, W, C) uint8, RGB -> the face in it.
+        detect: Returns the face of a frame, (H, W, C) uint8 RGB, such as a `FaceDetector`.
 
-    >>> places = iter([Box(9, 20, 30, 40), None, Box(10, 20, 30, 40), Box(12, 22, 30, 44), Box(300, 0, 80, 80)])
-    >>> clip_box(np.zeros((5, 90, 400, 3), dtype=np.uint8), lambda frame: next(places))
+    >>> boxes = iter([Box(9, 20, 30, 40), None, Box(10, 20, 30, 40), Box(12, 22, 30, 44), Box(300, 0, 80, 80)])
+    >>> clip_box(np.zeros((5, 90, 400, 3), dtype=np.uint8), lambda frame: next(boxes))
     ClipFace(box=Box(left=10.0, top=20.0, width=30.0, height=40.0), found=3)
     """
-    return face_of([detect(frame) for frame in frames])
+    return face_of_boxes([detect(frame) for frame in frames])
 
 
-def face_of(found: Sequence[Box | None]) -> ClipFace:
-    """The face of a clip, from what was found in each of its T frames; see `clip_box`.
+def face_of_boxes(found: Sequence[Box | None]) -> ClipFace:
+    """Return the face of a clip, from the box in each of its T frames; see `clip_box`.
 
-    >>> face_of([Box(9, 20, 30, 40), None, None])
+    >>> face_of_boxes([Box(9, 20, 30, 40), None, None])
     ClipFace(box=None, found=1)
     """
     boxes = _of_one_face([box for box in found if box is not None])
@@ -90,10 +90,10 @@ def face_of(found: Sequence[Box | None]) -> ClipFace:
     return ClipFace(Box(x - width / 2, y - height / 2, width, height), len(boxes))
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Area that two boxes share, as a share of what both cover.
+def iou(one: Box, other: Box) -> float:
+    """Return the intersection over union of two boxes.
 
-    >>> overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10))
+    >>> iou(Box(0, 0, 10, 10), Box(5, 0, 10, 10))
     0.3333333333333333
     """
     width = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
@@ -103,25 +103,25 @@ def overlap(one: Box, other: Box) -> float:
     return shared / covered if covered else 0.0
 
 
-def area_around(box: Box, shape: Size, margin: float = MARGIN) -> Area:
-    """The area to keep of a clip, larger than the face and its margin by what crops at random need.
+def crop_area(box: Box, shape: Size, margin: float = MARGIN) -> CropArea:
+    """Return the area to keep of a clip: the face and its margin, enlarged by what random crops need.
 
-    The central `CROP_SHARE` of its shorter side is as long as the face is high, with the margin above and below it.
+    The central `CROP_SHARE` of its shorter side is as long as the face is high, plus the margin above and below it.
 
     Args:
         box: The face.
-        shape: What the area has the proportions of.
-        margin: On each side of it, as a share of its height.
+        shape: Height and width whose proportions the area gets.
+        margin: Margin on each side of the face, as a share of its height.
 
-    >>> area_around(Box(30, 50, 80, 100), (1, 1), margin=0.2)  # 100 pixels and twice 20, by 8/7
-    Area(left=-10, top=20, height=160, width=160)
-    >>> area_around(Box(30, 50, 80, 100), (60, 100), margin=0.2)
-    Area(left=-64, top=20, height=160, width=267)
+    >>> crop_area(Box(30, 50, 80, 100), (1, 1), margin=0.2)  # 100 pixels and twice 20, by 8/7
+    CropArea(left=-10, top=20, height=160, width=160)
+    >>> crop_area(Box(30, 50, 80, 100), (60, 100), margin=0.2)
+    CropArea(left=-64, top=20, height=160, width=267)
     """
     face = max(box.height, box.width)  # a head that lies on its side is wider than high
     scale = face * (1 + 2 * margin) / CROP_SHARE / min(shape)
     height, width = (max(1, round(side * scale)) for side in shape)
-    return Area(
+    return CropArea(
         left=round(box.left + box.width / 2 - width / 2),
         top=round(box.top + box.height / 2 - height / 2),
         height=height,
@@ -129,15 +129,15 @@ def area_around(box: Box, shape: Size, margin: float = MARGIN) -> Area:
     )
 
 
-def cut_out(frames: Frames, area: Area) -> Frames:
-    """(T, H, W, C) -> (T, height, width, C), uint8; beyond the picture its last row or column goes on.
+def crop(frames: Frames, area: CropArea) -> Frames:
+    """Crop frames, (T, H, W, C) -> (T, height, width, C); beyond the frame its border pixels are repeated.
 
     Args:
         frames: (T, H, W, C) uint8.
-        area: What to cut out.
+        area: What to crop.
 
     >>> row = np.array([1, 2, 3], dtype=np.uint8).reshape(1, 1, 3, 1)
-    >>> cut_out(row, Area(left=-1, top=0, height=2, width=4))[0, :, :, 0].tolist()
+    >>> crop(row, CropArea(left=-1, top=0, height=2, width=4))[0, :, :, 0].tolist()
     [[1, 1, 2, 3], [1, 1, 2, 3]]
     """
     rows, above, below = _inside(area.top, area.height, frames.shape[1])
@@ -147,7 +147,7 @@ def cut_out(frames: Frames, area: Area) -> Frames:
 
 
 def _inside(start: int, length: int, limit: int) -> tuple[slice, int, int]:
-    """What of a stretch is there, at least one pixel, and how many pixels have to be made up before and after it.
+    """The part of a range within 0 to `limit`, at least one pixel, and the number of pixels to pad before and after.
 
     >>> _inside(-2, 6, 3)
     (slice(0, 3, None), 2, 1)
@@ -161,10 +161,10 @@ def _inside(start: int, length: int, limit: int) -> tuple[slice, int, int]:
 
 
 def _of_one_face(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes that overlap the one which overlaps all others most."""
+    """The boxes that overlap the most central one."""
     if not boxes:
         return []
-    overlaps = [[overlap(one, other) for other in boxes] for one in boxes]
+    overlaps = [[iou(one, other) for other in boxes] for one in boxes]
     most_central = max(overlaps, key=sum)
     return [
         box for box, share in zip(boxes, most_central, strict=True) if share >= SAME_FACE_OVERLAP

@@ -1,4 +1,4 @@
-"""`emorec synth`: makes the demo data."""
+"""`emorec synth`: draw the demo data set."""
 
 import time
 
@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from emorec.commands.actors import parse_actors
 from emorec.data.ravdess import ACTORS
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.text import plural
 
 
 def synth(
@@ -35,43 +36,44 @@ def synth(
         width: Width in pixels, even.
         height: Height in pixels, even.
         num_frames: Frames of a clip.
-        fps: Frames a second.
-        sound: Give the audio-visual clips a voice.
-        twins: Add a video-only file to each audio-visual one, with the same pictures.
+        fps: Frames per second.
+        sound: Add a voice to the audio-visual clips.
+        twins: Add a video-only file to each audio-visual one, with the same frames.
         seed: Changes the actors and their takes.
-        num_workers: Processes; all cores when not given.
+        num_workers: Number of processes; by default one per core.
 
     Raises:
-        UserError: When an argument is impossible, or the folder can't take the clips.
+        UserError: When an argument is invalid, or the folder can't take the clips.
     """
-    # late: drawing needs libraries that the help can do without
+    # late: drawing imports libraries that --help does without
     from emorec.data.synthetic.clips import plan, write_dataset
 
     start = time.perf_counter()
     settings = ClipSettings(
         width=width, height=height, num_frames=num_frames, fps=fps, sound=sound, seed=seed
     )
-    wanted = parse_actors(actors)
-    total = len(plan(actors=wanted, takes=takes, twins=twins))
-    console = Console()
+    selected = parse_actors(actors)
+    total = len(plan(actors=selected, takes=takes, twins=twins))
+    console = Console(highlight=False, soft_wrap=True)
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        task = bar.add_task("", total=None)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as progress:
+        bar = progress.add_task("", total=None)
         written = write_dataset(
             folder,
-            actors=wanted,
+            actors=selected,
             takes=takes,
             settings=settings,
             twins=twins,
             num_workers=num_workers,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=lambda done, of: progress.update(bar, completed=done, total=of),
         )
-    seconds = time.perf_counter() - start
-    if written:
-        kept = f" ({total - len(written)} were there)" if len(written) < total else ""
-        did = f"wrote {len(written)} clips of {len(wanted)} actors{kept}"
-        console.print(f"{did} to {folder} in {seconds:.1f} s", highlight=False, soft_wrap=True)
-    else:
-        did = f"nothing to do: all {total} clips are in {folder}"
-        console.print(did, highlight=False, soft_wrap=True)
+    if not written:
+        console.print(f"nothing to do: all {total} clips are in {folder}")
+        return
+    kept = f" ({total - len(written)} were there)" if len(written) < total else ""
+    console.print(
+        f"wrote {plural(len(written), 'clip')} of {plural(len(selected), 'actor')}{kept} to {folder} "
+        f"in {time.perf_counter() - start:.1f} s"
+    )

@@ -1,0 +1,1 @@
+"""The plain commands, one thin file each: arguments, calls, what is printed."""
