@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from emorec.data import RavdessDataModule
-from emorec.data.faces.detector import FaceDetector
 from emorec.data.faces.boxes import clip_box, crop, crop_area
+from emorec.data.faces.detector import FaceDetector
 from emorec.data.resize import resized, size_to_crop
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.detector import find_detector
+from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.data.recipe import Recipe
 from emorec.data.resize import size_to_crop
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats

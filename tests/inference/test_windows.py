@@ -11,7 +11,7 @@ import pytest
 from emorec.data.faces.boxes import Box
 from emorec.data.resize import central, resized
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
 from emorec.errors import UserError
 from emorec.inference.cutting import Cutting

@@ -19,7 +19,7 @@ from emorec.data.cache.manifest import part
 from emorec.data.clip import Clip
 from emorec.data.recipe import Recipe
 from emorec.data.resize import resized
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
 from tests import videos

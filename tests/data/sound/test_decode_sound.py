@@ -9,7 +9,7 @@ from scipy.signal import resample_poly
 
 from emorec.data.sound import decode_sound as module
 from emorec.data.sound.decode_sound import NO_SOUND, decode_sound
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import CUT_OFF, ClipError
 from tests import videos
 

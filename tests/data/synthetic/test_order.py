@@ -8,8 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emorec.data.labels import EMOTIONS
 from emorec.data.ravdess import RavdessName
-from emorec.data.synthetic.clips import draw_clip, plan
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import draw_clip, encode_mp4, plan
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
 from emorec.data.synthetic.settings import ClipSettings
