@@ -229,9 +229,9 @@ class Job:
 
     @property
     def present_bytes(self) -> int:
-        """Size of what was downloaded before."""
-        files = (self.file, self.file.with_name(f"{self.file.name}.part"))
-        return next((min(file.stat().st_size, self.size) for file in files if file.is_file()), 0)
+        """Size of what was downloaded before, completely or in part."""
+        files = sorted(self.file.parent.glob(f"{self.file.name}*"))
+        return min(files[0].stat().st_size, self.size) if files else 0
 
     @property
     def missing_bytes(self) -> int:
@@ -499,14 +499,12 @@ def remove_leftovers(selection: Selection) -> None:
         UserError: When a folder can't be read.
     """
     missing = selection.missing()
-    complete = [
-        f"{archive.name}{suffix}"
+    patterns = [
+        f"{UNFINISHED_FOLDER}/{archive.name}*"
         for archive in selection.archives
         if archive not in missing
-        for suffix in ("", ".part")
     ]
     with suppress(OSError):
-        for path in selection.root.glob("Actor_[0-9][0-9]/.*.mp4.unfinished"):
-            path.unlink(missing_ok=True)
-        for name in complete:
-            (selection.root / UNFINISHED_FOLDER / name).unlink(missing_ok=True)
+        for pattern in (*patterns, "Actor_[0-9][0-9]/.*.mp4.unfinished"):
+            for path in selection.root.glob(pattern):
+                path.unlink(missing_ok=True)

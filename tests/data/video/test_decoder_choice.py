@@ -1,4 +1,4 @@
-"""A decoder is chosen by its name: what is imported then, what it says, and what happens where it is missing."""
+"""Choosing a decoder: which library is imported, and what happens when it is missing."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ def clip(tmp_path: Path) -> Path:
     return videos.write_video(tmp_path / "clip.mp4", 5)
 
 
-def test_a_missing_library_is_one_line_that_says_how_to_install_it(
+def test_a_missing_library_is_one_line_with_the_way_to_install_it(
     clip: Path, monkeypatch: pytest.MonkeyPatch, decoder: Decoder
 ) -> None:
     package = {"pyav": "av"}.get(decoder, decoder)
@@ -34,13 +34,13 @@ def test_a_missing_library_is_one_line_that_says_how_to_install_it(
 
     monkeypatch.setattr(metadata, "version", nothing_is_installed)
     extra = {"decord": "emorec", "torchcodec": "emorec[torchcodec]", "pyav": "emorec"}
-    for ask in (lambda: decode(clip, range, decoder=decoder), lambda: decoder_version(decoder)):
+    for call in (lambda: decode(clip, range, decoder=decoder), lambda: decoder_version(decoder)):
         with pytest.raises(UserError) as error:
-            ask()
+            call()
         assert str(error.value) == f"{decoder} is not installed: pip install '{extra[decoder]}'"
 
 
-def test_torchcodec_without_ffmpeg_is_one_line_that_says_what_is_missing(
+def test_torchcodec_without_ffmpeg_is_one_line_with_the_way_to_install_it(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchcodec = pytest.importorskip("torchcodec")
@@ -60,7 +60,7 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_only_the_library_that_is_asked_for_is_imported(clip: Path, decoder: Decoder) -> None:
+def test_only_the_chosen_library_is_imported(clip: Path, decoder: Decoder) -> None:
     code = """
 import sys
 from pathlib import Path
@@ -78,7 +78,7 @@ print(*sorted(libraries & set(sys.modules)))
 
 
 @pytest.mark.slow
-def test_a_decoder_is_silent_about_damage_unless_it_is_to_be_heard(
+def test_a_decoder_is_silent_about_damage_unless_errors_are_logged(
     tmp_path: Path, decoder: Decoder
 ) -> None:
     path = videos.flip_bits(videos.write_video(tmp_path / "clip.mp4"), 20)
@@ -87,17 +87,17 @@ import sys
 from pathlib import Path
 from emorec.data.video.reader import decode, log_errors_to_stderr
 decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
-print("now aloud", file=sys.stderr, flush=True)
+print("logging now", file=sys.stderr, flush=True)
 for _ in range(2):
     log_errors_to_stderr(sys.argv[1])
 decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
 """
-    before, aloud = run(code, decoder, path).stderr.split("now aloud\n")
+    before, after = run(code, decoder, path).stderr.split("logging now\n")
     assert before == ""
-    assert re.search("error while decoding MB", aloud)
+    assert re.search("error while decoding MB", after)
 
 
-def test_a_decoder_that_does_not_know_av1_says_which_to_choose(tmp_path: Path) -> None:
+def test_a_decoder_without_av1_names_others(tmp_path: Path) -> None:
     if decoder_version("decord") != "decord 0.6.0":
         pytest.skip("only decord 0.6.0 is known to have no AV1")
     path = videos.write_video(tmp_path / "clip.mp4", codec="libsvtav1")

@@ -1,4 +1,4 @@
-"""Whichever library decodes, the frames are the same: by their grey level, and bit for bit."""
+"""All decoders return the same frames: by their grey level, and bit for bit."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,7 +25,7 @@ six = partial(linspace_indices, num_frames=6)
 
 UNEVEN_MS = np.cumsum(np.random.default_rng(0).integers(10, 90, 40)).tolist()
 
-# File name, how it is written.
+# File name, and options of `videos.write_video`.
 FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "H.264": ("clip.mp4", {}),
     "B-frames": ("clip.mp4", {"bframes": 3}),
@@ -55,7 +55,7 @@ INTERPOLATED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def written(folder: Path, name: str, look: videos.Look = "grey", **more: Any) -> Path:
-    """The file of that name in `FILES` or `INTERPOLATED`, written when it is first asked for."""
+    """Return a file of `FILES` or `INTERPOLATED`, written at the first call."""
     file_name, options = (FILES | INTERPOLATED)[name]
     path = folder / f"{name} {look}" / file_name
     if not path.exists():
@@ -76,11 +76,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def skip_av1_of_old_decord(decoder: Decoder, name: str) -> None:
     if name.startswith("AV1") and decoder_version(decoder) == "decord 0.6.0":
-        pytest.skip("decord 0.6.0 has no AV1: another test says what it says then")
+        pytest.skip("decord 0.6.0 has no AV1: see test_decoder_choice")
 
 
 @pytest.mark.parametrize("name", [*FILES, *INTERPOLATED])
-def test_every_decoder_gives_each_frame_once_in_its_order(
+def test_every_decoder_returns_each_frame_once_in_order(
     folder: Path, name: str, decoder: Decoder
 ) -> None:
     skip_av1_of_old_decord(decoder, name)
@@ -96,7 +96,7 @@ def test_every_decoder_gives_each_frame_once_in_its_order(
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("num_frames", [1, 6, 40])
-def test_all_decoders_give_the_same_frames_bit_for_bit(
+def test_all_decoders_return_the_same_frames_bit_for_bit(
     folder: Path, name: str, num_frames: int, decoder: Decoder
 ) -> None:
     skip_av1_of_old_decord(decoder, name)
@@ -121,11 +121,11 @@ def test_where_colours_are_interpolated_frames_differ_by_at_most_3_levels(
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 @pytest.mark.parametrize("size", [videos.SIZE, (64, 48), (100, 82)])
-def test_what_was_filmed_turned_is_put_upright(
+def test_rotated_videos_are_put_upright(
     tmp_path: Path, size: tuple[int, int], degrees: int, decoder: Decoder
 ) -> None:
     if decoder == "decord" and size == (64, 48) and degrees != 180:
-        pytest.skip("decord garbles these; another test holds that it is an error then")
+        pytest.skip("an error with decord, which garbles these: see test_decord")
     path = videos.write_video(tmp_path / "clip.mp4", 5, size=size, look="colours")
     upright = np.rot90(videos.reference_frames(path), -degrees // 90, axes=(1, 2))
     clip = decode(videos.turn(path, degrees), range, decoder=decoder)
@@ -137,15 +137,15 @@ def cut(path: Path, **options: Any) -> Path:
     return videos.cut_without_encoding(whole, path, start_frame=17)
 
 
-# How it is made, frames it promises, frames there are.
+# How it is made, number of declared frames, number of decodable frames.
 LENGTHS: dict[str, tuple[Callable[[Path], Path], int, int]] = {
-    "as promised": (videos.write_video, 40, 40),
-    "one promised too many": (
+    "as declared": (videos.write_video, 40, 40),
+    "one declared too many": (
         lambda path: videos.hide_end(videos.write_video(path, bframes=2), 1),
         40,
         39,
     ),
-    "ten promised too many": (
+    "ten declared too many": (
         lambda path: videos.hide_end(videos.write_video(path, bframes=2), 10),
         40,
         30,
@@ -155,17 +155,17 @@ LENGTHS: dict[str, tuple[Callable[[Path], Path], int, int]] = {
 }
 
 
-@pytest.mark.parametrize(("make", "promised", "there"), LENGTHS.values(), ids=LENGTHS)
-def test_all_decoders_count_the_frames_that_are_there(
-    tmp_path: Path, make: Callable[[Path], Path], promised: int, there: int, decoder: Decoder
+@pytest.mark.parametrize(("make", "declared", "decodable"), LENGTHS.values(), ids=LENGTHS)
+def test_all_decoders_count_the_decodable_frames(
+    tmp_path: Path, make: Callable[[Path], Path], declared: int, decodable: int, decoder: Decoder
 ) -> None:
     path = make(tmp_path / "clip.mp4")
     # torchcodec leaves out what an edit list cuts off at the end
-    says = there if decoder == "torchcodec" else promised
-    assert video_length(path, decoder) == VideoLength(says, there)
+    reported = decodable if decoder == "torchcodec" else declared
+    assert video_length(path, decoder) == VideoLength(reported, decodable)
     for sampler in (six, partial(linspace_indices, num_frames=1), range):
         clip = decode(path, sampler, decoder=decoder)
-        assert (clip.promised, clip.video_frames) == (says, there)
+        assert (clip.promised, clip.video_frames) == (reported, decodable)
         np.testing.assert_array_equal(clip.frames, videos.reference_frames(path)[clip.indices])
 
 
@@ -173,7 +173,7 @@ def test_all_decoders_count_the_frames_that_are_there(
     "span_seconds", [(0.0, 0.2), (0.21, 0.31), (-1.0, 0.1), (0.5, 9.0), (7 / 30, 10 / 30)]
 )
 @pytest.mark.parametrize("name", ["B-frames", "open groups of pictures", "cut"])
-def test_all_decoders_see_the_same_span(
+def test_all_decoders_return_the_same_span(
     tmp_path: Path, folder: Path, name: str, span_seconds: tuple[float, float], decoder: Decoder
 ) -> None:
     path = cut(tmp_path / "clip.mp4", bframes=2) if name == "cut" else written(folder, name)
@@ -202,7 +202,7 @@ def test_a_span_without_a_frame_is_an_error_that_names_it(folder: Path, decoder:
         decode(written(folder, "H.264"), six, (5.0, 6.0), decoder)
 
 
-def test_all_decoders_say_the_same_of_a_hole(tmp_path: Path, decoder: Decoder) -> None:
+def test_all_decoders_report_a_hole_alike(tmp_path: Path, decoder: Decoder) -> None:
     path = videos.empty_middle(videos.write_video(tmp_path / "clip.mp4", bframes=2))
     with pytest.raises(ClipError) as error:
         decode(path, six, decoder=decoder)
@@ -215,7 +215,7 @@ def test_a_span_past_the_true_end_is_an_error_too(tmp_path: Path, decoder: Decod
         decode(path, six, (1.1, 1.3), decoder)
 
 
-def test_without_times_frames_are_right_or_another_decoder_is_named(
+def test_without_timestamps_frames_are_right_or_another_decoder_is_named(
     tmp_path: Path, decoder: Decoder
 ) -> None:
     path = videos.write_video(tmp_path / "clip.avi", bframes=3)
@@ -231,7 +231,7 @@ def test_without_times_frames_are_right_or_another_decoder_is_named(
 
 
 @pytest.mark.real
-def test_all_decoders_give_the_same_frames_of_original_clips(
+def test_all_decoders_return_the_same_frames_of_original_clips(
     ravdess_root: Path, decoder: Decoder
 ) -> None:
     originals = sorted(ravdess_root.with_name("ravdess_original").rglob("*.mp4"))
@@ -253,7 +253,7 @@ def reference_of_original(path: Path) -> tuple[list[int], videos.Frames, int]:
 
 
 @pytest.mark.real
-def test_all_decoders_give_the_same_frames_of_real_clips(
+def test_all_decoders_return_the_same_frames_of_real_clips(
     ravdess_root: Path, decoder: Decoder
 ) -> None:
     for path in sorted(ravdess_root.rglob("*.mp4"))[::200]:

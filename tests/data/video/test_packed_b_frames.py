@@ -1,4 +1,4 @@
-"""DivX of the years of IEMOCAP: two frames in one packet, an empty packet behind it, and no frame tells its time."""
+"""Packed bitstreams of DivX 5, as in IEMOCAP: two frames in a packet, then an empty one, and no timestamps."""
 
 from fractions import Fraction
 from functools import partial
@@ -14,9 +14,9 @@ NUM_FRAMES, GREY_STEP = 61, 3
 
 VOP = b"\x00\x00\x01\xb6"
 NOT_CODED = VOP + b"\x51\x00\x00"
-"""A picture that says that it is none (ISO/IEC 14496-2, 6.2.5: vop_coded 0)."""
+"""A frame that is not coded (ISO/IEC 14496-2, 6.2.5: vop_coded 0)."""
 PACKED = b"\x00\x00\x01\xb2DivX503b1393p"
-"""User data by which DivX says that it packs."""
+"""User data with which DivX marks a packed bitstream."""
 
 
 def kind(picture: bytes) -> str:
@@ -65,7 +65,9 @@ def test_spans_hold_the_frames_of_that_time(
     path: Path, decoder: Decoder, span_seconds: tuple[float, float] | None, expected: list[int]
 ) -> None:
     if decoder == "torchcodec":
-        pytest.skip("finds no last frame in AVI files with B-frames and says so")
+        pytest.skip(
+            "an error with torchcodec, which finds no last frame in AVI files with B-frames"
+        )
     clip = decode(path, partial(linspace_indices, num_frames=4), span_seconds, decoder)
     assert clip.indices == expected
     shown = clip.frames.mean(axis=(1, 2, 3)) / GREY_STEP

@@ -1,6 +1,9 @@
-"""Frames as they were encoded, from decord: by their grey level, and bit for bit as PyAV decodes them."""
+"""Decoding with decord: frames as encoded, by their grey level and bit for bit; spans, sampling and bad files."""
 
 import pickle
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from emorec.data.video.reader import (
     decode,
     likely_ends,
     linspace_indices,
+    run_with_timeout,
     video_length,
 )
 from tests import videos
@@ -32,10 +36,10 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "open groups of pictures": partial(videos.write_video, bframes=3, open_gop=True),
     "one long group of pictures": partial(videos.write_video, bframes=3, gop=250),
     "25 frames a second": partial(videos.write_video, fps=25),
-    "one more promised than there is": lambda path: videos.hide_end(
+    "one more declared than there is": lambda path: videos.hide_end(
         videos.write_video(path, bframes=2), 1
     ),
-    "ten more promised than there are": lambda path: videos.hide_end(
+    "ten more declared than there are": lambda path: videos.hide_end(
         videos.write_video(path, bframes=2), 10
     ),
     "cut without encoding": lambda path: cut(path, bframes=2),
@@ -55,7 +59,7 @@ def video(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return MAKERS[request.param](tmp_path_factory.mktemp("video") / "clip.mp4")
 
 
-def test_every_frame_is_bit_for_bit_that_of_an_independent_decoder(video: Path) -> None:
+def test_every_frame_equals_that_of_an_independent_decoder_bit_for_bit(video: Path) -> None:
     expected = videos.reference_frames(video)
     clip = decode(video, range)
     assert clip.video_frames == len(expected)
@@ -65,9 +69,7 @@ def test_every_frame_is_bit_for_bit_that_of_an_independent_decoder(video: Path) 
 
 
 @pytest.mark.parametrize("num_frames", [1, 10, 100])
-def test_chosen_frames_are_those_among_all_that_can_be_decoded(
-    video: Path, num_frames: int
-) -> None:
+def test_frames_are_sampled_from_all_that_can_be_decoded(video: Path, num_frames: int) -> None:
     expected = videos.reference_frames(video)
     clip = decode(video, partial(linspace_indices, num_frames=num_frames))
     assert clip.indices == linspace_indices(len(expected), num_frames)
@@ -82,14 +84,14 @@ def test_frames_show_the_grey_level_of_their_index(tmp_path: Path, options: dict
     assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
 
 
-def test_frames_that_a_cut_hides_are_not_shown(tmp_path: Path) -> None:
+def test_frames_hidden_by_a_cut_are_not_decoded(tmp_path: Path) -> None:
     clip = decode(cut(tmp_path / "clip.mp4", bframes=2), six)
     assert clip.video_frames == 23
     assert videos.shown_indices(clip.frames)[-1] == 39
     assert video_length(tmp_path / "clip.mp4") == VideoLength(23, 23)
 
 
-def test_the_last_frame_is_not_repeated_for_one_that_is_only_promised(tmp_path: Path) -> None:
+def test_the_last_frame_is_not_repeated_for_one_that_is_only_declared(tmp_path: Path) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "clip.mp4", 40, bframes=2), 1)
     assert len(decord.VideoReader(str(path))) == 40
     clip = decode(path, partial(linspace_indices, num_frames=39))
@@ -102,7 +104,7 @@ def test_a_still_video_keeps_all_its_equal_frames(tmp_path: Path) -> None:
     assert clip.video_frames == 40
 
 
-def test_a_video_shorter_than_wanted_repeats_frames(tmp_path: Path) -> None:
+def test_a_short_video_repeats_frames(tmp_path: Path) -> None:
     clip = decode(videos.write_video(tmp_path / "clip.mp4", 3), six)
     assert clip.indices == [0, 0, 0, 1, 1, 2]
     assert videos.shown_indices(clip.frames) == clip.indices
@@ -120,7 +122,7 @@ def test_frames_come_in_the_samplers_order(tmp_path: Path) -> None:
     assert videos.shown_indices(clip.frames) == [7, 3, 39, 3]
 
 
-def test_a_video_filmed_sideways_is_put_upright(tmp_path: Path) -> None:
+def test_a_rotated_video_is_put_upright(tmp_path: Path) -> None:
     path = videos.turn(videos.write_video(tmp_path / "clip.mp4"))
     expected = np.rot90(videos.reference_frames(path), k=-1, axes=(1, 2))
     np.testing.assert_array_equal(decode(path, range).frames, expected)
@@ -143,7 +145,7 @@ def test_frames_of_any_width_are_exact(tmp_path: Path, size: tuple[int, int]) ->
         ((-1.0, 0.1), range(3)),
     ],
 )
-def test_a_span_is_half_open_and_its_indices_are_the_videos(
+def test_a_span_is_half_open_and_its_indices_are_those_of_the_video(
     tmp_path: Path, span_seconds: tuple[float, float], expected: range
 ) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", 40, bframes=2)
@@ -170,11 +172,11 @@ def test_a_span_without_a_frame_is_an_error_that_names_it(tmp_path: Path) -> Non
         decode(path, six, (5.0, 6.0))
 
 
-def test_where_nothing_is_promised_nothing_is_likely() -> None:
+def test_a_video_without_frames_has_no_likely_end() -> None:
     assert likely_ends(promised=0, shown=0, first=0, stop=0) == set()
 
 
-# What can be wrong with a file, how it is made, and words that the error must hold.
+# Kind of bad file: how it is made, and what the error must contain.
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: None, "No such file"),
     "folder": (lambda path: path.mkdir(), "Is a directory"),
@@ -185,7 +187,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         "not a video|no pictures",
     ),
     "sound": (videos.write_sound, "no pictures"),
-    "format nobody knows": (
+    "unknown format": (
         lambda path: videos.change_format(videos.write_video(path)),
         "can't decode this format|no pictures",
     ),
@@ -202,14 +204,14 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize(("spoil", "words"), BAD.values(), ids=BAD)
-def test_a_bad_file_is_one_line_that_names_it_and_says_why(
-    tmp_path: Path, spoil: Callable[[Path], object], words: str, decoder: Decoder
+@pytest.mark.parametrize(("spoil", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_file_is_one_line_with_its_path_and_the_reason(
+    tmp_path: Path, spoil: Callable[[Path], object], reason: str, decoder: Decoder
 ) -> None:
     path = tmp_path / "clip.mp4"
     spoil(path)
     for read in (partial(decode, sampler=six), video_length):
-        with pytest.raises(ClipError, match=words) as error:
+        with pytest.raises(ClipError, match=reason) as error:
             read(path, decoder=decoder)
         assert str(error.value) == f"{path}: {error.value.reason}"
         assert "\n" not in str(error.value)
@@ -233,3 +235,46 @@ def test_an_error_crosses_processes_as_the_same_line() -> None:
         from_loader = ExceptionWrapper(where="in DataLoader worker process 0")
     with pytest.raises(ClipError, match=r"^clip\.mp4: damaged$"):
         from_loader.reraise()
+
+
+@pytest.mark.parametrize("video_frames", [1, 2, 5, 9, 10, 11, 98, 99, 121, 10_007])
+@pytest.mark.parametrize("num_frames", [1, 2, 6, 10, 16])
+def test_indices_equal_those_of_the_seed_study(video_frames: int, num_frames: int) -> None:
+    expected = np.linspace(0, video_frames - 1, num_frames, dtype=int)
+    assert linspace_indices(video_frames, num_frames) == list(expected)
+
+
+@pytest.mark.parametrize("video_frames", [1, 3, 10, 98])
+@pytest.mark.parametrize("num_frames", [2, 6, 16])
+def test_indices_are_sorted_from_the_first_to_the_last_frame(
+    video_frames: int, num_frames: int
+) -> None:
+    indices = linspace_indices(video_frames, num_frames)
+    assert (indices[0], indices[-1], len(indices)) == (0, video_frames - 1, num_frames)
+    assert indices == sorted(indices)
+
+
+@pytest.mark.parametrize(("video_frames", "num_frames"), [(0, 6), (-1, 6), (6, 0)])
+def test_zero_frames_are_an_error_that_names_both_numbers(
+    video_frames: int, num_frames: int
+) -> None:
+    with pytest.raises(ValueError, match=f"{num_frames} frames of a video that has {video_frames}"):
+        linspace_indices(video_frames, num_frames)
+
+
+def test_work_that_hangs_is_an_error_that_names_the_file() -> None:
+    released = threading.Event()
+    with pytest.raises(ClipError, match=r"^a\.mp4: decoding hangs: no end after 0\.2 s$"):
+        run_with_timeout(0.2, Path("a.mp4"), released.wait)
+    released.set()
+
+
+def test_an_error_within_the_timeout_is_raised_unchanged() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_with_timeout(9, Path("a.mp4"), lambda: 1 // 0)
+
+
+def test_decoding_takes_no_torch() -> None:
+    modules = "emorec.data.video.decord, emorec.data.video.pyav, emorec.data.faces.detector"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
