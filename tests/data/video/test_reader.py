@@ -18,6 +18,7 @@ from emorec.data.video.reader import (
     Decoder,
     VideoLength,
     decode,
+    decode_spans,
     likely_ends,
     linspace_indices,
     run_with_timeout,
@@ -170,6 +171,28 @@ def test_a_span_without_a_frame_is_an_error_that_names_it(tmp_path: Path) -> Non
     path = videos.write_video(tmp_path / "clip.mp4", 40)
     with pytest.raises(ClipError, match=r"no frame starts between 5 s and 6 s"):
         decode(path, six, (5.0, 6.0))
+
+
+@pytest.mark.parametrize("kind", ["plain", "B-frames", "one more declared than there is"])
+def test_spans_decoded_in_one_pass_equal_those_decoded_one_by_one(
+    tmp_path: Path, decoder: Decoder, kind: str
+) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=15, bframes=2 * (kind == "B-frames"))
+    if kind.startswith("one more"):
+        videos.hide_end(path, 1, fps=15)
+    sampler = partial(linspace_indices, num_frames=5)
+    spans = [(0.9, 1.7), (0.0, 0.4), (2.0, 9.0), (0.2, 1.0), (1.5, 1.6)]
+    for span, clip in zip(spans, decode_spans(path, sampler, spans, decoder), strict=True):
+        alone = decode(path, sampler, span, decoder)
+        assert clip is not None
+        np.testing.assert_array_equal(clip.frames, alone.frames)
+        assert (clip.indices, clip.video_frames) == (alone.indices, alone.video_frames)
+
+
+def test_a_span_without_a_frame_is_an_error_among_others_too(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=15)
+    with pytest.raises(ClipError, match="no frame starts between 5 s and 6 s"):
+        decode_spans(path, range, [(0.0, 0.5), (5.0, 6.0)])
 
 
 def test_a_video_without_frames_has_no_likely_end() -> None:
