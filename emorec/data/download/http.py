@@ -28,6 +28,9 @@ TIMEOUT_SECONDS = (15.0, 60.0)
 RETRIES = 5
 """Retries of a request, or of a download that gains nothing, before it is given up."""
 
+JSON_RETRIES = 3
+"""Retries of a short request, which the user waits for."""
+
 BACKOFF_SECONDS = 1.0
 """Waits before retries double from here, up to `MAX_WAIT_SECONDS`."""
 
@@ -127,7 +130,7 @@ def get_json(url: str, name: str) -> Any:
     Raises:
         UserError: When the server can't be reached, refuses, or does not answer with JSON.
     """
-    with _session() as session:
+    with _session(JSON_RETRIES) as session:
         response = _get(session, url, name)
     try:
         return response.json()
@@ -136,16 +139,19 @@ def get_json(url: str, name: str) -> Any:
 
 
 class _LoggedRetry(Retry):
-    """Retries that wait no longer than `MAX_WAIT_SECONDS`, and say so when a server asks to wait."""
+    """Retries that are logged, and wait no longer than `MAX_WAIT_SECONDS` whatever a server asks for."""
 
     @override
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         seconds = super().get_retry_after(response)
-        if seconds is None:
-            return None
-        seconds = min(seconds, MAX_WAIT_SECONDS)
-        log.warning("the server answers %s; trying again in %.0f s", response.status, seconds)
-        return seconds
+        return seconds and min(seconds, MAX_WAIT_SECONDS)
+
+    @override
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        failure = self.history[-1]
+        reason = f"the server answers {failure.status}" if failure.status else failure.error
+        log.warning("%s; trying again", reason)
+        super().sleep(response)
 
 
 def _session(retries: int = RETRIES) -> requests.Session:
