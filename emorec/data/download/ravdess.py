@@ -305,14 +305,14 @@ class JobListener(Protocol):
         """Receive the number of bytes of its clips that were just written."""
 
     def done(self, job: Job) -> None:
-        """All its clips are there."""
+        """Receive a job whose clips are all unpacked."""
 
     def failed(self, job: Job, reason: str) -> None:
-        """The archive could not be downloaded or unpacked."""
+        """Receive a job that could not be downloaded or unpacked, and the reason."""
 
 
 class StoppedError(Exception):
-    """The other threads end."""
+    """Ends a job because all others end."""
 
 
 def run_jobs(
@@ -388,19 +388,17 @@ def _run_job(
 ) -> None:
     from emorec.data.download.http import download
 
-    def on_download(num_bytes: int) -> None:
-        if stop.is_set():
-            raise StoppedError
-        listener.downloaded(job, num_bytes)
+    def progress(report: Callable[[Job, int], None]) -> Callable[[int], None]:
+        def call(num_bytes: int) -> None:
+            if stop.is_set():
+                raise StoppedError
+            report(job, num_bytes)
 
-    def on_unpack(num_bytes: int) -> None:
-        if stop.is_set():
-            raise StoppedError
-        listener.unpacked(job, num_bytes)
+        return call
 
     if job.remote:
-        download(job.remote, job.file, on_download)
-    unpack(job.file, job.clips, root, on_unpack)
+        download(job.remote, job.file, progress(listener.downloaded))
+    unpack(job.file, job.clips, root, progress(listener.unpacked))
     if job.remote and job.file.parent.name == UNFINISHED_FOLDER:
         with disk_errors(job.file):
             if keep_archives:

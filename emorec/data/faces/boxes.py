@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emorec.data.resize import CROP_SHARE, Frames
+from emorec.data.resize import CROP_SHARE
+from emorec.data.video.reader import Frames
 from emorec.picture_size import Size
 
 MARGIN = 0.05

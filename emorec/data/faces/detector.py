@@ -14,7 +14,7 @@ import numpy as np
 
 from emorec.data.cache.folders import cache_folder
 from emorec.data.faces.boxes import Box
-from emorec.data.resize import Frames
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.io import disk_errors, sha256
 

@@ -10,8 +10,6 @@ import pytest
 
 from emorec.data.download.http import RemoteFile
 from emorec.data.download.ravdess import (
-    ARCHIVES_FOLDER,
-    UNFINISHED_FOLDER,
     Job,
     RavdessArchive,
     Selection,
@@ -20,7 +18,6 @@ from emorec.data.download.ravdess import (
     clip_path,
     damage_of,
     plan_downloads,
-    plan_unpacking,
     required_bytes,
     unpack,
 )
@@ -109,26 +106,9 @@ def test_required_disk_is_that_of_concurrent_downloads_and_all_clips(tmp_path: P
     assert required_bytes([], 3, keep_archives=False) == 0
 
 
-def test_archives_go_to_a_hidden_folder_unless_they_were_kept(tmp_path: Path) -> None:
-    files = {SPEECH.name: RemoteFile(SPEECH.name, "http://x/a", 10, "md5:" + 32 * "0")}
-    (planned,) = plan_downloads(selection(tmp_path), files)
-    assert planned.file == tmp_path / UNFINISHED_FOLDER / SPEECH.name
-    (tmp_path / ARCHIVES_FOLDER).mkdir()
-    (tmp_path / ARCHIVES_FOLDER / SPEECH.name).touch()
-    (planned,) = plan_downloads(selection(tmp_path), files)
-    assert planned.file == tmp_path / ARCHIVES_FOLDER / SPEECH.name
+def test_an_archive_that_zenodo_does_not_list_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"does not list {SPEECH.name}"):
         plan_downloads(selection(tmp_path), {})
-
-
-def test_archives_in_a_folder_are_found_by_their_names(tmp_path: Path) -> None:
-    both = Selection(tmp_path / "root", tuple(archives_of([4, 5], "speech")), "av")
-    (tmp_path / SPEECH.name).write_bytes(b"12345")
-    (planned,), absent = plan_unpacking(both, tmp_path)
-    assert (planned.archive, planned.size, planned.remote) == (SPEECH, 5, None)
-    assert absent == [RavdessArchive(4, "speech")]
-    with pytest.raises(UserError, match=r"no such folder: .*none .*--from"):
-        plan_unpacking(both, tmp_path / "none")
 
 
 def test_only_the_requested_clips_are_unpacked(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from emorec.data.faces.boxes import (
     iou,
 )
 from emorec.data.faces.detector import FaceDetector, find_detector
-from emorec.data.resize import CROP_SHARE, Frames
-from emorec.data.video.reader import decode, linspace_indices
+from emorec.data.resize import CROP_SHARE
+from emorec.data.video.reader import Frames, decode, linspace_indices
 from emorec.errors import UserError
 from emorec.picture_size import Size
 

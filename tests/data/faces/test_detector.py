@@ -1,4 +1,4 @@
-"""YuNet: one frame in, one face out; and where its file comes from."""
+"""The face detector: a frame in, the largest face out."""
 
 import hashlib
 import json
@@ -13,9 +13,9 @@ import pytest
 from emorec.data.faces.boxes import Box
 from emorec.data.faces.detector import YUNET_SIDE, FaceDetector
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 
