@@ -46,7 +46,7 @@ test: $(STAMP) ## run every test (ARGS="-k decode" for some)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 contract: $(STAMP) ## run the tests of what users rely on: configs, README, resume, decoders, mistakes
-	$(BIN)/python -m pytest -m contract $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest tests -m contract $(PARALLEL) $(ARGS)
 
 check: lint types test ## what continuous integration runs: lint, types, tests
 
