@@ -12,10 +12,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.calibration import fit_temperature
-from emorec.evaluation.classification_results import ClassificationResults
-from emorec.evaluation.metrics import ClassificationSummary, summarize
-from emorec.evaluation.predictions import PredictionCollector, Predictions
+from emorec.evaluation.collector import PredictionCollector
+from emorec.evaluation.task import Classification
 from emorec.models.network import ClipNetwork
 
 
@@ -31,10 +29,7 @@ class ClipClassifier(ClipNetwork):
         class_weights: (K,) weights of the loss, where the data asks for them.
     """
 
-    monitor = "val/uar"
-    picture_tag = "val/confusion_matrix"
     class_weights: Tensor | None
-    predictions: Predictions | None
 
     def __init__(
         self, *, num_classes: int = 8, label_smoothing: float = 0.0, **training: Any
@@ -56,19 +51,17 @@ class ClipClassifier(ClipNetwork):
         self.train_metrics = MetricCollection(
             {"train/accuracy": accuracy, "train/uar": recall, "train/macro_f1": f1}
         )
-        self.collector = PredictionCollector(num_classes)
-
-    @property
-    @override
-    def collected(self) -> Predictions:
-        predictions: Predictions = super().collected
-        return predictions
+        self.task = Classification(tuple(map(str, range(num_classes))))
+        self.collector = PredictionCollector(num_classes, classes=True)
 
     @override
     def setup(self, stage: str) -> None:
         super().setup(stage)
+        data = getattr(self.trainer, "datamodule", None)
+        names = getattr(data, "class_names", ())
+        if len(names) == self.num_classes:
+            self.task = Classification(tuple(names))
         if stage == "fit":
-            data = getattr(self.trainer, "datamodule", None)
             self.class_weights = getattr(data, "class_weights", None)
 
     @override
@@ -100,24 +93,6 @@ class ClipClassifier(ClipNetwork):
         """Index (B,) and probabilities (B, K) of a batch."""
         logits = self.step(batch, "evaluate")
         return {"index": batch["index"], "probabilities": logits.float().softmax(dim=1)}
-
-    @override
-    def results(
-        self, names: Sequence[str], predictions: Predictions | None = None
-    ) -> ClassificationResults:
-        return ClassificationResults(self.collected if predictions is None else predictions, names)
-
-    @override
-    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> Predictions:
-        return Predictions(index, target, output)
-
-    @override
-    def summary_of(self, predictions: Predictions) -> ClassificationSummary:
-        return summarize(predictions)
-
-    @override
-    def fitted_temperature(self, predictions: Predictions) -> float | None:
-        return fit_temperature(predictions) if predictions.logits.isfinite().all() else None
 
 
 def mean_prediction(logits: Sequence[Tensor]) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,8 +16,8 @@ from torchmetrics import MetricCollection
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.collector import Collector
-from emorec.evaluation.results import Results, Summary
+from emorec.evaluation.collector import Collected, PredictionCollector
+from emorec.evaluation.task import Task
 from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
 from emorec.layers.pretrained import pretrained_skipped
 from emorec.models.optimizer import OPTIMIZERS, OptimizerName
@@ -45,16 +45,13 @@ class ClipNetwork(LightningModule):
         compile: Let torch.compile make the network faster, after half a minute of work.
 
     Attributes:
-        predictions: Those of the last validation, test or prediction; `None` before the first.
-        monitor: The logged figure that chooses the best epoch.
-        picture_tag: What TensorBoard calls the picture of a validation.
+        task: What is predicted; in `setup` a classifier takes the names of its classes from the data module.
     """
 
     statistics: ClassVar[PixelStatistics] = IMAGENET
     inputs: ClassVar[tuple[str, ...]] = ("frames",)
-    monitor: ClassVar[str]
-    picture_tag: ClassVar[str]
-    collector: Collector
+    task: Task
+    collector: PredictionCollector
     train_metrics: MetricCollection
 
     def __init__(
@@ -90,7 +87,7 @@ class ClipNetwork(LightningModule):
         self.lr_decay = lr_decay
         self.compiled = compile
         self.normalize = Normalize(self.statistics)
-        self.predictions: Any = None
+        self._collected: Collected | None = None
 
     @classmethod
     @override
@@ -113,15 +110,20 @@ class ClipNetwork(LightningModule):
         return module
 
     @property
-    def collected(self) -> Any:
-        """The predictions of the last validation, test or prediction.
+    def monitor(self) -> str:
+        """The logged metric that chooses the best epoch."""
+        return f"val/{self.task.score}"
+
+    @property
+    def collected(self) -> Collected:
+        """The outputs of the last validation, test or prediction.
 
         Raises:
             RuntimeError: Before the first.
         """
-        if self.predictions is None:
+        if self._collected is None:
             raise RuntimeError("no clip was predicted yet")
-        return self.predictions
+        return self._collected
 
     @property
     def example_inputs(self) -> tuple[Tensor, ...]:
@@ -165,31 +167,6 @@ class ClipNetwork(LightningModule):
     def loss_of(self, output: Tensor, label: Tensor) -> Tensor:
         """What a training step makes smaller, a single number."""
         raise NotImplementedError
-
-    @abstractmethod
-    def results(self, names: Sequence[str], predictions: Any = None) -> Results:
-        """What there is to say of predictions.
-
-        Args:
-            names: Of what is predicted.
-            predictions: The last ones, unless others are given.
-        """
-        raise NotImplementedError
-
-    @abstractmethod
-    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> Any:
-        """Predictions that were taken apart, whole again."""
-        raise NotImplementedError
-
-    @abstractmethod
-    def summary_of(self, predictions: Any) -> Summary:
-        """The figures of predictions."""
-        raise NotImplementedError
-
-    def fitted_temperature(self, predictions: Any) -> float | None:
-        """What would calibrate predictions; `None` where there is nothing to calibrate."""
-        del predictions
-        return None
 
     def step(self, batch: Mapping[str, Any], stage: Literal["train", "evaluate"]) -> Tensor:
         """What the network says of a batch, which the figures of the epoch then include."""
@@ -236,30 +213,30 @@ class ClipNetwork(LightningModule):
 
     @override
     def on_validation_epoch_end(self) -> None:
-        summary = self._summarize("val")
+        scores = self._log_scores("val")
         # Here and not through Lightning, which steps a plateau after ModelCheckpoint has saved the epoch: a run that
         # goes on from that checkpoint would have missed the step and end otherwise than an undisturbed one.
         if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
             for config in self.trainer.lr_scheduler_configs:
                 if isinstance(config.scheduler, ReduceLROnPlateau):
-                    config.scheduler.step(summary.progress)
+                    config.scheduler.step(scores[self.task.plateau_metric])
 
     @override
     def on_test_epoch_end(self) -> None:
-        self._summarize("test")
+        self._log_scores("test")
 
     @override
     def on_predict_epoch_end(self) -> None:
-        self.predictions = self.collector.compute()
+        self._collected = self.collector.compute()
 
-    def _summarize(self, stage: Literal["val", "test"]) -> Summary:
-        """Takes in the predictions of all processes, which then all know and log the same figures."""
-        self.predictions = self.collector.compute()
-        summary = self.summary_of(self.predictions)
-        figures = {f"{stage}/{name}": value for name, value in summary.logged.items()}
+    def _log_scores(self, stage: Literal["val", "test"]) -> dict[str, float]:
+        """Collect the outputs of all processes, which then all compute and log the same scores."""
+        self._collected = self.collector.compute()
+        scores = self.task.evaluate(self._collected.target, self._collected.output)
+        logged = {f"{stage}/{name}": value for name, value in scores.items()}
         # The maximum of equal numbers is exactly that number; a mean over three processes need not be.
-        self.log_dict(figures, reduce_fx="max", sync_dist=True)
-        return summary
+        self.log_dict(logged, reduce_fx="max", sync_dist=True)
+        return scores
 
     @override
     def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:

@@ -1,6 +1,6 @@
 """What all networks share that predict numbers, such as valence and arousal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,14 +10,8 @@ from torchmetrics.regression import ConcordanceCorrCoef
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.regression import (
-    NumberCollector,
-    NumberPredictions,
-    RegressionSummary,
-    concordance,
-    summarize_numbers,
-)
-from emorec.evaluation.regression_results import RegressionResults
+from emorec.evaluation.collector import PredictionCollector
+from emorec.evaluation.task import Regression
 from emorec.models.network import ClipNetwork
 
 
@@ -34,23 +28,14 @@ class ClipRegressor(ClipNetwork):
     Source: the loss is of Trigeorgis et al. 2016, Adieu Features?, section 3.3.
     """
 
-    monitor = "val/ccc"
-    picture_tag = "val/plane"
-    predictions: NumberPredictions | None
-
     def __init__(
         self, *, target_names: tuple[str, ...] = ("valence", "arousal"), **training: Any
     ) -> None:
         super().__init__(**training)
         self.target_names = tuple(target_names)
         self.train_metrics = MetricCollection({"train/ccc": MeanConcordance(len(target_names))})
-        self.collector = NumberCollector(len(target_names))
-
-    @property
-    @override
-    def collected(self) -> NumberPredictions:
-        predictions: NumberPredictions = super().collected
-        return predictions
+        self.task = Regression(self.target_names)
+        self.collector = PredictionCollector(len(target_names), classes=False)
 
     @override
     def setup(self, stage: str) -> None:
@@ -86,19 +71,23 @@ class ClipRegressor(ClipNetwork):
         """Index (B,) and numbers (B, R) of a batch."""
         return {"index": batch["index"], "predicted": self.step(batch, "evaluate").float()}
 
-    @override
-    def results(
-        self, names: Sequence[str], predictions: NumberPredictions | None = None
-    ) -> RegressionResults:
-        return RegressionResults(self.collected if predictions is None else predictions, names)
 
-    @override
-    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> NumberPredictions:
-        return NumberPredictions(index, target, output)
+def concordance(target: Tensor, predicted: Tensor) -> Tensor:
+    """Lin's concordance correlation of each column, -1 to 1, differentiable: (N, R) and (N, R) -> (R,).
 
-    @override
-    def summary_of(self, predictions: NumberPredictions) -> RegressionSummary:
-        return summarize_numbers(predictions, self.target_names)
+    It divides by N, as Lin and the challenges do; torchmetrics divides by N - 1. Two equal constants give 0: nothing
+    varies, so nothing agrees.
+
+    Source: Lin 1989, A Concordance Correlation Coefficient to Evaluate Reproducibility, equation 4.
+
+    >>> true = torch.tensor([[0.0], [1.0], [2.0]])
+    >>> concordance(true, true), concordance(true, true + 1)
+    (tensor([1.]), tensor([0.5714]))
+    """
+    t, p = target - target.mean(dim=0), predicted - predicted.mean(dim=0)  # (N, R)
+    shift = (target.mean(dim=0) - predicted.mean(dim=0)).square()  # (R,)
+    spread = t.square().mean(dim=0) + p.square().mean(dim=0) + shift  # (R,)
+    return 2 * (t * p).mean(dim=0) / spread.clamp(min=torch.finfo(spread.dtype).tiny)  # (R,)
 
 
 class MeanConcordance(Metric):
