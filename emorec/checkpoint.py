@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric.plugins.io import TorchCheckpointIO
-from lightning.pytorch import LightningDataModule, LightningModule
-from typing_extensions import override
-
 from emorec import __version__
 from emorec.errors import UserError
-from emorec.files import whole_file
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningDataModule, LightningModule
 
 RECORD = "emorec"
 """The checkpoint's section that this package writes; the others are Lightning's."""
@@ -43,6 +41,7 @@ class Checkpoint:
             validation clips. Empty when nobody fitted one, as in checkpoints of older versions.
         clip_seconds: How long its training clips were, their median.
         environment: What wrote it: package -> version, and the system.
+        network: Size and input of the network (see `emorec.models.cost.network_record`); empty in older checkpoints.
     """
 
     path: Path
@@ -59,6 +58,7 @@ class Checkpoint:
     temperatures: Mapping[int, float] = field(default_factory=dict)
     clip_seconds: float | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def run_folder(self) -> Path:
@@ -102,8 +102,8 @@ def imported(said: Checkpoint, path: str) -> Any:
 
 
 def record(
-    model: LightningModule,
-    data: LightningDataModule,
+    model: "LightningModule",
+    data: "LightningDataModule",
     *,
     settings: Mapping[str, Any],
     class_names: tuple[str, ...],
@@ -115,6 +115,7 @@ def record(
     trained_on: str,
     temperatures: Mapping[int, float],
     clip_seconds: float | None,
+    network: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The section a run writes into its checkpoints: plain values, so that `weights_only` reading takes them."""
     return {
@@ -132,6 +133,7 @@ def record(
         "trained_on": trained_on,
         "temperatures": dict(temperatures),
         "clip_seconds": clip_seconds,
+        "network": dict(network or {}),
     }
 
 
@@ -183,6 +185,7 @@ def read(path: str | Path) -> Checkpoint:
             temperatures=said.get("temperatures", {}),
             clip_seconds=said.get("clip_seconds"),
             environment={"emorec": said["version"], **said.get("environment", {})},
+            network=said.get("network", {}),
         )
     except KeyError as missing:
         raise UserError(
@@ -225,7 +228,7 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     return content
 
 
-def refuse_other_network(said: Checkpoint, model: LightningModule) -> None:
+def refuse_other_network(said: Checkpoint, model: "LightningModule") -> None:
     """Stops when the flags ask for another network than the one in the checkpoint.
 
     Raises:
@@ -244,35 +247,6 @@ def refuse_other_network(said: Checkpoint, model: LightningModule) -> None:
             )
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, to the disk, and only then takes the old file's place.
-
-    A full disk or a kill while writing leaves the former checkpoint as it was.
-    """
-
-    @override
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
-        target = Path(path)
-        try:
-            with whole_file(target) as file:
-                torch.save(checkpoint, file)
-        except (OSError, RuntimeError) as error:
-            # torch's zip writer turns a failed write into a RuntimeError
-            kept = "; the former one is kept" if target.exists() else ""
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise UserError(
-                f"can't write {target}: {reason}{kept}; make room or choose another folder"
-            ) from error
-
-    @override
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        return load(Path(path))
-
-
 def keep_temperature(path: Path, num_views: int, temperature: float) -> None:
     """Adds a temperature to a checkpoint file, whole or not at all; the rest of it stays as it is.
 
@@ -282,4 +256,7 @@ def keep_temperature(path: Path, num_views: int, temperature: float) -> None:
     content = load(path)
     said = content[RECORD]
     said["temperatures"] = {**said.get("temperatures", {}), num_views: temperature}
+    # late: it loads Lightning
+    from emorec.checkpoint_io import AtomicCheckpointIO
+
     AtomicCheckpointIO().save_checkpoint(content, path)

@@ -31,7 +31,8 @@ from emorec.callbacks import (
     Without,
 )
 from emorec.callbacks.best_and_last import OF_THE_NETWORK
-from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
+from emorec.checkpoint import Checkpoint
+from emorec.checkpoint_io import AtomicCheckpointIO
 from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
 from emorec.cli.complaints import MISSING, which_network
 from emorec.cli.experiment_parser import (

@@ -30,7 +30,7 @@ FUNCTIONS = {
     ),
     "card": (
         "Write a network's model card: data, figures, limits, refused uses.",
-        "emorec.commands.card:card",
+        "emorec.cli.commands.card:card",
     ),
     "export": (
         "Write a trained network as ONNX or for torch.export.",
@@ -46,7 +46,7 @@ FUNCTIONS = {
 PROGRAMS = {
     "baseline": (
         "Measure simple classifiers on frozen features.",
-        "emorec.commands.baseline:baseline",
+        "emorec.cli.commands.baseline:baseline",
     ),
     "study": (
         "Run a grid of experiments, or a search among settings.",
@@ -54,7 +54,7 @@ PROGRAMS = {
     ),
     "compare": (
         "Compare tested runs: intervals, pairs, and a report.",
-        "emorec.commands.compare:compare",
+        "emorec.cli.commands.compare:compare",
     ),
     "explain": (
         "Show where and when a trained network looked.",

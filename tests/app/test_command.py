@@ -8,7 +8,7 @@ import pytest
 
 from emorec.app import server
 from emorec.cli import main
-from tests.card.made_run import write_checkpoint
+from tests.report.made_checkpoints import write_checkpoint
 from tests.refusal import refusal
 
 pytest.importorskip("gradio")
