@@ -2,8 +2,8 @@ from contextlib import suppress
 
 import pytest
 
-from emorec.commands import doctor as command
-from emorec.commands.doctor import doctor
+from emorec.cli.commands import doctor as command
+from emorec.cli.commands.doctor import doctor
 from emorec.diagnosis import Findings
 
 

@@ -57,7 +57,7 @@ def test(words: list[str]) -> None:
 
 def study(words: list[str]) -> None:
     from emorec.cli.command import one_line
-    from emorec.commands.study import study as real
+    from emorec.cli.commands.study import study as real
     from emorec.errors import UserError
     from emorec.study import conduct, process, worker
 

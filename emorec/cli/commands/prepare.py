@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from emorec.commands.actors import parse_actors
+from emorec.cli.commands.actors import parse_actors
 from emorec.data.download.mp4_boxes import what_is_missing
 from emorec.data.download.ravdess_archives import UNFINISHED, Modality, archives_of
 from emorec.data.download.ravdess_wanted import Wanted, clips_below
@@ -69,14 +69,16 @@ def prepare(
     wanted = Wanted(folder, tuple(archives_of(parse_actors(actors), channel)), modality)
     console = Console(highlight=False, soft_wrap=True)
     if verify:
-        from emorec.commands.prepare_frames import verify_frames
+        from emorec.cli.commands.prepare_frames import verify_frames
 
         check_clips(wanted, console)
         if cache != "none":
             verify_frames(cache, console)
         return
     if wanted.missing():
-        from emorec.commands.prepare_archives import bring  # late: it needs the network's libraries
+        from emorec.cli.commands.prepare_archives import (
+            bring,  # late: it needs the network's libraries
+        )
 
         bring(
             wanted,
@@ -91,7 +93,7 @@ def prepare(
             _remove_leftovers(wanted)
         console.print(f"nothing to do: all {wanted} are in {wanted.root}", markup=False)
     if not dry_run and cache != "none":
-        from emorec.commands.prepare_frames import Frames, decode_frames  # late: numpy, OpenCV
+        from emorec.cli.commands.prepare_frames import Frames, decode_frames  # late: numpy, OpenCV
 
         frames = Frames(num_frames=num_frames, image_size=image_size, face=face, cache=cache)
         decode_frames(wanted, channel, frames, console)
@@ -101,7 +103,7 @@ def _remove_leftovers(wanted: Wanted) -> None:
     """Tidies up after a call that was killed when all was there already."""
     if not (wanted.root / UNFINISHED).exists():
         return
-    from emorec.commands.prepare_archives import alone_in
+    from emorec.cli.commands.prepare_archives import alone_in
     from emorec.data.download.ravdess_run import tidy
 
     # not if another call is at work, or the folder is another user's
@@ -116,7 +118,7 @@ def check_clips(wanted: Wanted, console: Console) -> None:
         UserError: When one is not.
     """
     if missing := wanted.missing():
-        from emorec.commands.prepare_words import incomplete
+        from emorec.cli.commands.prepare_words import incomplete
 
         console.print(incomplete(wanted, missing))
         lacking = sum(map(len, missing.values()))

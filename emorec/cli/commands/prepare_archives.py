@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.filesize import decimal as shown_size
 
-from emorec.commands import prepare_words
-from emorec.commands.prepare_progress import JobsProgress
+from emorec.cli.commands import prepare_words
+from emorec.cli.commands.prepare_progress import JobsProgress
 from emorec.data.download.disk import disk_errors, free_bytes
 from emorec.data.download.download import RemoteFile
 from emorec.data.download.lock import LockedError, locked

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from emorec.commands.predict_progress import PredictProgress
-from emorec.commands.predict_table import closing_line, table, written_to
+from emorec.cli.commands.predict_progress import PredictProgress
+from emorec.cli.commands.predict_table import closing_line, table, written_to
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.load import load

@@ -5,7 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emorec.commands.actors import parse_actors
+from emorec.cli.commands.actors import parse_actors
 from emorec.data.ravdess import ACTORS
 from emorec.data.synthetic.settings import ClipSettings
 
