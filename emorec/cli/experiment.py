@@ -28,6 +28,7 @@ from emorec.callbacks import (
     RunRecord,
     StopBetweenBatches,
     Throughput,
+    ValidationLog,
     Without,
 )
 from emorec.callbacks.best_and_last import OF_THE_NETWORK
@@ -200,6 +201,7 @@ class ExperimentCLI(LightningCLI):
             EpochSeed(seed),
             Throughput(),
             RunRecord(config),
+            ValidationLog(),
             *(_bar() or [EpochLines()]),
         ]
         if self._get(self.config_init, "trainer")["logger"] is not False:

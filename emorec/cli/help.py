@@ -50,7 +50,7 @@ PROGRAMS = {
     ),
     "study": (
         "Run a grid of experiments, or a search among settings.",
-        "emorec.commands.study:study",
+        "emorec.cli.commands.study:study",
     ),
     "compare": (
         "Compare tested runs: intervals, pairs, and a report.",
@@ -60,7 +60,7 @@ PROGRAMS = {
         "Show where and when a trained network looked.",
         "emorec.commands.explain:explain",
     ),
-    "bench": ("Measure where the time of a training goes.", "emorec.commands.bench:bench"),
+    "bench": ("Measure where the time of a training goes.", "emorec.cli.commands.bench:bench"),
 }
 """Commands that read what stands after their name by themselves: one line, and the function that gets these words."""
 
