@@ -16,7 +16,7 @@ PARALLEL := --numprocesses auto --dist loadfile
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format types coverage tensorboard constraints clean
+.PHONY: help install demo test contract check lint format types coverage tensorboard constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ demo_data/.done: $(wildcard emorec/data/synthetic/*.py) emorec/commands/synth.py
 
 test: $(STAMP) ## run every test (ARGS="-k decode" for some)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+contract: $(STAMP) ## run the tests of what users rely on: configs, README, resume, decoders, mistakes
+	$(BIN)/python -m pytest tests -m contract $(PARALLEL) $(ARGS)
 
 check: lint types test ## what continuous integration runs: lint, types, tests
 
