@@ -24,6 +24,7 @@ from emorec.callbacks import (
     RunRecord,
     StopBetweenBatches,
     Throughput,
+    ValidationLog,
     Without,
 )
 from emorec.checkpoint import AtomicCheckpointIO
@@ -74,6 +75,7 @@ def fit_callbacks(experiment: Experiment) -> list[Callback]:
         EpochSeed(experiment.config.seed_everything),
         Throughput(),
         RunRecord(experiment.to_dict()),
+        ValidationLog(),
         *(progress_bar() or [EpochLines()]),
     ]
     if experiment.config.trainer.logger is not False:

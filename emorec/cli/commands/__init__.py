@@ -1,1 +1,1 @@
-"""The plain commands, one thin file each: arguments, calls, what is printed."""
+"""The commands of `emorec`, a function each."""

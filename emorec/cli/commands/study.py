@@ -1,163 +1,84 @@
-"""`emorec study`: a grid of experiments, or a search among settings, run to its end and gone on with after a kill."""
+"""`emorec study`: a grid of experiments, or a search among settings, that is resumed after a kill."""
 
+import shlex
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emorec.errors import UserError
 
-if TYPE_CHECKING:
-    from emorec.study.definition import Value
 
-OPTIONS = ("--storage", "--jobs", "--dry-run", "--help")
+def study(
+    file: str,
+    /,
+    *experiment_flags: str,
+    jobs: int = 1,
+    storage: str | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Run a grid of experiments, or a search among settings.
 
-HELP = """\
-usage: emorec study FILE [options] [--data.root DIR] [options of emorec fit]
-
-Run all experiments of a study: train, then test, each in its own folder below
-lightning_logs/studies/NAME. Stopped or killed, it goes on with the same
-command; what is finished is not repeated, what failed is tried again.
-emorec compare lightning_logs/studies/NAME then puts the results side by side.
-
-  FILE              A study, such as configs/studies/seed_table.yaml
-  --data.root DIR   And all other options of emorec fit, for every run
-  --jobs N          Runs at a time (1); each has a GPU of its own, if there are
-  --storage WHERE   A file, or a database's URL: the same command on several
-                    machines then shares one study
-                    (lightning_logs/studies/NAME/study.journal)
-  --dry-run         Check all runs and list them, and start none
-
-A study file holds:
-  configs     names of networks and their experiment files, seen from FILE; or
-              with settings of their own, as in
-              Wide: {config: ../cnn_lstm.yaml, model.hidden_size: 512}
-  settings    options of emorec fit for all runs, as in data.split: msaf6
-  overrides   named variants, as in 6 frames: {data.num_frames: 6}; every
-              network is run in each
-  folds       of the split, as in [1, 2, 3, 4, 5, 6]
-  seeds       as in [0, 1, 2]
-  search      instead of a grid: lists or ranges to choose settings from, by
-              their validation UAR; test actors are not looked at
-  trials      settings that a search tries
-  prune_after epochs before a search gives a bad setting up (10)
-"""
-
-
-@dataclass
-class Words:
-    """What was typed after `emorec study`.
-
-    Attributes:
-        file: The study file.
-        storage: A file or URL; `None` for the study's own file.
-        jobs: Runs at a time.
-        dry_run: Whether nothing is to be started.
-        settings: Options of `emorec fit` for every run.
-    """
-
-    file: Path
-    storage: str | None = None
-    jobs: int = 1
-    dry_run: bool = False
-    settings: "dict[str, Value]" = field(default_factory=dict)
-
-
-def study(words: Sequence[str]) -> None:
-    """Runs the study that the words after `emorec study` name.
+    Trains and tests all runs of a study, each in its own folder below lightning_logs/studies/NAME. Stopped or killed,
+    it is resumed by the same command: what is finished is not repeated, what failed is tried again. Then emorec
+    compare lightning_logs/studies/NAME puts the results side by side. In a search no test actor is evaluated.
 
     Args:
-        words: As they were typed.
+        file: A study, such as configs/studies/seed_table.yaml, which explains its keys.
+        *experiment_flags: Flags of emorec fit for every run, such as --data.root DIR.
+        jobs: Runs at a time; each has a GPU of its own if there are enough.
+        storage: A file, or a database's URL: the same command on several machines then shares one study. By default
+            lightning_logs/studies/NAME/study.journal.
+        dry_run: Check all runs and list them, and start none.
 
     Raises:
         UserError: For a mistake of the user, and when runs have failed.
-        SystemExit: After the help, and when a signal has stopped it.
+        SystemExit: When a signal has stopped it.
     """
-    if not words or set(words) & {"-h", "--help"}:
-        print(HELP, end="")
-        raise SystemExit(0)
-    asked = parse(words)
-
     from emorec.study.definition import read_definition
     from emorec.study.plan import planned_runs
 
-    definition = read_definition(asked.file)
-    runs = planned_runs(definition, asked.settings)
+    if jobs < 1:
+        raise UserError(f"--jobs is {jobs}: choose 1 or more")
+    common = common_settings(experiment_flags)
+    definition = read_definition(Path(file))
+    runs = planned_runs(definition, common)
 
-    from emorec.study.conduct import conduct, list_runs  # late: Optuna takes a while
+    from emorec.study.runner import list_runs, run_study  # late: they import Optuna
 
-    if asked.dry_run:
-        list_runs(definition, runs, asked.settings, asked.storage)
+    if dry_run:
+        list_runs(definition, runs, common, storage)
         return
-    stopped = conduct(definition, runs, asked.settings, asked.storage, asked.jobs)
+    stopped = run_study(definition, runs, common, storage, jobs)
     if stopped is not None:
-        again = " ".join(["emorec study", *words])
-        print(f"stopped; go on with: {again}", file=sys.stderr)
+        command = ["emorec", "study", file, *experiment_flags]
+        command += ["--jobs", str(jobs)] if jobs != 1 else []
+        command += ["--storage", storage] if storage else []
+        print(f"stopped; continue with: {shlex.join(command)}", file=sys.stderr)
         raise SystemExit(128 + signal.Signals(stopped))
 
 
-def parse(words: Sequence[str]) -> Words:
-    """The words in their meaning.
+def common_settings(flags: tuple[str, ...]) -> dict[str, str]:
+    """Return flags of `emorec fit` as settings of every run.
 
     Raises:
-        UserError: When there is no such option, or a value is missing or none.
+        UserError: When a value is missing, or a study sets the option itself.
 
-    >>> asked = parse(["configs/studies/smoke.yaml", "--jobs", "2", "--data.root=clips"])
-    >>> asked.jobs, asked.settings
-    (2, {'data.root': 'clips'})
+    >>> common_settings(("--data.num_workers", "2", "--data.root=clips"))
+    {'data.num_workers': '2', 'data.root': 'clips'}
     """
-    files: list[str] = []
-    asked = Words(Path())
-    taken = False
-    for word, following in zip_longest(words, words[1:], fillvalue=None):
-        assert word is not None
-        if taken:
-            taken = False
-        elif not word.startswith("-"):
-            files.append(word)
-        elif word in ("--dry-run", "--dry_run"):
-            asked.dry_run = True
-        else:
-            name, equals, value = word.removeprefix("--").partition("=")
-            if not equals:
-                _refuse_unknown(word, name)
-                if following is None or following.startswith("--"):
-                    raise UserError(f"a value is missing after {word}")
-                value, taken = following, True
-            _set(asked, name, value)
-    if len(files) != 1:
-        said = (
-            f"not {len(files)}: {' '.join(files)}" if files else "as in configs/studies/smoke.yaml"
-        )
-        raise UserError(f"name one study file, {said}")
-    asked.file = Path(files[0])
-    return asked
+    from emorec.study.definition import check_setting
 
-
-def _refuse_unknown(word: str, name: str) -> None:
-    from emorec.cli.complaints import did_you_mean
-
-    if name not in ("storage", "jobs") and "." not in name and name not in ("model", "data"):
-        from emorec.study.definition import refuse_given
-
-        refuse_given(name, "command line")
-        near = did_you_mean(word, OPTIONS)
-        raise UserError(f"{word}: there is no such option{near}; emorec study --help lists them")
-
-
-def _set(asked: Words, name: str, value: str) -> None:
-    from emorec.study.definition import refuse_given
-
-    _refuse_unknown(f"--{name}", name)
-    if name == "storage":
-        asked.storage = value
-    elif name == "jobs":
-        if not value.isdecimal() or int(value) < 1:
-            raise UserError(f"--jobs is {value}: it takes whole numbers from 1 on")
-        asked.jobs = int(value)
-    else:
-        refuse_given(name, "command line")
-        asked.settings[name] = value
+    settings = {}
+    remaining = list(flags)
+    while remaining:
+        flag, equals, value = remaining.pop(0).partition("=")
+        name = flag.removeprefix("--")
+        check_setting(name, "command line")
+        if "." not in name and name not in ("model", "data"):
+            raise UserError(f"{flag}: no such option; emorec study --help lists them")
+        if not equals:
+            if not remaining or remaining[0].startswith("--"):
+                raise UserError(f"{flag} needs a value")
+            value = remaining.pop(0)
+        settings[name] = value
+    return settings
