@@ -45,7 +45,9 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         )
         texts = {each.arg_name.lstrip("*"): each.description for each in doc.params}
         if self._variadic:
-            self.add_argument(self._variadic, nargs="*", default=argparse.SUPPRESS, help=texts[self._variadic])
+            self.add_argument(
+                self._variadic, nargs="*", default=argparse.SUPPRESS, help=texts[self._variadic]
+            )
         self.add_function_arguments(function, as_group=False, as_positional=True)
         self._switches = set()
         for action in self._actions:
@@ -116,31 +118,28 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         positional: list[str] = []
         own: list[str] = []
         others: list[str] = []
-        names = {action.dest for action in self._actions if action.option_strings}
+        names = {
+            f"--{_shown(each.dest)}": each.dest for each in self._actions if each.option_strings
+        }
         rest = list(arguments)
         while rest:
             argument = rest.pop(0)
             flag, equals, value = argument.partition("=")
+            name = names.get(f"--{flag[2:].replace('-', '_')}")
             if not flag.startswith("--") and flag not in ("-h", "-c"):
                 positional.append(argument)
-                continue
-            name = flag.lstrip("-").replace("-", "_")
-            name = f"{name}_" if keyword.iskeyword(name) else name
-            if flag in ("-h", "--help"):
+            elif flag in ("-h", "--help"):
                 own.append(flag)
-                continue
-            if name in self._switches and not equals:
+            elif name in self._switches and not equals:
                 explicit = bool(rest) and rest[0].lower() in ("true", "false")
-                value = rest.pop(0) if explicit else "true"
-                own.append(f"--{name}={value}")
-                continue
-            if name not in names and EXPERIMENT_FLAGS not in self.parameters:
-                options = [f"--{_shown(each)}" for each in names]
-                raise SettingError("", f"unknown option {flag}{did_you_mean(flag, options)}")
-            target = own if name in names else others
-            target.append(f"--{name}{equals}{value}" if name in names else argument)
-            if not equals and rest and not rest[0].startswith("--"):
-                target.append(rest.pop(0))
+                own.append(f"--{name}={rest.pop(0) if explicit else 'true'}")
+            elif name or EXPERIMENT_FLAGS in self.parameters:
+                target = own if name else others
+                target.append(f"--{name}{equals}{value}" if name else argument)
+                if not equals and rest and not rest[0].startswith("--"):
+                    target.append(rest.pop(0))
+            else:
+                raise SettingError("", f"unknown option {flag}{did_you_mean(flag, names)}")
         return positional, own, others
 
 

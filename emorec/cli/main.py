@@ -173,8 +173,6 @@ def configure_output() -> None:
         own.addHandler(_PrintNews())
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # jsonargparse announces its version 5, which Lightning 2.6 can't use
-    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 
