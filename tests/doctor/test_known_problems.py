@@ -1,6 +1,6 @@
 import pytest
 
-from emorec.diagnosis.known_problems import PROBLEMS, known_problems
+from emorec.doctor.known_problems import PROBLEMS, known_problems
 
 GOOD = {
     "torch": "2.15.0",

@@ -1,4 +1,4 @@
-"""Versions that are known to go wrong, one line each."""
+"""Combinations of versions with known problems."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from packaging.specifiers import SpecifierSet
 
 
 class Problem(NamedTuple):
-    """What goes wrong when every one of some packages is installed in such a version.
+    """What goes wrong when each of some packages is installed in one of these versions.
 
     Attributes:
         versions: Package name to the versions it takes, as pip writes them ("" is any version).
@@ -60,7 +60,7 @@ PROBLEMS: tuple[Problem, ...] = (
 
 
 def known_problems(versions: Mapping[str, str]) -> list[str]:
-    """One line for each combination of installed versions that is known to go wrong.
+    """Return one line for each known problem of the installed versions.
 
     Args:
         versions: Package name to installed version; cuDNN counts as a package, "cudnn".
