@@ -9,6 +9,7 @@ from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
 from emorec.callbacks.run_record import RunRecord
 from emorec.callbacks.seeding import EpochSeed
 from emorec.callbacks.stop_between_batches import StopBetweenBatches
+from emorec.callbacks.validation_log import ValidationLog
 from emorec.callbacks.without import Without
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "RunRecord",
     "StopBetweenBatches",
     "Throughput",
+    "ValidationLog",
     "Without",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emorec.cli import main
-from emorec.commands.bench import HELP, PARTS
+from emorec.cli.commands.bench import HELP, PARTS
 from tests.affwild2 import write_features
 from tests.test_configs import clips_for
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from emorec.cli import main
-from emorec.commands.study import HELP, OPTIONS, parse, study
+from emorec.cli.commands.study import HELP, OPTIONS, parse, study
 from emorec.errors import UserError
 from emorec.study.definition import read_definition
 from tests.test_configs import clips_for

@@ -1,1 +1,1 @@
-"""The plain commands, one function a file: its signature is the command line, its docstring the help."""
+"""The commands of `emorec`, a function each."""
