@@ -3,4 +3,5 @@
 from typing import Literal
 
 Classifier = Literal["logistic", "linear_svm", "rbf_svm", "random_forest"]
+ClassifierChoice = Literal[Classifier, "all"]
 FeatureKind = Literal["backbone", "hog", "landmarks"]

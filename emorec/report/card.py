@@ -27,7 +27,6 @@ from emorec.io import sha256
 from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
 from emorec.report.card_facts import (
-    NetworkInfo,
     TestResults,
     caveats,
     describe_other_clips,
@@ -67,7 +66,7 @@ def model_card(checkpoint: Checkpoint) -> str:
     subject = f"{len(network.names)} emotions" if network.classes else " and ".join(network.names)
     context: dict[str, Any] = {
         "title": f"{network_name}, {subject}",
-        "summary": _summary(checkpoint, sheet, network, test),
+        "summary": _summary(checkpoint, sheet, test),
         "warnings": [leak_warning("this network", test.leaks)] if test and test.leaks else [],
         "checkpoint": checkpoint,
         "network": network,
@@ -119,9 +118,7 @@ def single_line(text: str) -> str:
     return escape_markdown(" ".join(text.split()))
 
 
-def _summary(
-    checkpoint: Checkpoint, sheet: DataSheet, network: NetworkInfo, test: TestResults | None
-) -> str:
+def _summary(checkpoint: Checkpoint, sheet: DataSheet, test: TestResults | None) -> str:
     data = f"{sheet.name}{describe_other_clips(checkpoint)}"
     trained = f"A network trained on {data}. Its prediction is {sheet.meaning}."
     if test is None:

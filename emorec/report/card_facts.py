@@ -313,7 +313,7 @@ def caveats(checkpoint: Checkpoint, network: NetworkInfo, test: TestResults | No
             lines.append(f"The scores average {views} views of each clip; one view scores lower")
     lines += [
         "One training is one sample: another seed gives other scores, which these intervals do not cover",
-        "The test clips were recorded like the training clips: expect lower scores with other cameras, light and people",
+        "Test and training clips were recorded alike: expect lower scores with other cameras, light and people",
     ]
     if network.classes:
         lines.append(

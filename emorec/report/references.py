@@ -107,7 +107,7 @@ def parse_references(text: str, place: str) -> tuple[Reference, ...]:
     {'accuracy': 0.7501}
     >>> parse_references("published: [{name: SVFAP-B, acuracy: 75.01, source: Table 12}]", "mine.yaml")
     Traceback (most recent call last):
-    emorec.errors.UserError: mine.yaml, SVFAP-B: unknown key acuracy; choose among name, source, note, accuracy, uar, macro_f1
+    emorec.errors.UserError: mine.yaml, SVFAP-B: acuracy is not one of name, source, note, accuracy, uar, macro_f1
     """
     try:
         content = yaml.safe_load(text) or {}
@@ -133,7 +133,7 @@ def _parse_entry(kind: Kind, entry: Any, place: str) -> Reference:
     unknown = [str(key) for key in entry if key not in NOTES + METRICS]
     if unknown:
         raise UserError(
-            f"{place}, {name}: unknown key {', '.join(unknown)}; choose among {', '.join(NOTES + METRICS)}"
+            f"{place}, {name}: {', '.join(unknown)} is not one of {', '.join(NOTES + METRICS)}"
         )
     if not entry.get("source"):
         raise UserError(f"{place}, {name}: the source is missing")

@@ -279,7 +279,7 @@ def escape_latex(text: str) -> str:
 
 
 def spreadsheet(comparison: Comparison) -> str:
-    """Render CSV with all digits, shares in 0 to 1: models, trivial predictions, references; unknown cells are empty."""
+    """Render CSV with all digits: models, trivial predictions, references; shares are 0 to 1, unknown cells empty."""
     trivial = (
         "majority class" if comparison.task.kind == "classes" else comparison.task.trivial_baseline
     )

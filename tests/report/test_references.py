@@ -67,7 +67,7 @@ def test_published_classes_are_refused_beside_numbers() -> None:
         ("published: [{name: A, source: B}]", "add one of accuracy, uar, macro_f1"),
         (
             "published: [{name: A, source: B, f1: 3}]",
-            "A: unknown key f1; choose among name, source",
+            "A: f1 is not one of name, source",
         ),
         ("published: [{name: A, source: B, uar: 0.75}]", "uar is 0.75: give per cent"),
         ("published: [{name: A, source: B, uar: high}]", "uar is high: give per cent"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from emorec.baseline import Classifier, FeatureKind
+from emorec.baseline import Classifier, ClassifierChoice, FeatureKind
 from emorec.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LINKED_FLAGS = ("model.num_classes", "model.num_frames", "model.image_size")
 def baseline(
     *experiment_flags: str,
     features: FeatureKind | None = None,
-    classifier: Classifier | Literal["all"] | None = None,
+    classifier: ClassifierChoice | None = None,
     backbone: str | None = None,
     weights: str | None = None,
     folds: Literal["one", "all"] = "one",
@@ -65,12 +65,7 @@ def baseline(
     if draws < 1:
         raise UserError(f"--draws is {draws}: choose 1 or more")
     # late: torch and Lightning take seconds
-    from rich.console import Console
-
-    from emorec.baseline.evaluate import check_data, evaluate, print_results
-    from emorec.baseline.feature_cache import FeatureCache
-    from emorec.baseline.features import make_extractor
-    from emorec.baseline.leakage_demo import compare_splits, features_of_folds, print_leakage
+    from emorec.baseline.evaluate import check_data
     from emorec.experiment import parse_experiment
     from emorec.io import check_writable
 
@@ -88,15 +83,37 @@ def baseline(
         for name, default in DEFAULTS.items()
     }
     _check_choice("features", options["features"], get_args(FeatureKind))
-    _check_choice("classifier", options["classifier"], (*get_args(Classifier), "all"))
-    seed = experiment.config.seed_everything
+    _check_choice("classifier", options["classifier"], get_args(ClassifierChoice))
     modules, configs = _make_folds(experiment, folds, options)
     for data in modules:
         check_data(data)
-    out_folder = Path(out).expanduser()
+    folder = Path(out).expanduser()
     if not random_split:
-        check_writable(out_folder / "run", "--out")
-    first = modules[0]
+        check_writable(folder / "run", "--out")
+    try:
+        _measure(modules, configs, random_splits=draws if random_split else 0, out=folder)
+    except KeyboardInterrupt:
+        print(
+            "stopped; frames and features computed so far are kept: the same command continues",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _measure(
+    modules: Sequence[Any], configs: Sequence[dict[str, Any]], *, random_splits: int, out: Path
+) -> None:
+    """Evaluate the classifiers on each fold, or on the split by actor and random splits, and print the scores."""
+    from rich.console import Console
+
+    from emorec.baseline.evaluate import evaluate, print_results
+    from emorec.baseline.feature_cache import FeatureCache
+    from emorec.baseline.features import make_extractor
+    from emorec.baseline.leakage_demo import compare_splits, features_of_folds, print_leakage
+
+    first, options = modules[0], configs[0]
+    seed, choice = options["seed_everything"], options["classifier"]
+    classifiers = get_args(Classifier) if choice == "all" else (choice,)
     extractor = make_extractor(
         options["features"],
         first,
@@ -107,8 +124,7 @@ def baseline(
     first.prepare_data()
     first.find().tell_missing("test")  # once, not for every fold
     cache = FeatureCache(extractor)
-    every = options["classifier"] == "all"
-    classifiers = get_args(Classifier) if every else (options["classifier"],)
+    console = Console(highlight=False)
     status = Console(stderr=True).status("", spinner="line")
 
     def show(step: str) -> None:
@@ -116,38 +132,30 @@ def baseline(
         # hidden while features are computed, which shows a progress bar
         status.start() if step else status.stop()
 
-    console = Console(highlight=False)
     try:
-        if random_split:
-            results = compare_splits(
+        if random_splits:
+            leakage = compare_splits(
                 *features_of_folds(modules, cache),
                 classifiers,
                 class_names=first.class_names,
                 seed=seed,
-                draws=draws,
+                draws=random_splits,
                 balanced=first.balance != "none",
                 progress=show,
             )
-            status.stop()
-            print_leakage(results, extractor.name, console)
+            show("")
+            print_leakage(leakage, extractor.name, console)
             return
-        tested = [
+        results = [
             result
             for data, config in zip(modules, configs, strict=True)
             for result in evaluate(
-                data, config, classifiers, cache, seed=seed, out=out_folder, progress=show
+                data, config, classifiers, cache, seed=seed, out=out, progress=show
             )
         ]
-        print_results(tested, first.class_names, extractor.name, console)
-    except KeyboardInterrupt:
-        status.stop()
-        print(
-            "stopped; frames and features computed so far are kept: the same command continues",
-            file=sys.stderr,
-        )
-        raise
+        print_results(results, first.class_names, extractor.name, console)
     finally:
-        status.stop()
+        show("")
 
 
 def _refuse_training_flags(arguments: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ CARD = "MODEL_CARD.md"
 
 
 def card(*, ckpt: str, to: str | None = None) -> None:
-    """Write a network's model card: data, scores, limits, refused uses.
+    """Write a network's model card: data, figures, limits, refused uses.
 
     It states what the checkpoint and its test record, and names the command for what was not measured.
 

@@ -9,9 +9,7 @@ import pytest
 
 from tests.refusal import refusal
 
-CONFIGS = Path(__file__).parents[3] / "configs"
-
-
+CONFIGS = Path(__file__).parents[4] / "configs"
 TINY = ("--data.num_frames", "2", "--data.image_size", "32", "--data.num_workers", "0")
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong is a line."""
+"""Mistakes end in one line."""
 
 import os
 from collections.abc import Callable
@@ -8,43 +8,47 @@ from typing import Any
 import pytest
 
 from emorec.cli import main
-from tests.commands.baseline.measured_runs import TINY, failed
+from tests.cli.commands.baseline.measured_runs import TINY, failed
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "value", "remedy"),
     [
-        (["--classifier", "forest"], "classifier is forest: choose logistic, linear_svm, rbf_svm"),
-        (["--features", "gabor"], "features is gabor: choose backbone, hog or landmarks"),
-        (["--clasifier", "all"], "no such option, did you mean --classifier?"),
-        (["--draws", "0"], "draws is 0: choose 1 or more"),
+        (["--classifier", "forest"], "forest", "random_forest"),
+        (["--features", "gabor"], "gabor", "landmarks"),
+        (["--clasifier", "all"], "clasifier", "did you mean"),
+        (["--draws", "0"], "--draws is 0", "choose 1 or more"),
         (
             ["--folds", "all"],
-            "split seed has no folds: choose one of msaf6, luna5, emobox6, loso, loso5, speaker10",
+            "split seed has no folds",
+            "choose one of msaf6, luna5, emobox6, loso, loso5, speaker10",
         ),
         (
             ["--folds", "all", "--data.split", "msaf6", "--data.fold", "2"],
-            "--folds all is at odds with data.fold 2",
+            "data.fold 2",
+            "give one of them",
         ),
-        (["--data.split", "msaf6"], "split msaf6 needs --data.fold 1 to 6"),
-        (["--data.num_frames", "0"], "data.num_frames is 0"),
-        (["--trainer.max_epochs", "3"], "--trainer.max_epochs is for a training"),
-        (["--model.backbone", "resnet50"], "give the features with --features, --backbone and"),
-        (["--config", "none.yaml"], "can't read the configuration none.yaml"),
-        (["--weights", "none.pth", "--features", "backbone"], "no weights at none.pth"),
-        (["--backbone", "resnet19", "--features", "backbone"], "did you mean resnet18?"),
-        (["--out", "/proc/nowhere"], "can't write into /proc/nowhere"),
-        (["--data.face_detector", "haar", "--features", "landmarks"], "marks no landmarks"),
+        (["--data.split", "msaf6"], "split msaf6", "--data.fold 1 to 6"),
+        (["--data.num_frames", "0"], "num_frames", "0"),
+        (["--trainer.max_epochs", "3"], "--trainer.max_epochs is for a training", "leave it out"),
+        (["--model.backbone", "resnet50"], "--model.backbone", "--features, --backbone and"),
+        (["--config", "none.yaml"], "can't read", "none.yaml"),
+        (["--weights", "none.pth", "--features", "backbone"], "none.pth", "weights"),
+        (["--backbone", "resnet19", "--features", "backbone"], "resnet19", "resnet18"),
+        (["--out", "/dev/null/runs"], "can't write /dev/null/runs", "--out"),
+        (["--data.face_detector", "haar", "--features", "landmarks"], "haar", "choose yunet"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
-    words: list[str],
-    complaint: str,
+    arguments: list[str],
+    value: str,
+    remedy: str,
     drawn_clips: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = failed(capsys, "--data.root", str(drawn_clips), *words)
-    assert complaint.replace("give the features", "gives the features") in line
+    line = failed(capsys, "--data.root", str(drawn_clips), *arguments)
+    assert value in line
+    assert remedy in line
     assert list(Path().iterdir()) == []
 
 
@@ -99,7 +103,7 @@ def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from emorec.baseline.hog import HogFeatures
+    from emorec.baseline.features import HogFeatures
 
     describe, calls = HogFeatures.__call__, []
 
@@ -114,7 +118,9 @@ def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
         measured("--classifier", "logistic")
     assert ended.value.code == 130
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == ("stopped; frames and features made so far are kept: the same command goes on")
+    assert line == (
+        "stopped; frames and features computed so far are kept: the same command continues"
+    )
     assert list(Path().iterdir()) == []
     measured("--classifier", "logistic")
     assert len(calls) == 21 + (160 - 20) + 15 + 15
