@@ -18,19 +18,19 @@ from typing_extensions import override
 from emorec import checkpoint
 from emorec.callbacks import (
     BestAndLast,
-    EndTogether,
+    DistributedShutdown,
     EpochLines,
     EpochSeed,
     EvaluationReport,
+    ModalityAblation,
     Patience,
     Pictures,
     ProgressBar,
     RunRecord,
     StopBetweenBatches,
     Throughput,
-    Without,
 )
-from emorec.callbacks.best_and_last import OF_THE_NETWORK
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
 from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
 from emorec.cli.complaints import MISSING, which_network
@@ -67,7 +67,7 @@ class ExperimentCLI(LightningCLI):
         self.command = command
         self.said: Checkpoint | None = None
         self._new_folder: Path | None = None
-        self._together = EndTogether()
+        self._together = DistributedShutdown()
         super().__init__(
             ClipNetwork,
             ClipDataModule,
@@ -121,13 +121,13 @@ class ExperimentCLI(LightningCLI):
             parser.add_lightning_class_args(Patience, "early_stopping")
             parser.set_defaults(
                 {
-                    "checkpoint.monitor": OF_THE_NETWORK,
+                    "checkpoint.monitor": AUTO_MONITOR,
                     "checkpoint.mode": "max",
                     "checkpoint.filename": "best",
                     "checkpoint.save_last": True,
                     "checkpoint.save_on_train_epoch_end": True,
                     "checkpoint.enable_version_counter": False,
-                    "early_stopping.monitor": OF_THE_NETWORK,
+                    "early_stopping.monitor": AUTO_MONITOR,
                     "early_stopping.mode": "max",
                     "early_stopping.patience": 20,
                 }
@@ -187,7 +187,7 @@ class ExperimentCLI(LightningCLI):
                 calibrate=self._get(self.config, "calibrate"),
                 without=drop,
             )
-            without = [Without(drop)] if drop else []
+            without = [ModalityAblation(drop)] if drop else []
             return [self._together, StopBetweenBatches(), *_bar(), *without, report]
         config = yaml.safe_load(
             self._parser("fit").dump(self.config["fit"], skip_link_targets=True)
