@@ -7,7 +7,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from typing_extensions import override
 
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 OF_THE_NETWORK = "auto"
 """Monitor what the network itself would be chosen by: `val/uar` of a classifier, `val/ccc` of a regressor."""

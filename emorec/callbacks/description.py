@@ -7,8 +7,8 @@ from torch import nn
 
 from emorec.checkpoint import class_path
 from emorec.data.split import SIDES
-from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.models.network import ClipNetwork
+from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.models.base import ClipNetwork
 from emorec.picture_size import frames_in_words
 
 MOST_NAMED = 24

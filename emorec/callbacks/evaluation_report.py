@@ -10,7 +10,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from emorec.callbacks.description import spans
-from emorec.checkpoint import Checkpoint, class_path, keep_temperature
+from emorec.checkpoint import Checkpoint, class_path, add_temperature
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.own_format import OwnFormat
@@ -20,8 +20,8 @@ from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.classification_results import ClassificationResults
 from emorec.evaluation.results import Results
 from emorec.evaluation.run_facts import RunFacts
-from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.models.network import ClipNetwork
+from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.models.base import ClipNetwork
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class EvaluationReport(Callback):
         assert isinstance(results, ClassificationResults)
         if self._fits:
             self._temperature = fit_temperature(results.predictions)
-            keep_temperature(self.said.path, self._num_views, self._temperature)
+            add_temperature(self.said.path, self._num_views, self._temperature)
             print(f"fitted a temperature to these clips, which {self.said.path} now keeps")
         results.temperature = self._temperature
 

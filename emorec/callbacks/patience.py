@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 from typing_extensions import override
 
 from emorec.callbacks.best_and_last import OF_THE_NETWORK
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 
 class Patience(EarlyStopping):

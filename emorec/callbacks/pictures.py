@@ -18,7 +18,7 @@ from emorec.data.dataset import ClipDataset, label_name
 from emorec.evaluation.figures import contact_sheet, figure_to_image, sound_sheet
 from emorec.evaluation.plane import counts_figure, plane_figure
 from emorec.layers.spectrogram import Spectrogram
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 ON_A_SHEET = 8
 """Clips a contact sheet shows at most."""

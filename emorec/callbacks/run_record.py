@@ -26,7 +26,7 @@ from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SIDES
 from emorec.errors import UserError
 from emorec.files import whole_file
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 
 class RunRecord(Callback):

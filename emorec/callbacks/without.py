@@ -4,7 +4,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.models.audio_visual import SENSES, AudioVisual, Sense
+from emorec.models.audio_visual import MODALITIES, AudioVisual, Modality
 
 
 class Without(Callback):
@@ -17,10 +17,10 @@ class Without(Callback):
         UserError: When there is no such sense.
     """
 
-    def __init__(self, sense: Sense) -> None:
-        if sense not in SENSES:
-            raise UserError(f"--drop is {sense}: choose {' or '.join(SENSES)}")
-        self.sense: Sense = sense
+    def __init__(self, sense: Modality) -> None:
+        if sense not in MODALITIES:
+            raise UserError(f"--drop is {sense}: choose {' or '.join(MODALITIES)}")
+        self.sense: Modality = sense
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
