@@ -11,7 +11,7 @@ import torch
 from emorec import models
 from emorec.cli import main
 from emorec.cli.help import EXPERIMENTS, FUNCTIONS, PROGRAMS
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

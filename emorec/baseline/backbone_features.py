@@ -9,7 +9,7 @@ from emorec.baseline.pooling import Floats
 from emorec.data.resize import Frames
 from emorec.errors import UserError
 from emorec.models import LateFusion
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.picture_size import Size
 
 

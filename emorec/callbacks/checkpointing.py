@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from typing_extensions import override
 
+from emorec.checkpoint import load, save
 from emorec.data.dataset import draw_seed
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 AUTO_MONITOR = "auto"
 """Monitor the network's own score: `val/uar` of a classifier, `val/ccc` of a regressor."""
@@ -54,6 +56,22 @@ class BestAndLast(ModelCheckpoint):
     def _moved(self, path: str) -> Path:
         """Return the file of that name in the present folder."""
         return Path(self.dirpath or "", Path(path).name)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints atomically and loads them with `weights_only=True`, see `emorec.checkpoint`."""
+
+    @override
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        save(checkpoint, Path(path))
+
+    @override
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        return load(Path(path))
 
 
 def is_best(trainer: Trainer) -> bool:

@@ -22,7 +22,7 @@ from emorec.evaluation.figures import (
     spectrogram_sheet,
 )
 from emorec.layers.spectrogram import Spectrogram
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 MAX_CLIPS = 8
 """Clips on a contact sheet."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from typing_extensions import override
 
-from emorec.checkpoint import Checkpoint, class_path, keep_temperature
+from emorec.checkpoint import Checkpoint, add_temperature, class_path
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.own_format import OwnFormat
@@ -19,9 +19,9 @@ from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
 from emorec.evaluation.report import RunInfo, scores_table, write_report
-from emorec.models.audio_visual import SENSES, AudioVisual, Sense
-from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.models.network import ClipNetwork
+from emorec.models.audio_visual import MODALITIES, AudioVisual, Modality
+from emorec.models.base import ClipNetwork
+from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.text import number_ranges
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class EvaluationReport(Callback):
         data, task, collected = ClipDataModule.of(trainer), network.task, network.collected
         if self._fits_temperature:
             self._temperature = fit_temperature(collected.target, collected.output)
-            keep_temperature(self.checkpoint.path, self._num_views, self._temperature)
+            add_temperature(self.checkpoint.path, self._num_views, self._temperature)
             print(f"fitted a temperature to these clips and saved it in {self.checkpoint.path}")
         smoothed = self._smoothed(data, network, clips)
         run = RunInfo(
@@ -276,10 +276,10 @@ class ModalityAblation(Callback):
         UserError: When there is no such modality.
     """
 
-    def __init__(self, modality: Sense) -> None:
-        if modality not in SENSES:
-            raise UserError(f"--drop is {modality}: choose {' or '.join(SENSES)}")
-        self.modality: Sense = modality
+    def __init__(self, modality: Modality) -> None:
+        if modality not in MODALITIES:
+            raise UserError(f"--drop is {modality}: choose {' or '.join(MODALITIES)}")
+        self.modality: Modality = modality
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -287,4 +287,4 @@ class ModalityAblation(Callback):
             raise UserError(
                 f"--drop takes a modality from a network that has two, {type(pl_module).__name__} has one"
             )
-        pl_module.without = self.modality
+        pl_module.ablated = self.modality

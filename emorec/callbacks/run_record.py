@@ -18,7 +18,7 @@ from typing_extensions import override
 from emorec import checkpoint
 from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.progress import Throughput
-from emorec.checkpoint import class_path
+from emorec.checkpoint import TrainingRecord, class_path
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SIDES
 from emorec.errors import UserError
@@ -26,8 +26,8 @@ from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification
 from emorec.io import atomic_write
-from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
+from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.picture_size import frames_in_words
 from emorec.text import number_ranges
 
@@ -118,18 +118,22 @@ class RunRecord(Callback):
         # none where the weights have been trained since they were validated
         step, temperature = self._temperature or (None, None)
         checkpoint_[checkpoint.RECORD] = checkpoint.record(
-            pl_module,
-            data,
-            settings={k: v for k, v in self.config.items() if k not in {"model", "data"}},
-            class_names=data.class_names,
-            split=data.split_record(),
-            epochs=trainer.current_epoch + 1,
-            train_seconds=self._earlier_seconds + time.monotonic() - self._start,
-            train_clips_per_second=next((each.overall for each in throughput), None),
-            peak_memory_bytes=None if peak is None else max(peak, self._earlier_peak_bytes),
-            trained_on=device_name(device),
-            temperatures={1: temperature} if step == trainer.global_step and temperature else {},
-            clip_seconds=data.clip_seconds,
+            type(pl_module),
+            type(data),
+            TrainingRecord(
+                settings={k: v for k, v in self.config.items() if k not in {"model", "data"}},
+                class_names=data.class_names,
+                split=data.split_record(),
+                epochs=trainer.current_epoch + 1,
+                train_seconds=self._earlier_seconds + time.monotonic() - self._start,
+                train_clips_per_second=next((each.overall for each in throughput), None),
+                peak_memory_bytes=None if peak is None else max(peak, self._earlier_peak_bytes),
+                trained_on=device_name(device),
+                temperatures={1: temperature}
+                if temperature and step == trainer.global_step
+                else {},
+                clip_seconds=data.clip_seconds,
+            ),
         )
 
     @override
@@ -140,7 +144,7 @@ class RunRecord(Callback):
         if trainer.state.fn == "fit":
             check_resumable(record, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
         self._earlier_seconds = record["train_seconds"]
-        self._earlier_peak_bytes = record.get("peak_memory_bytes") or 0
+        self._earlier_peak_bytes = record["peak_memory_bytes"] or 0
 
 
 def check_resumable(

@@ -11,7 +11,7 @@ from emorec.checkpoint import Checkpoint
 from emorec.files import sha256_of
 from emorec.inference.torch_runtime import names_of, network_class
 from emorec.models import ClipClassifier, ClipNetwork
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.picture_size import frames_in_words
 
 PLACES = ("root", "cache", "weights", "features", "face_detector")

@@ -30,8 +30,8 @@ from emorec.callbacks import (
     StopBetweenBatches,
     Throughput,
 )
-from emorec.callbacks.checkpointing import AUTO_MONITOR
-from emorec.checkpoint import AtomicCheckpointIO, Checkpoint
+from emorec.callbacks.checkpointing import AUTO_MONITOR, AtomicCheckpointIO
+from emorec.checkpoint import Checkpoint
 from emorec.cli.closing_words import closing_words, farewell, nothing_to_do
 from emorec.cli.complaints import MISSING, which_network
 from emorec.cli.experiment_parser import (
@@ -48,7 +48,7 @@ from emorec.cli.quiet import quiet
 from emorec.cli.run_folder import concerns, discard
 from emorec.data import ClipDataModule
 from emorec.errors import UserError
-from emorec.layers.pretrained import pretrained_skipped
+from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
 
 FLUSH_SECONDS = 5
@@ -144,7 +144,7 @@ class ExperimentCLI(LightningCLI):
         if self.said is None and self.command != "fit":
             raise UserError(which_network(self.command))
         try:
-            with pretrained_skipped() if self.said else nullcontext():
+            with skip_pretrained() if self.said else nullcontext():
                 super().instantiate_classes()
         except (ValueError, TypeError) as error:
             raise explained_while_made(error) from None

@@ -13,7 +13,7 @@ from emorec.cli.experiment_parser import in_order, refuse_unreadable_config, ref
 from emorec.cli.mishaps import explained, explained_while_made
 from emorec.cli.quiet import quiet
 from emorec.errors import UserError
-from emorec.layers.pretrained import refuse_missing
+from emorec.layers.pretrained import check_weights_exist
 from emorec.study.plan import PlannedRun
 
 
@@ -22,7 +22,7 @@ class CheckCLI(ExperimentCLI):
 
     @override
     def instantiate_classes(self) -> None:
-        refuse_missing(str(self.config["fit"]["model"]["init_args"].get("weights", "none")))
+        check_weights_exist(str(self.config["fit"]["model"]["init_args"].get("weights", "none")))
         data = self.config["fit"]["data"]
         module, _, name = data["class_path"].rpartition(".")
         try:

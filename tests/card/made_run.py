@@ -15,7 +15,7 @@ from emorec.evaluation.regression import NumberPredictions
 from emorec.evaluation.regression_results import RegressionResults
 from emorec.evaluation.run_facts import RunFacts
 from emorec.models import EarlyFusionCNN, FaceRegressor
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 EPOCHS, SECONDS = 12, 610.0
 """Those of `tests.comparison.made_runs.write_run`."""
