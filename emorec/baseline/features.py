@@ -16,7 +16,7 @@ from emorec.data.faces.detector_file import find_detector
 from emorec.data.resize import Frames
 from emorec.errors import UserError
 from emorec.models import LateFusion
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.picture_size import Size
 
 Floats = npt.NDArray[np.float32]

@@ -19,6 +19,7 @@ from emorec.baseline.evaluate import labelled_features
 from emorec.baseline.feature_cache import FeatureCache
 from emorec.baseline.model_selection import LabelledFeatures, select_model
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.split import Side
 from emorec.evaluation.task import Classification
 
 EXPLANATION = (
@@ -27,6 +28,9 @@ EXPLANATION = (
     "In use it meets people it was not trained on, so the figure of the split by actor is the one to expect "
     "and to quote."
 )
+
+STAGE_SIDES: dict[str, tuple[Side, ...]] = {"fit": ("train", "val"), "test": ("test",)}
+"""Stage of a data module -> the sides that it sets up."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -122,9 +126,9 @@ def features_of_folds(
     features, labels, folds_rows = [], [], []
     for data in folds:
         sides = []
-        for stage, names in (("fit", ("train", "val")), ("test", ("test",))):
+        for stage, stage_sides in STAGE_SIDES.items():
             data.setup(stage)
-            for side in names:
+            for side in stage_sides:
                 clips = data.sides[side]
                 found = labelled_features(data, cache, clips)
                 for clip, row, label in zip(clips, found.features, found.labels, strict=True):

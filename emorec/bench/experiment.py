@@ -20,7 +20,7 @@ from emorec.cli.experiment_parser import in_order, refuse_unreadable_config, ref
 from emorec.cli.mishaps import explained
 from emorec.cli.quiet import quiet
 from emorec.errors import UserError
-from emorec.layers.pretrained import pretrained_skipped
+from emorec.layers.pretrained import skip_pretrained
 
 DEFAULT_NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 """The fastest of the five, hence the one that asks most of a loader."""
@@ -79,7 +79,7 @@ class BenchCLI(ExperimentCLI):
             raise UserError("--originals says what --baseline decodes: give both")
         self.filmed = videos_in(self.own["originals"]) if self.own["originals"] else []
         refuse_unwritable(Path(self.own["out"]))
-        with pretrained_skipped():  # a step takes as long with any weights
+        with skip_pretrained():  # a step takes as long with any weights
             super().instantiate_classes()
 
     @override

@@ -88,6 +88,13 @@ def align(task: Task, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     """
     if not tables:
         raise ValueError("no predictions to align")
+    for table in tables:
+        own = type(task).from_columns(list(table.columns))
+        if own != task:
+            names = ", ".join(own.names) if own else "none"
+            raise UserError(
+                f"predictions of different {task.kind} can't be compared: {names} and {', '.join(task.names)}"
+            )
     first, *others = [table.set_axis(task.clip_index(table)).sort_index() for table in tables]
     for other in others:
         if not first.index.equals(other.index):
@@ -99,7 +106,7 @@ def _difference(one: pd.MultiIndex, other: pd.MultiIndex) -> str:
     name, actor, *_ = one.symmetric_difference(other)[0]
     return (
         f"predictions of different clips can't be compared: {name} of actor {actor} is in only one of them, or has "
-        f"another truth in the other ({len(one)} and {len(other)} clips)"
+        f"another truth in the other: {len(one)} and {len(other)} clips"
     )
 
 

@@ -17,6 +17,7 @@ from emorec.evaluation.calibration import calibrate
 from emorec.evaluation.predictions import write_predictions
 from emorec.evaluation.task import Classification, Regression, Task
 from emorec.io import atomic_write, write_json
+from emorec.text import number_ranges
 
 SPLIT_KEYS = ("name", "fold", "train", "val", "test", "hash")
 
@@ -154,6 +155,20 @@ def _scores_per_video(
         video: {"num_clips": int(clips), **{name: finite(it[row]) for name, it in columns.items()}}
         for row, (video, clips) in enumerate(zip(videos, np.bincount(group), strict=True))
     }
+
+
+def split_remarks(split: Mapping[str, Any]) -> list[str]:
+    """Return what is unusual in the record of a split: people on two sides, clips left out, faces cropped."""
+    remarks = []
+    if leaking := [person for person in split["test"] if person in split["train"]]:
+        remarks.append(f"LEAK: {number_ranges(leaking)} train and are tested")
+    if split["skipped"]:
+        remarks.append(f"left out: {', '.join(split['skipped'])}")
+    if split.get("face_detector"):
+        faceless = ", ".join(split["faceless"])
+        without = f" (none found, so their centre: {faceless})" if faceless else ""
+        remarks.append(f"faces found by {split['face_detector']}{without}")
+    return remarks
 
 
 def finite(value: float | None) -> float | None:

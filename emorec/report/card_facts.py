@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from emorec.checkpoint import Checkpoint
+from emorec.checkpoint import Checkpoint, import_class
 from emorec.data.split import SIDES, whom
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.evaluation.task import Task
@@ -89,13 +89,11 @@ def network_info(checkpoint: Checkpoint) -> NetworkInfo:
 
 def _count_network(checkpoint: Checkpoint) -> Mapping[str, Any]:
     # late: only for checkpoints without a record, as it loads Lightning and torchvision
-    from emorec.inference.torch_runtime import network_class
-    from emorec.models.cost import network_record
+    from emorec.models.flops import network_record
 
+    network_class = import_class(checkpoint, checkpoint.model["class_path"])
     return network_record(
-        network_class(checkpoint).load_from_checkpoint(
-            checkpoint.path, map_location="cpu", weights_only=True
-        )
+        network_class.load_from_checkpoint(checkpoint.path, map_location="cpu", weights_only=True)
     )
 
 

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -100,7 +101,7 @@ def report_figures(
                 f"{slug}_curves",
                 number,
                 f"{result.name}: training and validation loss and {score} by epoch",
-                lambda name=result.name, curves=curves: curves_figure(task, curves, name),
+                partial(curves_figure, task, curves, result.name),
                 wide=True,
             )
 

@@ -128,10 +128,10 @@ def name_models(groups: Sequence[Sequence[Run]]) -> list[str]:
                 detailed = add_detail(name, [first[number] for number in same])
                 for number, better in zip(same, detailed, strict=True):
                     names[number] = better
-    times, seen = Counter(names), Counter[str]()
+    total, seen = Counter(names), Counter[str]()
     for number, name in enumerate(names):
         seen[name] += 1
-        if times[name] > 1:
+        if total[name] > 1:
             names[number] = f"{name} ({seen[name]})"
     return names
 

@@ -297,7 +297,8 @@ def spreadsheet(comparison: Comparison) -> str:
             for each in comparison.references
         ),
     ]
-    return pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
+    text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
+    return text
 
 
 def _model_record(comparison: Comparison, result: ModelResult) -> dict[str, object]:
@@ -387,10 +388,10 @@ def _rich_table(content: Content, columns: Sequence[str]) -> Table:
             rendered.add_section()
         before = row.kind
         style = "bold red" if row.leaks else "bold" if row.kind == "model" else ""
-        name = Text(row.name, style=style)
+        title = Text(row.name, style=style)
         if row.leaks:
-            name.append("\nLEAK, see above", style="bold red")
-        rendered.add_row(name, *(escape(_two_lines(row.cell(column))) for column in columns))
+            title.append("\nLEAK, see above", style="bold red")
+        rendered.add_row(title, *(escape(_two_lines(row.cell(column))) for column in columns))
     return rendered
 
 

@@ -20,7 +20,7 @@ from emorec.bench.process_memory import resident_bytes
 from emorec.callbacks import BestAndLast
 from emorec.data.split import SIDES
 from emorec.evaluation.calibration import fit_temperature
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
 
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.models.test_base import network
 
-from tests.models.test_training import MakeData, network, trainer
+from tests.models.test_base import MakeData, trainer
 
 
 @pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")

@@ -16,7 +16,7 @@ from emorec.data.split import make_split
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Regression
 from emorec.models import EarlyFusionCNN, FaceRegressor
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 EPOCHS, SECONDS = 12, 610.0
 """Those of `tests.report.made_runs.write_run`."""

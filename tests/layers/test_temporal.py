@@ -1,4 +1,4 @@
-"""The transformer over frames is the encoder of its paper, with places."""
+"""Attention over time is a weighted mean."""
 
 import pytest
 import torch
@@ -6,7 +6,32 @@ from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear
 
 from emorec.errors import UserError
-from emorec.layers.frame_transformer import FrameTransformer, places
+from emorec.layers.temporal import AttentionPool, FrameTransformer, positional_encoding
+
+
+def test_it_is_the_mean_that_its_formula_says() -> None:
+    torch.manual_seed(0)
+    pool, moments = AttentionPool(4, hidden_size=3), torch.randn(2, 5, 4)
+    first, _, second = pool.score
+    scores = torch.einsum(
+        "h,bth->bt",
+        second.weight[0],
+        torch.tanh(torch.einsum("hd,btd->bth", first.weight, moments) + first.bias),
+    )
+    weights = scores.exp() / scores.exp().sum(dim=1, keepdim=True)
+    expected = torch.stack(
+        [sum(w * m for w, m in zip(weights[b], moments[b], strict=True)) for b in range(2)]
+    )
+    torch.testing.assert_close(pool(moments), expected)
+
+
+def test_a_moment_that_stands_out_is_taken_alone() -> None:
+    pool, moments = AttentionPool(1, hidden_size=1), torch.tensor([[[0.0], [5.0], [0.0]]])
+    with torch.no_grad():
+        for weights, value in ((pool.score[0].weight, 1), (pool.score[2].weight, 50)):
+            weights.fill_(value)
+        pool.score[0].bias.zero_()
+    torch.testing.assert_close(pool(moments), torch.tensor([[5.0]]))
 
 
 def test_it_is_the_encoder_layer_worked_out_by_hand() -> None:
@@ -19,7 +44,7 @@ def test_it_is_the_encoder_layer_worked_out_by_hand() -> None:
     def normed(x: Tensor, norm: torch.nn.LayerNorm) -> Tensor:
         return layer_norm(x, (8,), norm.weight, norm.bias)
 
-    x = network.project(features) + places(5, 8)
+    x = network.project(features) + positional_encoding(5, 8)
     query, key, value = linear(
         normed(x, layer.norm1), weights.in_proj_weight, weights.in_proj_bias
     ).chunk(3, dim=2)
@@ -33,7 +58,7 @@ def test_it_is_the_encoder_layer_worked_out_by_hand() -> None:
 
 
 def test_places_are_those_of_the_paper() -> None:
-    table = places(7, 12)
+    table = positional_encoding(7, 12)
     for place in range(7):
         for pair in range(6):
             angle = torch.tensor(place / 10_000 ** (2 * pair / 12))

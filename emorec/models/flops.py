@@ -1,4 +1,4 @@
-"""What a network costs, without running it."""
+"""Size of a network and multiply-adds of its forward pass."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 
 def num_parameters(network: nn.Module) -> int:
-    """All weights, frozen ones too.
+    """Return the number of all weights, frozen ones included.
 
     >>> num_parameters(nn.Linear(3, 2))
     8
@@ -20,10 +20,10 @@ def num_parameters(network: nn.Module) -> int:
 
 
 def gflops_per_clip(network: ClipNetwork) -> float:
-    """Billions of multiply-adds that the logits of one clip take.
+    """Return the multiply-adds of the forward pass of one clip, in billions.
 
     A multiply-add counts once, as in torchvision's tables (ResNet-18: 1.814 at 224 px). The network runs on the meta
-    device, on shapes alone: it takes no time to speak of, and the network itself is left as it is.
+    device, on shapes alone, and is left unchanged.
 
     Source: https://pytorch.org/vision/stable/models.html, column GFLOPS.
     """

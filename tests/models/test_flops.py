@@ -6,7 +6,7 @@ from torchvision.models import MobileNet_V2_Weights, ResNet18_Weights
 from torchvision.models.video import R3D_18_Weights
 
 from emorec.models import CNN3D, CNNLSTM, EarlyFusionCNN, LateFusion
-from emorec.models.cost import gflops_per_clip
+from emorec.models.flops import gflops_per_clip
 
 
 @pytest.mark.parametrize(

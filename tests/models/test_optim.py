@@ -5,7 +5,7 @@ import torch
 from torch.optim import SGD
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
-from emorec.models.schedule import Schedule, make_schedulers
+from emorec.models.optim import Schedule, make_schedulers
 
 
 def rates(schedule: Schedule, warmup_steps: int, steps: int) -> list[float]:

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from emorec.errors import UserError
-from emorec.layers.backbone import image_backbone
-from emorec.layers.face_cnn import FaceCNN, Grey
-from emorec.layers.frame_sequence import FrameSequence, Recurrent
+from emorec.layers.backbone import image_backbone, video_backbone
 from emorec.layers.normalize import IMAGENET, Normalize
+from emorec.layers.small_cnns import ClipCNN, FaceCNN, Grey
+from emorec.models import CNN3D
+from emorec.models.face import FrameSequence, RecurrentStack
 from emorec.picture_size import Size
 
 TABLE = {
@@ -82,7 +83,7 @@ def test_its_weights_come_back_from_a_file(tmp_path) -> None:
 
 
 def test_three_layers_of_a_gru_are_three_grus_one_above_the_other() -> None:
-    recurrent = Recurrent(300, "gru", (100, 100, 50))
+    recurrent = RecurrentStack(300, "gru", (100, 100, 50))
     # torch counts two biases a gate
     expected = sum(3 * h * (d + h + 2) for d, h in [(300, 100), (100, 100), (100, 50)])
     assert sum(weights.numel() for weights in recurrent.parameters()) == expected
@@ -95,18 +96,18 @@ def test_three_layers_of_a_gru_are_three_grus_one_above_the_other() -> None:
 
 def test_without_recurrent_layers_only_the_last_frame_counts() -> None:
     features = torch.randn(2, 7, 30)
-    assert torch.equal(Recurrent(30, "none", (5,))(features), features[:, -1])
+    assert torch.equal(RecurrentStack(30, "none", (5,))(features), features[:, -1])
 
 
 @pytest.mark.parametrize(("kind", "layer"), [("gru", nn.GRU), ("lstm", nn.LSTM), ("rnn", nn.RNN)])
 def test_each_kind_is_torch_s(kind, layer) -> None:
-    assert [type(each) for each in Recurrent(8, kind, (4,)).layers] == [layer]
+    assert [type(each) for each in RecurrentStack(8, kind, (4,)).layers] == [layer]
 
 
 @pytest.mark.parametrize("sizes", [(), (10, 0)])
 def test_impossible_sizes_are_refused(sizes: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"hidden_sizes"):
-        Recurrent(8, "gru", sizes)
+        RecurrentStack(8, "gru", sizes)
 
 
 def sequence(backbone: str) -> FrameSequence:
@@ -146,3 +147,42 @@ def test_a_network_that_gets_the_other_thing_says_what_to_do(
 ) -> None:
     with pytest.raises(UserError, match=words):
         sequence(backbone)(clips)
+
+
+def test_its_linear_layer_takes_as_many_numbers_as_that_of_the_study() -> None:
+    network = ClipCNN(20, (60, 100))
+    linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(21504, 256)]
+    assert sum(weights.numel() for weights in network.parameters()) == 5_797_120
+
+
+@pytest.mark.parametrize("num_frames", [9, 10, 16])
+@pytest.mark.parametrize("size", [(45, 45), (46, 51), (60, 100), (112, 112)])
+def test_it_takes_clips_of_every_size_that_is_large_enough(num_frames: int, size: Size) -> None:
+    network = CNN3D(
+        backbone="clip_cnn", weights="none", num_classes=3, num_frames=num_frames, image_size=size
+    )
+    frames = torch.zeros(2, num_frames, 3, *size, dtype=torch.uint8)
+    assert network(frames).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("num_frames", "size"), [(8, (60, 100)), (9, (44, 100)), (9, (100, 44))])
+def test_smaller_clips_are_refused_and_so_is_what_nobody_published(
+    num_frames: int, size: Size
+) -> None:
+    clip_cnn = {"backbone": "clip_cnn", "weights": "none"}
+    with pytest.raises(UserError, match="clip_cnn takes at least 9 frames of 45 x 45 pixels, not"):
+        CNN3D(**clip_cnn, num_frames=num_frames, image_size=size)
+    with pytest.raises(UserError, match="nobody has published weights of clip_cnn"):
+        CNN3D(backbone="clip_cnn", num_frames=9, image_size=45)
+
+
+def test_of_its_stages_the_last_goes_on_learning() -> None:
+    network = video_backbone(
+        "clip_cnn", weights="none", freeze="stages", num_frames=9, image_size=(45, 45)
+    )
+    learns = {name for name, weights in network.named_parameters() if weights.requires_grad}
+    assert {name.rpartition(".")[0] for name in learns} == {
+        "network.features.9",
+        "network.linear.0",
+    }
