@@ -27,7 +27,7 @@ from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification
 from emorec.io import atomic_write
 from emorec.models.base import ClipNetwork
-from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, network_record, num_parameters
 from emorec.picture_size import frames_in_words
 from emorec.text import number_ranges
 
@@ -51,6 +51,7 @@ class RunRecord(Callback):
         self._earlier_seconds = 0.0
         self._earlier_peak_bytes = 0
         self._temperature: tuple[int, float] | None = None  # and the global step of its weights
+        self._network: dict[str, Any] = {}
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -117,6 +118,7 @@ class RunRecord(Callback):
         throughput = (each for each in trainer.callbacks if isinstance(each, Throughput))  # type: ignore[attr-defined]
         # none where the weights have been trained since they were validated
         step, temperature = self._temperature or (None, None)
+        self._network = self._network or network_record(ClipNetwork.of(pl_module))
         checkpoint_[checkpoint.RECORD] = checkpoint.record(
             type(pl_module),
             type(data),
@@ -133,6 +135,7 @@ class RunRecord(Callback):
                 if temperature and step == trainer.global_step
                 else {},
                 clip_seconds=data.clip_seconds,
+                network=self._network,
             ),
         )
 

@@ -17,6 +17,7 @@ from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Regression
 from emorec.models import EarlyFusionCNN, FaceRegressor
 from emorec.models.base import ClipNetwork
+from emorec.models.flops import network_record
 
 EPOCHS, SECONDS = 12, 610.0
 """Those of `tests.report.made_runs.write_run`."""
@@ -57,6 +58,7 @@ def write_checkpoint(
         "peak_memory_bytes": 10**9,
         "trained_on": "cpu",
         "temperatures": {},
+        "network": network_record(network),
         **changed,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
