@@ -29,7 +29,7 @@ class Breakdown:
 
     Attributes:
         per_name: Class or number -> its scores.
-        groups: Grouping -> group -> scores. Of classes: "actor", then what the file names tell; accuracy with its
+        groups: Grouping -> group -> scores. Of classes: "actor", then groups from the file names; accuracy with its
             interval. Of numbers: "video"; all metrics.
         confusion: (K, K) clips, rows are the truth, summed over seeds; `None` for numbers.
         confused: The most frequent confusions; empty for numbers.

@@ -243,7 +243,7 @@ def _interval_of(test: TestResults, group: pd.Series) -> str:
 
 
 def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
-    """Groups of each clip: its class, what its name tells, and sex and intensity together."""
+    """Groups of each clip: its class, those from its file name, and sex and intensity together."""
     groups = ravdess_groups(table["path"])
     result: dict[str, dict[str, str | int]] = {}
     for path, emotion in zip(table["path"], table["emotion"], strict=True):

@@ -211,7 +211,7 @@ class TestResults:
 
 
 def read_test(checkpoint: Checkpoint) -> TestResults | str:
-    """Return the test of a checkpoint, or the reason why there is none, to follow "Not measured:".
+    """Return the test of a checkpoint, or the reason for its absence, to follow "Not measured:".
 
     Raises:
         UserError: When its files are malformed.
@@ -289,7 +289,7 @@ def describe_other_clips(checkpoint: Checkpoint) -> str:
     if total == per_actor * len(actors):
         return ""
     return (
-        f" or clips named like it ({total:,} clips of {len(actors)} people, of whom RAVDESS has "
+        f" or clips named like it ({total:,} clips of {len(actors)} people instead of "
         f"{per_actor * len(actors):,})"
     )
 
@@ -332,7 +332,7 @@ def not_measured(
     Args:
         checkpoint: The checkpoint.
         network: Its network.
-        test: Its test, if there is one.
+        test: Its test; `None` when it was not tested.
         local_path: The checkpoint's path from its run folder.
     """
     ckpt = shlex.quote(local_path)

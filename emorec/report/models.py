@@ -20,7 +20,7 @@ PER_RUN = (("seed_everything",), ("data", "init_args", "fold"), ("data", "init_a
 MAX_SETTINGS_IN_NAME = 4
 
 Clip = tuple[Hashable, ...]
-"""File name, actor, label, and a number that tells clips apart that are equal in these."""
+"""File name, actor, label, and a number to distinguish clips that are equal in these."""
 
 
 @dataclass(frozen=True, eq=False)

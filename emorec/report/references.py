@@ -93,12 +93,12 @@ def read_references(path: Path) -> tuple[Reference, ...]:
         raise UserError(f"{path} is not a text file") from error
 
 
-def parse_references(text: str, place: str) -> tuple[Reference, ...]:
+def parse_references(text: str, file_name: str) -> tuple[Reference, ...]:
     """Parse results in YAML.
 
     Args:
         text: With the keys "people" and "published", each a list; either may be missing.
-        place: The file's name, for error messages.
+        file_name: For error messages.
 
     Raises:
         UserError: When it is malformed.
@@ -112,38 +112,38 @@ def parse_references(text: str, place: str) -> tuple[Reference, ...]:
     try:
         content = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise UserError(f"{place} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{file_name} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or set(content) - set(KINDS):
         raise UserError(
-            f"{place}: expected the keys people and published, each with a list of results"
+            f"{file_name}: expected the keys people and published, each with a list of results"
         )
     references = []
     for kind in KINDS:
         entries = content.get(kind) or []
         if not isinstance(entries, list):
-            raise UserError(f"{place}: {kind} is not a list of results")
-        references += [_parse_entry(kind, entry, place) for entry in entries]
+            raise UserError(f"{file_name}: {kind} is not a list of results")
+        references += [_parse_entry(kind, entry, file_name) for entry in entries]
     return tuple(references)
 
 
-def _parse_entry(kind: Kind, entry: Any, place: str) -> Reference:
+def _parse_entry(kind: Kind, entry: Any, file_name: str) -> Reference:
     if not isinstance(entry, dict) or not entry.get("name"):
-        raise UserError(f"{place}: an entry of {kind} has no name: {entry}")
+        raise UserError(f"{file_name}: an entry of {kind} has no name: {entry}")
     name = str(entry["name"])
     unknown = [str(key) for key in entry if key not in NOTES + METRICS]
     if unknown:
         raise UserError(
-            f"{place}, {name}: {', '.join(unknown)} is not one of {', '.join(NOTES + METRICS)}"
+            f"{file_name}, {name}: {', '.join(unknown)} is not one of {', '.join(NOTES + METRICS)}"
         )
     if not entry.get("source"):
-        raise UserError(f"{place}, {name}: the source is missing")
+        raise UserError(f"{file_name}, {name}: the source is missing")
     scores = {
-        metric: _parse_percent(entry[metric], f"{place}, {name}: {metric}")
+        metric: _parse_percent(entry[metric], f"{file_name}, {name}: {metric}")
         for metric in METRICS
         if metric in entry
     }
     if not scores:
-        raise UserError(f"{place}, {name}: add one of {', '.join(METRICS)}")
+        raise UserError(f"{file_name}, {name}: add one of {', '.join(METRICS)}")
     return Reference(
         kind=kind,
         name=name,
@@ -153,7 +153,7 @@ def _parse_entry(kind: Kind, entry: Any, place: str) -> Reference:
     )
 
 
-def _parse_percent(value: Any, place: str) -> float:
+def _parse_percent(value: Any, file_name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
-        raise UserError(f"{place} is {value}: give per cent, 1 to 100")
+        raise UserError(f"{file_name} is {value}: give per cent, 1 to 100")
     return round(value / 100, 12)

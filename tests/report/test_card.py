@@ -117,7 +117,7 @@ def test_clips_that_are_not_all_of_ravdess_are_not_called_ravdess(
     drawn = replace(said, split={**said.split, "num_clips": {"train": 320, "val": 32, "test": 32}})
     assert "trained on RAVDESS." in model_card(said)
     assert (
-        "RAVDESS or clips named like it (384 clips of 24 people, of whom RAVDESS has 1,440)."
+        "RAVDESS or clips named like it (384 clips of 24 people instead of 1,440)."
         in model_card(drawn)
     )
     # no test actor is at hand
