@@ -28,7 +28,7 @@ def compare(
         out: The folder of the report.
         intersect: Compare the clips that all runs were tested on, instead of refusing when they differ.
         published: YAML file of published results to show beside the models, instead of those of emorec's first
-            study; none shows neither.
+            study; none leaves them out.
         resamples: How often actors are drawn for the intervals.
 
     Raises:
