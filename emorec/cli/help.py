@@ -26,7 +26,7 @@ FUNCTIONS = {
     ),
     "app": (
         "Open a page on this machine to try a network on videos.",
-        "emorec.commands.app:app",
+        "emorec.cli.commands.app:app",
     ),
     "card": (
         "Write a network's model card: data, figures, limits, refused uses.",
@@ -34,7 +34,7 @@ FUNCTIONS = {
     ),
     "export": (
         "Write a trained network as ONNX or for torch.export.",
-        "emorec.commands.export:export",
+        "emorec.cli.commands.export:export",
     ),
     "doctor": (
         "Show versions, GPUs, disk and data; warn of known trouble.",

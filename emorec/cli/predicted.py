@@ -74,8 +74,8 @@ def predict_videos(words: Sequence[str]) -> None:
             raise UserError(
                 f"{word.partition('=')[0]} is about the clips of a data set: name either videos or --data.root"
             )
+    from emorec.cli.commands.predict import predict
     from emorec.cli.function_parser import FunctionParser
     from emorec.cli.help import EXPERIMENTS
-    from emorec.commands.predict import predict
 
     FunctionParser("predict", EXPERIMENTS["predict"], predict).call(words)

@@ -16,7 +16,7 @@ from emorec.evaluation.predictions_file import read_predictions
 from emorec.explain.given import Chain, clip_of
 from emorec.explain.work import Work
 from tests import videos
-from tests.inference.facts import facts
+from tests.inference.specs import make_spec
 from tests.refusal import refusal
 
 FIT = (
@@ -94,7 +94,7 @@ def test_of_a_longer_video_one_window_is_explained(
 
 def test_of_a_network_of_single_frames_the_next_one_is_explained(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 20, fps=4)
-    single = facts(num_frames=1, window_seconds=1 / 30)
+    single = make_spec(num_frames=1, window_seconds=1 / 30)
     assert clip_of(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 

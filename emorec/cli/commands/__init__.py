@@ -1,0 +1,1 @@
+"""Commands of `emorec`, one function a file; its arguments are the options."""
