@@ -1,6 +1,7 @@
-"""`emorec app`: a page on this machine to try a trained network with."""
+"""`emorec app`: a local web page to try a trained network."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -20,55 +21,44 @@ def app(
     face_detector: str = "auto",
     device: str | None = None,
 ) -> None:
-    """Open a page on which one drops a video, or films one, and sees what the network says.
+    """Serve a page that predicts uploaded or recorded videos with a trained network.
 
-    It works without a network and asks nobody else for anything. Videos are deleted when they are answered, results
-    when their visitor goes, and all of it when the page ends, at Ctrl-C.
+    It works offline and contacts no other address. Uploads are deleted once they are predicted, results when their
+    visitor leaves, and everything at Ctrl-C.
 
     Args:
-        ckpt: The network: a checkpoint, or what `emorec export` made of one.
-        port: Where the page is served; 0 takes any that is free.
-        host: The address it is served at. Any other than 127.0.0.1 lets others in.
-        share: There is no public link to it, and no other value.
-        max_megabytes: The largest video that is taken.
-        max_seconds: The longest video that is taken.
-        abstain_below: Call windows with less confidence "uncertain".
-        face: Cut out faces as_trained; or against that crop, or none.
-        face_detector: What finds faces: auto, yunet, haar or a file of YuNet.
-        device: Such as cuda or cpu; the fastest there is when not given.
+        ckpt: The network: a checkpoint, or an exported file.
+        port: To serve at; 0 takes any free one.
+        host: Address to serve at. Others than 127.0.0.1 let other machines in.
+        share: Never: there are no public links.
+        max_megabytes: Largest upload.
+        max_seconds: Longest video.
+        abstain_below: Label windows with a lower confidence "uncertain".
+        face: Crop faces as_trained; or override that: crop, or none.
+        face_detector: auto, yunet, haar or a YuNet file.
+        device: Such as cuda or cpu; by default the fastest available.
 
     Raises:
         UserError: When Gradio is not installed, the network can't be read, or the port is taken.
     """
-    del share  # there is but one
-    from emorec.app.limits import Limits
-    from emorec.inference.settings import Settings
+    del share  # no other choice
+    if find_spec("gradio") is None:
+        raise UserError("the page needs Gradio: pip install '.[app]'")
+    # importing torch and Gradio is slow
+    from emorec.app.handler import Limits
+    from emorec.inference.options import Options
+    from emorec.inference.predictor import load
 
     limits = Limits(megabytes=max_megabytes, seconds=max_seconds)
-    settings = Settings(abstain_below=abstain_below, face=face, face_detector=face_detector)
-    refuse_without_gradio()
-    # late: torch and Gradio take seconds
-    from emorec.app.server import LOCAL, serve
-    from emorec.inference.load import load
+    options = Options(abstain_below=abstain_below, face=face, face_detector=face_detector)
+    predictor = load(Path(ckpt).expanduser(), device, options)
+    predictor.detector()  # now, and not at the first upload
+    from emorec.app.server import LOCAL_HOSTS, serve
 
-    predictor = load(Path(ckpt).expanduser(), device, settings)
-    predictor.detector()  # what is wrong with it is told now, not to the first visitor
-    if host not in LOCAL:
+    if host not in LOCAL_HOSTS:
         print(
-            f"warning: at {host} everybody who reaches this machine can use the page, without a password "
-            "and unencrypted: whatever they send can be read on its way",
+            f"warning: at {host} everyone who reaches this machine can use the page, without a password "
+            "and unencrypted: uploads can be read on their way",
             file=sys.stderr,
         )
     serve(predictor, Path(ckpt).expanduser(), limits, host=host, port=port)
-
-
-def refuse_without_gradio() -> None:
-    """Stops when Gradio is not installed.
-
-    Raises:
-        UserError: When it is not.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("gradio") is None:
-        raise UserError("the page needs Gradio: pip install '.[app]'")
