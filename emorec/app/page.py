@@ -42,6 +42,7 @@ CSS = """
 .error { border-color: #c8372d; }
 .empty { border: 1.5px dashed var(--border-color-primary); border-radius: .75rem; padding: 4rem 2rem; }
 .label { font-size: 2rem; font-weight: 700; display: flex; align-items: center; gap: .6rem; }
+#details, #details > * { min-width: 0 !important; }
 .dot { width: .72em; height: .72em; border-radius: 50%; }
 """
 
@@ -160,16 +161,24 @@ def build_page(
                 gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
             with gr.Column(scale=7):
                 headline = gr.HTML(empty_html(), elem_id="result")
-                with gr.Column(visible=False) as details:
-                    annotated = gr.Video(label="Annotated video", interactive=False, height=420)
+                with gr.Column(visible=False, elem_id="details") as details:
+                    annotated = gr.Video(
+                        label="Annotated video",
+                        show_label=False,
+                        interactive=False,
+                        height=420,
+                        buttons=["download"],
+                    )
                     plot = gr.Image(
                         label="Timeline",
+                        show_label=False,
                         type="filepath",
                         interactive=False,
+                        buttons=["download", "fullscreen"],
                         alt_text="Predictions over time",
                     )
                     table = gr.Dataframe(label="Windows", interactive=False, max_height=350)
-                    files = gr.File(label="Download", file_count="multiple", interactive=False)
+                    table_file = gr.DownloadButton("Download the table (CSV)", size="sm")
                     gr.Markdown(
                         "Your video is deleted already. This result is deleted when you close the page, with your "
                         f"next video, or after {MAX_RESULT_MINUTES} minutes."
@@ -181,7 +190,7 @@ def build_page(
                 "\n".join(f"- **{where}:** {what}" for where, what in uses.REFUSED)
                 + f"\n\n{uses.LAW}. This is no legal advice."
             )
-        results = [headline, details, annotated, plot, table, files]
+        results = [headline, details, annotated, plot, table, table_file]
         predicted = gr.on(
             [upload.upload, upload.stop_recording],
             on_upload,
@@ -222,17 +231,16 @@ def refuse_downloads(video: "gr.Video", sessions: Sessions) -> None:
 
 
 def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
-    """Return the values of headline, details, video, plot, table and files."""
+    """Return the values of headline, details, video, plot, table and its file."""
     import gradio as gr
 
     timeline, folder = answer.timeline, answer.folder
     if timeline is None or folder is None:
         text = empty_html() if answer.error is None else error_html(answer.error)
         return text, gr.update(visible=False), None, None, None, None
-    names = (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV)
-    video, plot, _ = files = [str(folder / name) for name in names]
+    video, plot, csv = (str(folder / name) for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV))
     headline = headline_html(timeline, info)
-    return headline, gr.update(visible=True), video, plot, table_of(timeline), files
+    return headline, gr.update(visible=True), video, plot, table_of(timeline), csv
 
 
 def info_markdown(info: ModelInfo) -> str:

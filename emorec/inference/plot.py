@@ -89,7 +89,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(FAINT)
         axes.tick_params(color=FAINT, labelcolor=DARK, labelsize=9)
-    panels[-1].xaxis.set_major_locator(AutoDateLocator())  # type: ignore[no-untyped-call]
+    panels[-1].xaxis.set_major_locator(AutoDateLocator(maxticks=15))  # type: ignore[no-untyped-call]
     panels[-1].xaxis.set_major_formatter(
         FuncFormatter(lambda days, _: format_time(round(days / SECOND, 3), end))
     )
