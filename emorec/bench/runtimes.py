@@ -19,16 +19,11 @@ from emorec.bench.room import at_least_one
 from emorec.bench.speed import clips_per_second
 from emorec.bench.table import shown
 from emorec.errors import UserError
-from emorec.inference.export import exported
-from emorec.inference.export_format import SUFFIXES
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.facts import Facts
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.parity import parity
-from emorec.inference.parity import shown as shown_difference
-from emorec.inference.runtime import Runtime, Windows
-from emorec.inference.torch_runtime import TorchRuntime
-from emorec.inference.trial_windows import drawn_windows
+from emorec.inference.export import compare, to_bytes
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Runtime
+from emorec.inference.sample_inputs import synthetic_inputs
+from emorec.inference.spec import SUFFIXES, ModelSpec
+from emorec.inference.torch_runtime import TorchRuntime, load_network
 from emorec.picture_size import frames_in_words
 
 BATCHES = (1, 8)
@@ -114,8 +109,8 @@ def exported_both_ways(ckpt: Path, folder: Path) -> list[Path]:
     files = []
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
-        content, _ = exported(ckpt, kind, dynamic_batch=True)
-        files[-1].write_bytes(content)
+        network, spec = load_network(ckpt)
+        files[-1].write_bytes(to_bytes(network, spec, kind, dynamic_batch=True))
     return files
 
 
@@ -133,28 +128,28 @@ def entered(files: Sequence[Path], device: str | None, threads: int) -> list[Con
     opened = [(path, ways[path.suffix](path)) for path in files]
     first = opened[0][1]
     for path, runtime in opened:
-        if taken(runtime.facts) != taken(first.facts):
+        if taken(runtime.spec) != taken(first.spec):
             raise UserError(
                 f"{path} takes or says other things than {files[0]}: compare files of one network"
             )
-    windows = drawn_windows(first.facts, max(BATCHES))
+    windows = synthetic_inputs(first.spec, max(BATCHES))
     expected = first(windows)
     return [
-        Contender(path.name, runtime, parity(runtime(windows), expected).largest)
+        Contender(path.name, runtime, compare(runtime(windows), expected).max_difference)
         for path, runtime in opened
     ]
 
 
-def taken(facts: Facts) -> tuple[Any, ...]:
+def taken(facts: ModelSpec) -> tuple[Any, ...]:
     """What has to be the same of networks that are given the same windows."""
-    sound = (facts.sound_rate, facts.sound_seconds) if facts.hears else ()
+    sound = (facts.sound_rate, facts.sound_seconds) if facts.uses_sound else ()
     return facts.inputs, facts.names, facts.num_frames, facts.image_size, sound
 
 
 def measure(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
     """Measures all in turn, so that what disturbs the machine disturbs all alike."""
-    facts = contenders[0].runtime.facts
-    windows = {size: drawn_windows(facts, size) for size in BATCHES}
+    facts = contenders[0].runtime.spec
+    windows = {size: synthetic_inputs(facts, size) for size in BATCHES}
     for _ in range(rounds):
         for contender in contenders:
             for size, given in windows.items():
@@ -162,15 +157,15 @@ def measure(contenders: Sequence[Contender], seconds: float, rounds: int) -> Non
                 contender.speeds[size].append(clips_per_second(work, seconds))
 
 
-def _asked(runtime: Runtime, windows: Windows, size: int) -> int:
+def _asked(runtime: Runtime, windows: Inputs, size: int) -> int:
     runtime(windows)  # numpy in and out: a GPU has finished then
     return size
 
 
 def show(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Prints a row for each."""
-    facts = contenders[0].runtime.facts
-    seen = frames_in_words(facts.num_frames, facts.image_size) if facts.sees else "sound"
+    facts = contenders[0].runtime.spec
+    seen = frames_in_words(facts.num_frames, facts.image_size) if facts.uses_frames else "sound"
     console.print(
         f"{facts.network.rpartition('.')[2]}, windows of {seen}, {machine['threads']} "
         f"thread{'s' * (machine['threads'] > 1)} on {machine['cores']} cores. Medians of the rounds; a clip's "
@@ -182,7 +177,7 @@ def show(contenders: Sequence[Contender], machine: dict[str, Any], console: Cons
     for column in ("at once", "clips/s", "ms", "differs by"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in contenders:
-        differs = shown_difference(each.difference)
+        differs = f"{each.difference:.2g}"
         for size, speeds in each.speeds.items():
             speed = median(speeds)
             numbers = (str(size), shown(speed), shown(1000 * size / speed), differs)

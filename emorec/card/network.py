@@ -9,7 +9,7 @@ import yaml
 
 from emorec.checkpoint import Checkpoint
 from emorec.files import sha256_of
-from emorec.inference.torch_runtime import names_of, network_class
+from emorec.inference.torch_runtime import network_class, output_names
 from emorec.models import ClipClassifier, ClipNetwork
 from emorec.models.cost import gflops_per_clip, num_parameters
 from emorec.picture_size import frames_in_words
@@ -58,7 +58,7 @@ class NetworkFacts:
         )
         return cls(
             says_classes=isinstance(network, ClipClassifier),
-            names=names_of(said, network),
+            names=output_names(said, network),
             takes=tuple(takes(said.data, network)),
             parameters=num_parameters(network),
             trained_parameters=sum(
