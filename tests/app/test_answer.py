@@ -117,7 +117,7 @@ def test_who_goes_at_the_very_end_leaves_nothing_either(rooms: Rooms) -> None:
 def test_a_video_of_which_nothing_can_be_said_is_told(
     rooms: Rooms, gaps: tuple[Gap, ...], said: str
 ) -> None:
-    html = answered(rooms, uploaded(rooms), lambda *_: timeline_of(windows=(), gaps=holes))
+    html = answered(rooms, uploaded(rooms), lambda *_: timeline_of(windows=(), gaps=gaps))
     assert said in html
     assert files_below(rooms.root) == []
 
