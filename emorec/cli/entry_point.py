@@ -163,7 +163,7 @@ def overview() -> str:
 
 
 def configure_output() -> None:
-    """Print what emorec logs, warnings to stderr; leave out Lightning's advertisement and advice."""
+    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply."""
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", handlers=[stderr])
@@ -171,8 +171,6 @@ def configure_output() -> None:
     own.setLevel(logging.INFO)
     if not own.handlers:
         own.addHandler(_PrintNews())
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 

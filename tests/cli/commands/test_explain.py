@@ -87,7 +87,7 @@ def test_of_a_longer_video_one_window_is_explained(
     assert (first, last) == (10, 9 + round(20 * seconds))
     ckpt = ("--ckpt", str(CKPT))
     assert "--start is -1: it takes seconds" in refused(*ckpt, str(long), "--start=-1")
-    assert "start: Expected a float. Got value: x" in refused(*ckpt, str(long), "--start", "x")
+    assert "start: Expected a float; Given value: x" in refused(*ckpt, str(long), "--start", "x")
     assert "long.mp4" in refused(*ckpt, str(long), "--start", "999")
     assert "--start is for a CLIP" in refused(*ckpt, "--misclassified", "2", "--start", "1")
 
