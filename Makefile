@@ -37,7 +37,7 @@ demo: demo_data/.done ## draw clips, train a network on them, test it: a few min
 	@echo 'Curves and pictures: make tensorboard (the runs lie in $(LOGS))'
 
 # Drawn again only when what draws them has changed.
-demo_data/.done: $(wildcard emorec/data/synthetic/*.py) emorec/commands/synth.py | $(STAMP)
+demo_data/.done: $(wildcard emorec/data/synthetic/*.py) emorec/cli/commands/synth.py | $(STAMP)
 	rm -rf demo_data
 	$(BIN)/emorec synth demo_data
 	@touch $@

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -47,6 +48,9 @@ MISSING = {
 """Section that is not described -> how to do that; "" stands for all of them."""
 
 _FIRST = (("--ckpt",), ("--config", "-c"), ("--model", "--data"))
+
+# jsonargparse announces its version 5, which Lightning 2.6 can't use
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 for _name in emorec.data.__all__:  # imported, `--data RavdessDataModule` is found without a path
     getattr(emorec.data, _name)

@@ -14,7 +14,7 @@ import yaml
 
 from emorec import checkpoint
 from emorec.cli import main
-from emorec.commands.compare import compare
+from emorec.cli.commands.compare import compare
 from emorec.errors import UserError
 from emorec.study.check import check
 from emorec.study.definition import read_definition

@@ -33,7 +33,7 @@ def write_features(
 ) -> None:
     """Writes the features of every frame, a file a video, and says what was written.
 
-    Arguments and errors are those of `emorec.commands.features.features`.
+    Arguments and errors are those of `emorec.cli.commands.features.features`.
     """
     said = checkpoint.read(ckpt)
     data = _data(said, root, num_workers)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.commands.compare import compare
+from emorec.cli.commands.compare import compare
 from emorec.comparison import report
 from emorec.errors import UserError
 from tests.comparison.made_runs import write_run

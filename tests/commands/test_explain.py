@@ -144,7 +144,7 @@ def test_what_makes_no_sense_ends_in_one_line(
 
 
 def test_the_help_says_what_every_option_means(capsys: pytest.CaptureFixture[str]) -> None:
-    from emorec.commands.explain import asking
+    from emorec.cli.commands.explain import asking
 
     main(["explain", "--help"])
     text = capsys.readouterr().out

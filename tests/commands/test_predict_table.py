@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.commands.predict_table import closing_line
+from emorec.cli.commands.predict_table import closing_line
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.summary import speed
 from emorec.inference.timeline import Timeline

@@ -77,7 +77,7 @@ def test_what_is_asked_for_is_done_in_either_spelling(grey: Grey, tmp_path: Path
 def test_a_camera_is_told_window_by_window(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emorec.commands import predict
+    from emorec.cli.commands import predict
     from emorec.inference.camera import Camera
 
     ticks = iter(np.arange(0, 100, 0.05).tolist())
@@ -91,7 +91,7 @@ def test_a_camera_is_told_window_by_window(
         return Camera(index, seconds, open_capture=lambda index: Capture(), now=lambda: next(ticks))
 
     monkeypatch.setattr(predict, "Camera", made)
-    monkeypatch.setattr("emorec.commands.predict_progress.Camera", Camera)
+    monkeypatch.setattr("emorec.cli.commands.predict_progress.Camera", Camera)
     assert run("--ckpt", "any.ckpt", "0", "--seconds", "2", "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "     0.0 s to      0.5 s  person 1  bright 100 %"
@@ -122,7 +122,7 @@ def test_words_without_an_option_before_them_are_videos(
 
 
 def test_the_help_names_every_option_of_videos_with_its_default() -> None:
-    from emorec.commands.predict import predict
+    from emorec.cli.commands.predict import predict
 
     there = {name: each.default for name, each in signature(predict).parameters.items()}
     there.pop("videos")

@@ -1,6 +1,6 @@
 import pytest
 
-from emorec.commands.synth import parse_actors, synth
+from emorec.cli.commands.synth import parse_actors, synth
 from emorec.errors import UserError
 
 

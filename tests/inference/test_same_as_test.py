@@ -90,7 +90,7 @@ def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str, size: 
 def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("emorec.inference.onnx_runtime")
-    pytest.importorskip("emorec.commands.export")
+    pytest.importorskip("emorec.cli.commands.export")
     exported = tmp_path / "best.onnx"
     main(["export", "--ckpt", str(best), "--to", str(exported)])
     row = rows_of(best.parents[1] / "test" / "predictions.csv")[0]

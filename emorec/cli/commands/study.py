@@ -23,7 +23,9 @@ def study(
     compare lightning_logs/studies/NAME puts the results side by side. In a search no test actor is evaluated.
 
     Args:
-        file: A study, such as configs/studies/seed_table.yaml, which explains its keys.
+        file: A study, such as configs/studies/seed_table.yaml. Its keys: configs (names and experiment files), settings
+            (options of emorec fit for all runs), overrides (named variants), folds, seeds; or search (lists or ranges
+            to choose settings from, by their validation score), trials, prune_after.
         *experiment_flags: Flags of emorec fit for every run, such as --data.root DIR.
         jobs: Runs at a time; each has a GPU of its own if there are enough.
         storage: A file, or a database's URL: the same command on several machines then shares one study. By default

@@ -28,6 +28,13 @@ TINY = (
 )
 
 
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
@@ -91,11 +98,9 @@ def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
     flags: list[str],
     remedy: str,
     drawn_clips: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    empty_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     root = [] if "--data.root" in flags else ["--data.root", str(drawn_clips)]
     with pytest.raises(SystemExit) as ended:
         main(["study", SEEDS, *root, *flags])
@@ -103,7 +108,7 @@ def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("emorec study: error: CNN-LSTM: ")
     assert remedy in line
-    assert list(tmp_path.iterdir()) == []
+    assert list(empty_folder.iterdir()) == []
 
 
 @pytest.mark.slow

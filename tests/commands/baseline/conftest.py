@@ -13,7 +13,7 @@ from tests.commands.baseline.measured_runs import TINY
 @pytest.fixture(autouse=True)
 def small_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty working folder, a small forest, and the command, wherever its line stands."""
-    place = ("Measure simple classifiers.", "emorec.commands.baseline:baseline")
+    place = ("Measure simple classifiers.", "emorec.cli.commands.baseline:baseline")
     monkeypatch.setitem(sys.modules["emorec.cli.command"].PROGRAMS, "baseline", place)
     monkeypatch.setattr("emorec.baseline.classifiers.NUM_TREES", 10)
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))

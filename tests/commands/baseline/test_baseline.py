@@ -11,7 +11,7 @@ import sklearn.metrics
 import yaml
 
 from emorec.cli import main
-from emorec.commands.baseline import HELP
+from emorec.cli.commands.baseline import HELP
 from tests.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 

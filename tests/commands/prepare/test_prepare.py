@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from emorec.commands.prepare_progress import JobsProgress
+from emorec.cli.commands.prepare_progress import JobsProgress
 from emorec.data.download.download import RemoteFile
 from emorec.data.download.ravdess_archives import KEPT, UNFINISHED, RavdessArchive
 from emorec.data.download.ravdess_jobs import Job

@@ -77,7 +77,7 @@ def test_too_little_disk_is_said_before_anything_is_done(
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("emorec.commands.prepare_archives.free_bytes", lambda _: 100_000)
+    monkeypatch.setattr("emorec.cli.commands.prepare_archives.free_bytes", lambda _: 100_000)
     _, line = failed("--actors", "1-4")
     assert f"not enough disk in {root}: " in line
     assert "are needed and 100.0 kB are free (make room, choose fewer --actors" in line
