@@ -77,7 +77,9 @@ def compare_runtimes(
     Raises:
         UserError: When a file can't be used, or the networks take different inputs.
     """
-    check_positive({"seconds": seconds, "rounds": rounds, "threads": threads or 1})
+    check_positive({"seconds": seconds, "rounds": rounds})
+    if threads is not None:
+        check_positive({"threads": threads})
     files = [Path(each).expanduser() for each in model]
     for path in files:
         if path.suffix not in MODEL_SUFFIXES:

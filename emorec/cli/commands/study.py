@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from emorec.errors import UserError
+from emorec.text import did_you_mean
 
 
 def study(
@@ -77,7 +78,8 @@ def common_settings(flags: tuple[str, ...]) -> dict[str, str]:
         name = flag.removeprefix("--")
         check_setting(name, "command line")
         if "." not in name and name not in ("model", "data"):
-            raise UserError(f"{flag}: no such option; emorec study --help lists them")
+            near = did_you_mean(flag, ("--jobs", "--storage", "--dry-run"))
+            raise UserError(f"{flag}: no such option{near}; emorec study --help lists them")
         if not equals:
             if not remaining or remaining[0].startswith("--"):
                 raise UserError(f"{flag} needs a value")
