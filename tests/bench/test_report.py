@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from emorec.bench.report import Report
-from emorec.bench.speed import Speed
-from emorec.bench.table import show
+from emorec.bench.report import Report, Speed
 
 SETTING = {
     "network": "CNNLSTM",
@@ -37,18 +35,18 @@ BASELINES = {
 }
 
 
-def shown(
+def printed(
     speeds: dict[str, tuple[float, ...]], *, busy: tuple[float, ...] = (), drawn: bool = False
 ) -> list[str]:
     report = Report(
         machine={"device": "cpu", "cores": 2},
         setting={**SETTING, "drawn": drawn},
         speeds={name: Speed(samples) for name, samples in speeds.items()},
-        words={name: f"({name})" for name in speeds},
-        busy=busy,
+        titles={name: f"({name})" for name in speeds},
+        gpu_percent=busy,
     )
     text = io.StringIO()
-    show(report, Console(file=text, width=200))
+    report.print(Console(file=text, width=200))
     return [line.rstrip() for line in text.getvalue().splitlines()]
 
 
@@ -58,34 +56,43 @@ def row(lines: list[str], name: str) -> list[str]:
 
 
 def test_a_row_holds_median_lowest_highest_and_milliseconds() -> None:
-    lines = shown(SPEEDS)
+    lines = printed(SPEEDS)
     assert lines[0].startswith(
         "CNNLSTM on cpu (32-true), 10 frames of 224 x 224 pixels, augment true"
     )
-    assert row(lines, "network") == ["48.0", "40.0", "50.0", "20.8"]
-    assert row(lines, "decode") == ["2.10", "2.00", "2.20", "476"]
+    assert row(lines, "network") == ["48", "40", "50", "20.8"]
+    assert row(lines, "decode") == ["2.1", "2", "2.2", "476"]
     assert "end to end is 98 % of the network alone" in lines
-    assert any(line.startswith("the network is the bottleneck") for line in lines)
-    assert not any("times" in line for line in lines)
+    assert any(line.startswith("bottleneck: the network") for line in lines)
+    assert not any("speed-up" in line for line in lines)
 
 
-def test_what_the_loader_is_compared_with_says_how_many_times() -> None:
-    lines = shown(SPEEDS | BASELINES)
-    assert row(lines, "seed_way")[-2:] == ["20.0", "times"]
-    assert row(lines, "on_the_fly_pyav")[-2:] == ["200", "times"]
+def test_a_baseline_has_the_speed_up_of_the_loader() -> None:
+    lines = printed(SPEEDS | BASELINES)
+    assert row(lines, "seed_way")[-2:] == ["20", "x"]
+    assert row(lines, "on_the_fly_pyav")[-2:] == ["200", "x"]
     assert row(lines, "network")[-1] == "20.8"
 
 
 @pytest.mark.parametrize(
-    ("changes", "speeds", "said"),
+    ("changes", "speeds", "remark"),
     [
-        ({}, {"network": (10.0, 50.0, 48.0)}, "the rounds differ by up to 5.00 times"),
+        ({}, {"network": (10.0, 50.0, 48.0)}, "the rounds differ by a factor of up to 5"),
         ({"busy": (90.0, 100.0)}, {}, "the GPU was busy 95 % of the time"),
-        ({"drawn": True}, {}, "these clips were drawn, small and short"),
+        ({"drawn": True}, {}, "these clips are synthetic, small and short"),
     ],
 )
-def test_what_else_is_to_be_known_is_said_when_it_is_so(
-    changes: dict[str, Any], speeds: dict[str, tuple[float, ...]], said: str
+def test_a_remark_is_printed_when_it_applies(
+    changes: dict[str, Any], speeds: dict[str, tuple[float, ...]], remark: str
 ) -> None:
-    assert any(said in line for line in shown(SPEEDS | speeds, **changes))
-    assert not any(said in line for line in shown(SPEEDS))
+    assert any(remark in line for line in printed(SPEEDS | speeds, **changes))
+    assert not any(remark in line for line in printed(SPEEDS))
+
+
+def test_a_speed_has_its_median_and_its_range() -> None:
+    assert Speed((3.0, 1.0, 100.0, 5.0)).to_dict() == {
+        "clips_per_second": 4.0,
+        "lowest": 1.0,
+        "highest": 100.0,
+        "samples": [3.0, 1.0, 100.0, 5.0],
+    }

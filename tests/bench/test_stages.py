@@ -7,7 +7,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from emorec.bench.speed import Speed, clips_per_second, loader_speed, one_thread, over_epochs
+from emorec.bench.stages import (
+    clips_per_second,
+    endless_batches,
+    loader_speed,
+    one_thread,
+    step_speed,
+)
 from tests.bench.conftest import Stopwatch
 
 
@@ -23,16 +29,6 @@ def test_work_is_measured_for_at_least_so_many_seconds(stopwatch: Stopwatch) -> 
     assert len(pieces) == 1 + 3  # a warm-up, then until a second is over
 
 
-def test_what_is_still_to_be_finished_counts_as_work(stopwatch: Stopwatch) -> None:
-    def ask() -> int:
-        stopwatch.now += 0.5
-        return 10
-
-    # the device works on for a second after the last of two pieces was asked for
-    speed = clips_per_second(ask, 1.0, finish=stopwatch.second)
-    assert speed == pytest.approx(20 / 2.0, rel=0.01)
-
-
 def test_one_piece_is_measured_however_long_it_takes(stopwatch: Stopwatch) -> None:
     def work() -> int:
         stopwatch.now += 60
@@ -41,13 +37,8 @@ def test_one_piece_is_measured_however_long_it_takes(stopwatch: Stopwatch) -> No
     assert clips_per_second(work, 0.1, warm_up=0) == pytest.approx(0.1, rel=0.01)
 
 
-def test_a_speed_says_how_far_its_measurements_lie_apart() -> None:
-    assert Speed((3.0, 1.0, 100.0, 5.0)).plain() == {
-        "clips_per_second": 4.0,
-        "lowest": 1.0,
-        "highest": 100.0,
-        "samples": [3.0, 1.0, 100.0, 5.0],
-    }
+def test_a_step_is_timed_as_a_stopwatch_would(stopwatch: Stopwatch) -> None:
+    assert step_speed(stopwatch.second, 8, 3.0) == pytest.approx(8.0, rel=0.01)
 
 
 class CountedSampler:
@@ -68,14 +59,16 @@ class CountedSampler:
 
 def test_one_epoch_follows_another_each_in_its_own_order() -> None:
     loader: DataLoader[Any] = DataLoader(range(100), batch_size=None, sampler=CountedSampler())  # type: ignore[arg-type]
-    batches = over_epochs(loader)
+    batches = endless_batches(loader)
     assert [int(next(batches)) for _ in range(6)] == [0, 10, 1, 11, 2, 12]
 
 
 def test_a_loader_s_speed_counts_clips_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emorec.bench.speed.over_epochs", lambda _: iter([{"label": [0] * 4}] * 9))
     monkeypatch.setattr(
-        "emorec.bench.speed.clips_per_second", lambda work, *rest, **more: (work(), *rest, more)
+        "emorec.bench.stages.endless_batches", lambda _: iter([{"label": [0] * 4}] * 9)
+    )
+    monkeypatch.setattr(
+        "emorec.bench.stages.clips_per_second", lambda work, *rest, **more: (work(), *rest, more)
     )
     for num_workers, warm_up in ((0, 1), (2, 2)):  # each worker makes its first batch unmeasured
         loader: DataLoader[Any] = DataLoader(range(9), num_workers=num_workers)  # type: ignore[arg-type]
