@@ -22,10 +22,10 @@ import emorec.data
 import emorec.models
 from emorec import checkpoint
 from emorec.callbacks import BestAndLast, Patience
-from emorec.callbacks.best_and_last import OF_THE_NETWORK
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.data import ClipDataModule
 from emorec.errors import UserError
-from emorec.layers.pretrained import pretrained_skipped
+from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipNetwork
 from emorec.parser import OneLineErrors, causes
 
@@ -163,13 +163,13 @@ class Experiment(LightningCLI):
             UserError: When a setting does not fit, or the checkpoint holds another network.
         """
         skip = self.checkpoint is not None or not load_weights
-        with pretrained_skipped() if skip else nullcontext(), _constructor_errors():
+        with skip_pretrained() if skip else nullcontext(), _constructor_errors():
             self.config_init = self.parser.instantiate_classes(self.config)
         self.model, self.datamodule = self.config_init["model"], self.config_init["data"]
         if type(self.model).forward is LightningModule.forward:  # a base class
             raise UserError(MISSING["model"])
         if self.checkpoint:
-            checkpoint.refuse_other_network(self.checkpoint, self.model)
+            checkpoint.check_same_network(self.checkpoint, self.model)
         return self.model, self.datamodule
 
     def instantiate_data(self) -> ClipDataModule:
@@ -199,13 +199,13 @@ def _add_training_arguments(parser: LightningArgumentParser) -> None:
     parser.add_lightning_class_args(Patience, "early_stopping")
     parser.set_defaults(
         {
-            "checkpoint.monitor": OF_THE_NETWORK,
+            "checkpoint.monitor": AUTO_MONITOR,
             "checkpoint.mode": "max",
             "checkpoint.filename": "best",
             "checkpoint.save_last": True,
             "checkpoint.save_on_train_epoch_end": True,
             "checkpoint.enable_version_counter": False,
-            "early_stopping.monitor": OF_THE_NETWORK,
+            "early_stopping.monitor": AUTO_MONITOR,
             "early_stopping.mode": "max",
             "early_stopping.patience": 20,
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
-from emorec.models.network import ClipNetwork
+from emorec.models.base import ClipNetwork
 
 FILE = "validation.jsonl"
 

@@ -27,7 +27,7 @@ from emorec.callbacks import (
     ValidationLog,
     Without,
 )
-from emorec.checkpoint import AtomicCheckpointIO
+from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment
 from emorec.text import plural, relative_path

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emorec.checkpoint import Checkpoint, imported
+from emorec.checkpoint import Checkpoint, import_class
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
@@ -74,7 +74,7 @@ def clips_called(wanted: Sequence[str], clips: Sequence[Clip], path: Path) -> li
 
 
 def _data(said: Checkpoint, root: str | None) -> ClipDataModule:
-    kind = imported(said, said.data["class_path"])
+    kind = import_class(said, said.data["class_path"])
     moved = {} if root is None else {"root": root}
     data: ClipDataModule = kind(**{**said.data["init_args"], **moved})
     return data

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from emorec.bench.process_memory import resident_bytes
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -16,11 +17,10 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from emorec import checkpoint
-from emorec.bench.process_memory import resident_bytes
 from emorec.callbacks import BestAndLast
 from emorec.data.split import SIDES
 from emorec.evaluation.calibration import fit_temperature
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
 
 

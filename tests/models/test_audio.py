@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emorec.errors import UserError
 from emorec.models import AudioCNN, AudioCNNLSTM, AudioCNNRNN, AudioVisual, LateFusion
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 
 CONVOLUTIONS = (1 * 12 * 16 + 1) * 16 + (16 * 8 * 12 + 1) * 24 + (24 * 5 * 7 + 1) * 24
 SEQUENCE = 24 * 19

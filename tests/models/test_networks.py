@@ -21,7 +21,7 @@ from emorec.models import (
     EarlyFusionResNet,
     LateFusion,
 )
-from emorec.models.cost import num_parameters
+from emorec.models.flops import num_parameters
 
 MakeFrames = Callable[..., Tensor]
 

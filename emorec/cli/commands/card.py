@@ -1,4 +1,4 @@
-"""`emorec card`: what a trained network is, how well it does on whom, and what it is not for."""
+"""`emorec card`: the model card of a checkpoint."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ CARD = "MODEL_CARD.md"
 
 
 def card(*, ckpt: str, to: str | None = None) -> None:
-    """Write a model card: data, figures with intervals, limits, and uses that are refused.
+    """Write a network's model card: data, figures, limits, refused uses.
 
-    It tells what the run itself tells, by its checkpoint and its test, and names the command for what was not measured.
+    It states what the checkpoint and its test record, and names the command for what was not measured.
 
     Args:
         ckpt: The checkpoint.
@@ -19,15 +19,15 @@ def card(*, ckpt: str, to: str | None = None) -> None:
     """
     # late: torch takes seconds
     from emorec import checkpoint
-    from emorec.card.card import card_of
     from emorec.errors import UserError
-    from emorec.files import whole_file
+    from emorec.io import atomic_write
+    from emorec.report.card import model_card
 
-    said = checkpoint.read(ckpt)
-    text = card_of(said)
-    path = Path(to).expanduser() if to else said.run_folder / CARD
+    record = checkpoint.read(ckpt)
+    text = model_card(record)
+    path = Path(to).expanduser() if to else record.run_folder / CARD
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(text.encode())
     except OSError as error:
         raise UserError(f"can't write {path}: {error.strerror} (choose another --to)") from error
