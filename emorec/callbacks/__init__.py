@@ -6,6 +6,7 @@ from emorec.callbacks.interrupts import DistributedShutdown, StopBetweenBatches
 from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
 from emorec.callbacks.report import EvaluationReport, ModalityAblation
 from emorec.callbacks.run_record import RunRecord
+from emorec.callbacks.validation_log import ValidationLog
 
 __all__ = [
     "BestAndLast",
@@ -20,4 +21,5 @@ __all__ = [
     "RunRecord",
     "StopBetweenBatches",
     "Throughput",
+    "ValidationLog",
 ]

@@ -155,7 +155,7 @@ class ExperimentCLI(LightningCLI):
         ):  # settings of a network, but no network
             raise UserError(MISSING["model"])
         if self.said:
-            checkpoint.refuse_other_network(self.said, self.model)
+            checkpoint.check_same_network(self.said, self.model)
 
     @override
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
