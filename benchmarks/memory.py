@@ -13,17 +13,15 @@ from tempfile import TemporaryDirectory
 import psutil
 from jsonargparse import auto_cli
 
-from emorec.data.cache.look_through import look_through
+from emorec.data.augment import ClipTransform
+from emorec.data.cache.build import ClipReader, build_cache
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
-from emorec.data.loader import make_loader
+from emorec.data.dataset import ClipDataset, make_loader
+from emorec.data.preprocessing import FrameSpec, ReadFrames
 from emorec.data.ravdess import find_clips
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.data.source import DecodedPictures, Source
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.data.transform import ClipTransform
+from emorec.image_size import Size, size_before_crop
 
 
 def memory(
@@ -43,8 +41,7 @@ def memory(
         image_size: Side of the frames that the network sees.
     """
     size = (image_size, image_size)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size))
-    shape = (num_frames, *size, 3)
+    spec = FrameSpec(num_frames=num_frames, size=size_before_crop(size))
     with TemporaryDirectory() as work:
         if root is None:
             root = str(Path(work, "clips"))
@@ -55,17 +52,15 @@ def memory(
                 settings=ClipSettings(num_frames=12, sound=False),
             )
         found = find_clips(root).clips[:clips]
-        show(
-            "decoding", watch(list(islice(cycle(found), clips)), DecodedPictures(recipe), shape, 1)
-        )
-        cached = look_through(found, recipe, Path(work, "cache"), keep_frames=True, workers=2)
-        show("reading the cache", watch(found, cached.source(recipe), shape, epochs))
+        show("decoding", watch(list(islice(cycle(found), clips)), ClipReader(spec), size, 1))
+        cached = build_cache(found, spec, str(Path(work, "cache")), workers=2)
+        show("reading the cache", watch(found, cached, size, epochs))
 
 
-def watch(clips: Sequence[Clip], source: Source, shape: tuple[int, ...], epochs: int) -> list[int]:
+def watch(clips: Sequence[Clip], read_frames: ReadFrames, size: Size, epochs: int) -> list[int]:
     """Return the resident memory of the one loader process after each batch, in bytes."""
-    dataset = ClipDataset(clips, source, ClipTransform((shape[1], shape[2]), augment=True))
-    loader = make_loader(dataset, batch_size=8, num_workers=1, shape=shape)
+    dataset = ClipDataset(clips, read_frames, ClipTransform(size, augment=True))
+    loader = make_loader(dataset, batch_size=8, num_workers=1)
     samples = []
     for _ in range(epochs):
         for _ in loader:

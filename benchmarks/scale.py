@@ -15,16 +15,15 @@ from tempfile import TemporaryDirectory
 from jsonargparse import auto_cli
 
 from emorec.bench.machine import num_cores
-from emorec.data.cache.look_through import look_through
+from emorec.data.augment import ClipTransform
+from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
-from emorec.data.loader import make_loader
+from emorec.data.dataset import ClipDataset, make_loader
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.ravdess import find_clips
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.data.transform import ClipTransform
+from emorec.image_size import size_before_crop
 
 
 def scale(
@@ -45,7 +44,7 @@ def scale(
     """
     workers = num_workers or num_cores()
     size = (image_size, image_size)
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop(size))
+    spec = FrameSpec(num_frames=num_frames, size=size_before_crop(size))
     with TemporaryDirectory(dir=folder) as work:
         drawn = Path(work, "drawn")
         write_dataset(
@@ -54,21 +53,15 @@ def scale(
         for count in sizes:
             clips = write_copies(find_clips(drawn).clips, count, Path(work, f"clips{count}"))
             build = partial(
-                look_through,
-                clips,
-                recipe,
-                Path(work, f"cache{count}"),
-                keep_frames=True,
-                workers=workers,
+                build_cache, clips, spec, str(Path(work, f"cache{count}")), workers=workers
             )
             start = time.perf_counter()
             build()
             filled = time.perf_counter()
             cached = build()
             opened = time.perf_counter()
-            dataset = ClipDataset(clips, cached.source(recipe), ClipTransform(size, augment=True))
-            shape = (num_frames, *size, 3)
-            for _ in make_loader(dataset, batch_size=16, num_workers=workers, shape=shape):
+            dataset = ClipDataset(clips, cached, ClipTransform(size, augment=True))
+            for _ in make_loader(dataset, batch_size=16, num_workers=workers):
                 pass
             ended = time.perf_counter()
             milliseconds = [
@@ -86,7 +79,7 @@ def write_copies(originals: Sequence[Clip], count: int, folder: Path) -> list[Cl
 
     Each ends with a box that holds its number; players skip boxes of that kind.
 
-    Source: ISO/IEC 14496-12, section 8.1.2, "free".
+    ReadFrames: ISO/IEC 14496-12, section 8.1.2, "free".
     """
     folder.mkdir()
     contents = [original.path.read_bytes() for original in originals]

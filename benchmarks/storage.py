@@ -21,12 +21,13 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
 from emorec.bench.stages import clips_per_second, endless_batches, one_thread
+from emorec.data.cache.build import ClipReader
+from emorec.data.decoding.decode import Frames
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.ravdess import find_clips
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, size_to_crop
-from emorec.data.source import DecodedPictures
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.image_size import size_before_crop
 from emorec.text import significant
 
 JPEG_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 95)
@@ -244,7 +245,7 @@ def storage(
         rounds: How often all formats are measured; medians are shown.
         folder: On the disk to be measured; by default the system's folder for temporary files.
     """
-    recipe = Recipe(num_frames=num_frames, size=size_to_crop((image_size, image_size)))
+    spec = FrameSpec(num_frames=num_frames, size=size_before_crop((image_size, image_size)))
     costs = [Cost() for _ in FORMATS]
     with TemporaryDirectory(dir=folder) as work, one_thread():
         if root is None:
@@ -256,7 +257,7 @@ def storage(
                 settings=ClipSettings(num_frames=12, sound=False),
             )
         found = find_clips(root).clips[: min(clips, MAX_DIFFERENT_CLIPS)]
-        frames = list(islice(cycle(map(DecodedPictures(recipe), found)), clips))
+        frames = list(islice(cycle(map(ClipReader(spec), found)), clips))
         for _ in range(rounds):
             for kind, cost in zip(FORMATS, costs, strict=True):
                 with TemporaryDirectory(dir=work) as place:

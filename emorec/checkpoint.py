@@ -23,6 +23,10 @@ RECORD = "emorec"
 """The checkpoint's section that this package writes; the others are Lightning's."""
 
 
+RETIRED_DATA_ARGUMENTS = frozenset({"resident", "augment_on"})
+"""Arguments of data modules that checkpoints of older versions hold and that no longer exist."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A checkpoint's own account of what it is.
@@ -169,7 +173,11 @@ def read(path: str | Path) -> Checkpoint:
             model={"class_path": said["model"], "init_args": dict(content["hyper_parameters"])},
             data={
                 "class_path": said["data"],
-                "init_args": dict(content["datamodule_hyper_parameters"]),
+                "init_args": {
+                    name: value
+                    for name, value in content["datamodule_hyper_parameters"].items()
+                    if name not in RETIRED_DATA_ARGUMENTS
+                },
             },
             settings=said["settings"],
             class_names=tuple(said["class_names"]),

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from emorec.data.data_sheets import sheet_of
-from emorec.data.split import whom
+from emorec.data.datasheets import datasheet
+from emorec.data.split import format_people
 from emorec.errors import UserError
 from emorec.inference.facts import Facts
 
@@ -37,9 +37,9 @@ def account_of(facts: Facts, tested: str | None = None) -> Account:
         facts: Of the network.
         tested: How well it did in its run's test, if somebody knows.
     """
-    sheet = sheet_of(facts.data)
+    sheet = datasheet(facts.data)
     split = facts.split
-    people = whom(len(split.get("train", ())), split)
+    people = format_people(len(split.get("train", ())), split)
     clips = split.get("num_clips", {}).get("train")
     trained_on = f"{clips:,} clips of {people}" if clips else f"clips of {people}"
     about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""

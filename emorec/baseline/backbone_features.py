@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 from emorec.baseline.pooling import Floats
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.models import LateFusion
 from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.picture_size import Size
 
 
 class BackboneFeatures:

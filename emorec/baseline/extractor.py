@@ -4,7 +4,7 @@ from typing import Literal, Protocol
 
 from emorec.baseline.pooling import Floats
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 
 FeatureKind = Literal["backbone", "hog", "landmarks"]
 
@@ -50,7 +50,7 @@ def make_extractor(
         return BackboneFeatures(
             backbone,
             weights=weights,
-            num_frames=data.recipe.num_frames,
+            num_frames=data.frame_spec.num_frames,
             image_size=data.image_size,
             seed=seed,
         )

@@ -10,8 +10,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from emorec.baseline.pooling import Floats
-from emorec.data.cache.manifest import MANIFEST, Manifest, clip_key, content_digest, fingerprint
+from emorec.data.cache.store import file_digests
 from emorec.data.clip import Clip
+from emorec.data.preprocessing import FrameSpec
 from emorec.files import whole_file
 
 log = logging.getLogger(__name__)
@@ -74,14 +75,5 @@ class FeatureFile:
 
 def clip_keys(folder: Path, clips: Sequence[Clip]) -> list[str]:
     """The names of clips by the content of their files, which the cache in a folder knows of most."""
-    known = {}
-    if (folder / MANIFEST).is_file():
-        with Manifest(folder / MANIFEST) as manifest:
-            known = manifest.digests()
-    keys = []
-    for clip in clips:
-        seen, digest = known.get(str(clip.path.absolute()), (None, ""))
-        if seen is None or seen != fingerprint(clip.path):
-            digest = content_digest(clip.path)
-        keys.append(clip_key(digest, clip))
-    return keys
+    digests = file_digests(folder, {clip.path for clip in clips})
+    return [FrameSpec.key(clip, digests[clip.path]) for clip in clips]

@@ -10,13 +10,12 @@ import numpy as np
 from emorec.baseline.extractor import Extractor
 from emorec.baseline.feature_file import FeatureFile, clip_keys
 from emorec.baseline.pooling import Floats, mean_and_sd
-from emorec.data.cache.decode_pool import with_bar
-from emorec.data.cache.folders import kept_in
-from emorec.data.cache.manifest import Part, part
+from emorec.data.cache.progress import with_progress
+from emorec.data.cache.store import resolve_cache
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.loader import make_loader
-from emorec.data.resize import Frames
+from emorec.data.dataset import make_loader
+from emorec.data.decoding.decode import Frames
 
 FORMAT = 1
 """Of the file, and of how frames are pooled."""
@@ -40,7 +39,7 @@ class FeatureStore:
 
     def __init__(self, extractor: Extractor) -> None:
         self.extractor = extractor
-        self._known: dict[Part, Floats] = {}
+        self._known: dict[Clip, Floats] = {}
 
     def features(self, data: ClipDataModule, clips: Sequence[Clip]) -> Floats:
         """(N, 2D): the mean and the standard deviation over the frames of each clip, as a network would see them.
@@ -55,15 +54,15 @@ class FeatureStore:
                 self._compute(data, self._unknown(clips))
             else:
                 self._look_up(data, self._unknown(clips), folder)
-        return np.stack([self._known[part(clip)] for clip in clips])
+        return np.stack([self._known[clip] for clip in clips])
 
     def _unknown(self, clips: Sequence[Clip]) -> list[Clip]:
-        return [clip for clip in clips if part(clip) not in self._known]
+        return [clip for clip in clips if clip not in self._known]
 
     def _look_up(self, data: ClipDataModule, clips: Sequence[Clip], folder: Path) -> None:
         """Reads features from the disk, and computes and keeps those that are not there."""
         file = FeatureFile(folder / FOLDER / f"{self._name(data)}.npz")
-        keys = {part(clip): key for clip, key in zip(clips, clip_keys(folder, clips), strict=True)}
+        keys = dict(zip(clips, clip_keys(folder, clips), strict=True))
 
         def take(kept: dict[str, Floats]) -> dict[str, Floats]:
             self._known |= {each: kept[key] for each, key in keys.items() if key in kept}
@@ -92,8 +91,8 @@ class FeatureStore:
         saved = time.monotonic()
         words = f"{self.extractor.name} features"
         try:
-            for clip, frames in with_bar(_frames(data, clips), len(clips), words):
-                self._known[part(clip)] = mean_and_sd(self.extractor(frames))
+            for clip, frames in with_progress(_frames(data, clips), len(clips), words):
+                self._known[clip] = mean_and_sd(self.extractor(frames))
                 if time.monotonic() - saved > KEEP_SECONDS:
                     keep()
                     saved = time.monotonic()
@@ -102,21 +101,19 @@ class FeatureStore:
 
     def _name(self, data: ClipDataModule) -> str:
         size = "x".join(map(str, data.image_size))
-        made_by = f"{FORMAT} {data.recipe.name} {size} {self.extractor.version}"
+        made_by = f"{FORMAT} {data.frame_spec.name} {size} {self.extractor.version}"
         digest = hashlib.sha256(made_by.encode()).hexdigest()
-        return f"{data.recipe.name}-{size}-{self.extractor.name}-{digest[:8]}"
+        return f"{data.frame_spec.name}-{size}-{self.extractor.name}-{digest[:8]}"
 
 
 def _frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Frames]]:
     """Each clip with its frames (T, H, W, C), which nothing was drawn for."""
     if not clips:
         return
-    size = (data.recipe.num_frames, *data.image_size, 3)
     loader = make_loader(
         data.dataset(clips),
         batch_size=data.batch_size,
         num_workers=min(data.num_workers, len(clips)),
-        shape=size,
     )
     for batch in loader:
         frames = batch["frames"].permute(0, 1, 3, 4, 2).contiguous().numpy()  # (B, T, H, W, C)
@@ -126,4 +123,4 @@ def _frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip,
 def _cache(data: ClipDataModule) -> Path | None:
     if data.cache == "none":
         return None
-    return kept_in(data.cache)
+    return resolve_cache(data.cache)

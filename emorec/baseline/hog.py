@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from emorec.baseline.pooling import Floats
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 
 SIDE = 128
 """Pixels that a frame is shrunk to."""

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from emorec.baseline.pooling import Floats
+from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import HAAR, MIN_SCORE, YUNET_SIDE, load_detector
 from emorec.data.faces.detector_file import find_detector
-from emorec.data.resize import Frames
 from emorec.errors import UserError
 
 NUM_FEATURES = 14

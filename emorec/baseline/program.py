@@ -55,7 +55,7 @@ def _run(asked: Asked) -> None:
     )
     # what there is to be warned of is told once, not for every fold
     asked.data[0].prepare_data()
-    asked.data[0].find().tell_missing("test")
+    asked.data[0].find().warn_missing_actors("test")
     store = FeatureStore(extractor)
     console = Console(highlight=False)
     status = Console(stderr=True).status("", spinner="line")

@@ -25,16 +25,16 @@ from emorec.bench.stages import (
     workers_title,
 )
 from emorec.data import ClipDataModule
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
+from emorec.data.dataset import make_loader
+from emorec.data.decoding.decode import Frames
 from emorec.data.decoding.sample import linspace_indices
-from emorec.data.loader import make_loader
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, resized
-from emorec.data.source import DecodedPictures, Source
+from emorec.data.preprocessing import FrameSpec, ReadFrames, resize_frames
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.io import list_files
 from emorec.layers.normalize import IMAGENET
-from emorec.picture_size import Size
 
 NUM_JPEG_CLIPS = 48
 """Clips that are written as JPEG files: enough for three batches."""
@@ -56,13 +56,13 @@ def baseline_stages(data: ClipDataModule, videos: Sequence[Clip], folder: Path) 
         videos: The clips to decode.
         folder: For JPEG files.
     """
-    sources: dict[str, Source] = {
-        name: PlainDecoder(decode, data.recipe) for name, decode in installed_decoders().items()
+    sources: dict[str, ReadFrames] = {
+        name: PlainDecoder(decode, data.frame_spec) for name, decode in installed_decoders().items()
     }
-    sources["emorec"] = DecodedPictures(data.recipe)
-    titles = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.recipe.decoder})"}
-    folders = write_jpegs(data.sides["train"][:NUM_JPEG_CLIPS], data.source, folder)
-    jpeg_clips = JpegClips(folders, size=data.recipe.size, image_size=data.image_size)
+    sources["emorec"] = ClipReader(data.frame_spec)
+    titles = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.frame_spec.decoder})"}
+    folders = write_jpegs(data.sides["train"][:NUM_JPEG_CLIPS], data.read_frames, folder)
+    jpeg_clips = JpegClips(folders, size=data.frame_spec.size, image_size=data.image_size)
     return [
         Stage("loader_one_core", "loader, one core", partial(one_core_speed, data)),
         Stage(
@@ -113,21 +113,21 @@ def videos_in(folder: str) -> list[Clip]:
 
 
 class PlainDecoder:
-    """Decodes the frames of a clip each time by one of the functions below, as a `Source`.
+    """Decodes the frames of a clip each time by one of the functions below, as a `ReadFrames`.
 
     Args:
         decode: A video and T -> (T, H, W, C) uint8, evenly spaced.
-        recipe: The frames' number, size and resizing.
+        spec: The frames' number, size and resizing.
     """
 
-    def __init__(self, decode: Callable[[Path, int], Frames], recipe: Recipe) -> None:
+    def __init__(self, decode: Callable[[Path, int], Frames], spec: FrameSpec) -> None:
         self.decode = decode
-        self.recipe = recipe
+        self.spec = spec
 
     def __call__(self, clip: Clip) -> Frames:
         """Return (T, H, W, C) uint8."""
-        frames = self.decode(clip.path, self.recipe.num_frames)
-        return resized(frames, self.recipe.size, self.recipe.resize)
+        frames = self.decode(clip.path, self.spec.num_frames)
+        return resize_frames(frames, self.spec.size, self.spec.resize)
 
 
 def decode_with_opencv(path: Path, num_frames: int) -> Frames:
@@ -236,7 +236,7 @@ class JpegClips(Dataset[tuple[Tensor, int]]):
         return torch.stack(frames), index  # (T, C, H, W)
 
 
-def write_jpegs(clips: Sequence[Clip], source: Source, root: Path) -> list[Path]:
+def write_jpegs(clips: Sequence[Clip], source: ReadFrames, root: Path) -> list[Path]:
     """Write a folder a clip with its T frames as JPEG files of 224 x 224 pixels.
 
     Args:

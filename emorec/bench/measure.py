@@ -19,7 +19,8 @@ from emorec.bench.report import Report, Speed
 from emorec.bench.stages import Stage, device_stages, file_reader, is_cached, loading_stages
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.data.clip import Clip
-from emorec.data.ravdess import ACTORS, ROOT_VARIABLE
+from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.data.split import ACTORS
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError
@@ -206,12 +207,12 @@ def training_setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule)
     return {
         "network": type(model).__name__,
         "precision": str(trainer.precision),
-        "num_frames": data.recipe.num_frames,
+        "num_frames": data.frame_spec.num_frames,
         "image_size": data.image_size,
         "augment": data.augment,
         "batch_size": data.batch_size,
         "num_workers": data.num_workers,
-        "decoder": data.recipe.decoder,
+        "decoder": data.frame_spec.decoder,
         "cached": is_cached(data),
         "clips": len(data.sides["train"]),
     }

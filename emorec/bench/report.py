@@ -10,7 +10,7 @@ from rich.table import Table
 
 from emorec.bench.baselines import ratios
 from emorec.bench.bottleneck import Bottleneck, bottleneck, percent
-from emorec.picture_size import frames_in_words
+from emorec.image_size import format_frames
 from emorec.text import plural, significant
 
 FORMAT = 1
@@ -131,7 +131,7 @@ class Report:
         setting, machine = self.setting, self.machine
         console.print(
             f"{setting['network']} on {machine['device']} ({setting['precision']}), "
-            f"{frames_in_words(setting['num_frames'], setting['image_size'])}, "
+            f"{format_frames(setting['num_frames'], setting['image_size'])}, "
             f"augment {str(setting['augment']).lower()}, batches of {setting['batch_size']}, "
             f"{plural(setting['num_workers'], 'worker')} on {plural(machine['cores'], 'core')}"
         )

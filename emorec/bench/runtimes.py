@@ -16,6 +16,7 @@ from rich.table import Table
 from emorec.bench.machine import check_out, check_positive, describe_machine, load_average
 from emorec.bench.stages import step_speed
 from emorec.errors import UserError
+from emorec.image_size import format_frames
 from emorec.inference.export import exported
 from emorec.inference.export_format import SUFFIXES
 from emorec.inference.exported_runtime import ExportedRuntime
@@ -27,7 +28,6 @@ from emorec.inference.runtime import Runtime
 from emorec.inference.torch_runtime import TorchRuntime
 from emorec.inference.trial_windows import drawn_windows
 from emorec.io import disk_errors, write_json
-from emorec.picture_size import frames_in_words
 from emorec.text import plural, significant
 
 BATCH_SIZES = (1, 8)
@@ -158,7 +158,7 @@ def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: in
 def print_table(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Print a row for each file and batch size."""
     facts = contenders[0].runtime.facts
-    frames = frames_in_words(facts.num_frames, facts.image_size) if facts.sees else "sound"
+    frames = format_frames(facts.num_frames, facts.image_size) if facts.sees else "sound"
     console.print(
         f"{facts.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
         f"{plural(machine['cores'], 'core')}. Medians of the rounds; differences are from the first file's outputs"

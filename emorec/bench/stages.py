@@ -17,13 +17,13 @@ from torch.utils.benchmark import Timer
 from torch.utils.data import DataLoader
 
 from emorec.data import ClipDataModule
+from emorec.data.augment import Augment, ClipTransform
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset
+from emorec.data.dataset import ClipDataset, make_loader
 from emorec.data.feature_dataset import FeatureDataset
 from emorec.data.frame_window import WindowPictures
-from emorec.data.loader import make_loader
-from emorec.data.source import DecodedPictures, Source
-from emorec.data.transform import Augment, ClipTransform
+from emorec.data.preprocessing import ReadFrames
 from emorec.models import ClipNetwork
 from emorec.text import plural
 
@@ -62,7 +62,7 @@ def loading_stages(data: ClipDataModule, videos: Sequence[Clip]) -> list[Stage]:
         content, reader = reads
         read = partial(reading_speed, reader, data.sides["train"])
         return [Stage("read", f"{content} read, one core", read), loader]
-    decode = partial(decoding_speed, data, DecodedPictures(data.recipe), videos)
+    decode = partial(decoding_speed, data, ClipReader(data.frame_spec), videos)
     stages = [
         # not in this process: decoders leave threads behind, and loaders that fork later may find their locks taken
         Stage("decode", "decode, one core", partial(decode, num_workers=min(1, data.num_workers))),
@@ -70,7 +70,7 @@ def loading_stages(data: ClipDataModule, videos: Sequence[Clip]) -> list[Stage]:
         loader,
     ]
     if is_cached(data):
-        read = partial(reading_speed, data.source, data.sides["train"])
+        read = partial(reading_speed, data.read_frames, data.sides["train"])
         stages.insert(2, Stage("cache_read", "cache read, one core", read))
     return stages
 
@@ -186,7 +186,7 @@ def reading_speed(reader: Callable[[Clip], Any], clips: Sequence[Clip], seconds:
 
 def decoding_speed(
     data: ClipDataModule,
-    source: Source,
+    source: ReadFrames,
     clips: Sequence[Clip],
     seconds: float,
     *,
@@ -206,8 +206,7 @@ def decoding_speed(
     workers = data.num_workers if num_workers is None else num_workers
     dataset = ClipDataset(clips, source, ClipTransform(data.image_size, augment), data.seed)
     # batches of one: with slow sources a larger one would take longer than is measured
-    shape = (data.recipe.num_frames, *data.image_size, 3)
-    loader = make_loader(dataset, batch_size=1, num_workers=workers, shape=shape)
+    loader = make_loader(dataset, batch_size=1, num_workers=workers)
     with one_thread():
         return loader_speed(loader, seconds)
 
@@ -221,14 +220,14 @@ def file_reader(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | Non
     dataset = data.dataset(data.sides["train"])
     if isinstance(dataset, FeatureDataset):
         return "features", dataset.features
-    if isinstance(data.source, WindowPictures):
-        return "pictures", data.source
+    if isinstance(data.read_frames, WindowPictures):
+        return "pictures", data.read_frames
     return None
 
 
 def is_cached(data: ClipDataModule) -> bool:
     """Return whether frames come from a cache of decoded videos."""
-    return not isinstance(data.source, DecodedPictures | WindowPictures)
+    return isinstance(data.read_frames, ClipReader) and bool(data.read_frames.files)
 
 
 def workers_title(data: ClipDataModule) -> str:

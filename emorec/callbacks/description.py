@@ -7,9 +7,9 @@ from torch import nn
 
 from emorec.checkpoint import class_path
 from emorec.data.split import SIDES
+from emorec.image_size import format_frames
 from emorec.models.cost import gflops_per_clip, num_parameters
 from emorec.models.network import ClipNetwork
-from emorec.picture_size import frames_in_words
 
 MOST_NAMED = 24
 """People whom a line names; where there are more it names the first ones. Checkpoints hold them all."""
@@ -30,7 +30,7 @@ def network_page(network: ClipNetwork) -> str:
         f"| {name} | {num_parameters(part):,} | {_num_trained(part):,} |"
         for name, part in {**parts, "**all**": network}.items()
     ]
-    clip = frames_in_words(network.num_frames, network.image_size)
+    clip = format_frames(network.num_frames, network.image_size)
     cost = f"{gflops_per_clip(network):.2f} GFLOPs (multiply-adds) for a clip of {clip}"
     table = ["| part | parameters | trained |", "|---|--:|--:|", *rows]
     return "\n\n".join([f"**{class_path(type(network))}**", "\n".join(table), cost])

@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from emorec.callbacks.description import spans
 from emorec.checkpoint import Checkpoint, class_path, keep_temperature
+from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.own_format import OwnFormat
-from emorec.data.views import refuse_other_numbers
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.classification_results import ClassificationResults
@@ -50,7 +50,7 @@ class EvaluationReport(Callback):
         calibrate: bool = False,
         without: str | None = None,
     ) -> None:
-        refuse_other_numbers(num_views)
+        check_num_views(num_views)
         self.said = said
         self.folder = said.run_folder / (f"{command}_without_{without}" if without else command)
         self._without = without
@@ -97,7 +97,7 @@ class EvaluationReport(Callback):
             path = self.folder / "predictions.csv"
             results = ClipNetwork.of(pl_module).results(data.class_names or data.target_names)
             self._calibrate(results)
-            results.write_predictions(path, **_names(data.everything, results.predictions.index))
+            results.write_predictions(path, **_names(data.all_clips, results.predictions.index))
             print(f"{len(results.predictions)} clips: {path}")
             if isinstance(data, OwnFormat):
                 index = results.predictions.index.numpy()

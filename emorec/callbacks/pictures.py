@@ -9,12 +9,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from torch import Tensor
+from torch.utils.data import Dataset
 from typing_extensions import override
 
 from emorec.callbacks.run_record import best_score, last_step
-from emorec.data.clip import Clip
+from emorec.data.clip import Clip, Sample, label_name
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.dataset import ClipDataset, label_name
 from emorec.evaluation.figures import contact_sheet, figure_to_image, sound_sheet
 from emorec.evaluation.plane import counts_figure, plane_figure
 from emorec.layers.spectrogram import Spectrogram
@@ -91,10 +91,10 @@ def training_sheet(data: ClipDataModule) -> Figure | None:
 def training_sounds(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
     """The spectrograms of these clips, their sound varied as in the first epoch; `None` where nobody hears."""
     layers = [layer for layer in network.modules() if isinstance(layer, Spectrogram)]
-    if not layers or data.hearing is None:
+    if not layers or data.audio_spec is None:
         return None
     positions, captions = _chosen(data)
-    dataset = data.dataset(data.sides["train"], vary_sound=data.sound_augment)
+    dataset = data.dataset(data.sides["train"], augment_sound=data.sound_augment)
     sound = torch.stack([dataset[position]["sound"] for position in positions])  # (N, samples)
     with torch.no_grad():
         pictures = layers[0](sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
@@ -169,7 +169,7 @@ def one_of_each(labels: Sequence[int], limit: int) -> list[int]:
 
 
 def _sheet(
-    dataset: ClipDataset, positions: Sequence[int], captions: Sequence[str]
+    dataset: Dataset[Sample], positions: Sequence[int], captions: Sequence[str]
 ) -> Figure | None:
     """The clips below each other; `None` where there are features in place of frames, or no pictures at all."""
     samples = [dataset[position] for position in positions]

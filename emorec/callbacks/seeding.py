@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
-from emorec.data.dataset import draw_seed
+from emorec.data.dataset import sample_seed
 
 
 class EpochSeed(Callback):
@@ -27,4 +27,4 @@ class EpochSeed(Callback):
     ) -> None:
         # not when the epoch starts: the loader then draws a number, but in a resumed run it has done so before
         if batch_idx == 0:
-            torch.manual_seed(draw_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+            torch.manual_seed(sample_seed(self.seed, trainer.current_epoch, trainer.global_rank))

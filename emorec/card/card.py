@@ -27,7 +27,7 @@ from emorec.checkpoint import Checkpoint
 from emorec.comparison.markdown import escaped, table_line
 from emorec.comparison.wording import UNKNOWN, amount, duration, memory, points
 from emorec.comparison.words import actors_in_words, leak_line
-from emorec.data.data_sheets import sheet_of
+from emorec.data.datasheets import datasheet
 from emorec.data.split import SIDES
 from emorec.evaluation.intervals import RESAMPLES
 from emorec.evaluation.predictions_file import PredictedClips
@@ -44,7 +44,7 @@ def card_of(said: Checkpoint) -> str:
     network = NetworkFacts.of(said)
     test = read_test(said)
     tested = None if isinstance(test, str) else test
-    sheet = sheet_of(said.data["class_path"])
+    sheet = datasheet(said.data["class_path"])
     measured = _measured(tested)
     here = str(said.path.absolute().relative_to(said.run_folder))
     environment = Environment(  # noqa: S701 - it is Markdown, and `md` escapes what comes from outside
@@ -109,7 +109,7 @@ def _measured(tested: Tested | None) -> dict[str, Any]:
 
 
 def _summary(said: Checkpoint, network: NetworkFacts, tested: Tested | None) -> str:
-    sheet = sheet_of(said.data["class_path"])
+    sheet = datasheet(said.data["class_path"])
     verb = "names" if network.says_classes else "predicts"
     trained = (
         f"A network trained on {sheet.name}{other_clips(said)}. What it {verb} is {sheet.meaning}."

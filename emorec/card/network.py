@@ -9,10 +9,10 @@ import yaml
 
 from emorec.checkpoint import Checkpoint
 from emorec.files import sha256_of
+from emorec.image_size import format_frames
 from emorec.inference.torch_runtime import names_of, network_class
 from emorec.models import ClipClassifier, ClipNetwork
 from emorec.models.cost import gflops_per_clip, num_parameters
-from emorec.picture_size import frames_in_words
 
 PLACES = ("root", "cache", "weights", "features", "face_detector")
 """Arguments that may hold paths of somebody's machine; a card has their last part only."""
@@ -92,7 +92,7 @@ def takes(section: Mapping[str, Any], network: ClipNetwork) -> list[str]:
             what = "the face and what is around it"
         elif section["class_path"] == "emorec.data.AffWild2DataModule":
             what = "the face, as the data set cuts it out"
-        frames = frames_in_words(network.num_frames, network.image_size)
+        frames = format_frames(network.num_frames, network.image_size)
         spread = "" if network.num_frames == 1 else ", evenly spaced over the clip"
         given.append(f"{frames}{spread}: {what}")
     if "sound" in network.inputs:

@@ -6,7 +6,7 @@ from typing import Any
 
 from emorec.checkpoint import Checkpoint
 from emorec.comparison.run import METRICS, PREDICTIONS, json_of, leaks_of, read_run
-from emorec.data.split import whom
+from emorec.data.split import format_people
 from emorec.evaluation.predicted import Predicted
 
 SENSES = ("audio", "video")
@@ -37,7 +37,7 @@ class Tested:
     @property
     def whom(self) -> str:
         """How many people, or films where nobody knows who is in them."""
-        return whom(len(self.actors), self.metrics["split"])
+        return format_people(len(self.actors), self.metrics["split"])
 
 
 def read_test(said: Checkpoint) -> Tested | str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import yaml
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.numbers_file import PredictedNumbers
 from emorec.evaluation.predicted import Predicted

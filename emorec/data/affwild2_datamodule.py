@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 from typing_extensions import override
 
 from emorec.data.affwild2 import (
@@ -25,25 +25,21 @@ from emorec.data.affwild2 import (
 )
 from emorec.data.affwild2_split import OfficialSplit, record, split_films
 from emorec.data.affwild2_submission import named_videos, smoothed_values, write_submission
-from emorec.data.cache.folders import kept_in
-from emorec.data.clip import Clip
+from emorec.data.augment import Augment
+from emorec.data.cache.store import resolve_cache
+from emorec.data.clip import Clip, Sample
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.dataset import ClipDataset
 from emorec.data.downsample import Labels, kept
 from emorec.data.every_frame import Smooth
 from emorec.data.feature_dataset import FeatureDataset
-from emorec.data.file_lists import listed
-from emorec.data.found import SIDES_OF_STAGE, Found
 from emorec.data.frame_clips import FrameClips
 from emorec.data.frame_window import Gaps, Position, Window, WindowFeatures, WindowPictures
-from emorec.data.loader import make_loader
 from emorec.data.own_format import OwnFormat
-from emorec.data.resize import size_to_crop
-from emorec.data.sampler import EpochSampler
-from emorec.data.split import SIDES, Side
-from emorec.data.transform import Augment
+from emorec.data.split import SIDES, STAGE_SIDES, ClipIndex, Side
 from emorec.data.whole_pictures import tell_broken, whole_pictures
 from emorec.errors import UserError
+from emorec.image_size import size_before_crop
+from emorec.text import listed_files
 
 log = logging.getLogger(__name__)
 
@@ -100,20 +96,16 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         in_loss = balance if balance in ("weights", "sampler") else "none"
         super().__init__(balance=in_loss, **loading)
         _refuse(task, balance, val_share, every, smooth_frames)
-        if self.resident or self.face == "crop":
-            raise UserError(
-                "data.resident and data.face are of no use to Aff-Wild2: leave them out"
-            )
-        if features is not None and (self.augment or self.augment_on == "device"):
-            raise UserError(
-                "data.augment and data.augment_on are about pictures: leave them out with data.features"
-            )
+        if self.face == "crop":
+            raise UserError("data.face is of no use to Aff-Wild2: leave it out")
+        if features is not None and self.augment:
+            raise UserError("data.augment is about pictures: leave it out with data.features")
         self.root = root
         self.task: Task = task
         self.split_name: OfficialSplit = split
         self.val_share = val_share
         self.split_seed = split_seed
-        self.window = Window(self.recipe.num_frames, window, gaps)
+        self.window = Window(self.frame_spec.num_frames, window, gaps)
         self.every = every
         self.downsampling = balance
         self.features = None if features is None else Path(features).expanduser()
@@ -125,8 +117,8 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.broken: list[tuple[Path, str]] = []
         # the faces fill their pictures: no border is cut away unless it is drawn where
         crops = self.augment not in (False, "seed_affwild2")
-        size = size_to_crop(self.image_size) if crops else self.image_size
-        self.recipe = replace(self.recipe, size=size)
+        size = size_before_crop(self.image_size) if crops else self.image_size
+        self.frame_spec = replace(self.frame_spec, size=size)
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -146,17 +138,17 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
                 f"no data folder: name it with --data.root DIR or {ROOT_VARIABLE}; {HOW_TO_GET_IT}"
             )
         videos, others = find_videos(root, self.task)
-        looked = whole_pictures(videos, kept_in(self.cache))
+        looked = whole_pictures(videos, resolve_cache(self.cache))
         self.broken = looked.broken
         return looked.videos, others
 
     @override
-    def find(self) -> Found:
+    def find(self) -> ClipIndex:
         videos, others = self.found_videos
         split = split_films(
             videos, self.split_name, val_share=self.val_share, split_seed=self.split_seed
         )
-        return Found(self._clips(videos, labelled=True), split, others)
+        return ClipIndex(self._clips(videos, labelled=True), split, others)
 
     @override
     def prepare_data(self) -> None:
@@ -164,7 +156,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             log.warning(
                 "%s annotated videos have no pictures and are left out: %s",
                 len(others),
-                listed(others),
+                listed_files(others),
             )
         tell_broken(self.broken)
 
@@ -183,7 +175,7 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
             keep = kept(before, "seed" if self.downsampling == "seed" else "histogram", self.seed)
             sides["train"] = sides["train"].at(sides["train"].rows[keep])
             self.before_and_after = before, before[keep]
-        for side in SIDES_OF_STAGE[stage]:
+        for side in STAGE_SIDES[stage]:
             if not len(sides[side]):
                 raise UserError(
                     f"split {self.split.name}: no frame left for {side}, of {len(videos)} videos; what leaves out "
@@ -192,15 +184,17 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
         self.sides = {**sides}
         self._record = record(self.split, sides)
         if stage == "predict":
-            self.everything = self._clips(named_videos(videos, self.predict_list), labelled=False)
+            self.all_clips = self._clips(named_videos(videos, self.predict_list), labelled=False)
         else:
-            self.everything = found.clips
-        self.source = WindowPictures(videos, self.window, self.recipe.size, self.recipe.resize)
+            self.all_clips = found.clips
+        self.read_frames = WindowPictures(
+            videos, self.window, self.frame_spec.size, self.frame_spec.resize
+        )
 
     @cached_property
     @override
     def clip_seconds(self) -> float | None:
-        return self.recipe.num_frames / FRAMES_PER_SECOND
+        return self.frame_spec.num_frames / FRAMES_PER_SECOND
 
     def frames_of(self, video: Video) -> FrameClips:
         """All frames of a video that have a picture, whatever their windows."""
@@ -226,39 +220,28 @@ class AffWild2DataModule(ClipDataModule, OwnFormat):
 
     @override
     def dataset(
-        self, clips: Sequence[Clip], *, augment: Augment = False, vary_sound: bool = False
-    ) -> ClipDataset:
-        if self.features is None:
-            return super().dataset(clips, augment=augment, vary_sound=vary_sound)
-        source = WindowFeatures(self.found_videos[0], self.window, self.features)
-        return FeatureDataset(clips, source)
-
-    @override
-    def _loader(
         self,
         clips: Sequence[Clip],
-        sampler: EpochSampler | None = None,
         *,
         augment: Augment = False,
-    ) -> DataLoader[Any]:
+        augment_sound: bool = False,
+        crop: bool = True,
+    ) -> Dataset[Sample]:
         if self.features is None:
-            return super()._loader(clips, sampler, augment=augment)
-        if self.num_views > 1:
+            return super().dataset(clips, augment=augment, augment_sound=augment_sound, crop=crop)
+        if not crop:
             raise UserError(
                 f"--views {self.num_views} looks at pictures, and the network takes features: leave it out"
             )
-        return make_loader(
-            self.dataset(clips),
-            batch_size=self.batch_size,
-            num_workers=self.num_workers,
-            sampler=sampler,
+        return FeatureDataset(
+            clips, WindowFeatures(self.found_videos[0], self.window, self.features)
         )
 
     @override
     def write_own_format(
         self, folder: Path, index: npt.NDArray[np.int64], values: npt.NDArray[np.float32]
     ) -> str:
-        clips = self.everything
+        clips = self.all_clips
         assert isinstance(clips, FrameClips)
         return write_submission(
             folder / "submission.txt",

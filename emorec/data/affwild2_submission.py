@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from emorec.data.affwild2 import DIMENSIONS, EXPRESSIONS, Task, Video
 from emorec.data.every_frame import Smooth, filled, smoothed
-from emorec.data.file_lists import listed
 from emorec.data.frame_clips import FrameClips
 from emorec.errors import UserError
 from emorec.files import whole_file
+from emorec.text import listed_files
 
 
 def named_videos(videos: Sequence[Video], names_file: str | None) -> list[Video]:
@@ -32,7 +32,7 @@ def named_videos(videos: Sequence[Video], names_file: str | None) -> list[Video]
     known = {video.name: video for video in videos}
     missing = [(Path(name), "") for name in names if name not in known]
     if missing:
-        raise UserError(f"{path} names videos without pictures: {listed(missing)}")
+        raise UserError(f"{path} names videos without pictures: {listed_files(missing)}")
     return [known[name] for name in names]
 
 

@@ -21,8 +21,7 @@ from emorec.data.csv_split import (
     split_by_share,
 )
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.found import Found
-from emorec.data.split import Split
+from emorec.data.split import ClipIndex, Split
 from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -109,13 +108,13 @@ class CSVDataModule(ClipDataModule):
         super().prepare_data()
 
     @override
-    def find(self) -> Found:
+    def find(self) -> ClipIndex:
         """The clips that the file lists.
 
         Raises:
             UserError: When it is not there, contradicts itself, or none of its videos is there.
         """
-        return Found(self._clips, self._split(self._labelled))
+        return ClipIndex(self._clips, self._split(self._labelled))
 
     def remarks(self) -> list[str]:
         """What people should know of what was made of the file, a line each."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from emorec.data.csv_file import Sheet
-from emorec.data.file_lists import MAX_LISTED
 from emorec.data.split import Side
 from emorec.errors import UserError
+from emorec.text import MAX_LISTED
 
 NONE = "none"
 """As a column's name: do without it, even if the file has it."""

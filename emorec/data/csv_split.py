@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from emorec.data.file_lists import MAX_LISTED
 from emorec.data.split import SIDES, Side, Split
 from emorec.errors import UserError
+from emorec.text import MAX_LISTED
 
 MOST_PARTS = 10
 """A share is so many parts of at most this many equal ones."""

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 from typing_extensions import override
 
-from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset, Sample, label_of
+from emorec.data.clip import Clip, Sample
+from emorec.data.dataset import ClipDataset, label_tensor
 
 
 class FeatureDataset(ClipDataset):
@@ -31,4 +31,4 @@ class FeatureDataset(ClipDataset):
         index = key[1] if isinstance(key, tuple) else key
         clip = self.clips[index]
         features = torch.from_numpy(self.features(clip))
-        return cast("Sample", {"features": features, "label": label_of(clip), "index": index})
+        return cast("Sample", {"features": features, "label": label_tensor(clip), "index": index})

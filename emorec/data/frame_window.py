@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from emorec.data.affwild2 import Frames, Video
 from emorec.data.clip import Clip
-from emorec.data.resize import Frames as Pictures
-from emorec.data.resize import Resize, resized
+from emorec.data.decoding.decode import Frames as Pictures
+from emorec.data.preprocessing import Resize, resize_frames
 from emorec.data.whole_pictures import decoded
 from emorec.errors import UserError
-from emorec.picture_size import Size
+from emorec.image_size import Size
 
 Position = Literal["ends", "precedes"]
 """The window's last frame is the one in question, or the one before it."""
@@ -112,7 +112,7 @@ class WindowPictures:
                 f"{path} is no picture that can be read: get it anew, or remove it, which leaves a gap there"
             )
         rgb: Pictures = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-        resized_one: Pictures = resized(rgb[None], self.size, self.resize)[0]
+        resized_one: Pictures = resize_frames(rgb[None], self.size, self.resize)[0]
         return resized_one
 
 

@@ -10,12 +10,12 @@ from typing_extensions import override
 
 from emorec.data.clip import Half
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.file_lists import listed
-from emorec.data.found import Found
 from emorec.data.iemocap import ROOT_VARIABLE, WHERE_TO_ASK, Folder, find_clips, left_out
 from emorec.data.iemocap_labels import CLASSES, NumClasses
 from emorec.data.iemocap_split import IemocapSplitName, make_iemocap_split
+from emorec.data.split import ClipIndex
 from emorec.errors import UserError
+from emorec.text import listed_files
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class IemocapDataModule(ClipDataModule):
         return CLASSES[self.classes]
 
     @override
-    def find(self) -> Found:
+    def find(self) -> ClipIndex:
         """The utterances below `root`.
 
         Raises:
@@ -93,7 +93,7 @@ class IemocapDataModule(ClipDataModule):
         """
         folder = self._folder()
         split = make_iemocap_split(self.split_name, self.fold, folder.clips)
-        return Found(folder.clips, split)
+        return ClipIndex(folder.clips, split)
 
     @override
     def prepare_data(self) -> None:
@@ -110,10 +110,10 @@ class IemocapDataModule(ClipDataModule):
                 named,
             )
         if folder.incomplete:
-            names = listed([(Path(name), missing) for name, missing in folder.incomplete])
+            names = listed_files([(Path(name), missing) for name, missing in folder.incomplete])
             log.warning("left out %d utterances: %s", len(folder.incomplete), names)
         if folder.others:
-            files = listed([(Path(path.name), wrong) for path, wrong in folder.others])
+            files = listed_files([(Path(path.name), wrong) for path, wrong in folder.others])
             log.warning("lines that are no utterances were passed over: %s", files)
         if self.split_name == "seed_random":
             log.warning("%s", LEAK)
@@ -132,5 +132,5 @@ class IemocapDataModule(ClipDataModule):
             improvised_only=self.improvised_only,
             marked_half=self.marked_half,
             middle_seconds=self.middle_seconds,
-            seen=self.recipe.num_frames > 0,
+            seen=self.frame_spec.num_frames > 0,
         )

@@ -5,8 +5,7 @@ from typing import Literal
 
 from emorec.data.clip import Clip
 from emorec.data.iemocap_files import SESSIONS
-from emorec.data.random_split import RandomSplit
-from emorec.data.split import Split
+from emorec.data.split import RandomSplit, Split
 from emorec.errors import UserError
 
 IemocapSplitName = Literal["loso5", "speaker10", "seed_random"]

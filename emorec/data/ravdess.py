@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from emorec.data.clip import Clip
-from emorec.data.labels import EMOTIONS, SONG_EMOTIONS
+from emorec.data.clip import EMOTIONS, SONG_EMOTIONS, Clip
 from emorec.errors import UserError
 from emorec.files import files_below, refuse_folder
 

@@ -4,9 +4,8 @@ import os
 from typing import Any, Literal
 
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.found import Found
 from emorec.data.ravdess import ROOT_VARIABLE, SINGERS, class_names, find_clips
-from emorec.data.split import SplitName, make_split
+from emorec.data.split import ClipIndex, SplitName, make_split
 from emorec.errors import UserError
 
 
@@ -47,7 +46,7 @@ class RavdessDataModule(ClipDataModule):
         """The emotions of the channel."""
         return class_names(self.channel)
 
-    def find(self) -> Found:
+    def find(self) -> ClipIndex:
         """The clips below `root`.
 
         Raises:
@@ -60,4 +59,4 @@ class RavdessDataModule(ClipDataModule):
         if self.channel == "song":
             split = split.among(SINGERS)
         folder = find_clips(root, modality=self.modality, channel=self.channel)
-        return Found(folder.clips, split, folder.others)
+        return ClipIndex(folder.clips, split, folder.others)

@@ -15,9 +15,9 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from emorec.data.affwild2 import Video
-from emorec.data.cache.decode_pool import with_bar
-from emorec.data.file_lists import listed
+from emorec.data.cache.progress import with_progress
 from emorec.files import whole_file
+from emorec.text import listed_files
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def tell_broken(broken: Sequence[tuple[Path, str]]) -> None:
             "%s picture%s can't be read and count like frames without a face, get them anew: %s",
             len(broken),
             "s" * (len(broken) > 1),
-            listed(broken),
+            listed_files(broken),
         )
 
 
@@ -118,7 +118,7 @@ def _looked_at_and_kept(videos: Sequence[Video], path: Path) -> Pictures:
 def _looked_at(videos: Sequence[Video], known: Known) -> Pictures:
     """Fills in what was not known."""
     whole, broken = [], []
-    for video, bad, state in with_bar(
+    for video, bad, state in with_progress(
         _each(videos, known), len(videos), "looking at the pictures of videos", unit="videos"
     ):
         known[str(video.folder.absolute())] = (*state, sorted(bad))

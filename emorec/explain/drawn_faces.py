@@ -9,16 +9,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from emorec.data.augment import ClipTransform
+from emorec.data.decoding.decode import Frames
 from emorec.data.decoding.sample import linspace_indices
+from emorec.data.preprocessing import resize_frames
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames, resized, size_to_crop
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.data.transform import ClipTransform
 from emorec.explain.explanation import explain
 from emorec.explain.heat import Asked, Map
+from emorec.image_size import size_before_crop
 from emorec.inference.facts import Facts
 from emorec.models import ClipNetwork
 
@@ -84,7 +86,7 @@ def aim_on_drawn_faces(
 def as_seen(pictures: Frames, facts: Facts) -> Tensor:
     """(N, H, W, 3) of a clip -> (1, T, 3, H, W), by the chain of a training."""
     chosen = pictures[linspace_indices(len(pictures), facts.num_frames)]
-    pictures = resized(chosen, size_to_crop(facts.image_size), facts.resize)
+    pictures = resize_frames(chosen, size_before_crop(facts.image_size), facts.resize)
     frames = torch.from_numpy(ClipTransform(facts.image_size)(pictures))  # (T, H, W, 3)
     return frames.permute(0, 3, 1, 2)[None]
 

@@ -7,18 +7,16 @@ import torch
 from torch import Tensor
 
 from emorec.checkpoint import Checkpoint
-from emorec.data.clip import Clip
-from emorec.data.clip_length import file_seconds
+from emorec.data.audio.decode import NO_SOUND
+from emorec.data.audio.spec import to_float
+from emorec.data.augment import ClipTransform
+from emorec.data.cache.build import ClipReader
+from emorec.data.clip import Clip, video_seconds
 from emorec.data.decoding.decode import ClipError
 from emorec.data.faces.detector_file import find_detector
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.ravdess import RavdessName
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.hearing import sound_of
-from emorec.data.sound.sound_recipe import as_floats
-from emorec.data.source import DecodedPictures, DecodedSound
-from emorec.data.transform import ClipTransform
+from emorec.image_size import size_before_crop
 from emorec.inference.facts import Facts
 from emorec.inference.schedule import schedule
 from emorec.inference.sound_windows import sound_recipe
@@ -41,14 +39,14 @@ class Chain:
     def __init__(self, said: Checkpoint, facts: Facts) -> None:
         data = said.data["init_args"]
         self.inputs = facts.inputs
-        recipe = Recipe(
+        recipe = FrameSpec(
             num_frames=facts.num_frames if facts.sees else 0,
-            size=size_to_crop(facts.image_size),
+            size=size_before_crop(facts.image_size),
             resize=facts.resize,
             decoder=data.get("decoder", "decord"),
             face_detector=find_detector(data.get("face_detector", "auto")) if facts.face else None,
         )
-        self._pictures = DecodedPictures(recipe)
+        self._pictures = ClipReader(recipe)
         self._transform = ClipTransform(facts.image_size)
         self._sound = sound_recipe(facts)
 
@@ -69,12 +67,12 @@ class Chain:
 
     def _heard(self, clip: Clip) -> tuple[Tensor, bool]:
         try:
-            samples = DecodedSound(self._sound)(sound_of(clip))
+            samples = ClipReader(self._sound)(clip)
         except ClipError as error:
             if error.reason != NO_SOUND or "frames" not in self.inputs:
                 raise
             return torch.from_numpy(self._sound.silence)[None], False
-        return torch.from_numpy(as_floats(samples))[None], True
+        return torch.from_numpy(to_float(samples))[None], True
 
 
 def clip_of(path: Path, facts: Facts, start: float | None = None) -> Clip:
@@ -99,7 +97,7 @@ def clip_of(path: Path, facts: Facts, start: float | None = None) -> Clip:
 def _window_at(path: Path, facts: Facts, start: float | None) -> tuple[float, float] | None:
     """Start and end in seconds; `None` for all of a file."""
     if start is None:
-        seconds = file_seconds(path)
+        seconds = video_seconds(path)
         if seconds is None:
             return None
         window = facts.window_seconds

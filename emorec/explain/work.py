@@ -7,8 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from emorec import checkpoint
-from emorec.data.clip import Clip
-from emorec.data.dataset import label_name
+from emorec.data.clip import Clip, label_name
 from emorec.errors import UserError
 from emorec.explain.explanation import Explanation, explain
 from emorec.explain.figure import explanation_figure

@@ -12,7 +12,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 from emorec.inference.moments import Moments
 from emorec.inference.overlay import draw
 from emorec.inference.sound_track import SoundTrack

@@ -4,9 +4,9 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from emorec.data.resize import Resize
+from emorec.data.preprocessing import Resize
 from emorec.errors import UserError
-from emorec.picture_size import Size, size_of
+from emorec.image_size import Size, parse_image_size
 
 FORMAT = 2
 """Of the facts in an exported file; a higher number is of a newer emorec."""
@@ -74,7 +74,7 @@ class Facts:
                     f"exported by emorec {said.get('emorec_version')}: this emorec is too old for it"
                 )
             said = {name: said[name] for name in (field.name for field in fields(cls))}
-            said["image_size"] = size_of(said["image_size"])
+            said["image_size"] = parse_image_size(said["image_size"])
             return cls(**{**said, "names": tuple(said["names"]), "inputs": tuple(said["inputs"])})
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"these are no facts of a network of emorec: {error!r}") from None

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 from emorec import checkpoint
 from emorec.data.affwild2 import Video
 from emorec.data.affwild2_datamodule import AffWild2DataModule
+from emorec.data.dataset import make_loader
 from emorec.data.frame_window import Window, WindowPictures, features_file
-from emorec.data.loader import make_loader
 from emorec.errors import UserError
 from emorec.files import whole_file
 from emorec.models import FaceClassifier, FaceRegressor
@@ -106,7 +106,9 @@ def _claim(folder: Path, ckpt: Path) -> None:
 
 def _pictures(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
-    data.source = WindowPictures([video], Window(1), data.recipe.size, data.recipe.resize)
+    data.read_frames = WindowPictures(
+        [video], Window(1), data.frame_spec.size, data.frame_spec.resize
+    )
     return make_loader(
         data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=data.num_workers
     )

@@ -1,9 +1,9 @@
 """Frames that somebody has become a window, as those of a video do."""
 
+from emorec.data.decoding.decode import Frames
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.faces.detector import FaceDetector
 from emorec.data.faces.face import Box, clip_box
-from emorec.data.resize import Frames
 from emorec.inference.facts import Facts
 from emorec.inference.looks import as_trained, face_as_trained
 from emorec.inference.sound_windows import sound_recipe

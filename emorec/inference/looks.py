@@ -10,7 +10,8 @@ from typing_extensions import override
 from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import FaceDetector
 from emorec.data.faces.face import Box, area_around, cut_out, face_of
-from emorec.data.resize import central, resized, size_to_crop
+from emorec.data.preprocessing import center_crop, resize_frames
+from emorec.image_size import size_before_crop
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts
 from emorec.inference.stopwatch import Stopwatch
@@ -149,10 +150,10 @@ def looks_of(facts: Facts, cutting: Cutting, clock: Stopwatch) -> Looks:
 
 def as_trained(frames: Frames, facts: Facts) -> Frames:
     """(T, H, W, C) -> (T, height, width, C), as training sees what is not augmented; memory of its own."""
-    pictures = resized(frames, size_to_crop(facts.image_size), facts.resize)
-    return np.array(central(pictures, facts.image_size))
+    pictures = resize_frames(frames, size_before_crop(facts.image_size), facts.resize)
+    return np.array(center_crop(pictures, facts.image_size))
 
 
 def face_as_trained(frames: Frames, box: Box, facts: Facts) -> Frames:
     """The same of the area around a face that is in this box."""
-    return as_trained(cut_out(frames, area_around(box, size_to_crop(facts.image_size))), facts)
+    return as_trained(cut_out(frames, area_around(box, size_before_crop(facts.image_size))), facts)

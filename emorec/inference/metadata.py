@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from emorec.data.resize import size_to_crop
+from emorec.image_size import format_size, size_before_crop
 from emorec.inference.facts import Facts
 from emorec.inference.precision import Precision
-from emorec.picture_size import in_words
 
 FACTS = "emorec"
 """The key of what emorec itself reads; all others are for people."""
@@ -48,7 +47,7 @@ def normalization(statistics: Sequence[Sequence[float]]) -> str:
 
 def inputs_of(facts: Facts) -> dict[str, str]:
     """What each input is, in words."""
-    size, seconds = in_words(facts.image_size), f"{facts.window_seconds:g} s"
+    size, seconds = format_size(facts.image_size), f"{facts.window_seconds:g} s"
     height, width = facts.image_size
     whole = {
         "shorter_side": "the central part of the picture, of these proportions",
@@ -61,7 +60,8 @@ def inputs_of(facts: Facts) -> dict[str, str]:
     words = {
         "frames": (
             f"uint8 (batch, {facts.num_frames}, {height}, {width}, 3), RGB{several}, of each frame "
-            f"{around if facts.face else whole}, scaled to {in_words(size_to_crop(facts.image_size))} pixels and "
+            f"{around if facts.face else whole}, scaled to "
+            f"{format_size(size_before_crop(facts.image_size))} pixels and "
             f"cropped to the central {size}; values 0 to 255 as decoded, normalization is inside the network"
         ),
         "sound": (

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from emorec.data.decoding.decode import Frames
 from emorec.data.faces.face import Box
-from emorec.data.resize import Frames
 from emorec.inference.colours import colours_of
 from emorec.inference.prediction import WindowPrediction
 from emorec.inference.timeline_picture import ink_on

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emorec.data.audio.decode import NO_SOUND, Waveform, decode_audio, iter_audio
+from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.decoding.decode import ClipError
-from emorec.data.sound.decode_sound import NO_SOUND, Waveform, parts_of_sound
-from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.inference.facts import Facts
 
 log = logging.getLogger(__name__)
 
 
-def sound_recipe(facts: Facts) -> SoundRecipe:
+def sound_recipe(facts: Facts) -> AudioSpec:
     """What the sound of a window is like for a network that hears."""
-    return SoundRecipe(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
+    return AudioSpec(sound_rate=facts.sound_rate, sound_seconds=facts.sound_seconds)
 
 
 class SoundWindows:
@@ -30,10 +30,10 @@ class SoundWindows:
         recipe: What the samples are like.
     """
 
-    def __init__(self, path: Path, recipe: SoundRecipe) -> None:
+    def __init__(self, path: Path, recipe: AudioSpec) -> None:
         self.path = path
         self.recipe = recipe
-        self._parts: Iterator[npt.NDArray[np.float32]] = parts_of_sound(path, recipe.sound_rate)
+        self._parts: Iterator[npt.NDArray[np.float32]] = iter_audio(path, recipe.sound_rate)
         self._sound: Waveform = np.empty(0, dtype=np.float32)
         self._first = 0
         """Index in the file of the first sample that is kept."""
@@ -41,7 +41,7 @@ class SoundWindows:
     def whole(self) -> tuple[Waveform, bool]:
         """(samples,) from -1 to 1 of a video that is one window, and whether it has sound."""
         try:
-            return as_floats(self.recipe.samples(self.path)), True
+            return to_float(self.recipe.fit(decode_audio(self.path, self.recipe.sound_rate))), True
         except ClipError as error:
             self._tell(error)
             return self.recipe.silence, False
@@ -58,7 +58,7 @@ class SoundWindows:
         sound = self._sound[: stop - first] if first == self._first else self._sound[:0]
         if not len(sound):
             return self.recipe.silence, False
-        return as_floats(self.recipe.of_sound(sound)), True
+        return to_float(self.recipe.fit(sound)), True
 
     def _read(self, first: int, stop: int) -> None:
         """Lets go of what is before a sample, and reads up to another."""

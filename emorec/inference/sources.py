@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emorec.data.csv_paths import VIDEO_SUFFIXES
-from emorec.data.file_lists import listed
 from emorec.files import files_below
 from emorec.inference.output_files import is_output
+from emorec.text import listed_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _videos_in(folder: Path, found: Found) -> list[Path]:
         left_out = (
             "1 file is no video" if len(others) == 1 else f"{len(others)} files are no videos"
         )
-        found.others.append(f"{left_out} in {folder}: {listed(others)}")
+        found.others.append(f"{left_out} in {folder}: {listed_files(others)}")
     return videos
 
 

@@ -8,14 +8,14 @@ import torch
 
 from emorec import __version__, checkpoint
 from emorec.data.affwild2 import FRAMES_PER_SECOND
-from emorec.data.data_sheets import sheet_of
+from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.files import sha256_of
+from emorec.image_size import parse_image_size
 from emorec.inference.deployed import Deployed
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Outputs, Windows
 from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
-from emorec.picture_size import size_of
 
 CLIP_SECONDS = 3.7
 """Of a clip of RAVDESS, for checkpoints that do not say how long theirs were.
@@ -93,7 +93,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         names=names_of(said, network),
         inputs=network.inputs,
         num_frames=data["num_frames"],
-        image_size=size_of(data["image_size"]),
+        image_size=parse_image_size(data["image_size"]),
         resize=data["resize"],
         face=data.get("face") == "crop" or of_frames,
         sound_rate=data.get("sound_rate", 16_000),
@@ -105,7 +105,7 @@ def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
         emorec_version=__version__,
         data=said.data["class_path"],
         split=said.split,
-        licence=sheet_of(said.data["class_path"]).licence,
+        licence=datasheet(said.data["class_path"]).licence,
     )
 
 

@@ -7,19 +7,20 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from emorec.data.audio.decode import NO_SOUND, decode_audio
+from emorec.data.audio.spec import fit_length, to_float
+from emorec.data.augment import ClipTransform
+from emorec.data.clip import UNLABELLED, Clip
 from emorec.data.csv_paths import VIDEO_SUFFIXES
-from emorec.data.decoding.decode import ClipError
+from emorec.data.decoding.decode import ClipError, Frames
 from emorec.data.decoding.sample import linspace_indices
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, resized, size_to_crop
-from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.sound_recipe import as_floats, fitted
+from emorec.data.preprocessing import FrameSpec, resize_frames
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
-from emorec.data.transform import ClipTransform
 from emorec.errors import UserError
 from emorec.files import files_below
+from emorec.image_size import size_before_crop
 from emorec.inference.facts import Facts
 from emorec.inference.runtime import Windows
 from emorec.inference.sound_windows import sound_recipe
@@ -57,7 +58,9 @@ def drawn_windows(facts: Facts, count: int = COUNT) -> Windows:
     settings = ClipSettings(num_frames=max(1, facts.num_frames))
     names = (plan(actors=[1], takes=1) * count)[:count]
     size = facts.image_size
-    frames = [resized(draw_clip(name, settings), size) for name in names] if facts.sees else []
+    frames = (
+        [resize_frames(draw_clip(name, settings), size) for name in names] if facts.sees else []
+    )
     spoken = ClipSettings(num_frames=max(1, round(facts.sound_seconds * settings.fps)))
     heard = [(_at_rate(voice_clip(name, spoken), facts), True) for name in names]
     return _windows(facts, frames, heard if facts.hears else [])
@@ -75,15 +78,16 @@ def _windows(facts: Facts, frames: Sequence[Frames], heard: Sequence[Heard]) -> 
 
 def _seen(path: Path, facts: Facts) -> Frames:
     """(T, H, W, 3) of the whole picture: numbers are compared here, no faces are read."""
-    size = size_to_crop(facts.image_size)
-    recipe = Recipe(num_frames=facts.num_frames, size=size, resize=facts.resize)
-    return ClipTransform(facts.image_size)(recipe.pictures(path).frames)
+    size = size_before_crop(facts.image_size)
+    clip = Clip(path=path, label=UNLABELLED, actor="", take=path.stem)
+    recipe = FrameSpec(num_frames=facts.num_frames, size=size, resize=facts.resize)
+    return ClipTransform(facts.image_size)(recipe.load(clip))
 
 
 def _heard(path: Path, facts: Facts) -> Heard:
     recipe = sound_recipe(facts)
     try:
-        return as_floats(recipe.samples(path)), True
+        return to_float(recipe.fit(decode_audio(path, recipe.sound_rate))), True
     except ClipError as error:
         if error.reason != NO_SOUND:
             raise
@@ -94,4 +98,4 @@ def _at_rate(sound: npt.NDArray[np.float32], facts: Facts) -> npt.NDArray[np.flo
     """A drawn voice at the network's rate and of its length."""
     times = np.arange(facts.sound_samples) / facts.sound_rate
     there = np.arange(len(sound)) / SAMPLE_RATE
-    return fitted(np.interp(times, there, sound).astype(np.float32), len(times))
+    return fit_length(np.interp(times, there, sound).astype(np.float32), len(times))

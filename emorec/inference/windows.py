@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain, islice
 
+from emorec.data.audio.decode import NO_SOUND
 from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, ClipError
-from emorec.data.sound.decode_sound import NO_SOUND
 from emorec.inference.camera import Camera
 from emorec.inference.cutting import Cutting
 from emorec.inference.facts import Facts

@@ -9,11 +9,11 @@ from torchvision.models import WeightsEnum
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.image_size import Size, format_size, parse_image_size
 from emorec.layers.clip_cnn import ClipCNN
 from emorec.layers.face_cnn import FaceCNN
 from emorec.layers.freeze import Freeze, freeze_front
 from emorec.layers.pretrained import load_file, load_pretrained
-from emorec.picture_size import Size, in_words, size_of
 
 VideoBackbone = Literal["r3d_18", "mc3_18", "r2plus1d_18", "clip_cnn"]
 
@@ -131,9 +131,9 @@ def _unpublished(name: str, network: FaceCNN | ClipCNN, weights: str, freeze: Fr
 
 def _refuse_other_size(name: str, side: int | None, image_size: Size) -> None:
     """Stops where a network takes squares of one size alone and pictures are of another."""
-    if side is not None and image_size != size_of(side):
+    if side is not None and image_size != parse_image_size(side):
         raise UserError(
-            f"{name} takes pictures of {in_words(size_of(side))} px alone, not {in_words(image_size)}"
+            f"{name} takes pictures of {format_size(parse_image_size(side))} px alone, not {format_size(image_size)}"
         )
 
 

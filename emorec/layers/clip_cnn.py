@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.picture_size import Size, frames_in_words
+from emorec.image_size import Size, format_frames
 
 CHANNELS = (3, 16, 32, 64, 128)
 
@@ -34,8 +34,8 @@ class ClipCNN(nn.Module):
         super().__init__()
         if any(side < least for side, least in zip((num_frames, *image_size), LEAST, strict=True)):
             raise UserError(
-                f"clip_cnn takes at least {frames_in_words(LEAST[0], LEAST[1:])}, not "
-                f"{frames_in_words(num_frames, image_size)}"
+                f"clip_cnn takes at least {format_frames(LEAST[0], LEAST[1:])}, not "
+                f"{format_frames(num_frames, image_size)}"
             )
         layers: list[nn.Module] = []
         time, (height, width) = num_frames, image_size

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.layers.backbone import Backbone, image_backbone
 from emorec.layers.freeze import Freeze
-from emorec.picture_size import Size
 
 Rnn = Literal["none", "rnn", "gru", "lstm"]
 

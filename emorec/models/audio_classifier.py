@@ -101,12 +101,12 @@ class AudioClassifier(ClipClassifier):
         Raises:
             UserError: At such data.
         """
-        if not hasattr(data, "hearing"):  # a data module of somebody else's
+        if not hasattr(data, "audio_spec"):  # a data module of somebody else's
             return
-        hearing: Any = data.hearing
-        if hearing is None:
+        spec: Any = data.audio_spec
+        if spec is None:
             raise UserError(f"{type(self).__name__} hears: give it sound with --data.sound true")
-        told = hearing.recipe.sound_rate, hearing.recipe.sound_seconds
+        told = spec.sound_rate, spec.sound_seconds
         if told != (self.sound_rate, self.sound_seconds):
             raise UserError(
                 f"{type(self).__name__} hears {self.sound_seconds:g} s at {self.sound_rate} samples a second, the data "

@@ -18,11 +18,11 @@ from typing_extensions import override
 from emorec.errors import UserError
 from emorec.evaluation.collector import Collector
 from emorec.evaluation.results import Results, Summary
+from emorec.image_size import ImageSize, parse_image_size
 from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
 from emorec.layers.pretrained import pretrained_skipped
 from emorec.models.optimizer import OPTIMIZERS, OptimizerName
 from emorec.models.schedule import Schedule, make_schedulers
-from emorec.picture_size import ImageSize, size_of
 
 
 class ClipNetwork(LightningModule):
@@ -80,7 +80,7 @@ class ClipNetwork(LightningModule):
                 f"{lr_decay} at least 0"
             )
         self.num_frames = num_frames
-        self.image_size = size_of(image_size)
+        self.image_size = parse_image_size(image_size)
         self.optimizer: OptimizerName = optimizer
         self.lr = lr
         self.weight_decay = weight_decay

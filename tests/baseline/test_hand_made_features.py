@@ -7,7 +7,7 @@ import pytest
 
 from emorec.baseline.hog import HogFeatures
 from emorec.baseline.landmarks import LandmarkFeatures
-from emorec.data.resize import Frames
+from emorec.data.decoding.decode import Frames
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 

@@ -17,9 +17,9 @@ from emorec.bench.baselines import (
     videos_in,
     write_jpegs,
 )
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedPictures
+from emorec.data.preprocessing import FrameSpec
 from emorec.errors import UserError
 from emorec.layers.normalize import IMAGENET
 from tests import videos
@@ -63,7 +63,7 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
         videos_in(str(tmp_path))
 
 
-RECIPE = Recipe(num_frames=4, size=(32, 32))
+SPEC = FrameSpec(num_frames=4, size=(32, 32))
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 def test_each_gives_the_frames_that_emorec_gives(clip: Clip, name: str) -> None:
     if name not in installed_decoders():
         pytest.skip(f"{name} is not installed")
-    frames = PlainDecoder(installed_decoders()[name], RECIPE)(clip)
-    ours = DecodedPictures(RECIPE)(clip)
-    assert frames.shape == RECIPE.shape
+    frames = PlainDecoder(installed_decoders()[name], SPEC)(clip)
+    ours = ClipReader(SPEC)(clip)
+    assert frames.shape == SPEC.shape
     assert frames.dtype == np.uint8
     # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP
     assert np.abs(frames.astype(int) - ours).mean() < videos.GREY_STEP / 4

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scale import write_copies
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedPictures
+from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
 
 def test_no_two_copies_have_the_same_content_and_all_decode(tmp_path: Path) -> None:
-    load = DecodedPictures(Recipe(num_frames=3, size=(16, 16)))
+    load = ClipReader(FrameSpec(num_frames=3, size=(16, 16)))
     originals = [
         Clip(path=videos.write_video(tmp_path / f"{number}.mp4", 5), label=3, actor=7, take="")
         for number in range(2)

@@ -9,7 +9,7 @@ import torch
 from emorec import checkpoint
 from emorec.checkpoint import class_path
 from emorec.data import AffWild2DataModule, RavdessDataModule
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.split import make_split
 from emorec.evaluation.regression import NumberPredictions
 from emorec.evaluation.regression_results import RegressionResults

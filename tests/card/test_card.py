@@ -12,7 +12,7 @@ from sklearn.metrics import precision_score, recall_score
 from emorec import checkpoint
 from emorec.card.card import card_of
 from emorec.cli import main
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.evaluation.predictions_file import read_predictions
 from emorec.evaluation.regression import concordance
 from tests.card.made_run import write_checkpoint, write_regressor

@@ -10,7 +10,6 @@ from emorec.cli import main
 from emorec.data import RavdessDataModule
 from emorec.data.download.ravdess_archives import archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from emorec.data.source import Cached
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 
@@ -56,12 +55,11 @@ def test_what_was_prepared_is_what_a_run_reads(
     assert last == f"frames of 60 of 60 clips are in {cache} (3 of 14 x 21 pixels each)"
     module = RavdessDataModule(num_frames=3, image_size=(14, 21), num_workers=0)
     caplog.clear()
-    looked = module._admit(module.find(), "predict")
+    module.setup("predict")
     assert not [text for text in caplog.messages if "decoded" in text]
-    source = looked.source(module.recipe)
-    assert isinstance(source, Cached)
-    clip = module.find().clips[1]
-    assert videos.shown_indices(source(clip)) == [0, 2, 5]  # of six frames
+    clip = module.all_clips[1]
+    assert clip in module.read_frames.files
+    assert videos.shown_indices(module.read_frames(clip)) == [0, 2, 5]  # of six frames
 
 
 def test_a_second_call_says_that_all_is_there_and_takes_a_moment(
@@ -80,8 +78,8 @@ def test_verify_looks_at_clips_and_frames(cache: Path, capsys: pytest.CaptureFix
     whole, frames = prepare(capsys, "--verify")
     assert whole.endswith("are there and whole")
     assert frames.endswith(": no damaged clips")
-    (file,) = cache.glob("*.frames")
-    file.write_bytes(bytes(file.stat().st_size))
+    for file in cache.glob("*/*.npy"):
+        file.write_bytes(bytes(file.stat().st_size))
     _, frames = prepare(capsys, "--verify")
     assert frames.endswith(": 5 damaged clips")  # each of the five serves twelve names
     prepare(capsys, *SMALL)

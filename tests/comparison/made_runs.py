@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import yaml
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.ravdess import RavdessName
 from emorec.data.split import SplitName, make_split
 from emorec.evaluation.calibration import Calibration

@@ -14,7 +14,7 @@ from typing_extensions import override
 from emorec.comparison.comparison import Comparison
 from emorec.comparison.find import find_runs
 from emorec.comparison.report import write_comparison
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from tests.comparison.conftest import RESAMPLES
 from tests.comparison.made_runs import write_run
 

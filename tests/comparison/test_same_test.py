@@ -8,7 +8,7 @@ import pytest
 from emorec.comparison.find import find_runs
 from emorec.comparison.model import Model, models_of
 from emorec.comparison.same_test import on_the_same_clips
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.predictions import Predictions
 from tests.comparison.made_runs import predictions_for, silent, takes_of, write_run

@@ -117,8 +117,8 @@ def test_features_have_one_view(root: Path) -> None:
 
 def test_all_is_predicted_and_unknown_truth_says_so(root: Path) -> None:
     data = data_of(root, "predict")
-    assert len(data.everything) == 9 * NUM_FRAMES - 4
-    unknown = [clip for clip in data.everything if clip.take == "video8"]
+    assert len(data.all_clips) == 9 * NUM_FRAMES - 4
+    unknown = [clip for clip in data.all_clips if clip.take == "video8"]
     assert len(unknown) == NUM_FRAMES
     assert all(np.isnan(clip.label).all() for clip in unknown)
 
@@ -128,7 +128,7 @@ def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smo
     names = tmp_path / "names.txt"
     names.write_text("video8\nvideo6\n")
     data = data_of(root, "predict", smooth=smooth, smooth_frames=3, predict_list=str(names))
-    values = np.random.default_rng(0).normal(size=(len(data.everything), 2)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(len(data.all_clips), 2)).astype(np.float32)
     said = data.write_own_format(tmp_path, np.arange(len(values)), values)
     assert said.startswith(f"{2 * NUM_FRAMES} frames of 2 videos, 2 of them between neighbours")
     header, *lines = (tmp_path / "submission.txt").read_text().splitlines()
@@ -173,12 +173,12 @@ def test_measured_frames_are_smoothed_within_their_video(root: Path, smooth: Any
 
 def test_a_submission_of_expressions_is_the_challenge_s(root: Path, tmp_path: Path) -> None:
     data = data_of(root, "predict", task="expr")
-    chosen = np.arange(len(data.everything)) % 8
+    chosen = np.arange(len(data.all_clips)) % 8
     data.write_own_format(tmp_path, np.arange(len(chosen)), np.eye(8, dtype=np.float32)[chosen])
     header, *lines = (tmp_path / "submission.txt").read_text().splitlines()
     assert header == f"image_location,{EXPR_HEADER}"
     said = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
-    for clip, number in zip(data.everything, chosen.tolist(), strict=True):
+    for clip, number in zip(data.all_clips, chosen.tolist(), strict=True):
         assert said[f"{clip.take}/{clip.path.name}"] == number
 
 

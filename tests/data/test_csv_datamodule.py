@@ -112,7 +112,7 @@ def test_without_people_every_clip_is_one_and_a_loud_warning_says_what_that_mean
 ) -> None:
     module = data(listed(folder, group=None))
     assert module.split.name == "by clip, seed 0"
-    assert {clip.actor for clip in module.everything} == {
+    assert {clip.actor for clip in module.all_clips} == {
         f"{person}/{emotion}.mp4" for person in PEOPLE for emotion in EMOTIONS
     }
     (warning,) = module.remarks()
@@ -164,7 +164,7 @@ def test_a_span_becomes_the_frames_that_start_in_it(folder: Path) -> None:
         for batch in data(path, "predict", batch_size=1, image_size=64).predict_dataloader()
     ]
     assert shown == [[6, 14], [30, 39], [0, 39]]
-    assert [clip.address.partition("#")[2] for clip in module.everything] == [
+    assert [clip.address.partition("#")[2] for clip in module.all_clips] == [
         "t=0.2,0.5",
         "t=1",
         "",
@@ -183,7 +183,7 @@ def test_a_span_without_frames_leaves_the_rest_of_its_video_alone(cache: str, fo
     with pytest.raises(UserError, match=r"p1/sad.mp4 \(no frame starts between 9 s and 10 s\)"):
         data(path, "predict", cache=cache)
     module = data(path, "predict", on_error="skip", cache=cache)
-    assert [clip.span_seconds for clip in module.everything] == [(0, 0.5), (0.5, 1)] * len(PEOPLE)
+    assert [clip.span_seconds for clip in module.all_clips] == [(0, 0.5), (0.5, 1)] * len(PEOPLE)
     assert len(module.skipped) == 1
 
 
@@ -194,7 +194,7 @@ def test_missing_videos_are_told_all_in_one_go_or_left_out(folder: Path) -> None
     with pytest.raises(UserError, match=r"2 of 44 clips can't be used: .*gone/1.mp4 .*gone/2.mp4 "):
         data(path, "predict")
     module = data(path, "predict", on_error="skip")
-    assert len(module.everything) == 42
+    assert len(module.all_clips) == 42
     assert module.split_record()["skipped"] == ["1.mp4", "2.mp4"]
     other = folder / "elsewhere"
     other.mkdir()
@@ -210,7 +210,7 @@ def test_clips_without_a_label_are_predicted_and_neither_train_nor_are_tested(fo
     module = data(path)
     assert module.class_names == ("angry", "happy", "sad")
     assert sum(map(len, module.sides.values())) == 41
-    assert [clip.path.parent.name for clip in module.everything if clip.label == UNLABELLED] == [
+    assert [clip.path.parent.name for clip in module.all_clips if clip.label == UNLABELLED] == [
         "p3"
     ]
     assert "1 of 42 clips have no label" in module.remarks()[0]
@@ -257,7 +257,7 @@ def test_hacer_is_read_by_its_own_columns_and_split_by_person(hacer_clips: Path)
     module = HACERDataModule(str(hacer_clips), num_frames=2, image_size=16, num_workers=0)
     module.setup("fit")
     assert module.class_names == ("angry", "disgust", "happy", "neutral", "sad")
-    for clip in module.everything:
+    for clip in module.all_clips:
         _, emotion, _, person = clip.path.stem.split("_")
         assert (module.class_names[int(clip.label)], clip.actor) == (emotion, person)  # type: ignore[arg-type]
     assert sorted(module.split.train + module.split.val + module.split.test) == list("abcdefghij")

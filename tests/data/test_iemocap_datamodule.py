@@ -67,7 +67,7 @@ def test_an_utterance_shows_its_own_time_and_its_own_half(
         for clip in clips:
             said = clip.take.rpartition("_")[2]
             session, dialogue = int(clip.take[4]), clip.take[5:].rpartition("_")[0]
-            shown = module.source(clip).astype(float).mean(axis=(1, 2, 3))
+            shown = module.read_frames(clip).astype(float).mean(axis=(1, 2, 3))
             expected = expected_levels(session, dialogue, int(said[1:]), said[0], seconds or 100.0)
             assert abs(shown - expected).max() < 1.5, (clip, shown, expected)
         module.setup("fit")

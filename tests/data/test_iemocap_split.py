@@ -7,7 +7,7 @@ import pytest
 from emorec.callbacks.description import describe_split
 from emorec.data.iemocap import find_clips
 from emorec.data.iemocap_split import FOLDS, SPEAKERS, IemocapSplitName, make_iemocap_split
-from emorec.data.random_split import RandomSplit, is_held_out
+from emorec.data.split import RandomSplit, is_held_out
 from emorec.errors import UserError
 
 EVERY_FOLD = [(name, fold) for name, folds in FOLDS.items() for fold in range(1, folds + 1)]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.ravdess import RavdessName, find_clips
 from emorec.errors import UserError
 

@@ -12,7 +12,7 @@ import torch
 from matplotlib.image import imread
 from rich.console import Console
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.classification_results import ClassificationResults
 from emorec.evaluation.metrics import summarize

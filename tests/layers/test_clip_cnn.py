@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.layers.backbone import video_backbone
 from emorec.layers.clip_cnn import ClipCNN
 from emorec.models import CNN3D
-from emorec.picture_size import Size
 
 
 def test_its_linear_layer_takes_as_many_numbers_as_that_of_the_study() -> None:

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.layers.backbone import image_backbone
 from emorec.layers.face_cnn import FaceCNN, Grey
 from emorec.layers.frame_sequence import FrameSequence, Recurrent
 from emorec.layers.normalize import IMAGENET, Normalize
-from emorec.picture_size import Size
 
 TABLE = {
     "BatchNorm2d": 2 * 1,

@@ -146,21 +146,18 @@ def test_what_can_t_be_put_together_is_said(arguments: dict[str, Any], complaint
 class Data:
     """A data module as far as a network asks for it."""
 
-    def __init__(self, hearing: Any) -> None:
-        self.hearing = hearing
+    def __init__(self, audio_spec: Any) -> None:
+        self.audio_spec = audio_spec
 
 
 def test_a_network_refuses_data_that_it_can_t_hear() -> None:
-    from emorec.data.sound.hearing import Hearing
-    from emorec.data.sound.sound_recipe import SoundRecipe
+    from emorec.data.audio.spec import AudioSpec
 
     model = AudioCNN()
     model.refuse_other_sound(object())
-    model.refuse_other_sound(
-        Data(Hearing(SoundRecipe(sound_rate=16_000, sound_seconds=3.0), "error", 0))
-    )
+    model.refuse_other_sound(Data(AudioSpec(sound_rate=16_000, sound_seconds=3.0)))
     with pytest.raises(UserError, match=r"AudioCNN hears: give it sound with --data\.sound true"):
         model.refuse_other_sound(Data(None))
-    short = Hearing(SoundRecipe(sound_rate=8000, sound_seconds=2.0), "error", 0)
+    short = AudioSpec(sound_rate=8000, sound_seconds=2.0)
     with pytest.raises(UserError, match=r"hears 3 s at 16000 .* the data has 2 s at 8000"):
         model.refuse_other_sound(Data(short))

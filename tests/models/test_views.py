@@ -65,13 +65,13 @@ def measured(folder: Path, root: Path, num_views: int, **how: Any) -> Prediction
     return model.collected
 
 
-@pytest.mark.parametrize("how", [{}, {"resident": True, "num_workers": 1}])
+@pytest.mark.parametrize("how", [{}, {"num_workers": 1}])
 def test_a_test_with_ten_views_is_the_mean_over_crops_that_were_cut_by_hand(
     tmp_path: Path, drawn_clips: Path, how: dict[str, Any]
 ) -> None:
     data = RavdessDataModule(str(drawn_clips), num_frames=2, image_size=SIZE, num_workers=0)
     data.setup("test")
-    squares = [torch.from_numpy(data.source(clip)) for clip in data.sides["test"]]
+    squares = [torch.from_numpy(data.read_frames(clip)) for clip in data.sides["test"]]
     whole = torch.stack(squares).permute(0, 1, 4, 2, 3)  # (B, T, C, side, side)
     assert whole.shape[-1] == SIDE
     crops = [

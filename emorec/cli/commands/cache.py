@@ -1,4 +1,4 @@
-"""`emorec cache`: what decoded frames are kept, and how to be rid of them."""
+"""`emorec cache`: list or remove cached clips."""
 
 import time
 from pathlib import Path
@@ -7,55 +7,53 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from emorec.data.cache.folders import cache_folder
-
 
 def cache(clear: str | None = None, folder: str | None = None) -> None:
-    """List the decoded frames that are kept, with their sizes, or remove them.
+    """List the decoded clips that are cached, with their sizes, or remove them.
 
     Args:
-        clear: Remove the frames of this name, or `all`.
+        clear: Remove the clips of this name, or `all`.
         folder: The cache, when it is not the usual one (EMOREC_CACHE, else emorec in the user's cache folder).
 
     Raises:
-        UserError: When there are no frames of that name, or they can't be removed.
+        UserError: When there are no clips of that name, or they can't be removed.
     """
-    # late: the help can do without the libraries that read frames
-    from emorec.data.cache import kept as frames_kept
+    # late: --help does without NumPy
+    from emorec.data.cache.store import cache_folder, clear_cache, list_cache
 
-    place = Path(folder).expanduser() if folder else cache_folder()
+    path = Path(folder).expanduser() if folder else cache_folder()
     console = Console(highlight=False, soft_wrap=True)
     if clear is not None:
-        console.print(f"freed {shown_size(frames_kept.clear(place, clear))} in {place}")
+        console.print(f"freed {_size(clear_cache(path, clear))} in {path}")
         return
-    everything = frames_kept.kept(place)
-    if not everything:
-        console.print(f"no frames are kept in {place}")
+    listings = list_cache(path)
+    if not listings:
+        console.print(f"no frames are kept in {path}")
         return
-    console.print(f"decoded frames in {place}; names begin with frames x height x width")
+    console.print(f"decoded frames in {path}; names begin with frames x height x width")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("name", no_wrap=True)
     for column in ("clips", "broken", "size", "filled"):
         table.add_column(column, justify="right")
-    for one in everything:
+    for listing in listings:
         table.add_row(
-            one.name,
-            str(one.ready),
-            str(one.broken),
-            shown_size(one.num_bytes),
-            time.strftime("%Y-%m-%d", time.localtime(one.used)) if one.used else "never",
+            listing.name,
+            str(listing.ready),
+            str(listing.broken),
+            _size(listing.num_bytes),
+            time.strftime("%Y-%m-%d", time.localtime(listing.filled)),
         )
     console.print(table)
     console.print(
-        f"{shown_size(sum(one.num_bytes for one in everything))} in all; "
+        f"{_size(sum(listing.num_bytes for listing in listings))} in all; "
         "remove with emorec cache --clear NAME, or --clear all"
     )
 
 
-def shown_size(num_bytes: int) -> str:
-    """Bytes for people.
+def _size(num_bytes: int) -> str:
+    """Format a size for a column.
 
-    >>> shown_size(2_595_225_600), shown_size(69_632), shown_size(0)
+    >>> _size(2_595_225_600), _size(69_632), _size(0)
     ('2.60 GB', '0.07 MB', '0.00 MB')
     """
     if num_bytes >= 1_000_000_000:

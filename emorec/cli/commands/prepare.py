@@ -11,10 +11,10 @@ from emorec.cli.commands.actors import parse_actors
 from emorec.data.download.mp4_boxes import what_is_missing
 from emorec.data.download.ravdess_archives import UNFINISHED, Modality, archives_of
 from emorec.data.download.ravdess_wanted import Wanted, clips_below
-from emorec.data.file_lists import listed
 from emorec.data.ravdess import ROOT_VARIABLE
 from emorec.errors import UserError
-from emorec.picture_size import ImageSize
+from emorec.image_size import ImageSize
+from emorec.text import listed_files
 
 
 def prepare(
@@ -138,6 +138,6 @@ def check_clips(wanted: Wanted, console: Console) -> None:
             bad += [(path, f"{lack} is missing")] if lack else []
     if bad:
         raise UserError(
-            f"{len(bad):,} of {wanted} are broken, delete them and emorec prepare brings them anew: {listed(bad)}"
+            f"{len(bad):,} of {wanted} are broken, delete them and emorec prepare brings them anew: {listed_files(bad)}"
         )
     console.print(f"all {wanted} in {wanted.root} are there and whole", markup=False)

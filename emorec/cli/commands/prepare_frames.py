@@ -6,15 +6,13 @@ from typing import Literal
 
 from rich.console import Console
 
-from emorec.data.admit import admit
-from emorec.data.cache.folders import kept_in
-from emorec.data.cache.kept import verify
+from emorec.data.cache.build import build_cache, check_broken
+from emorec.data.cache.store import resolve_cache, verify_cache
 from emorec.data.download.ravdess_wanted import Wanted
 from emorec.data.faces.detector_file import find_detector
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.ravdess import find_clips
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.picture_size import ImageSize, in_words, size_of
+from emorec.image_size import ImageSize, format_size, parse_image_size, size_before_crop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,32 +49,31 @@ def decode_frames(
     actors = {archive.actor for archive in wanted.archives}
     folder = find_clips(wanted.root, modality=wanted.modality, channel=channel)
     clips = [clip for clip in folder.clips if clip.actor in actors]
-    size = size_of(frames.image_size)
-    recipe = Recipe(
+    size = parse_image_size(frames.image_size)
+    spec = FrameSpec(
         num_frames=frames.num_frames,
-        size=size_to_crop(size),
+        size=size_before_crop(size),
         face_detector=find_detector() if frames.face == "crop" else None,
     )
-    looked = admit(
+    reader = build_cache(
         clips,
-        recipe,
-        cache=frames.cache,
-        on_error="skip",
-        face_missing="center",
+        spec,
+        frames.cache,
         workers=os.cpu_count() or 1,
+        required=frames.face == "crop",
     )
-    kept = f"{len(clips) - len(looked.broken):,} of {len(clips):,} clips"
-    place = looked.frames.path.parent if looked.frames else None
+    check_broken(reader.errors, len(clips), "skip")
+    kept = f"{len(clips) - len(reader.errors):,} of {len(clips):,} clips"
     console.print(
-        f"frames of {kept} are in {place} ({frames.num_frames} of {in_words(size)} pixels each)",
+        f"frames of {kept} are in {reader.folder} ({frames.num_frames} of {format_size(size)} pixels each)",
         markup=False,
     )
-    for broken in looked.broken:
-        console.print(f"broken: {broken.path}: {broken.reason}", markup=False)
-    if looked.broken:
+    for clip, reason in reader.errors.items():
+        console.print(f"broken: {clip.path}: {reason}", markup=False)
+    if reader.errors:
         console.print("delete what is broken, and emorec prepare brings it anew")
-    if looked.faceless:
-        console.print(f"no face is found in {len(looked.faceless)} of them", markup=False)
+    if reader.faceless:
+        console.print(f"no face is found in {len(reader.faceless)} of them", markup=False)
 
 
 def verify_frames(cache: str, console: Console) -> None:
@@ -89,8 +86,8 @@ def verify_frames(cache: str, console: Console) -> None:
     Raises:
         UserError: When what is damaged can't be noted.
     """
-    folder = kept_in(cache)
-    damaged = verify(folder)
+    folder = resolve_cache(cache)
+    damaged = verify_cache(folder)
     for name, count in damaged.items():
         console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
     if not damaged:

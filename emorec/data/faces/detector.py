@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from emorec.data.decoding.decode import Frames
 from emorec.data.faces.face import Box
-from emorec.data.resize import Frames
 from emorec.errors import UserError
 
 HAAR = "haar"

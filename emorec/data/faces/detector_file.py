@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.store import cache_folder
 from emorec.data.faces.detector import HAAR, load_detector
 from emorec.errors import UserError
 from emorec.files import sha256_of

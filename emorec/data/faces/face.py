@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emorec.data.resize import CROP_SHARE, Frames
-from emorec.picture_size import Size
+from emorec.data.decoding.decode import Frames
+from emorec.image_size import CROP_SHARE, Size
 
 MARGIN = 0.05
 """Free on each side of the face, as a share of its height."""

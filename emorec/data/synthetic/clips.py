@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.ravdess import ACTORS, RavdessName
 from emorec.data.synthetic.encode import encode_mp4, read_comment
 from emorec.data.synthetic.expression import Pose, perform

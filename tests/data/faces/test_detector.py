@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import YUNET_SIDE, load_detector
 from emorec.data.faces.face import Box, overlap
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError

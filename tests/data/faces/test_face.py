@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from emorec.data.decoding.decode import Frames
 from emorec.data.faces.detector import load_detector
 from emorec.data.faces.face import (
     MARGIN,
@@ -20,10 +21,9 @@ from emorec.data.faces.face import (
     overlap,
 )
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import CROP_SHARE, Frames
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.picture_size import Size
+from emorec.image_size import CROP_SHARE, Size
 
 HERE = Box(100, 40, 60, 80)
 

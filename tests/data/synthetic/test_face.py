@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.ravdess import RavdessName
 from emorec.data.synthetic.expression import ACTION_UNITS, BACKWARDS, EXPRESSIONS, Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.ravdess import RavdessName
 from emorec.data.synthetic.clips import draw_clip, plan
 from emorec.data.synthetic.encode import encode_mp4
