@@ -22,6 +22,10 @@ class Stopwatch:
         """Let a second pass."""
         self.now += 1.0
 
+    def two_seconds(self) -> None:
+        """Let two seconds pass."""
+        self.now += 2.0
+
     def millisecond(self) -> None:
         """Let a millisecond pass."""
         self.now += 1e-3

@@ -53,10 +53,7 @@ def test_without_a_cache_nothing_is_read_from_one(drawn_clips: Path) -> None:
 def test_end_to_end_takes_the_time_of_loader_and_network_together(
     drawn_clips: Path, stopwatch: Stopwatch, rounds: int
 ) -> None:
-    def two_seconds() -> None:
-        stopwatch.now += 2.0
-
-    model = MeanColour(delay=two_seconds)
+    model = MeanColour(delay=stopwatch.two_seconds)
     data = DelayedData(str(drawn_clips), augment=stopwatch.second)
     report = measure(endless_trainer(), model, data, seconds=0.01, rounds=rounds)
     speeds = report.speeds

@@ -13,7 +13,10 @@ from emorec.callbacks import ValidationLog
 from emorec.data import RavdessDataModule
 from emorec.models import EarlyFusionCNN
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+]
 
 
 def fit(folder: Path, clips: Path, max_epochs: int, ckpt: Path | None = None) -> Trainer:

@@ -69,7 +69,7 @@ def test_all_runs_of_a_shipped_study_could_start(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = next(iter(read_definition(path).configs.values())).config
+    config = next(iter(read_definition(path).networks.values())).config
     clips = request.getfixturevalue(clips_for(str(config)))
     monkeypatch.chdir(tmp_path)
     (features := tmp_path.with_name("features")).mkdir(exist_ok=True)
