@@ -51,10 +51,12 @@ def memory(
                 takes=1,
                 settings=ClipSettings(num_frames=12, sound=False),
             )
-        found = find_clips(root).clips[:clips]
-        show("decoding", watch(list(islice(cycle(found), clips)), ClipReader(spec), size, 1))
-        cached = build_cache(found, spec, str(Path(work, "cache")), workers=2)
-        show("reading the cache", watch(found, cached, size, epochs))
+        dataset_clips = find_clips(root).clips[:clips]
+        show(
+            "decoding", watch(list(islice(cycle(dataset_clips), clips)), ClipReader(spec), size, 1)
+        )
+        cached = build_cache(dataset_clips, spec, str(Path(work, "cache")), workers=2)
+        show("reading the cache", watch(dataset_clips, cached, size, epochs))
 
 
 def watch(clips: Sequence[Clip], read_frames: ReadFrames, size: Size, epochs: int) -> list[int]:

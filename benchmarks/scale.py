@@ -75,7 +75,7 @@ def scale(
 
 
 def write_copies(originals: Sequence[Clip], count: int, folder: Path) -> list[Clip]:
-    """Write copies of clips of which no two have the same content.
+    """Write copies of clips, no two with the same content.
 
     Each ends with a box that holds its number; players skip boxes of that kind.
 

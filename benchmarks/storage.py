@@ -256,8 +256,8 @@ def storage(
                 takes=1,
                 settings=ClipSettings(num_frames=12, sound=False),
             )
-        found = find_clips(root).clips[: min(clips, MAX_DIFFERENT_CLIPS)]
-        frames = list(islice(cycle(map(ClipReader(spec), found)), clips))
+        dataset_clips = find_clips(root).clips[: min(clips, MAX_DIFFERENT_CLIPS)]
+        frames = list(islice(cycle(map(ClipReader(spec), dataset_clips)), clips))
         for _ in range(rounds):
             for kind, cost in zip(FORMATS, costs, strict=True):
                 with TemporaryDirectory(dir=work) as place:

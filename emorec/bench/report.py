@@ -105,7 +105,7 @@ class Report:
 
     @property
     def gpu_busy(self) -> float | None:
-        """How busy the GPU was, from 0 to 1; `None` where it can't be told."""
+        """How busy the GPU was, from 0 to 1; `None` where it can't be measured."""
         return statistics.fmean(self.gpu_percent) / 100 if self.gpu_percent else None
 
     def to_dict(self) -> dict[str, Any]:

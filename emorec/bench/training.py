@@ -29,7 +29,7 @@ USED_TRAINER_SETTINGS = (
 """The trainer's settings that decide how fast a step is; the others say how long a run is and what it keeps."""
 
 ENDLESS = 1_000_000
-"""Epochs, of which a measurement sees but a few: a cosine schedule needs an end."""
+"""Epochs: more than any measurement takes, as a cosine schedule needs an end."""
 
 
 def bench_training(

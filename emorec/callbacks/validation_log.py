@@ -16,7 +16,7 @@ class ValidationLog(Callback):
 
     A line is `{"epoch": 3, "value": 0.51, "best": 0.53, "max_epochs": 8, "metric": "val/uar"}`: the epoch from 1,
     `max_epochs` null without an end, `best` the best value so far, also of the epochs before the run was resumed. An
-    epoch that is repeated after a kill has two lines, of which the later one counts.
+    epoch that is repeated after a kill has two lines; the later one counts.
     """
 
     @override

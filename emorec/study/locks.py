@@ -14,9 +14,6 @@ from typing_extensions import override
 if sys.platform != "win32":
     import fcntl
 
-GRACE_SECONDS = 10
-"""After which the journal's lock of a killed process is taken over."""
-
 HEARTBEAT_SECONDS = 20.0
 
 SILENT_SECONDS = 120.0
@@ -26,14 +23,16 @@ LOCK = ".running"
 
 
 class JournalLock(JournalFileOpenLock):
-    """Optuna's lock of a journal; whoever takes it first removes what a full disk or a power cut left unfinished.
+    """Optuna's lock of a journal, which first removes what a full disk or a power cut left unfinished.
+
+    A lock that a killed process left behind is taken over after Optuna's grace period of 30 seconds.
 
     Args:
         path: The journal.
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), grace_period=GRACE_SECONDS)
+        super().__init__(str(path))
         self._path = path
 
     @override

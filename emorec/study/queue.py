@@ -38,7 +38,7 @@ ERROR = "error"
 """Attribute of a failed trial: why. One without it was passed on to another worker."""
 
 DROPPED = "dropped"
-"""Attribute of a failed trial whose run had an earlier one."""
+"""Attribute of a failed trial: its run has an earlier trial."""
 
 METRIC = "figure"
 """Attribute of a trial: what its value is, such as "CCC"; UAR by default."""
@@ -50,7 +50,7 @@ STARTUP_TRIALS = 5
 """Random trials of a search before it stops any early."""
 
 CONNECT_TRIES = 5
-"""How often a new database is asked for its tables, a second apart."""
+"""Attempts to create the tables of a new database, a second apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _open_database(url: str) -> Storage:
     try:
         parsed = make_url(url)
         name = parsed.render_as_string(hide_password=True)
-        # SQLite has no locks of rows: two processes could be given the same trial
+        # SQLite has no row locks: two processes could get the same trial
         file = parsed.database if parsed.get_backend_name() == "sqlite" else None
         exclusive = FileLock(f"{file}.lock") if file else nullcontext()
         with exclusive:

@@ -17,6 +17,7 @@ from emorec.study.plan import (
     flag_value,
     flags,
     machine_settings,
+    planned_runs,
 )
 from emorec.study.progress import ProgressTable, Row, row_of, rows_of, runs_table, summary
 from emorec.study.queue import Queue, current_trial, is_url, open_storage, storage_errors
@@ -25,23 +26,18 @@ from emorec.study.worker import LOG, StopSignals, Worker, environments, is_teste
 JOURNAL = "study.journal"
 
 
-def list_runs(
-    definition: Definition,
-    runs: Mapping[str, PlannedRun],
-    common: Settings,
-    storage: str | None,
-) -> None:
+def list_runs(definition: Definition, common: Settings, storage: str | None) -> None:
     """Check all runs and list them without writing anything.
 
     Args:
         definition: The study file.
-        runs: Its runs by their keys.
         common: Settings from the command line.
         storage: Where the study is stored; by default its own file.
 
     Raises:
         UserError: When a run could not start, or the storage holds another study of that name.
     """
+    runs = planned_runs(definition, common)
     where = storage or str(STUDIES / definition.name / JOURNAL)
     rows = {key: row_of(run) for key, run in runs.items()}
     with storage_errors(where):
@@ -57,17 +53,12 @@ def list_runs(
 
 
 def run_study(
-    definition: Definition,
-    runs: Mapping[str, PlannedRun],
-    common: Settings,
-    storage: str | None,
-    jobs: int,
+    definition: Definition, common: Settings, storage: str | None, jobs: int
 ) -> int | None:
     """Run what is left of a study.
 
     Args:
         definition: The study file.
-        runs: Its runs by their keys.
         common: Settings from the command line.
         storage: Where the study is stored; by default its own file.
         jobs: Runs at a time.
@@ -78,6 +69,7 @@ def run_study(
     Raises:
         UserError: When a run could not start, the storage can't be used, or, at the end, when runs have failed.
     """
+    runs = planned_runs(definition, common)
     where = storage or str(STUDIES / definition.name / JOURNAL)
     with storage_errors(where):
         if not _is_stored(definition, where):
@@ -131,11 +123,11 @@ def _representatives(definition: Definition, runs: Iterable[PlannedRun]) -> Iter
         first = next(iter(runs))
         yield from map(first.with_parameters, search_ends(definition))
         return
-    seen: set[Any] = set()
+    covered: set[Any] = set()
     for run in runs:
-        new = {("model", run.model), ("fold", run.fold)} - seen
+        new = {("model", run.model), ("fold", run.fold)} - covered
         if new:
-            seen |= new
+            covered |= new
             yield run
 
 

@@ -1,4 +1,4 @@
-"""Workers take runs from a study's queue, as many at a time as asked for, until the study is done.
+"""Workers take runs from the queue of a study, `jobs` at a time, until the study is done.
 
 A run is `emorec fit`, then `emorec test`, each in a process of its own that writes into the run's `run.log`.
 """
@@ -40,7 +40,7 @@ MAX_ERROR_LENGTH = 300
 POLL_SECONDS = 0.1
 
 SYNC_SECONDS = 2.0
-"""How often the storage is asked for what other workers did."""
+"""Between two reads of what other workers did."""
 
 OUTAGE_SECONDS = 600.0
 """How long a database may be out of reach while runs continue."""
@@ -451,7 +451,7 @@ class Worker:
             time.sleep(POLL_SECONDS)
         for run in active:
             run.process.release()
-        # what a full disk or a lost database keeps from being written is found by the next start
+        # the next start recovers what a full disk or a lost database does not let us record
         with suppress(OSError, StorageInternalError):
             for run in active:
                 if run.ended:

@@ -1,4 +1,4 @@
-"""A network and a data module whose slowness is chosen."""
+"""A network and a data module with chosen delays."""
 
 from collections.abc import Callable
 from typing import Any

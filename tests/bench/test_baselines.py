@@ -95,7 +95,7 @@ CLIPS = [Clip(path=Path(f"{number}.mp4"), label=0, actor=1, take="") for number 
 
 
 def grey(clip: Clip) -> np.ndarray:
-    """Four frames, whose grey level says which clip they are of and which of its frames."""
+    """Four frames with a grey level of their own."""
     level = 50 * int(clip.path.stem)
     return np.stack([np.full((40, 40, 3), level + 10 * index, np.uint8) for index in range(4)])
 

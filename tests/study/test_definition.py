@@ -26,10 +26,10 @@ def test_the_first_line_of_a_shipped_study_is_the_command_that_runs_it(path: Pat
     assert first.startswith(f"# emorec study configs/studies/{path.name}")
 
 
-@pytest.mark.parametrize("given", ["{model.lr: 0.1}", "3", "[net.yaml]", "{config: [net.yaml]}"])
-def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, given: str) -> None:
+@pytest.mark.parametrize("network", ["{model.lr: 0.1}", "3", "[net.yaml]", "{config: [net.yaml]}"])
+def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, network: str) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(f"configs: {{Net: {given}}}\n")
+    path.write_text(f"configs: {{Net: {network}}}\n")
     with pytest.raises(UserError, match="it takes names and experiment files"):
         read_definition(path)
 

@@ -1,6 +1,9 @@
 """Locks that a kill releases, and heartbeats of runs on other machines."""
 
+from itertools import count
 from pathlib import Path
+
+import pytest
 
 from emorec.study.locks import (
     FolderLock,
@@ -50,3 +53,16 @@ def test_whoever_locks_a_journal_finds_whole_lines(tmp_path: Path) -> None:
     assert path.read_bytes() == b"1\n"
     lock.release()
     assert JournalLock(path).acquire()
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "study.journal"
+    path.write_bytes(b"1\n")
+    assert JournalLock(path).acquire()  # and never released
+    seconds = count()
+    monkeypatch.setattr("time.monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    assert JournalLock(path).acquire()
+    assert next(seconds) > 30

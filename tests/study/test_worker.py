@@ -59,7 +59,7 @@ def run(folder: Path, *words: str) -> tuple[int, str, str]:
 
 
 def starts(folder: Path) -> list[str]:
-    """The trainings that were started, each with the epochs that it found finished."""
+    """The trainings that were started, each with the number of epochs it had finished before."""
     path = folder / "started.txt"
     return path.read_text().splitlines() if path.exists() else []
 

@@ -38,20 +38,18 @@ def study(
         SystemExit: When a signal has stopped it.
     """
     from emorec.study.definition import read_definition
-    from emorec.study.plan import planned_runs
 
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}: choose 1 or more")
     common = common_settings(experiment_flags)
     definition = read_definition(Path(file))
-    runs = planned_runs(definition, common)
 
     from emorec.study.runner import list_runs, run_study  # late: they import Optuna
 
     if dry_run:
-        list_runs(definition, runs, common, storage)
+        list_runs(definition, common, storage)
         return
-    stopped = run_study(definition, runs, common, storage, jobs)
+    stopped = run_study(definition, common, storage, jobs)
     if stopped is not None:
         command = ["emorec", "study", file, *experiment_flags]
         command += ["--jobs", str(jobs)] if jobs != 1 else []
