@@ -16,7 +16,8 @@ from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import ClipDataset, label_name
 from emorec.evaluation.figures import contact_sheet, figure_to_image, sound_sheet
-from emorec.evaluation.plane import counts_figure, plane_figure
+from emorec.evaluation.plane import counts_figure
+from emorec.evaluation.figures import plane_figure
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models.base import ClipNetwork
 

@@ -9,15 +9,8 @@ from emorec.comparison.breakdown import class_figures, grouping_of
 from emorec.comparison.score import score_of
 from emorec.comparison.wording import UNKNOWN, points, span
 from emorec.evaluation.counts import ActorCounts
-from emorec.evaluation.groups import (
-    ACTOR,
-    Confusion,
-    GroupAccuracy,
-    ReliabilityBin,
-    accuracy_by_group,
-    most_confused,
-    reliability,
-)
+from emorec.evaluation.breakdown import ACTOR, accuracy_by_group, most_confused, reliability
+from emorec.evaluation.groups import Confusion, GroupAccuracy, ReliabilityBin
 from emorec.evaluation.intervals import Estimate, figures_with_intervals
 from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips

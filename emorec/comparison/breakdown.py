@@ -10,17 +10,8 @@ from emorec.comparison.comparison import Result
 from emorec.comparison.curves import Curve, read_curves
 from emorec.data.ravdess import RavdessName
 from emorec.evaluation.counts import ActorCounts
-from emorec.evaluation.groups import (
-    ACTOR,
-    Confusion,
-    GroupAccuracy,
-    Grouping,
-    ReliabilityBin,
-    accuracy_by_group,
-    most_confused,
-    reliability,
-    worst,
-)
+from emorec.evaluation.breakdown import ACTOR, accuracy_by_group, most_confused, reliability
+from emorec.evaluation.groups import Confusion, GroupAccuracy, Grouping, ReliabilityBin, worst
 from emorec.evaluation.predictions_file import file_name
 from emorec.evaluation.sums import classes
 

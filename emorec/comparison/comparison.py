@@ -15,7 +15,8 @@ from emorec.comparison.published import Published
 from emorec.comparison.same_test import ComparedModel, on_the_same_clips
 from emorec.comparison.score import CLASSES, Score, score_of
 from emorec.evaluation.intervals import RESAMPLES, ROUNDING, Estimate, figures_with_intervals
-from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm, sentence
+from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm
+from emorec.app.answer import sentence
 from emorec.evaluation.predicted import Predicted
 from emorec.evaluation.predictions_file import PredictedClips
 

@@ -6,7 +6,8 @@ from statistics import fmean
 
 from emorec.comparison.comparison import Result
 from emorec.comparison.curves import Curve, read_curves
-from emorec.evaluation.regression import FIGURES, TargetScores, by_group, summarize_numbers
+from emorec.comparison.published import FIGURES
+from emorec.evaluation.regression import TargetScores, by_group, summarize_numbers
 from emorec.evaluation.sums import numbers
 
 

@@ -7,7 +7,7 @@ from emorec.comparison.figures import curves_figure
 from emorec.comparison.number_breakdown import NumberBreakdown
 from emorec.comparison.number_figures import scatter_figure, videos_figure
 from emorec.comparison.picture import Picture, slugs_of
-from emorec.evaluation.plane import plane_figure
+from emorec.evaluation.figures import plane_figure
 from emorec.evaluation.sums import numbers
 
 VIDEOS = "ccc_by_video"

@@ -17,7 +17,8 @@ from emorec.comparison.score import CLASSES
 from emorec.comparison.table import CALIBRATED, COST, columns_of, notes_of, rows_of, spread_of
 from emorec.comparison.wording import decimals, p_value, points, span
 from emorec.comparison.words import actors_in_words, cost_note, method, verdict
-from emorec.evaluation.groups import ACTOR, GroupAccuracy
+from emorec.evaluation.breakdown import ACTOR
+from emorec.evaluation.groups import GroupAccuracy
 
 MODELS_BESIDE = 5
 """Models whose columns stand beside each other; those of further ones stand in a table below."""

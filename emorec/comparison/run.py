@@ -13,8 +13,9 @@ from emorec.callbacks.description import spans
 from emorec.errors import UserError
 from emorec.evaluation.numbers_file import PredictedNumbers, read_numbers
 from emorec.evaluation.predicted import Predicted
-from emorec.evaluation.predictions_file import PredictedClips, read_predictions
-from emorec.evaluation.run_facts import SPLIT_KEYS
+from emorec.evaluation.predictions_file import PredictedClips
+from emorec.evaluation.predictions import read_predictions
+from emorec.evaluation.report import SPLIT_KEYS
 from emorec.evaluation.sums import sums_of
 
 METRICS = Path("test", "metrics.json")

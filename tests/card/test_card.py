@@ -13,8 +13,8 @@ from emorec import checkpoint
 from emorec.card.card import card_of
 from emorec.cli import main
 from emorec.data.labels import EMOTIONS
-from emorec.evaluation.predictions_file import read_predictions
-from emorec.evaluation.regression import concordance
+from emorec.evaluation.predictions import read_predictions
+from emorec.models.regressor import concordance
 from tests.card.made_run import write_checkpoint, write_regressor
 from tests.comparison.made_runs import write_run
 

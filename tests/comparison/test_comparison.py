@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from emorec.comparison.comparison import Comparison
 from emorec.comparison.find import find_runs
 from emorec.comparison.words import verdict
-from emorec.evaluation.predictions_file import read_predictions
+from emorec.evaluation.predictions import read_predictions
 from tests.comparison.conftest import FOLDS, RESAMPLES, SEEDS
 from tests.comparison.made_runs import write_run
 

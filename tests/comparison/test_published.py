@@ -6,7 +6,8 @@ import pytest
 
 from emorec.comparison.published import beside, read_published, shipped
 from emorec.errors import UserError
-from emorec.evaluation.predictions_file import PredictedClips, read_predictions
+from emorec.evaluation.predictions_file import PredictedClips
+from emorec.evaluation.predictions import read_predictions
 from tests.comparison.made_runs import write_run
 
 

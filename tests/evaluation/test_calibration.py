@@ -16,7 +16,8 @@ from emorec.evaluation.calibration import (
     calibrated,
     fit_temperature,
 )
-from emorec.evaluation.metrics import CALIBRATION_BINS, summarize
+from emorec.evaluation.scores import CALIBRATION_BINS
+from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 
 NUM_CLASSES = 8

@@ -9,14 +9,8 @@ import torch
 from sklearn import metrics as sk
 
 from emorec.errors import UserError
-from emorec.evaluation.counts import (
-    FIGURE_NAMES,
-    ActorCounts,
-    accuracy,
-    counts_of_seeds,
-    macro_f1,
-    uar,
-)
+from emorec.evaluation.counts import FIGURE_NAMES, ActorCounts, counts_of_seeds
+from emorec.evaluation.scores import accuracy, macro_f1, uar
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
 from emorec.evaluation.predictions_file import PredictedClips

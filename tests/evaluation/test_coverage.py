@@ -12,7 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from emorec.evaluation.counts import ActorCounts, accuracy, macro_f1, uar
+from emorec.evaluation.counts import ActorCounts
+from emorec.evaluation.scores import accuracy, macro_f1, uar
 from emorec.evaluation.intervals import Estimate, actor_weights, estimates, figures_with_intervals
 from emorec.evaluation.pairwise import Pair, compare_pair
 from tests.evaluation.simulated import (

@@ -6,12 +6,8 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from emorec.errors import UserError
-from emorec.evaluation.groups import (
-    accuracy_by_group,
-    most_confused,
-    reliability,
-    worst,
-)
+from emorec.evaluation.breakdown import accuracy_by_group, most_confused, reliability
+from emorec.evaluation.groups import worst
 from emorec.evaluation.intervals import Estimate, figures_with_intervals
 from emorec.evaluation.metrics import summarize
 from tests.evaluation.simulated import clips_of, random_clips, shuffled

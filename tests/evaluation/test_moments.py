@@ -8,7 +8,8 @@ from emorec.errors import UserError
 from emorec.evaluation.intervals import figures_with_intervals
 from emorec.evaluation.moments import ActorMoments
 from emorec.evaluation.numbers_file import PredictedNumbers, read_numbers, write_numbers
-from emorec.evaluation.pairwise import compare_pair, sentence
+from emorec.evaluation.pairwise import compare_pair
+from emorec.app.answer import sentence
 from emorec.evaluation.regression import NumberPredictions, summarize_numbers
 
 NAMES = ("valence", "arousal")

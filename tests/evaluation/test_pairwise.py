@@ -11,9 +11,10 @@ from statsmodels.stats.multitest import multipletests
 from emorec.errors import UserError
 from emorec.evaluation.intervals import Interval, figures_with_intervals
 from emorec.evaluation.metrics import summarize
-from emorec.evaluation.pairwise import Pair, compare_pair, holm, sentence
+from emorec.evaluation.pairwise import Pair, compare_pair, holm
+from emorec.app.answer import sentence
 from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.significance import exact_mcnemar, more_actors
+from emorec.evaluation.pairwise import exact_mcnemar, more_actors
 from tests.evaluation.simulated import clips_of, random_clips, shuffled
 
 TEN = [str(actor) for actor in range(1, 11) for _ in range(24)]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from emorec.evaluation.plane import counts_figure, plane_figure
+from emorec.evaluation.plane import counts_figure
+from emorec.evaluation.figures import plane_figure
 
 NAMES = ("valence", "arousal")
 

@@ -8,7 +8,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.utils.data import DistributedSampler
 
-from emorec.evaluation.predictions import PredictionCollector, Predictions, most_confident_errors
+from emorec.evaluation.collector import PredictionCollector
+from emorec.evaluation.predictions import Predictions, most_confident_errors
 
 K = 4
 

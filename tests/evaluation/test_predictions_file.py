@@ -12,7 +12,7 @@ from emorec.errors import UserError
 from emorec.evaluation.calibration import calibrated
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import read_predictions, write_predictions
+from emorec.evaluation.predictions import read_predictions, write_predictions
 
 CLASSES = ("neutral", "happy", "sad")
 PATHS = ("Actor_01/a.mp4", "Actor_02/b, with a comma.mp4", 'Actor_02/c "quoted" é.mp4')

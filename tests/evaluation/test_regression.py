@@ -14,10 +14,10 @@ from emorec.evaluation.regression import (
     NumberCollector,
     NumberPredictions,
     by_group,
-    concordance,
     correlation,
     summarize_numbers,
 )
+from emorec.models.regressor import concordance
 from emorec.evaluation.regression_results import RegressionResults
 from emorec.evaluation.run_facts import RunFacts
 

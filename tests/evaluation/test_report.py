@@ -17,7 +17,7 @@ from emorec.evaluation.calibration import Calibration
 from emorec.evaluation.classification_results import ClassificationResults
 from emorec.evaluation.metrics import summarize
 from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import read_predictions
+from emorec.evaluation.predictions import read_predictions
 from emorec.evaluation.report import metrics_json, metrics_table, write_report
 from emorec.evaluation.run_facts import RunFacts
 

@@ -111,7 +111,7 @@ AVERAGED = {
 
 
 @pytest.mark.parametrize("name", AVERAGED.values())
-def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(name: str) -> None:
+def test_what_follows_the_cam_layer_does_not_care_where_in_them_something_is(name: str) -> None:
     torch.manual_seed(0)
     if name == "r3d_18":
         backbone = video_backbone(name, weights="none", freeze="none", **CLIPS)
@@ -119,7 +119,7 @@ def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(nam
     else:
         backbone = image_backbone(name, weights="none", freeze="none", image_size=(128, 128))
         pixels = torch.randn(1, 3, 128, 128)
-    layer = backbone.eval().last_maps
+    layer = backbone.eval().cam_layer
     assert layer is not None
     shapes = []
 
@@ -143,7 +143,7 @@ def test_every_kind_of_network_says_which_maps_it_averages_or_is_known_to_have_n
     }
     assert kinds | {"VideoResNet"} == AVERAGED.keys() | {"VGG", "VisionTransformer"}
     vgg = image_backbone("vgg11", weights="none", freeze="none", image_size=(64, 64))
-    assert vgg.last_maps is None
+    assert vgg.cam_layer is None
 
 
 def resnet(freeze: Freeze) -> Backbone:

@@ -10,12 +10,12 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import Adam, AdamW
 
 from emorec.errors import UserError
-from emorec.evaluation.metrics import summarize
 from emorec.models import EarlyFusionCNN, LateFusion
 
 MakeData = Callable[..., Any]
@@ -113,15 +113,16 @@ def test_evaluation_figures_are_those_of_all_clips_at_once(
     with torch.no_grad():
         logits = torch.cat([model.eval()(batch["frames"]) for batch in loader])
     label = torch.cat([batch["label"] for batch in loader])
-    assert model.predictions is not None
-    assert model.predictions.index.tolist() == list(range(10))
-    torch.testing.assert_close(model.predictions.logits, logits)
+    assert model.collected.index.tolist() == list(range(10))
+    torch.testing.assert_close(model.collected.output, logits)
     assert logged[f"{stage}/loss"] == pytest.approx(cross_entropy(logits, label).item())
-    assert logged[f"{stage}/uar"] == pytest.approx(summarize(model.predictions).uar)
+    assert logged[f"{stage}/uar"] == pytest.approx(
+        recall_score(label, logits.argmax(1), average="macro")
+    )
     assert logged[f"{stage}/accuracy"] == (logits.argmax(1) == label).float().mean()
 
 
-def test_prediction_gives_index_and_probabilities_and_keeps_them(
+def test_prediction_returns_index_and_probabilities_and_collects_them(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     model = network()
@@ -129,8 +130,7 @@ def test_prediction_gives_index_and_probabilities_and_keeps_them(
     assert batches is not None
     assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(6))  # type: ignore[call-overload]
     probabilities = torch.cat([batch["probabilities"] for batch in batches])  # type: ignore[call-overload]
-    assert model.predictions is not None
-    torch.testing.assert_close(model.predictions.probabilities, probabilities)
+    torch.testing.assert_close(model.collected.output.softmax(dim=1), probabilities)
 
 
 @pytest.mark.parametrize("own", [{"limit_val_batches": 0}, {"fast_dev_run": True}])

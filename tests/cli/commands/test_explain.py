@@ -11,10 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from emorec.checkpoint import read
 from emorec.cli import main
-from emorec.evaluation.predictions import most_confident_errors
-from emorec.evaluation.predictions_file import read_predictions
-from emorec.explain.given import Chain, clip_of
-from emorec.explain.work import Work
+from emorec.evaluation.predictions import read_predictions
+from emorec.explain.explainer import Explainer, InputReader, clip_from_file
 from tests import videos
 from tests.inference.facts import facts
 from tests.refusal import refusal
@@ -58,7 +56,7 @@ def test_each_clip_has_a_picture_and_a_line(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == [Path(CLIP).name, second.name]
     for line, truth in zip(lines, ("happy", "sad"), strict=True):
-        assert f"is {truth};" in line or f"rightly predicted {truth}" in line
+        assert f"true {truth};" in line or f"correctly predicted {truth}" in line
         picture = imread(line.rpartition("; ")[2])
         assert picture.shape[1] > 2 * 300  # two large frames side by side
         assert picture.std() > 0.05
@@ -68,21 +66,21 @@ def test_each_clip_has_a_picture_and_a_line(
     }
 
 
-def test_of_a_longer_video_one_window_is_explained(
+def test_one_window_of_a_longer_video_is_explained(
     run: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
 ) -> None:
-    known = Work(CKPT, None, "auto", "cpu").facts
-    seconds = known.window_seconds
+    spec = Explainer(CKPT, None, "auto", "cpu").spec
+    seconds = spec.window_seconds
     short, long = (
         videos.write_video(run / name, round(20 * length * seconds), fps=20)
         for name, length in (("short.mp4", 1.4), ("long.mp4", 5))
     )
-    assert clip_of(short, known).span_seconds is None
-    assert clip_of(long, known).span_seconds == (0.0, seconds)
+    assert clip_from_file(short, spec).span_seconds is None
+    assert clip_from_file(long, spec).span_seconds == (0.0, seconds)
     main(["explain", "--ckpt", str(CKPT), "--start", "0.5", str(long), "--device", "cpu"])
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("long.mp4#t=0.5,")
-    frames = Chain(read(CKPT), known)(clip_of(long, known, 0.5))["frames"][0]
+    frames = InputReader(read(CKPT), spec)(clip_from_file(long, spec, 0.5))["frames"][0]
     first, last = videos.shown_indices(frames.permute(0, 2, 3, 1).numpy())
     assert (first, last) == (10, 9 + round(20 * seconds))
     ckpt = ("--ckpt", str(CKPT))
@@ -92,10 +90,10 @@ def test_of_a_longer_video_one_window_is_explained(
     assert "--start is for a CLIP" in refused(*ckpt, "--misclassified", "2", "--start", "1")
 
 
-def test_of_a_network_of_single_frames_the_next_one_is_explained(tmp_path: Path) -> None:
+def test_a_network_of_single_frames_explains_the_next_frame(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 20, fps=4)
     single = facts(num_frames=1, window_seconds=1 / 30)
-    assert clip_of(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
+    assert clip_from_file(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 
 def test_the_misclassified_go_into_the_run_and_its_tensorboard(
@@ -106,8 +104,9 @@ def test_the_misclassified_go_into_the_run_and_its_tensorboard(
     capsys.readouterr()
     main(["explain", "--ckpt", str(CKPT), "--misclassified", "3", "--root", str(moved)])
     folder = CKPT.parents[1]
-    told = read_predictions(folder / "test" / "predictions.csv")
-    worst = [Path(told.paths[row]) for row in most_confident_errors(told.predictions, 3)]
+    _, table = read_predictions(folder / "test" / "predictions.csv")
+    wrong = table[table["predicted"] != table["emotion"]]
+    worst = [Path(path) for path in wrong.nlargest(3, "confidence")["path"]]
     assert [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()] == [
         path.name for path in worst
     ]
@@ -118,7 +117,7 @@ def test_the_misclassified_go_into_the_run_and_its_tensorboard(
     assert [event.step for event in events.Images("test/explained")] == [1, 2, 3]
 
 
-def test_what_makes_no_sense_ends_in_one_line(
+def test_mistakes_are_refused_in_one_line(
     run: Path, drawn_clips: Path, refused: Callable[..., str], tmp_path: Path
 ) -> None:
     ckpt, clip = ("--ckpt", str(CKPT)), str(drawn_clips / CLIP)
@@ -140,13 +139,4 @@ def test_what_makes_no_sense_ends_in_one_line(
     assert "1 of 2 clips were not explained" in refused(*ckpt, "text.mp4", clip)
     assert (Path("explained") / Path(CLIP).with_suffix(".png").name).is_file()
     (tmp_path / "file").write_text("")
-    assert "can't write into file" in refused(*ckpt, clip, "--out", "file")
-
-
-def test_the_help_says_what_every_option_means(capsys: pytest.CaptureFixture[str]) -> None:
-    from emorec.commands.explain import asking
-
-    main(["explain", "--help"])
-    text = capsys.readouterr().out
-    assert all(f"--{option}" in text for option in asking().options if option != "help")
-    assert max(map(len, text.splitlines())) <= 80
+    assert "can't write file" in refused(*ckpt, clip, "--out", "file")
