@@ -41,6 +41,7 @@ class TrainingRecord:
         temperatures: Number of test-time views -> temperature of the logits averaged over them, fitted on the
             validation clips.
         clip_seconds: Median duration of the training clips.
+        network: Size and input of the network, see `emorec.models.flops.network_record`; empty in older checkpoints.
     """
 
     settings: Mapping[str, Any]
@@ -53,6 +54,7 @@ class TrainingRecord:
     trained_on: str | None = None
     temperatures: Mapping[int, float] = field(default_factory=dict)
     clip_seconds: float | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

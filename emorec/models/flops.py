@@ -1,5 +1,7 @@
 """Size of a network and multiply-adds of its forward pass."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.func import functional_call
@@ -39,3 +41,21 @@ def gflops_per_clip(network: ClipNetwork) -> float:
     finally:
         network.train(was_training)
     return float(counter.get_total_flops()) / 2 / 1e9
+
+
+def network_record(network: ClipNetwork) -> dict[str, Any]:
+    """Return the size and input of a network as plain values, for the record in its checkpoints.
+
+    Returns:
+        `num_parameters`, `num_trained_parameters`, `gflops_per_clip`; `modalities`, "frames", "sound" or both;
+        `num_frames` and `image_size` (height and width, pixels).
+    """
+    trained = [each for each in network.parameters() if each.requires_grad]
+    return {
+        "num_parameters": num_parameters(network),
+        "num_trained_parameters": sum(each.numel() for each in trained),
+        "gflops_per_clip": gflops_per_clip(network),
+        "modalities": [each for each in ("frames", "sound") if each in network.inputs],
+        "num_frames": network.num_frames,
+        "image_size": list(network.image_size),
+    }
