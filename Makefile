@@ -16,7 +16,7 @@ PARALLEL := --numprocesses auto --dist loadfile
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format types coverage tensorboard constraints clean
+.PHONY: help install demo test contract check lint format types coverage tensorboard constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,13 +37,16 @@ demo: demo_data/.done ## draw clips, train a network on them, test it: a few min
 	@echo 'Curves and pictures: make tensorboard (the runs lie in $(LOGS))'
 
 # Drawn again only when what draws them has changed.
-demo_data/.done: $(wildcard emorec/data/synthetic/*.py) emorec/commands/synth.py | $(STAMP)
+demo_data/.done: $(wildcard emorec/data/synthetic/*.py) emorec/cli/commands/synth.py | $(STAMP)
 	rm -rf demo_data
 	$(BIN)/emorec synth demo_data
 	@touch $@
 
 test: $(STAMP) ## run every test (ARGS="-k decode" for some)
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+contract: $(STAMP) ## run the tests of what users rely on: configs, README, resume, decoders, mistakes
+	$(BIN)/python -m pytest tests -m contract $(PARALLEL) $(ARGS)
 
 check: lint types test ## what continuous integration runs: lint, types, tests
 

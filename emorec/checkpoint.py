@@ -1,56 +1,52 @@
-"""What a checkpoint says about its own model and data, read without running anything that it holds."""
+"""What a checkpoint records of its run, read without executing anything in it."""
 
 import importlib
 import pickle
 import platform
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins.io import TorchCheckpointIO
-from lightning.pytorch import LightningDataModule, LightningModule
-from typing_extensions import override
 
 from emorec import __version__
 from emorec.errors import UserError
-from emorec.files import whole_file
+from emorec.io import atomic_write
 
 RECORD = "emorec"
-"""The checkpoint's section that this package writes; the others are Lightning's."""
+"""The section of a checkpoint that this package writes; the others are Lightning's."""
+
+RETIRED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    "datamodule_hyper_parameters": ("resident", "augment_on"),
+}
+"""Arguments of data modules that no longer exist: dropped from older checkpoints."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A checkpoint's own account of what it is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRecord:
+    """What a training records in its checkpoints.
 
     Attributes:
-        path: The file.
-        model: The network's `class_path` and `init_args`.
-        data: The data module's `class_path` and `init_args`.
-        settings: The other settings of its run (`trainer`, `seed_everything`, ...), empty for a run from Python.
+        settings: Settings of the run besides model and data (`trainer`, `seed_everything`, ...); empty from Python.
         class_names: The K classes in label order.
-        split: Who trained, validated and was to test (see `ClipDataModule.split_record`).
+        split: Training, validation and test people (see `ClipDataModule.split_record`).
         epochs: Finished epochs.
         train_seconds: Time spent on them.
-        train_clips_per_second: Training clips a second, loading included and validation not.
-        peak_memory_bytes: The most that the training's first process took, of the GPU's memory where it had one.
-        trained_on: What that device is called.
-        temperatures: Views of a clip -> what the logits are divided by when so many are averaged, fitted on the
-            validation clips. Empty when nobody fitted one, as in checkpoints of older versions.
-        clip_seconds: How long its training clips were, their median.
-        environment: What wrote it: package -> version, and the system.
+        train_clips_per_second: Training clips a second, loading included and validation excluded.
+        peak_memory_bytes: Peak memory of the first training process; GPU memory where it had one.
+        trained_on: Name of that device.
+        temperatures: Number of test-time views -> temperature of the logits averaged over them, fitted on the
+            validation clips.
+        clip_seconds: Median duration of the training clips.
+        network: Size and input of the network, see `emorec.models.flops.network_record`; empty in older checkpoints.
     """
 
-    path: Path
-    model: dict[str, Any]
-    data: dict[str, Any]
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     class_names: tuple[str, ...]
-    split: dict[str, Any]
+    split: Mapping[str, Any]
     epochs: int
     train_seconds: float
     train_clips_per_second: float | None = None
@@ -58,17 +54,34 @@ class Checkpoint:
     trained_on: str | None = None
     temperatures: Mapping[int, float] = field(default_factory=dict)
     clip_seconds: float | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint(TrainingRecord):
+    """A checkpoint file: its network, its data, and the record of its training.
+
+    Attributes:
+        path: The file.
+        model: The network's `class_path` and `init_args`.
+        data: The data module's `class_path` and `init_args`.
+        environment: Package -> version of the training, and the system.
+    """
+
+    path: Path
+    model: dict[str, Any]
+    data: dict[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run_folder(self) -> Path:
-        """The run's folder, or the folder the file was moved to."""
+        """The folder of the run, or the folder that the file was moved to."""
         folder = self.path.absolute().parent
         return folder.parent if folder.name == "checkpoints" else folder
 
 
 def class_path(cls: type) -> str:
-    """The shortest import path of a class, so that files can move without breaking checkpoints.
+    """Return the shortest import path of a class, so that files can move without breaking checkpoints.
 
     >>> from lightning.pytorch import Trainer
     >>> class_path(Trainer)
@@ -82,12 +95,8 @@ def class_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def imported(said: Checkpoint, path: str) -> Any:
-    """The class that a checkpoint names.
-
-    Args:
-        said: The checkpoint.
-        path: The import path of its network's or its data module's class.
+def import_class(checkpoint: Checkpoint, path: str) -> Any:
+    """Import the class of a checkpoint's network or data module.
 
     Raises:
         UserError: When it can't be imported.
@@ -97,46 +106,30 @@ def imported(said: Checkpoint, path: str) -> Any:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise UserError(
-            f"{said.path} is made of {path}, which can't be imported: run where its file lies"
+            f"{checkpoint.path} needs {path}, which can't be imported: run in the folder of its file"
         ) from None
 
 
-def record(
-    model: LightningModule,
-    data: LightningDataModule,
-    *,
-    settings: Mapping[str, Any],
-    class_names: tuple[str, ...],
-    split: Mapping[str, Any],
-    epochs: int,
-    train_seconds: float,
-    train_clips_per_second: float | None,
-    peak_memory_bytes: int | None,
-    trained_on: str,
-    temperatures: Mapping[int, float],
-    clip_seconds: float | None,
-) -> dict[str, Any]:
-    """The section a run writes into its checkpoints: plain values, so that `weights_only` reading takes them."""
+def record(model: type, data: type, training: TrainingRecord) -> dict[str, Any]:
+    """Return the section that a run writes into its checkpoints: plain values, as `weights_only` loading needs.
+
+    Args:
+        model: Class of the network.
+        data: Class of the data module.
+        training: The record of the training.
+    """
     return {
         "version": __version__,
         "environment": environment(),
-        "model": class_path(type(model)),
-        "data": class_path(type(data)),
-        "settings": dict(settings),
-        "class_names": list(class_names),
-        "split": dict(split),
-        "epochs": epochs,
-        "train_seconds": train_seconds,
-        "train_clips_per_second": train_clips_per_second,
-        "peak_memory_bytes": peak_memory_bytes,
-        "trained_on": trained_on,
-        "temperatures": dict(temperatures),
-        "clip_seconds": clip_seconds,
+        "model": class_path(model),
+        "data": class_path(data),
+        **asdict(training),
+        "class_names": list(training.class_names),
     }
 
 
 def environment() -> dict[str, str]:
-    """What a run is made by: Python, torch, Lightning and the kind of system, each with its version.
+    """Return the versions of Python, torch, torchvision and Lightning, and the system.
 
     >>> sorted(environment())
     ['lightning', 'python', 'system', 'torch', 'torchvision']
@@ -147,64 +140,54 @@ def environment() -> dict[str, str]:
 
 
 def read(path: str | Path) -> Checkpoint:
-    """What a checkpoint file says of itself.
+    """Return what a checkpoint file records of itself; its weights stay on the disk.
 
     Raises:
-        UserError: When there is no such file, it is cut off, it is no checkpoint of emorec, or it holds Python
-            objects that would have to be run.
+        UserError: When there is no such file, it is truncated, it is not a checkpoint of emorec, or it holds Python
+            objects.
     """
     path = Path(path).expanduser()
-    content = load(
-        path, mmap=True
-    )  # the weights stay on the disk: only what is said of them is wanted
-    said = content.get(RECORD)
+    content = load(path, mmap=True)
+    section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
-    if missing or not isinstance(said, dict):
+    if missing or not isinstance(section, dict):
         raise UserError(
-            f"{path} is no checkpoint of emorec: it holds no {', '.join(sorted(missing)) or RECORD}"
+            f"{path} is not a checkpoint of emorec: it has no {', '.join(sorted(missing)) or RECORD}"
         )
+    names = {each.name for each in fields(TrainingRecord)}
     try:
+        training = {name: value for name, value in section.items() if name in names}
         return Checkpoint(
             path=path,
-            model={"class_path": said["model"], "init_args": dict(content["hyper_parameters"])},
+            model={"class_path": section["model"], "init_args": content["hyper_parameters"]},
             data={
-                "class_path": said["data"],
-                "init_args": dict(content["datamodule_hyper_parameters"]),
+                "class_path": section["data"],
+                "init_args": content["datamodule_hyper_parameters"],
             },
-            settings=said["settings"],
-            class_names=tuple(said["class_names"]),
-            split=said["split"],
-            epochs=said["epochs"],
-            train_seconds=said["train_seconds"],
-            # what older versions did not say
-            train_clips_per_second=said.get("train_clips_per_second"),
-            peak_memory_bytes=said.get("peak_memory_bytes"),
-            trained_on=said.get("trained_on"),
-            temperatures=said.get("temperatures", {}),
-            clip_seconds=said.get("clip_seconds"),
-            environment={"emorec": said["version"], **said.get("environment", {})},
+            environment={"emorec": section["version"], **section["environment"]},
+            **{**training, "class_names": tuple(section["class_names"])},
         )
-    except KeyError as missing:
+    except (KeyError, TypeError) as error:
         raise UserError(
-            f"{path} was written by emorec {said.get('version')}, this is {__version__}: it says no {missing}"
+            f"{path} was written by emorec {section.get('version')}, this is {__version__}: incomplete record ({error})"
         ) from None
 
 
 def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
-    """The content of a checkpoint file: tensors and plain values, on the CPU, nothing run.
+    """Load a checkpoint file on the CPU with `weights_only=True`, without its retired arguments.
 
     Args:
         path: The file.
         mmap: Leave the tensors on the disk until they are used.
 
     Raises:
-        UserError: When the file is missing, unreadable, cut off, no checkpoint, or would run code.
+        UserError: When the file is missing, unreadable, truncated, not a checkpoint, or holds Python objects.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the file, such as {path / 'best.ckpt'}")
-    unusable = f"{path} is cut off or no checkpoint: use another one, such as last.ckpt"
+    unusable = f"{path} is truncated or not a checkpoint: use another one, such as last.ckpt"
     try:
-        # what torch writes is a zip archive, and its end comes last
+        # torch writes a zip archive, whose directory comes last
         if not zipfile.is_zipfile(path):
             path.open("rb").close()
             raise UserError(unusable)
@@ -215,71 +198,66 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
         raise UserError(f"can't read {path}: {error.strerror}") from None
     except pickle.UnpicklingError:
         raise UserError(
-            f"{path} holds Python objects that would have to be run; "
-            "only tensors and plain values are loaded"
+            f"{path} holds Python objects, which are never executed: only tensors and plain values are loaded"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError):
         raise UserError(unusable) from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is no checkpoint of emorec: it holds a {type(content).__name__}")
+        raise UserError(f"{path} is not a checkpoint of emorec: it holds a {type(content).__name__}")
+    for section, names in RETIRED_ARGUMENTS.items():
+        for name in names:
+            content.get(section, {}).pop(name, None)
     return content
 
 
-def refuse_other_network(said: Checkpoint, model: LightningModule) -> None:
-    """Stops when the flags ask for another network than the one in the checkpoint.
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint file atomically: a full disk or a kill leaves the former one as it was.
 
     Raises:
-        UserError: When the class or an argument differs; it would be ignored or could not be filled.
+        UserError: When it can't be written.
     """
-    asked = class_path(type(model))
-    if asked != said.model["class_path"]:
+    try:
+        with atomic_write(path) as file:
+            torch.save(content, file)
+    except (OSError, RuntimeError) as error:
+        # torch's zip writer turns a failed write into a RuntimeError
+        kept = "; the former one is kept" if path.exists() else ""
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(
-            f"{said.path} holds {said.model['class_path']}, not {asked}: leave that out"
-        )
-    for name, value in said.model["init_args"].items():
-        if model.hparams[name] != value:
-            raise UserError(
-                f"{said.path} holds a network with {name} {value}, not {model.hparams[name]}: "
-                "what a checkpoint says of its network can't be changed, leave that out"
-            )
+            f"can't write {path}: {reason}{kept}; make room or choose another folder"
+        ) from error
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, to the disk, and only then takes the old file's place.
-
-    A full disk or a kill while writing leaves the former checkpoint as it was.
-    """
-
-    @override
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
-    ) -> None:
-        target = Path(path)
-        try:
-            with whole_file(target) as file:
-                torch.save(checkpoint, file)
-        except (OSError, RuntimeError) as error:
-            # torch's zip writer turns a failed write into a RuntimeError
-            kept = "; the former one is kept" if target.exists() else ""
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise UserError(
-                f"can't write {target}: {reason}{kept}; make room or choose another folder"
-            ) from error
-
-    @override
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        return load(Path(path))
-
-
-def keep_temperature(path: Path, num_views: int, temperature: float) -> None:
-    """Adds a temperature to a checkpoint file, whole or not at all; the rest of it stays as it is.
+def add_temperature(path: Path, num_views: int, temperature: float) -> None:
+    """Add the temperature for a number of views to a checkpoint file, atomically.
 
     Raises:
         UserError: When the file can't be read or written.
     """
     content = load(path)
-    said = content[RECORD]
-    said["temperatures"] = {**said.get("temperatures", {}), num_views: temperature}
-    AtomicCheckpointIO().save_checkpoint(content, path)
+    section = content[RECORD]
+    section["temperatures"] = {**section["temperatures"], num_views: temperature}
+    save(content, path)
+
+
+def check_same_network(checkpoint: Checkpoint, model: Any) -> None:
+    """Refuse flags that ask for another network than the one in the checkpoint.
+
+    Args:
+        checkpoint: The checkpoint.
+        model: The network made from the checkpoint's settings and the flags.
+
+    Raises:
+        UserError: When the class or an argument differs.
+    """
+    requested = class_path(type(model))
+    if requested != checkpoint.model["class_path"]:
+        raise UserError(
+            f"{checkpoint.path} holds {checkpoint.model['class_path']}, not {requested}: leave that out"
+        )
+    for name, value in checkpoint.model["init_args"].items():
+        if model.hparams[name] != value:
+            raise UserError(
+                f"{checkpoint.path} holds a network with {name} {value}, not {model.hparams[name]}: "
+                "arguments of a trained network can't be changed, leave that out"
+            )

@@ -9,9 +9,24 @@ import pytest
 HACER_CODES = {"angry": 5, "disgust": 7, "happy": 3, "neutral": 1, "sad": 4}
 """HACER's emotions in their order, and the numbers of the same in RAVDESS's names."""
 
+CONTRACT = (
+    *("test_configs.py", "test_readme.py", "test_resume.py", "test_signals.py"),
+    *("cli/test_*.py", "bad_input/test_*.py"),
+    *("decoding/test_*.py", "data/video/test_*.py"),
+    *("test_same_as_test.py", "study/test_worker.py", "study/test_queue.py"),
+)
+"""Files whose tests see the program as a user does: they hold whatever the code inside looks like."""
+
 # Workers and processes that tests start share few cores: each takes one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of what users rely on, which `make contract` runs alone."""
+    for item in items:
+        if any(item.path.match(pattern) for pattern in CONTRACT):
+            item.add_marker(pytest.mark.contract)
 
 
 @pytest.fixture(scope="session")

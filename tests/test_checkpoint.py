@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emorec import checkpoint
-from emorec.checkpoint import AtomicCheckpointIO
+from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
 
 

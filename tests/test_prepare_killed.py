@@ -1,4 +1,4 @@
-"""`emorec prepare` is killed again and again, and what it leaves in the end is what an undisturbed call leaves."""
+"""`emorec prepare`, killed again and again, leaves in the end what an undisturbed call leaves."""
 
 import os
 import random
@@ -13,7 +13,7 @@ from subprocess import Popen
 
 import pytest
 
-from emorec.data.download.ravdess_archives import UNFINISHED, archives_of
+from emorec.data.download.ravdess import UNFINISHED_FOLDER, archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests.program import PATIENCE_SECONDS, started
 from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
@@ -39,14 +39,14 @@ def server() -> Iterator[ZenodoServer]:
 
 
 def visible(files: dict[str, bytes]) -> dict[str, bytes]:
-    """What anybody who looks for clips can see."""
+    """The files that are not hidden."""
     return {name: content for name, content in files.items() if "/." not in f"/{name}"}
 
 
 def prepare(root: Path, server: ZenodoServer) -> AbstractContextManager["Popen[str]"]:
-    words = ("--root", str(root), "--actors", "1-12", "--modality", "both")
+    arguments = ("--root", str(root), "--actors", "1-12", "--modality", "both")
     environ = {**os.environ, "NO_PROXY": "127.0.0.1", ZENODO_VARIABLE: server.address}
-    return started("prepare", "ravdess", *words, "--cache", "none", cwd=root.parent, **environ)
+    return started("prepare", "ravdess", *arguments, "--cache", "none", cwd=root.parent, **environ)
 
 
 def num_clips(root: Path) -> int:
@@ -60,14 +60,14 @@ def half_unpacked(left: dict[str, bytes]) -> bool:
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_killed_at_random_moments_and_gone_on_with_it_ends_as_if_undisturbed(
+def test_killed_at_random_moments_and_resumed_it_ends_as_if_undisturbed(
     server: ZenodoServer, tmp_path: Path, seed: int
 ) -> None:
     draw = random.Random(seed)
     root = tmp_path / "killed"
     states, unfit = [], 0
     while len(states) < NUM_KILLS:
-        # by turns: some bytes after the start, and some clips
+        # in turn after some bytes and after some clips
         bytes_then = server.sent + draw.randrange(sum(map(len, FILES.values())) // NUM_KILLS)
         clips_then = min(num_clips(root) + draw.randrange(1, 12), len(CLIPS) - 1)
         by_clips = len(states) % 2
@@ -79,9 +79,8 @@ def test_killed_at_random_moments_and_gone_on_with_it_ends_as_if_undisturbed(
             time.sleep(draw.random() * 0.02)
             process.kill()
             _, errors = process.communicate()
-        if (
-            process.returncode == 0
-        ):  # a slow machine looked away until all was done: once more from the start
+        # on a slow machine it may have finished meanwhile: start over
+        if process.returncode == 0:
             unfit += 1
             assert unfit < 4
             shutil.rmtree(root)
@@ -100,6 +99,6 @@ def test_killed_at_random_moments_and_gone_on_with_it_ends_as_if_undisturbed(
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, errors
         assert f"1,440 clips of 12 actors are in {place}" in output
-        assert not (place / UNFINISHED).exists()
+        assert not (place / UNFINISHED_FOLDER).exists()
         trees.append(tree(place))
     assert trees[0] == trees[1] == CLIPS

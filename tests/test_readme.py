@@ -10,7 +10,8 @@ import torch
 
 from emorec import models
 from emorec.cli import main
-from emorec.cli.help import EXPERIMENTS, FUNCTIONS, PROGRAMS
+from emorec.cli.entry_point import COMMANDS
+from emorec.cli.help import EXPERIMENTS
 from emorec.models.cost import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +103,7 @@ def test_the_training_commands_are_understood(
 
 
 def test_every_command_is_in_the_readme() -> None:
-    for command in [*EXPERIMENTS, *FUNCTIONS, *PROGRAMS]:
+    for command in [*EXPERIMENTS, *COMMANDS]:
         assert f"emorec {command}" in TEXT
 
 

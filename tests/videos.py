@@ -1,7 +1,7 @@
-"""Small videos whose grey level is the frame index, and ways to spoil them.
+"""Small videos whose grey level encodes the frame index, and ways to damage them.
 
 The upper half of a frame is flat: grey `GREY_STEP * index` before encoding. The lower half is noise, so that a frame
-takes some hundred bytes and cutting or flipping the file hits pictures.
+takes some hundred bytes, and truncating or altering the file hits frames.
 """
 
 import os
@@ -21,13 +21,13 @@ from av.container import OutputContainer
 Frames = npt.NDArray[np.uint8]
 
 GREY_STEP = 4
-"""Between neighbouring frames; 1 would be lost where 256 grey levels become 220 on the way to YUV."""
+"""Grey levels between neighbouring frames; 1 would be lost where 256 levels become 220 in YUV."""
 
 SIZE = (96, 64)
 """Width and height in pixels."""
 
 Look = Literal["grey", "colours", "gradient"]
-"""The lower half of a picture is noise of grey or of colours; or the whole picture is a gradient of colours."""
+"""Grey or coloured noise in the lower half of the frame; or a gradient of colours all over it."""
 
 
 def _matrix(right: int, down: int) -> bytes:
@@ -72,9 +72,9 @@ _ENCODERS: dict[str, Callable[[int, int, bool], dict[str, str]]] = {
 
 @contextmanager
 def usual_priority() -> Iterator[None]:
-    """Takes back that SVT-AV1, where it may, makes the thread that calls it one of real time.
+    """Undo the real-time priority that SVT-AV1, if permitted, gives the thread that calls it.
 
-    Every thread and program that this one started afterwards would be so too, and the machine would stand still.
+    All threads and programs started afterwards would inherit it, and block the machine.
     """
     if not hasattr(os, "sched_setscheduler"):
         yield
@@ -104,10 +104,10 @@ def write_video(
     look: Look = "grey",
     starts_ms: Sequence[int] | None = None,
 ) -> Path:
-    """A video, H.264 unless another `codec` is named.
+    """Write a video, by default H.264.
 
-    `faststart` puts the index before the pictures, `still` shows the first frame all the time, `starts_ms` says when
-    each frame starts instead of `fps`.
+    `faststart` puts the index before the frames, `still` repeats the first frame, `starts_ms` are start times of the
+    frames instead of `fps`.
     """
     flags = {"movflags": "faststart"} if faststart and path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=flags) as file:
@@ -129,16 +129,16 @@ def write_video(
 
 
 def write_sound(path: Path, seconds: float = 0.5) -> Path:
-    """An mp4 without pictures."""
+    """Write an mp4 without a video stream."""
     with av.open(str(path), "w") as file:
         _mux_sound(file, file.add_stream("aac", rate=16000, layout="mono"), seconds)
     return path
 
 
 def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bool = True) -> Path:
-    """What `ffmpeg -ss ... -c copy` makes: all frames from the key frame before `start_frame` on.
+    """Cut a video as `ffmpeg -ss ... -c copy` does: all frames from the key frame before `start_frame` on.
 
-    `hide` gives those before `start_frame` negative times, which an edit list in the file leaves out when played.
+    `hide` gives those before `start_frame` negative timestamps, which an edit list hides in playback.
     """
     with (
         av.open(str(source)) as file,
@@ -166,7 +166,7 @@ def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bo
 
 
 def repeated(source: Path, path: Path, times: int) -> Path:
-    """A video that many times over, its packets copied."""
+    """Repeat a video, with copied packets."""
     with av.open(str(source)) as file, av.open(str(path), "w") as copy:
         video = file.streams.video[0]
         stream = copy.add_stream_from_template(video)
@@ -185,7 +185,7 @@ def repeated(source: Path, path: Path, times: int) -> Path:
 
 
 def turn(path: Path, degrees: int = 90) -> Path:
-    """Marks the video as filmed with the camera turned; the pictures stay as they are."""
+    """Mark a video as filmed with a rotated camera; the frames stay the same."""
     content = path.read_bytes()
     header = content.index(b"tkhd")
     place = content.index(_UPRIGHT, header)
@@ -195,33 +195,33 @@ def turn(path: Path, degrees: int = 90) -> Path:
 
 
 def forget_display_order(path: Path) -> Path:
-    """Takes away when each frame is shown: what is left are times in the order in which frames are stored."""
+    """Remove the display order: the timestamps that remain are in the order of storage."""
     path.write_bytes(path.read_bytes().replace(b"ctts", b"free").replace(b"edts", b"free"))
     return path
 
 
 def change_format(path: Path) -> Path:
-    """Says that the pictures are in a format that does not exist."""
+    """Declare a video codec that does not exist."""
     path.write_bytes(path.read_bytes().replace(b"avc1", b"none"))
     return path
 
 
 def change_sound(path: Path) -> Path:
-    """Says that the sound is in a format that does not exist."""
+    """Declare an audio codec that does not exist."""
     content = path.read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"free")
     path.write_bytes(content)
     return path
 
 
 def truncate(path: Path, percent: int) -> Path:
-    """Leaves only the first `percent` of the bytes."""
+    """Keep only the first `percent` of the bytes."""
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * percent // 100)])
     return path
 
 
 def hide_end(path: Path, num_frames: int, fps: int = 30) -> Path:
-    """Ends the edit list that many frames early, while the index goes on promising them: RAVDESS does so by one."""
+    """End the edit list some frames early, while the index still declares them: by one frame in RAVDESS."""
     content = bytearray(path.read_bytes())
     # movie and edit list count in the same ticks: a second has as many as the movie header says
     ticks_a_second = struct.unpack_from(">I", content, content.index(b"mvhd") + 16)[0]
@@ -233,7 +233,7 @@ def hide_end(path: Path, num_frames: int, fps: int = 30) -> Path:
 
 
 def empty_middle(path: Path) -> Path:
-    """Zeros from 40 % to 60 % of the file, as a broken download leaves them."""
+    """Zero the file from 40 % to 60 %, as a broken download leaves it."""
     content = bytearray(path.read_bytes())
     start, stop = len(content) * 2 // 5, len(content) * 3 // 5
     content[start:stop] = bytes(stop - start)
@@ -242,7 +242,7 @@ def empty_middle(path: Path) -> Path:
 
 
 def flip_bits(path: Path, count: int, seed: int = 0) -> Path:
-    """Flips single bits of the pictures, not of the index."""
+    """Flip single bits of the frames, not of the index."""
     content = bytearray(path.read_bytes())
     start = content.index(b"mdat") + 4
     for place in np.random.default_rng(seed).integers(start, len(content), count):
@@ -252,13 +252,13 @@ def flip_bits(path: Path, count: int, seed: int = 0) -> Path:
 
 
 def reference_frames(path: Path) -> Frames:
-    """All frames (N, H, W, C) as PyAV, an independent decoder, gives them."""
+    """Return all frames (N, H, W, C) as PyAV, an independent decoder, decodes them."""
     with av.open(str(path)) as file:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
 
 
 def shown_indices(frames: Frames) -> list[int]:
-    """The encoded index of each frame, read off its grey level."""
+    """Return the index of each frame, from its grey level."""
     flat = frames[:, : frames.shape[1] // 2 - 4].mean(axis=(1, 2, 3))
     return [round(float(level) / GREY_STEP) for level in flat]
 

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that speaks as much of Zenodo's API as emorec asks for, over small archives, and misbehaves."""
+"""A stand-in for Zenodo on 127.0.0.1: the part of its API that emorec uses, small archives, and misbehaviour."""
 
 import gzip
 import hashlib
@@ -19,20 +19,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from emorec.data.download.ravdess_archives import RECORD, RavdessArchive
+from emorec.data.download.ravdess import RECORD, RavdessArchive
 
 PIECE_BYTES = 2048
 
 
 def clip_content(stem: str, num_bytes: int = 400) -> bytes:
-    """What the clip of a name holds: boxes of an mp4 with noise in them, and no pictures."""
+    """Return the content of a clip: the boxes of an mp4 around noise, without a video."""
     noise = random.Random(stem).randbytes(num_bytes)
     boxes = ((b"ftyp", b"isom\0\0\0\0"), (b"moov", bytes(8)), (b"mdat", noise))
     return b"".join(struct.pack(">I4s", 8 + len(inside), kind) + inside for kind, inside in boxes)
 
 
 def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """A zip file, the same at any time."""
+    """Return a zip file, the same at any time."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in members:
@@ -41,7 +41,7 @@ def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def ravdess_zip(archive: RavdessArchive, num_bytes: int = 400) -> bytes:
-    """An archive of RAVDESS as it comes, with clips of so many bytes."""
+    """Return an archive of RAVDESS with clips of about so many bytes."""
     folder = f"Actor_{archive.actor:02d}/"
     clips = (
         (f"{folder}{name}.mp4", clip_content(str(name), num_bytes)) for name in archive.clips()
@@ -50,7 +50,7 @@ def ravdess_zip(archive: RavdessArchive, num_bytes: int = 400) -> bytes:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    """Every file below a folder, hidden ones too, with its content."""
+    """Return the content of every file below a folder, hidden ones included."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
         for path in root.rglob("*")
@@ -60,14 +60,14 @@ def tree(root: Path) -> dict[str, bytes]:
 
 @dataclass
 class Answer:
-    """What the server is about to say.
+    """A response, before it is sent.
 
     Attributes:
-        content: All of the file.
-        status: Of HTTP.
-        headers: Of HTTP.
-        body: What is sent of the file.
-        drop_after: Bytes after which the line breaks.
+        content: The whole file.
+        status: HTTP status.
+        headers: HTTP headers.
+        body: The part of the file to send.
+        drop_after: Number of bytes after which the connection breaks.
     """
 
     content: bytes
@@ -81,7 +81,7 @@ Misbehaviour = Callable[[Answer], None]
 
 
 def drop(after: int) -> Misbehaviour:
-    """Breaks the line after so many bytes of the body."""
+    """Break the connection after so many bytes of the body."""
 
     def spoil(answer: Answer) -> None:
         answer.drop_after = after
@@ -90,13 +90,13 @@ def drop(after: int) -> Misbehaviour:
 
 
 def ignore_range(answer: Answer) -> None:
-    """Sends all of the file, whatever was asked for."""
+    """Send the whole file in spite of a range."""
     answer.status, answer.body = 200, answer.content
     answer.headers = {"Content-Length": str(len(answer.body))}
 
 
 def wrong_range(answer: Answer) -> None:
-    """Sends another part than was asked for, and says so."""
+    """Send another range than was requested, and say so."""
     size = len(answer.content)
     answer.status, answer.body = 206, answer.content[1:]
     answer.headers = {
@@ -106,14 +106,14 @@ def wrong_range(answer: Answer) -> None:
 
 
 def wrong_byte(answer: Answer) -> None:
-    """Changes the byte in the middle."""
+    """Change the byte in the middle."""
     middle = len(answer.body) // 2
     changed = bytes([answer.body[middle] ^ 1])
     answer.body = answer.body[:middle] + changed + answer.body[middle + 1 :]
 
 
 def announce(more: int) -> Misbehaviour:
-    """Says that the body is longer than it is, or shorter; what comes after that many bytes is not sent."""
+    """State a longer or shorter length than that of the body; of a shorter one the rest is not sent."""
 
     def spoil(answer: Answer) -> None:
         length = len(answer.body) + more
@@ -124,7 +124,7 @@ def announce(more: int) -> Misbehaviour:
 
 
 def append(extra: bytes) -> Misbehaviour:
-    """Sends more than the file."""
+    """Send more than the file."""
 
     def spoil(answer: Answer) -> None:
         answer.body += extra
@@ -134,13 +134,13 @@ def append(extra: bytes) -> Misbehaviour:
 
 
 def without_length(answer: Answer) -> None:
-    """Does not say how long the body is; the end of the line is its end."""
+    """State no length; the body ends with the connection."""
     del answer.headers["Content-Length"]
     answer.drop_after = len(answer.body)
 
 
 def chunked(answer: Answer) -> None:
-    """Sends the body in chunks that tell their own length."""
+    """Send the body in chunked transfer encoding."""
     del answer.headers["Content-Length"]
     answer.headers["Transfer-Encoding"] = "chunked"
     parts = [answer.body[start : start + 1000] for start in range(0, len(answer.body), 1000)]
@@ -148,13 +148,13 @@ def chunked(answer: Answer) -> None:
 
 
 def compressed(answer: Answer) -> None:
-    """Sends the body compressed, though nobody asked for that."""
+    """Send the body compressed without being asked to."""
     answer.body = gzip.compress(answer.body)
     answer.headers |= {"Content-Length": str(len(answer.body)), "Content-Encoding": "gzip"}
 
 
 def say(status: int, body: bytes = b"", **headers: str) -> Misbehaviour:
-    """Answers with a status and some text."""
+    """Answer with a status and some text."""
 
     def spoil(answer: Answer) -> None:
         answer.status, answer.body = status, body
@@ -169,15 +169,14 @@ class ZenodoServer:
     """A running server.
 
     Attributes:
-        address: Where it is.
-        files: Name -> content of all files of the record.
-        misbehave: Name of a file ("" is the list of them) -> what it does wrong, one after the other; the last that
-            is marked in `always` for ever.
-        always: Name of a file -> what it does wrong each time.
-        asked: The name of each file that was asked for, and the range.
-        agents: What the clients called themselves.
-        bytes_a_second: How fast each answer comes; None is as fast as can be.
-        sent: Bytes of files that were sent in all.
+        address: Its URL.
+        files: Content of all files of the record by name.
+        misbehave: Misbehaviours for the next requests of a file ("" is the list of files), one for each.
+        always: Misbehaviour for every request of a file.
+        asked: Name and range of every request.
+        agents: User agents of the clients.
+        bytes_a_second: Speed of each response; `None` for no limit.
+        sent: Number of bytes of files sent in all.
     """
 
     address: str
@@ -190,7 +189,7 @@ class ZenodoServer:
     sent: int = 0
 
     def listing(self) -> bytes:
-        """The record, as Zenodo's API gives it."""
+        """Return the record as in Zenodo's API."""
         files = [
             {
                 "id": hashlib.sha1(name.encode()).hexdigest(),
@@ -204,11 +203,11 @@ class ZenodoServer:
         return json.dumps({"id": RECORD, "title": "RAVDESS", "files": files}).encode()
 
     def url(self, name: str) -> str:
-        """Where the content of a file is."""
+        """Return the address of a file."""
         return f"{self.address}/api/records/{RECORD}/files/{name}/content"
 
     def answer(self, path: str, asked_range: str | None) -> Answer:
-        """What is said to a request."""
+        """Return the response to a request."""
         if path == f"/api/records/{RECORD}":
             name, content = "", self.listing()
         else:
@@ -242,7 +241,7 @@ class ZenodoServer:
 
 @contextmanager
 def zenodo(files: dict[str, bytes]) -> Iterator[ZenodoServer]:
-    """A server over some files, for as long as the context lasts."""
+    """Serve some files for as long as the context lasts."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,1 +1,1 @@
-"""One page on this machine: drop a video, see what a trained network makes of it."""
+"""Local web page: upload a video, see what a trained network predicts."""

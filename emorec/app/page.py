@@ -1,101 +1,352 @@
-"""The page itself, in Gradio: what stands where, and what happens when a video arrives."""
+"""The page, in Gradio: its components, the texts about the network, and what happens on an upload."""
 
+import html
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import gradio as gr
-
-from emorec.app.account import Account
-from emorec.app.answer import Answerer
-from emorec.app.limits import Limits
-from emorec.app.rooms import Rooms
-from emorec.app.shown import rendered, text_of
-from emorec.app.upload import take_only_uploads
+from emorec.app.handler import Answer, Limits, Predict, handle_upload
+from emorec.app.sessions import Sessions
 from emorec.card import uses
+from emorec.data.data_sheets import sheet_of
+from emorec.data.split import whom
+from emorec.errors import UserError
+from emorec.inference.colors import UNCERTAIN_COLOR, colors_of
+from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
+from emorec.inference.spec import ModelSpec
+from emorec.inference.timeline import NO_FACE, Timeline, format_means, format_time
+from emorec.text import first_few, plural
 
-TITLE = "emorec: what does the network say?"
-WAITING = 20
-"""Visitors who may wait in line; the next ones are told to come back."""
+if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server` sets first
+    import gradio as gr
 
-API = "look"
-"""What programs call it."""
+TITLE = "emorec: emotion recognition in video"
 
+MAX_WAITING = 20
+"""Visitors in the queue; others are asked to come back."""
 
-TO_THE_RESULT = (
+MAX_RESULT_MINUTES = 30
+
+SCROLL_TO_RESULT = (
     "() => { if (window.innerWidth < 900) "
     "document.getElementById('result').scrollIntoView({behavior: 'smooth', block: 'start'}); }"
 )
-"""On a small screen what is said lies below what was asked."""
+"""On a small screen the result is below the upload."""
+
+EMPTY = "Your video will appear here with the predictions drawn on it, a timeline and a table."
+
+CSS = """
+.gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
+.notice, .error { border-left: 4px solid #d9822b; padding: .6rem .9rem; overflow-wrap: anywhere; }
+.error { border-color: #c8372d; }
+.empty { border: 1.5px dashed var(--border-color-primary); border-radius: .75rem; padding: 4rem 2rem; }
+.label { font-size: 2rem; font-weight: 700; display: flex; align-items: center; gap: .6rem; }
+#details, #details > * { min-width: 0 !important; }
+.dot { width: .72em; height: .72em; border-radius: 50%; }
+"""
 
 
-def page(
-    answerer: Answerer, rooms: Rooms, limits: Limits, account: Account, *, where: str
-) -> gr.Blocks:
-    """The page.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """Description of a network for visitors, in sentences without full stops.
 
-    Args:
-        answerer: Answers a video.
-        rooms: Where videos lie.
-        limits: What is taken.
-        account: What is said of the network.
-        where: Where videos are looked at, such as "on this machine".
+    Attributes:
+        network: Class of the network and what it predicts.
+        subject: What a video has to show.
+        trained_on: Its training data.
+        test_result: Of its run's test; `None` where unknown.
+        meaning: What its predictions mean.
+        licence: Of its training data.
     """
 
-    def arrived(video: str | None, request: gr.Request) -> None:
-        if video:
-            rooms.hold(Path(video), str(request.session_hash))
+    network: str
+    subject: str
+    trained_on: str
+    test_result: str | None
+    meaning: str
+    licence: str
 
-    def look(
+
+def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
+    """Describe a network for visitors."""
+    sheet = sheet_of(spec.data)
+    people = whom(len(spec.split.get("train", ())), spec.split)
+    num_clips = spec.split.get("num_clips", {}).get("train")
+    clips = f"{num_clips:,} clips" if num_clips else "clips"
+    about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""
+    one_of = "one of " if spec.task == "classes" else ""
+    return ModelInfo(
+        network=f"{spec.network.rpartition('.')[2]}, predicts {one_of}{', '.join(spec.names)}",
+        subject="a person speaking" if spec.uses_sound else "a face",
+        trained_on=f"{clips} of {people}, from {sheet.name}{about}",
+        test_result=test_result,
+        meaning=f"What the network predicts is {sheet.meaning}",
+        licence=sheet.licence,
+    )
+
+
+def read_test_result(path: Path) -> str | None:
+    """Return the headline of the test of a checkpoint's run; `None` without a test, and for exported files."""
+    if path.suffix.lower() in (".onnx", ".pt2"):
+        return None
+    from emorec import checkpoint
+    from emorec.card.figures import headline
+    from emorec.card.tested import read_test
+
+    try:
+        tested = read_test(checkpoint.read(path))
+    except UserError:
+        return None
+    return None if isinstance(tested, str) else headline(tested)
+
+
+def build_page(
+    predict: Predict, sessions: Sessions, limits: Limits, info: ModelInfo, *, location: str
+) -> "gr.Blocks":
+    """Build the page.
+
+    Args:
+        predict: Predicts an upload.
+        sessions: Files of visitors.
+        limits: Of uploads.
+        info: About the network.
+        location: Where videos are processed, such as "on this machine".
+    """
+    import gradio as gr
+
+    def on_upload(video: str | None, request: gr.Request) -> None:
+        if video:
+            sessions.add_upload(Path(video), str(request.session_hash))
+
+    def on_predict(
         video: str | None,
         request: gr.Request,
-        progress: gr.Progress = gr.Progress(),  # noqa: B008 - it is how Gradio hands it in
-    ) -> tuple[object, object, object]:
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way of passing it in
+    ) -> tuple[Any, ...]:
         if not video:
-            return gr.skip(), gr.skip(), gr.skip()
-        session = str(request.session_hash)
-        html = answerer.answer(Path(video), session, lambda what, share: progress(share, desc=what))
-        return html, gr.update(value=None), gr.update(visible="er-result" in html)
+            return (gr.skip(),) * 7
+        answer = handle_upload(
+            Path(video),
+            str(request.session_hash),
+            predict=predict,
+            sessions=sessions,
+            limits=limits,
+            progress=lambda step, share: progress(share, desc=step),
+        )
+        return (*result_values(answer, info), None)
 
-    def forget(request: gr.Request) -> tuple[str, object]:
-        rooms.forget(str(request.session_hash))
-        return text_of("empty.html"), gr.update(visible=False)
+    def on_delete(request: gr.Request) -> tuple[Any, ...]:
+        sessions.delete_result(str(request.session_hash))
+        return result_values(Answer(), info)
 
-    def left(request: gr.Request) -> None:
-        rooms.leave(str(request.session_hash))
+    def on_leave(request: gr.Request) -> None:
+        sessions.end(str(request.session_hash))
 
     blocks: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with blocks:
-        gr.HTML(rendered("head.html", account=account, where=where, refused=uses.IN_SHORT))
-        with gr.Row(elem_id="er-grid"):
-            with gr.Column(elem_id="er-video"):
-                video = gr.Video(
+        gr.Markdown(
+            "# Emotion recognition in video\n"
+            f"Upload or record a short video of {info.subject}. It is processed {location} and then deleted."
+        )
+        gr.HTML(
+            f'<p class="notice"><b>Only with the consent of everyone in it.</b> {uses.IN_SHORT}</p>'
+        )
+        with gr.Row():
+            with gr.Column(scale=5):
+                upload = gr.Video(
                     label="Your video", sources=["upload", "webcam"], include_audio=True, height=340
                 )
-                take_only_uploads(video, rooms)
-                gr.HTML(rendered("limits.html", sentence=limits.sentence))
-            with gr.Column(elem_id="er-shown"):
-                result = gr.HTML(text_of("empty.html"), elem_id="result")
-                button = gr.Button("Delete this result now", visible=False, size="sm")
-            with gr.Column(elem_id="er-before"):
-                gr.HTML(rendered("before.html", account=account, uses=uses))
-        answered = gr.on(
-            [video.upload, video.stop_recording],
-            arrived,
-            inputs=video,
+                refuse_downloads(upload, sessions)
+                gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
+            with gr.Column(scale=7):
+                headline = gr.HTML(empty_html(), elem_id="result")
+                with gr.Column(visible=False, elem_id="details") as details:
+                    annotated = gr.Video(
+                        label="Annotated video",
+                        show_label=False,
+                        interactive=False,
+                        height=420,
+                        buttons=["download"],
+                    )
+                    plot = gr.Image(
+                        label="Timeline",
+                        show_label=False,
+                        type="filepath",
+                        interactive=False,
+                        buttons=["download", "fullscreen"],
+                        alt_text="Predictions over time",
+                    )
+                    table = gr.Dataframe(label="Windows", interactive=False, max_height=350)
+                    table_file = gr.DownloadButton("Download the table (CSV)", size="sm")
+                    gr.Markdown(
+                        "Your video is deleted already. This result is deleted when you close the page, with your "
+                        f"next video, or after {MAX_RESULT_MINUTES} minutes."
+                    )
+                    delete = gr.Button("Delete this result now", size="sm")
+        gr.Markdown(info_markdown(info))
+        with gr.Accordion("What it must not be used for", open=False):
+            gr.Markdown(
+                "\n".join(f"- **{where}:** {what}" for where, what in uses.REFUSED)
+                + f"\n\n{uses.LAW}. This is no legal advice."
+            )
+        results = [headline, details, annotated, plot, table, table_file]
+        predicted = gr.on(
+            [upload.upload, upload.stop_recording],
+            on_upload,
+            inputs=upload,
             queue=False,
             show_progress="hidden",
             api_visibility="private",
         ).then(
-            look,
-            inputs=video,
-            outputs=[result, video, button],
-            concurrency_limit=1,  # the network and the face detector are one
+            on_predict,
+            inputs=upload,
+            outputs=[*results, upload],
+            concurrency_limit=1,  # a predictor is not thread-safe
             show_progress="full",
-            show_progress_on=result,
-            api_name=API,
+            show_progress_on=headline,
+            api_name="predict",
             api_visibility="undocumented",
         )
-        answered.then(fn=None, js=TO_THE_RESULT)
-        button.click(forget, outputs=[result, button], queue=False, api_visibility="private")
-        blocks.unload(left)
-    blocks.queue(max_size=WAITING, default_concurrency_limit=1)
+        predicted.then(fn=None, js=SCROLL_TO_RESULT)
+        delete.click(on_delete, outputs=results, queue=False, api_visibility="private")
+        blocks.unload(on_leave)
+    blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
     return blocks
+
+
+def refuse_downloads(video: "gr.Video", sessions: Sessions) -> None:
+    """Make a component refuse everything but uploads: Gradio 6 downloads any address that a client names.
+
+    The instance is changed, because Gradio writes a stub file beside the source of each subclass.
+    """
+    import gradio as gr
+
+    async def uploaded(path: str | Path | None) -> str:
+        if not sessions.is_upload(Path(path or "")):
+            raise gr.Error("only uploaded videos are predicted", print_exception=False)
+        return str(path)
+
+    video.async_move_resource_to_block_cache = uploaded  # type: ignore[assignment, method-assign]
+
+
+def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
+    """Return the values of headline, details, video, plot, table and its file."""
+    import gradio as gr
+
+    timeline, folder = answer.timeline, answer.folder
+    if timeline is None or folder is None:
+        text = empty_html() if answer.error is None else error_html(answer.error)
+        return text, gr.update(visible=False), None, None, None, None
+    video, plot, csv = (str(folder / name) for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV))
+    headline = headline_html(timeline, info)
+    return headline, gr.update(visible=True), video, plot, table_of(timeline), csv
+
+
+def info_markdown(info: ModelInfo) -> str:
+    """Describe the network, in Markdown."""
+    test_result = (
+        info.test_result or "unknown; see the model card (emorec card) of a tested checkpoint"
+    )
+    return "\n".join(
+        [
+            "### Before you interpret the result",
+            f"**{info.meaning}.** A face is not a feeling, and the network is often wrong.",
+            "",
+            f"- **Network:** {info.network}",
+            f"- **Trained on:** {info.trained_on}",
+            f"- **Tested:** {test_result}",
+            f"- **Licence of the data:** {info.licence}",
+        ]
+    )
+
+
+def empty_html() -> str:
+    """Return the placeholder of a result."""
+    return f'<p class="empty">{EMPTY}</p>'
+
+
+def error_html(error: str) -> str:
+    """Return an error message, escaped."""
+    return (
+        f'<div class="error" role="alert"><p>{html.escape(error)}.</p>'
+        "<p>Your video is deleted. Please choose another one.</p></div>"
+    )
+
+
+def headline_html(timeline: Timeline, info: ModelInfo) -> str:
+    """Return the most frequent label or the mean numbers, counts and remarks."""
+    label = timeline.most_frequent
+    color = dict(zip(timeline.names, colors_of(timeline.names), strict=True)).get(
+        label or "", UNCERTAIN_COLOR
+    )
+    dot = f'<span class="dot" style="background:{color}"></span>' if label else ""
+    scope = "most windows" if len(timeline.windows) > 1 else "the whole clip"
+    if timeline.task == "numbers":
+        scope = "the mean of all windows"
+    lines = [f"{summarize(timeline)}.", *(f"{line}." for line in remarks(timeline))]
+    return "\n".join(
+        [
+            f'<p>Prediction for {scope}</p><p class="label">{dot}'
+            f"{html.escape(label or format_means(timeline) or NO_FACE)}</p>",
+            *(f"<p>{html.escape(line)}</p>" for line in [*lines, f"{info.meaning}."]),
+        ]
+    )
+
+
+def summarize(timeline: Timeline) -> str:
+    """Summarize length, windows, persons and labels in a line."""
+    parts = [
+        format_time(round(timeline.seconds, 1), timeline.seconds),
+        plural(len(timeline.windows), "window"),
+    ]
+    if len(timeline.persons) > 1:
+        parts.append(plural(len(timeline.persons), "person"))
+    summary = ", ".join(parts)
+    if timeline.task == "numbers" or len(timeline.windows) < 2:
+        return summary
+    labels = Counter(window.predicted for window in timeline.windows).most_common()
+    return f"{summary}: {', '.join(f'{count} {label}' for label, count in labels)}"
+
+
+def remarks(timeline: Timeline) -> list[str]:
+    """Return remarks on damage and missing faces."""
+    lines = []
+    if timeline.gaps:
+        spans = [
+            f"{format_time(round(gap.start, 1), 60)} to {format_time(round(gap.end, 1), 60)}"
+            for gap in timeline.gaps
+        ]
+        lines.append(f"Damaged, without a prediction: {first_few(spans, limit=5)}")
+    coverage = timeline.face_coverage
+    if timeline.most_frequent == NO_FACE:
+        lines.append("No face found; the network needs faces that look into the camera")
+    elif coverage is not None and coverage < 1:
+        lines.append(f"A face was found in {coverage:.0%} of the windows")
+    return lines
+
+
+def table_of(timeline: Timeline) -> dict[str, Any]:
+    """Return the table of windows, as `gr.Dataframe` takes it."""
+    is_classifier, several = timeline.task == "classes", len(timeline.persons) > 1
+    headers = [
+        *("from", "to"),
+        *(["person"] if several else []),
+        *(["predicted"] if is_classifier else []),
+        *timeline.names,
+    ]
+    rows = []
+    for window in timeline.windows:
+        times = [format_time(round(t, 1), timeline.seconds) for t in (window.start, window.end)]
+        person = "" if window.person is None else f"{window.person}"
+        values = window.values or (None,) * len(timeline.names)
+        number = "{:.0%}" if is_classifier else "{:.2f}"
+        rows.append(
+            [
+                *times,
+                *([person] if several else []),
+                *([window.predicted] if is_classifier else []),
+                *("" if value is None else number.format(value) for value in values),
+            ]
+        )
+    return {"headers": headers, "data": rows}

@@ -1,4 +1,4 @@
-"""Serves the page on this machine until Ctrl-C; all files go when it ends."""
+"""Web server of the page: what it may be asked, how it starts and how it ends."""
 
 import contextlib
 import os
@@ -6,125 +6,187 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from typing_extensions import override
 
-from emorec.app.account import account_of, tested_of
-from emorec.app.answer import Answerer, Look
-from emorec.app.limits import Limits
-from emorec.app.rooms import Rooms
-from emorec.app.shown import KEPT_MINUTES
+from emorec.app.handler import Limits, Predict, predict_upload
+from emorec.app.page import CSS, MAX_RESULT_MINUTES, build_page, model_info, read_test_result
+from emorec.app.sessions import Sessions
 from emorec.errors import UserError
-from emorec.inference.facts import Facts
 from emorec.inference.predictor import Predictor
+from emorec.inference.spec import ModelSpec
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-SWEEP_SECONDS = 60
-PATIENCE_SECONDS = 2
-"""For answers that are on their way when the page ends."""
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Addresses of this machine that no other machine reaches."""
+
+CLEANUP_INTERVAL_SECONDS = 60
+SHUTDOWN_SECONDS = 2
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Browsers load nothing from other addresses. Gradio's page needs inline scripts.
+
+Source: W3C Content Security Policy Level 3, section 6.
+"""
+
+BLOCKED_PATHS = ("/gradio_api/process_recording", "/monitoring")
+"""Gradio's paths that the page does not need; the first one writes files that are never deleted."""
+
+SYSTEM_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 
 
 def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: int) -> None:
-    """Serves the page until Ctrl-C.
+    """Serve the page until Ctrl-C.
 
     Args:
-        predictor: Says something of videos.
-        path: The file it was read from.
-        limits: What is taken.
-        host: The address the page is served at.
-        port: And its port, 0 for any.
+        predictor: Of the network.
+        path: File of the network.
+        limits: Of uploads.
+        host: Address to serve at.
+        port: To serve at; 0: any free one.
 
     Raises:
-        UserError: When it can't be served there.
+        UserError: When the address is not available, or temporary files can't be written.
     """
-    from emorec.app.look import LookWith
-
-    place = place_of(host, port)
-    with contextlib.closing(place), swept(rooms_of()) as rooms:
-        app = application_of(
-            LookWith(predictor, limits),
-            predictor.facts,
-            rooms,
+    listener = bind(host, port)
+    with contextlib.closing(listener), cleaned_up(create_sessions()) as sessions:
+        app = create_app(
+            partial(predict_upload, predictor, limits),
+            predictor.spec,
+            sessions,
             limits,
             host=host,
-            tested=tested_of(path),
+            test_result=read_test_result(path),
         )
-        shown = f"[{host}]" if ":" in host else host
+        address = f"[{host}]" if ":" in host else host
         print(
-            f"open http://{shown}:{place.getsockname()[1]} in a browser; Ctrl-C ends it", flush=True
+            f"open http://{address}:{listener.getsockname()[1]} in a browser; Ctrl-C stops it",
+            flush=True,
         )
-        server_of(app, rooms).run(sockets=[place])
-    print("ended; all videos and results are deleted")
+        create_server(app, sessions).run(sockets=[listener])
+    print("stopped; all videos and results are deleted")
 
 
-def rooms_of() -> Rooms:
-    """Where uploads and results lie.
+def create_sessions() -> Sessions:
+    """Create the folder for files of visitors.
 
     Raises:
-        UserError: When there is no place for them.
+        UserError: When it can't be created.
     """
     try:
-        return Rooms()
+        return Sessions()
     except OSError as error:
         raise UserError(
-            f"no place for videos: {error.strerror} (the variable TMPDIR names another folder)"
+            f"can't write temporary files: {error.strerror}; set TMPDIR to another folder"
         ) from None
 
 
-def application_of(
-    look: Look,
-    facts: Facts,
-    rooms: Rooms,
+def create_app(
+    predict: Predict,
+    spec: ModelSpec,
+    sessions: Sessions,
     limits: Limits,
     *,
     host: str = "127.0.0.1",
-    tested: str | None = None,
+    test_result: str | None = None,
 ) -> FastAPI:
-    """The whole page for something that looks at videos.
+    """Create the web application.
 
     Args:
-        look: What looks at them.
-        facts: Of its network.
-        rooms: Where videos lie.
-        limits: What is taken.
-        host: The address the page is served at.
-        tested: How well the network did.
+        predict: Predicts an upload.
+        spec: Of the network.
+        sessions: Files of visitors.
+        limits: Of uploads.
+        host: Address it is served at; a local one is reached by no other name.
+        test_result: Of the network.
     """
-    no_calling_home(rooms)
-    from emorec.app.application import application
-    from emorec.app.page import page
-
-    account = account_of(facts, tested)
-    where = "on this machine" if host in LOCAL else "on the machine that serves this page"
-    answerer = Answerer(look, rooms, limits, f"{account.meaning}.")
-    return application(page(answerer, rooms, limits, account, where=where), rooms, limits, host)
-
-
-def no_calling_home(rooms: Rooms) -> None:
-    """Before Gradio is imported: it reports nothing, looks for no newer version, and puts uploads into the rooms."""
+    # before Gradio is imported: no reports, no version check, uploads into the sessions' folder
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
-        GRADIO_TEMP_DIR=str(rooms.uploads),
+        GRADIO_TEMP_DIR=str(sessions.uploads),
         HF_HUB_DISABLE_TELEMETRY="1",
         HF_HUB_OFFLINE="1",
     )
+    import gradio as gr
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def set_headers(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        if request.url.path in BLOCKED_PATHS:
+            return Response(status_code=404)
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        if request.url.path.startswith("/gradio_api/file"):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    if host in LOCAL_HOSTS:
+        # against DNS rebinding
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))
+    location = "on this machine" if host in LOCAL_HOSTS else "on the machine that serves this page"
+    info = model_info(spec, test_result)
+    blocks = build_page(predict, sessions, limits, info, location=location)
+    blocks.has_launched = True  # Gradio restricts files by path only after launch
+    gr.mount_gradio_app(
+        app,
+        blocks,
+        path="/",
+        server_name=host,
+        max_file_size=limits.bytes,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        theme=gr.themes.Base(
+            primary_hue="blue",
+            neutral_hue="slate",
+            font=SYSTEM_FONTS,
+            font_mono=["ui-monospace", "monospace"],
+        ),
+        css=CSS,
+    )
+    return app
 
 
 class Server(uvicorn.Server):
-    """Ends at Ctrl-C or SIGTERM without a word, so that whoever started it can clear up.
+    """Server that ends sessions at Ctrl-C or SIGTERM, and returns so that files are deleted.
 
     Args:
-        settings: What it serves and how.
-        rooms: Whose visitors are gone then.
+        config: Of uvicorn.
+        sessions: Files of visitors.
     """
 
-    def __init__(self, settings: uvicorn.Config, rooms: Rooms) -> None:
-        super().__init__(settings)
-        self._rooms = rooms
+    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
+        super().__init__(config)
+        self._sessions = sessions
 
     @contextlib.contextmanager
     @override
@@ -133,67 +195,66 @@ class Server(uvicorn.Server):
             yield
             return
 
-        def end(*_: object) -> None:
+        def stop(*_: object) -> None:
             self.force_exit = self.should_exit
             self.should_exit = True
-            self._rooms.stop()  # who is being answered would be waited for
+            self._sessions.stop()  # or the server would wait for running predictions
 
-        former = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+        previous = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            for each, handler in former.items():
+            for each, handler in previous.items():
                 signal.signal(each, handler)
 
 
-def server_of(app: FastAPI, rooms: Rooms) -> Server:
-    """What serves the page."""
-    settings = uvicorn.Config(
+def create_server(app: FastAPI, sessions: Sessions) -> Server:
+    """Create the server of the application."""
+    config = uvicorn.Config(
         app,
         log_level="error",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=PATIENCE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return Server(settings, rooms)
+    return Server(config, sessions)
 
 
-def place_of(host: str, port: int) -> socket.socket:
-    """The address, taken.
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address.
 
     Raises:
-        UserError: When it is taken already or is not this machine's.
+        UserError: When the port is taken or out of range, or the address is not of this machine.
     """
-    place = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there it would let two programs have one port
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if not 0 <= port <= 65535:
+        raise UserError(f"--port is {port}: choose 0 to 65535")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # there it would let two programs share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        place.bind((host, port))
+        listener.bind((host, port))
     except OSError as error:
-        place.close()
+        listener.close()
         raise UserError(
             f"can't serve at {host}:{port}: {error.strerror or error} (choose another --port or --host)"
         ) from None
-    except OverflowError:
-        place.close()
-        raise UserError(f"--port is {port}: it has to be from 0 to 65535") from None
-    return place
+    return listener
 
 
 @contextlib.contextmanager
-def swept(rooms: Rooms) -> Iterator[Rooms]:
-    """The rooms, in which what is old is deleted meanwhile, and everything at the end."""
-    done = threading.Event()
+def cleaned_up(sessions: Sessions) -> Iterator[Sessions]:
+    """Delete old files meanwhile, and all files at the end."""
+    finished = threading.Event()
 
-    def sweep() -> None:
-        while not done.wait(SWEEP_SECONDS):
-            rooms.sweep(60 * KEPT_MINUTES)
+    def clean_up() -> None:
+        while not finished.wait(CLEANUP_INTERVAL_SECONDS):
+            sessions.delete_old(60 * MAX_RESULT_MINUTES)
 
-    sweeper = threading.Thread(target=sweep, daemon=True)
-    sweeper.start()
+    thread = threading.Thread(target=clean_up, daemon=True)
+    thread.start()
     try:
-        yield rooms
+        yield sessions
     finally:
-        done.set()
-        sweeper.join()
-        rooms.close()
+        finished.set()
+        thread.join()
+        sessions.close()

@@ -1,27 +1,25 @@
-"""What Lightning calls during a run: what is seeded, recorded, measured and drawn."""
+"""Lightning callbacks: checkpoints, interrupts, progress, and what a run records, reports and draws."""
 
-from emorec.callbacks.best_and_last import BestAndLast
-from emorec.callbacks.end_together import EndTogether
-from emorec.callbacks.evaluation_report import EvaluationReport
-from emorec.callbacks.patience import Patience
-from emorec.callbacks.pictures import Pictures
+from emorec.callbacks.checkpointing import BestAndLast, EpochSeed, Patience
+from emorec.callbacks.images import Pictures
+from emorec.callbacks.interrupts import DistributedShutdown, StopBetweenBatches
 from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
+from emorec.callbacks.report import EvaluationReport, ModalityAblation
 from emorec.callbacks.run_record import RunRecord
-from emorec.callbacks.seeding import EpochSeed
-from emorec.callbacks.stop_between_batches import StopBetweenBatches
-from emorec.callbacks.without import Without
+from emorec.callbacks.validation_log import ValidationLog
 
 __all__ = [
     "BestAndLast",
-    "EndTogether",
+    "DistributedShutdown",
     "EpochLines",
     "EpochSeed",
     "EvaluationReport",
+    "ModalityAblation",
     "Patience",
     "Pictures",
     "ProgressBar",
     "RunRecord",
     "StopBetweenBatches",
     "Throughput",
-    "Without",
+    "ValidationLog",
 ]

@@ -1,4 +1,4 @@
-"""How far and how fast: the bar in a terminal, a line an epoch elsewhere."""
+"""Progress and throughput: the bar in a terminal, a line an epoch elsewhere."""
 
 import time
 from collections.abc import Mapping
@@ -26,16 +26,16 @@ AFTER_AN_EPOCH = {
     "CCC": "val/ccc",
     "clips/s": "train/clips_per_second",
 }
-"""What people watch: short names and the logged metrics they stand for."""
+"""Short names and the logged metrics they stand for."""
 
 WIDTH_BESIDE_BAR = 70
-"""Characters that all but the bar itself takes, in a long run."""
+"""Characters of a line besides the bar itself, in a long run."""
 
 
-def watched(names: Mapping[str, str], logged: Mapping[str, Any]) -> dict[str, str]:
-    """The metrics that were logged already, by their short names and rounded.
+def format_metrics(names: Mapping[str, str], logged: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metrics logged so far, by their short names and rounded.
 
-    >>> watched(DURING_AN_EPOCH, {"train/loss_step": 1.86, "train/clips_per_second": 4.71})
+    >>> format_metrics(DURING_AN_EPOCH, {"train/loss_step": 1.86, "train/clips_per_second": 4.71})
     {'loss': '1.860', 'clips/s': '4.7'}
     """
     return {
@@ -71,12 +71,16 @@ class ProgressBar(RichProgressBar):
     ) -> dict[str, int | str | float | dict[str, float]]:
         if trainer.sanity_checking:
             return {}
-        return {**watched(DURING_AN_EPOCH, trainer.callback_metrics | trainer.progress_bar_metrics)}
+        return {
+            **format_metrics(
+                DURING_AN_EPOCH, trainer.callback_metrics | trainer.progress_bar_metrics
+            )
+        }
 
     @override
     def _get_train_description(self, current_epoch: int) -> str:
-        # Lightning counts from 0 here, and from 1 in what people read elsewhere
-        return f"{epoch_of(self.trainer, current_epoch):{len(self.validation_description)}}"
+        # Lightning counts from 0 here and from 1 elsewhere
+        return f"{format_epoch(self.trainer, current_epoch):{len(self.validation_description)}}"
 
 
 class EpochLines(Callback):
@@ -84,15 +88,15 @@ class EpochLines(Callback):
 
     @override
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # in every process: it takes them all to average over them
-        numbers = watched(AFTER_AN_EPOCH, trainer.callback_metrics)
+        # in every process: averaging over them is collective
+        numbers = format_metrics(AFTER_AN_EPOCH, trainer.callback_metrics)
         if trainer.is_global_zero:
             shown = "  ".join(f"{name} {value}" for name, value in numbers.items())
-            print(f"{epoch_of(trainer, trainer.current_epoch)}  {shown}", flush=True)
+            print(f"{format_epoch(trainer, trainer.current_epoch)}  {shown}", flush=True)
 
 
-def epoch_of(trainer: Trainer, epoch: int) -> str:
-    """An epoch as people count, such as "Epoch 3/20"; just "Epoch 3" in a run without an end."""
+def format_epoch(trainer: Trainer, epoch: int) -> str:
+    """Return the epoch counted from 1, such as "Epoch 3/20"; just "Epoch 3" without a limit."""
     end = trainer.max_epochs
     return f"Epoch {epoch + 1}" + (f"/{end}" if end is not None and end > 0 else "")
 
@@ -100,7 +104,7 @@ def epoch_of(trainer: Trainer, epoch: int) -> str:
 class Throughput(Callback):
     """Logs training clips a second over all processes, loading included, as `train/clips_per_second`.
 
-    The bar follows it step by step; loggers have it epoch by epoch, so that the shortest run has it too.
+    The bar shows it step by step; loggers get it epoch by epoch, so that the shortest run has it too.
     """
 
     def __init__(self) -> None:
@@ -112,7 +116,7 @@ class Throughput(Callback):
 
     @property
     def overall(self) -> float | None:
-        """The rate over all epochs, also of those before the run was stopped; `None` before the first batch."""
+        """The rate over all epochs, including those before the run was resumed; `None` before the first batch."""
         clips, seconds = self.state_dict().values()
         return clips / seconds if seconds > 0 else None
 
@@ -130,7 +134,7 @@ class Throughput(Callback):
 
     @override
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.load_state_dict(self.state_dict())  # the epoch before is one of the earlier ones now
+        self.load_state_dict(self.state_dict())  # the last epoch becomes one of the earlier ones
         self._start = time.perf_counter()
 
     @override
@@ -149,5 +153,5 @@ class Throughput(Callback):
 
     @property
     def _rate(self) -> float:
-        """Of this epoch."""
+        """The rate of this epoch."""
         return self._clips / self._seconds if self._clips else 0.0

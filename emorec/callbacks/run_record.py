@@ -1,38 +1,45 @@
-"""A run says what it is: in the terminal, in its folder, in TensorBoard and in every checkpoint."""
+"""What a run records of itself: in the terminal, in its folder, in TensorBoard and in every checkpoint."""
 
-import math
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
+from torch import nn
+from torch.utils.tensorboard.summary import hparams as hparams_summaries
 from typing_extensions import override
 
 from emorec import checkpoint
-from emorec.callbacks.description import (
-    describe_network,
-    describe_split,
-    network_page,
-    split_page,
-)
-from emorec.callbacks.device import device_name, forget_peak_memory, peak_memory_bytes
-from emorec.callbacks.hparams_tab import columns, mark_finished, open_row
+from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.progress import Throughput
+from emorec.checkpoint import TrainingRecord, class_path
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SIDES
 from emorec.errors import UserError
-from emorec.files import whole_file
-from emorec.models.network import ClipNetwork
+from emorec.evaluation.calibration import fit_temperature
+from emorec.evaluation.report import split_remarks
+from emorec.evaluation.task import Classification
+from emorec.io import atomic_write
+from emorec.models.base import ClipNetwork
+from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.picture_size import frames_in_words
+from emorec.text import number_ranges
+
+NOT_COMPARED = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
+"""Settings that change where and how fast a run trains, not what it learns."""
 
 
 class RunRecord(Callback):
-    """Writes `config.yaml`, the split, the network's size and the best result; fills the checkpoint's record.
+    """Writes `config.yaml`, network, split and the best scores to the run folder, and the record into checkpoints.
 
-    The best result, `best/...`, has the validation figures of the epoch with the highest score (UAR or CCC) so far.
+    The scalars `best/...` are the validation scores of the best epoch so far, by the score that `ModelCheckpoint`
+    monitors; there are none without one.
 
     Args:
         config: The whole configuration of the run, as plain values; empty for a run from Python.
@@ -40,153 +47,197 @@ class RunRecord(Callback):
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         self.config = dict(config or {})
-        self._seconds_before = 0.0
         self._start = time.monotonic()
-        self._memory_before = 0
-        self._best_score = -math.inf
-        self._temperature: tuple[int, float] | None = None  # and the step whose weights it is for
-
-    @override
-    def state_dict(self) -> dict[str, Any]:
-        return {"best_score": self._best_score}
-
-    @override
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._best_score = best_score(state_dict)
+        self._earlier_seconds = 0.0
+        self._earlier_peak_bytes = 0
+        self._temperature: tuple[int, float] | None = None  # and the global step of its weights
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        # asked by every process, as the first one tells it the others; without a logger it is no run folder
+        # read by every process, as the first one broadcasts it; without a logger there is no run folder
         folder = trainer.log_dir if trainer.logger else None
         if not trainer.is_global_zero:
             return
         if self.config and folder:
             path = Path(folder, "config.yaml")
             try:
-                with whole_file(path) as file:
+                with atomic_write(path) as file:
                     file.write(yaml.safe_dump(self.config, sort_keys=False).encode())
             except OSError as error:
                 raise UserError(f"can't write {path}: {error.strerror}") from error
-        say(describe_network(ClipNetwork.of(pl_module)))
-        say(describe_split(ClipDataModule.of(trainer).split_record()))
+        _print(describe_network(ClipNetwork.of(pl_module)))
+        _print(describe_split(ClipDataModule.of(trainer).split_record()))
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = time.monotonic()
-        forget_peak_memory(trainer.strategy.root_device)
+        reset_peak_memory(trainer.strategy.root_device)
         if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
             writer = trainer.logger.experiment
-            open_row(writer, columns(settings(trainer, pl_module)))
-            split = ClipDataModule.of(trainer).split_record()
-            writer.add_text("network", network_page(ClipNetwork.of(pl_module)), trainer.global_step)
-            writer.add_text("split", split_page(split), trainer.global_step)
+            # TensorBoard unites the columns of all runs, differing ones first; `add_hparams` would fix them for all.
+            row = hparams_row(settings(trainer, pl_module))
+            _, start, _ = hparams_summaries(row, {})  # type: ignore[no-untyped-call]
+            writer.file_writer.add_summary(start)
+            network, split = ClipNetwork.of(pl_module), ClipDataModule.of(trainer).split_record()
+            writer.add_text("network", network_markdown(network), trainer.global_step)
+            writer.add_text("split", split_markdown(split), trainer.global_step)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         network = ClipNetwork.of(pl_module)
-        predictions = network.collected
-        temperature = network.fitted_temperature(predictions)
-        self._temperature = None if temperature is None else (trainer.global_step, temperature)
-        summary = network.summary_of(predictions)
-        if summary.score <= self._best_score:
-            return
-        self._best_score = summary.score
-        best: dict[str, float] = {"best/epoch": trainer.current_epoch + 1}
-        best |= {f"best/{name}": value for name, value in summary.logged.items() if name != "ece"}
-        for logger in trainer.loggers:
-            logger.log_metrics(best, last_step(trainer))
+        outputs = network.collected.output
+        if isinstance(network.task, Classification) and bool(outputs.isfinite().all()):
+            temperature = fit_temperature(network.collected.target, outputs)
+            self._temperature = trainer.global_step, temperature
+        if is_best(trainer):
+            best: dict[str, float] = {"best/epoch": trainer.current_epoch + 1}
+            for name, value in trainer.callback_metrics.items():
+                if name.startswith("val/") and name != "val/ece":
+                    best[name.replace("val/", "best/", 1)] = float(value)
+            for logger in trainer.loggers:
+                logger.log_metrics(best, last_step(trainer))
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
-            mark_finished(trainer.logger.experiment)
+            _, _, end = hparams_summaries({}, {})  # type: ignore[no-untyped-call]
+            trainer.logger.experiment.file_writer.add_summary(end)  # its status becomes "success"
 
     @override
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint_: dict[str, Any]
     ) -> None:
         data = ClipDataModule.of(trainer)
-        settings = {key: self.config[key] for key in self.config if key not in {"model", "data"}}
+        device = trainer.strategy.root_device
+        peak = peak_memory_bytes(device)
+        throughput = (each for each in trainer.callbacks if isinstance(each, Throughput))  # type: ignore[attr-defined]
+        # none where the weights have been trained since they were validated
+        step, temperature = self._temperature or (None, None)
         checkpoint_[checkpoint.RECORD] = checkpoint.record(
-            pl_module,
-            data,
-            settings=settings,
-            class_names=data.class_names,
-            split=data.split_record(),
-            epochs=trainer.current_epoch + 1,
-            train_seconds=self._seconds_before + time.monotonic() - self._start,
-            train_clips_per_second=throughput(trainer),
-            peak_memory_bytes=self._peak_memory_bytes(trainer),
-            trained_on=device_name(trainer.strategy.root_device),
-            temperatures=self._temperatures(trainer),
-            clip_seconds=data.clip_seconds,
+            type(pl_module),
+            type(data),
+            TrainingRecord(
+                settings={k: v for k, v in self.config.items() if k not in {"model", "data"}},
+                class_names=data.class_names,
+                split=data.split_record(),
+                epochs=trainer.current_epoch + 1,
+                train_seconds=self._earlier_seconds + time.monotonic() - self._start,
+                train_clips_per_second=next((each.overall for each in throughput), None),
+                peak_memory_bytes=None if peak is None else max(peak, self._earlier_peak_bytes),
+                trained_on=device_name(device),
+                temperatures={1: temperature}
+                if temperature and step == trainer.global_step
+                else {},
+                clip_seconds=data.clip_seconds,
+            ),
         )
-
-    def _peak_memory_bytes(self, trainer: Trainer) -> int | None:
-        """Of this process and its GPU, also before the run was stopped."""
-        now = peak_memory_bytes(trainer.strategy.root_device)
-        return None if now is None else max(now, self._memory_before)
-
-    def _temperatures(self, trainer: Trainer) -> dict[int, float]:
-        """Empty where the weights have been trained further since they were validated."""
-        if self._temperature is None or self._temperature[0] != trainer.global_step:
-            return {}
-        return {1: self._temperature[1]}
 
     @override
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint_: dict[str, Any]
     ) -> None:
-        said = checkpoint_[checkpoint.RECORD]
+        record = checkpoint_[checkpoint.RECORD]
         if trainer.state.fn == "fit":
-            refuse_other_run(said, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
-        self._seconds_before = said["train_seconds"]
-        self._memory_before = said.get("peak_memory_bytes") or 0
+            check_resumable(record, ClipDataModule.of(trainer).split_record(), trainer.max_epochs)
+        self._earlier_seconds = record["train_seconds"]
+        self._earlier_peak_bytes = record["peak_memory_bytes"] or 0
 
 
-def best_score(state: Mapping[str, Any]) -> float:
-    """That of the best epoch so far, by either of the names that it has had in checkpoints.
-
-    >>> best_score({"best_uar": 0.5}), best_score({"best_score": 0.25})
-    (0.5, 0.25)
-    """
-    return float(state["best_score"] if "best_score" in state else state["best_uar"])
-
-
-def refuse_other_run(
-    said: Mapping[str, Any], split: Mapping[str, Any], max_epochs: int | None
+def check_resumable(
+    record: Mapping[str, Any], split: Mapping[str, Any], max_epochs: int | None
 ) -> None:
-    """Stops when a run can't go on as it is asked to.
+    """Refuse to resume a run with another split or fewer epochs.
 
     Args:
-        said: What the checkpoint says of its run.
-        split: Who would train and validate now.
-        max_epochs: How many epochs the run may have now; below 0 any number.
+        record: The record in the checkpoint.
+        split: The present split: training actors of the run could then be tested.
+        max_epochs: Present limit of epochs; None or below 0 for no limit.
 
     Raises:
-        UserError: When actors have changed sides, for some that have trained could then be tested, or when the run
-            has had more epochs than it may have.
+        UserError: When the sides have different actors, or the run has trained for more epochs already.
     """
-    if any(said["split"][side] != split[side] for side in SIDES):
-        names = [
-            " fold ".join(map(str, filter(None, (it["name"], it["fold"]))))
-            for it in (said["split"], split)
-        ]
+    if any(record["split"][side] != split[side] for side in SIDES):
         raise UserError(
-            f"the run trains on split {names[0]} and can't go on with {names[1]}: start a new run for that"
+            f"the run trains on {_split_name(record['split'])} and can't be resumed with {_split_name(split)}: "
+            "start a new run for that"
         )
-    if max_epochs is not None and 0 <= max_epochs < said["epochs"]:
+    if max_epochs is not None and 0 <= max_epochs < record["epochs"]:
         raise UserError(
-            f"the run has had {said['epochs']} epochs already, more than --trainer.max_epochs {max_epochs}"
+            f"the run has trained for {record['epochs']} epochs already, more than --trainer.max_epochs {max_epochs}"
         )
+
+
+def last_step(trainer: Trainer) -> int:
+    """Return the step at which Lightning logs an epoch that has just ended: its last one, from 0."""
+    return max(0, trainer.global_step - 1)
+
+
+def _print(line: str) -> None:
+    """Print a line, wrapped between words in a terminal and whole in a file."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(line, soft_wrap=not console.is_terminal)
+
+
+def describe_network(network: ClipNetwork) -> str:
+    """Return a line on what is trained and what it costs."""
+    return (
+        f"network {class_path(type(network))}: {num_parameters(network):,} parameters, "
+        f"{_num_trained(network):,} trained; {gflops_per_clip(network):.2f} GFLOPs a clip"
+    )
+
+
+def network_markdown(network: ClipNetwork) -> str:
+    """Return the same in Markdown, by submodule."""
+    parts = {name: part for name, part in network.named_children() if num_parameters(part)}
+    rows = [
+        f"| {name} | {num_parameters(part):,} | {_num_trained(part):,} |"
+        for name, part in {**parts, "**all**": network}.items()
+    ]
+    clip = frames_in_words(network.num_frames, network.image_size)
+    cost = f"{gflops_per_clip(network):.2f} GFLOPs (multiply-adds) for a clip of {clip}"
+    table = ["| part | parameters | trained |", "|---|--:|--:|", *rows]
+    return "\n\n".join([f"**{class_path(type(network))}**", "\n".join(table), cost])
+
+
+def _num_trained(network: nn.Module) -> int:
+    return sum(weights.numel() for weights in network.parameters() if weights.requires_grad)
+
+
+def describe_split(split: Mapping[str, Any]) -> str:
+    """Return a line on who trains, validates and is tested.
+
+    >>> describe_split({"name": "mine", "fold": None, "train": [1, 2], "val": [3], "test": [4], "hash": "ab",
+    ...                 "num_clips": {"train": 120, "val": 60, "test": 60}, "skipped": []})
+    'split mine: actors 1-2 train (120 clips), 3 val (60), 4 test (60); clip list ab'
+    """
+    clips = split["num_clips"]
+    train, val, test = (f"{number_ranges(split[side])} {side} ({clips[side]}" for side in SIDES)
+    remarks = "".join(f"; {remark}" for remark in split_remarks(split))
+    return (
+        f"{_split_name(split)}: {split.get('whose', 'actors')} {train} clips), {val}), {test}); "
+        f"clip list {split['hash']}{remarks}"
+    )
+
+
+def split_markdown(split: Mapping[str, Any]) -> str:
+    """Return the same in Markdown."""
+    rows = [f"| {it} | {number_ranges(split[it])} | {split['num_clips'][it]} |" for it in SIDES]
+    table = [f"| side | {split.get('whose', 'actors')} | clips |", "|---|---|--:|", *rows]
+    heading = f"**{_split_name(split)}**, clip list {split['hash']}"
+    return "\n\n".join([heading, "\n".join(table), *split_remarks(split)])
+
+
+def _split_name(split: Mapping[str, Any]) -> str:
+    fold = f" fold {split['fold']}" if split["fold"] is not None else ""
+    return f"split {split['name']}{fold}"
 
 
 def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:
-    """What one would compare runs by: network and data, their arguments, how long and how precisely it is trained."""
+    """Return what runs are compared by: network and data, their arguments, epochs, devices, precision."""
     data = ClipDataModule.of(trainer)
     return {
         "network": type(network).__name__,
@@ -199,18 +250,66 @@ def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:
     }
 
 
-def throughput(trainer: Trainer) -> float | None:
-    """Training clips a second over the whole run; `None` where nobody counts them."""
-    counting = (each for each in trainer.callbacks if isinstance(each, Throughput))  # type: ignore[attr-defined]
-    return next((each.overall for each in counting), None)
+def hparams_row(settings: Mapping[str, Any]) -> dict[str, float | str]:
+    """Return settings as TensorBoard's HPARAMS tab shows them: numbers and texts, without those that are not set.
+
+    >>> hparams_row({"lr": 0.001, "augment": False, "blocks": [3, 4], "fold": None, "num_workers": 8})
+    {'lr': 0.001, 'augment': 'false', 'blocks': '3, 4'}
+    """
+    return {
+        name: _cell(value)
+        for name, value in settings.items()
+        if value is not None and name not in NOT_COMPARED
+    }
 
 
-def last_step(trainer: Trainer) -> int:
-    """The step at which Lightning logs an epoch that has just ended: its last one, counted from 0."""
-    return max(0, trainer.global_step - 1)
+def _cell(value: Any) -> float | str:
+    if isinstance(value, bool):  # as in YAML; TensorBoard would show 0 and 1 beside texts
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ", ".join(str(_cell(part)) for part in value)
+    return value if isinstance(value, int | float) else str(value)
 
 
-def say(line: str) -> None:
-    """Prints a line, broken between words in a terminal and whole in a file."""
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(line, soft_wrap=not console.is_terminal)
+def device_name(device: torch.device) -> str:
+    """Return what a device is called in reports.
+
+    >>> device_name(torch.device("cpu"))
+    'cpu'
+    """
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def peak_memory_bytes(device: torch.device) -> int | None:
+    """Return the peak memory: of a GPU what tensors held, else what this process held, without loader processes.
+
+    `None` where the operating system doesn't report it.
+
+    >>> peak_memory_bytes(torch.device("cpu")) > 1_000_000
+    True
+    """
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return max_resident_bytes()
+    # not getrusage: a child process starts there with what its parent held
+    kib = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")), None)
+    return max_resident_bytes() if kib is None else 1024 * int(kib)
+
+
+def max_resident_bytes() -> int | None:
+    """Return the peak memory of this process where there is no /proc; a child's includes what its parent held."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    """Start the peak of a GPU anew; that of a process can't be reset."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)

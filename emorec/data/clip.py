@@ -1,4 +1,4 @@
-"""What travels through the chain: a clip on disk, then a batch of clips in memory.
+"""A clip on disk, and a batch of clips in memory.
 
 The axes, used in every docstring of the package:
 
@@ -6,8 +6,10 @@ The axes, used in every docstring of the package:
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Literal, NotRequired, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
@@ -15,27 +17,39 @@ if TYPE_CHECKING:
 
 
 Person: TypeAlias = int | str
-"""Who is in the picture: RAVDESS numbers its actors, other data sets name them."""
+"""The person in the picture: RAVDESS numbers its actors, other data sets name them."""
 
 Half: TypeAlias = Literal["left", "right"]
 
+EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+"""The eight classes of RAVDESS speech; the label of a class is its position here.
+
+Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391, Table 1; the order is that of the RAVDESS file names.
+"""
+
+SONG_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful")
+"""The six classes of RAVDESS song."""
+
 UNLABELLED = -1
-"""The label of a clip of which nobody said the class: it is on no side of a split and can be predicted."""
+"""The label of an unlabelled clip: it is in no subset of a split, and can be predicted."""
+
+MAX_PROBED = 32
+"""Number of clips, evenly spaced, from which the median length of many is estimated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One labelled take on disk.
+    """A labelled recording on disk.
 
     Attributes:
         path: The video file.
-        label: The class's position in the data set's class names, or the numbers to predict (valence, arousal);
-            `UNLABELLED` where nobody said.
-        actor: The person in the picture. No person is ever in training and in test.
-        take: What was filmed; two files of one take (with and without sound) hold the same pictures.
+        label: Index of the class in the data set's class names, or the numbers to predict (valence, arousal);
+            `UNLABELLED` where there is none.
+        actor: The person in the picture. No person is in training and in test.
+        take: The recording; two files of one take (with and without sound) show the same pictures.
         span_seconds: The part of the file that is the clip, half-open; `None` is the whole file.
         half: The half of the picture that is the clip, where two people are filmed side by side.
-        sound_path: The file of the clip's sound, the whole of it; `None` where the video file has it.
+        sound_path: A separate sound file, used in full; `None` where the video file holds the sound.
     """
 
     path: Path
@@ -48,7 +62,7 @@ class Clip:
 
     @property
     def address(self) -> str:
-        """The path, and in the words of a web address which part of the file it is.
+        """The path, with the part of the file as a URI fragment.
 
         >>> Clip(path=Path("a.mp4"), label=0, actor=1, take="a", span_seconds=(0.5, 2), half="right").address
         'a.mp4#t=0.5,2&xywh=percent:50,0,50,100'
@@ -57,7 +71,7 @@ class Clip:
 
     @property
     def fragment(self) -> str:
-        """What of the address follows the path; empty for the whole of a file, a name where the take has one.
+        """The URI fragment of the address; empty for a whole file, a name where the take has one.
 
         >>> Clip(path=Path("a.avi"), label=0, actor=1, take="a_F000", span_seconds=(0.5, 2)).fragment
         '#id=a_F000'
@@ -69,31 +83,58 @@ class Clip:
         parts = []
         if self.span_seconds is not None:
             start, end = self.span_seconds
-            parts.append(f"t={_short(start)}" + (f",{_short(end)}" if math.isfinite(end) else ""))
+            parts.append(
+                f"t={_decimal(start)}" + (f",{_decimal(end)}" if math.isfinite(end) else "")
+            )
         if self.half is not None:
             parts.append(f"xywh=percent:{0 if self.half == 'left' else 50},0,50,100")
         return f"#{'&'.join(parts)}" if parts else ""
 
+    @property
+    def title(self) -> Path:
+        """The path for messages and records, followed by the span where the clip is not the whole file.
 
-def _short(seconds: float) -> str:
-    """Seconds to the millisecond.
+        >>> str(Clip(path=Path("films/a.avi"), label=0, actor=1, take="a", span_seconds=(0.5, 2)).title)
+        'films/a.avi from 0.5 to 2 s'
+        """
+        if self.span_seconds is None:
+            return self.path
+        start, end = self.span_seconds
+        return self.path.with_name(f"{self.path.name} from {start:g} to {end:g} s")
 
-    >>> _short(12345.5), _short(2)
-    ('12345.5', '2')
+
+class Sample(TypedDict):
+    """One clip as the data set returns it.
+
+    Attributes:
+        frames: (T, H, W, C) uint8, RGB.
+        label: Class, or (R,) float32.
+        index: Position of the clip in its data set.
+        sound: (samples,) float32 from -1 to 1, with `data.sound`.
+        heard: Whether the clip has sound; `sound` is silence where it has none.
+        uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
+        features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
-    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+    label: "int | Tensor"
+    index: int
+    frames: NotRequired["Tensor"]
+    sound: NotRequired["Tensor"]
+    heard: NotRequired[bool]
+    uncropped: NotRequired["Tensor"]
+    features: NotRequired["Tensor"]
 
 
 class Batch(TypedDict):
-    """What the loader hands to the network.
+    """What the loader passes to the network.
 
     Attributes:
-        frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory is (B, T, H, W, C), as decoded.
+        frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory layout is (B, T, H, W, C), as decoded.
         label: (B,) int64 classes, or (B, R) float32 numbers.
         index: (B,) int64 positions of the clips in their data set.
-        sound: (B, samples) float32 from -1 to 1, where it was asked for.
-        heard: (B,) bool, whether a clip has sound; where it has none, its sound is silence.
-        views: N times (B, T, C, H, W) uint8, where a clip is looked at more than once; the first are the frames.
+        sound: (B, samples) float32 from -1 to 1, with `data.sound`.
+        heard: (B,) bool, whether a clip has sound; `sound` is silence where it has none.
+        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
     """
 
     frames: "Tensor"
@@ -102,3 +143,74 @@ class Batch(TypedDict):
     sound: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
+
+
+def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:
+    """Return the name of a class, or format the numbers of a regression label.
+
+    >>> label_name(1, ("calm", "sad")), label_name((0.126, -1.0), ())
+    ('sad', '(0.13, -1.00)')
+    """
+    if isinstance(label, int):
+        return class_names[label]
+    return f"({', '.join(f'{value:.2f}' for value in label)})"
+
+
+def content_key(
+    digest: str, span_seconds: tuple[float, float] | None = None, half: Half | None = None
+) -> str:
+    """Return the name of a clip by the content of its file, so that it is recognised wherever the file lies.
+
+    >>> content_key("e3b0", (0.5, 2)), content_key("e3b0", (1234.561, 1234.564), "left")
+    ('e3b0@0.5-2', 'e3b0@1234.561-1234.564-left')
+    """
+    span = "" if span_seconds is None else "@{:.9g}-{:.9g}".format(*span_seconds)
+    return f"{digest}{span}{f'-{half}' if half else ''}"
+
+
+def median_seconds(clips: Sequence[Clip]) -> float | None:
+    """Return the median length of clips, estimated from `MAX_PROBED` of them; `None` when no length is known.
+
+    >>> from dataclasses import replace
+    >>> clip = Clip(path=Path("a.avi"), label=0, actor=1, take="a", span_seconds=(1.0, 2.0))
+    >>> median_seconds([clip, replace(clip, span_seconds=(0.0, 3.0)), replace(clip, span_seconds=(0.0, 2.0))])
+    2.0
+    """
+    step = max(1, -(-len(clips) // MAX_PROBED))
+    lengths = [clip_seconds(clips[index]) for index in range(0, len(clips), step)]
+    known = [seconds for seconds in lengths if seconds is not None and seconds > 0]
+    return round(median(known), 3) if known else None
+
+
+def clip_seconds(clip: Clip) -> float | None:
+    """Return the length of a clip: of its span, else as the header of its file declares; `None` when unknown."""
+    start, end = clip.span_seconds or (0.0, float("inf"))
+    if end < float("inf"):
+        return end - start
+    whole = video_seconds(clip.path)
+    return None if whole is None else whole - start
+
+
+def video_seconds(path: Path) -> float | None:
+    """Return the length that the header of a video file declares; `None` when it can't be opened or declares none."""
+    try:
+        import av
+    except ImportError:
+        return None
+    try:
+        with av.open(str(path.absolute()), metadata_errors="ignore") as file:
+            for stream in file.streams.video:
+                if stream.duration and stream.time_base:
+                    return float(stream.duration * stream.time_base)
+            return file.duration / av.time_base if file.duration else None
+    except (av.FFmpegError, UnicodeError):
+        return None
+
+
+def _decimal(seconds: float) -> str:
+    """Format seconds to the millisecond.
+
+    >>> _decimal(12345.5), _decimal(2)
+    ('12345.5', '2')
+    """
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")

@@ -1,77 +1,94 @@
-"""Clips on their sides become loaders. What every data set shares stands here; a data set adds how it is found."""
+"""The data module that all data sets share: prepare the cache, split, load. A data set adds `find`."""
 
+import logging
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningDataModule, Trainer
+from torch.utils.data import DataLoader, Dataset
 
-from emorec.data.admit import FaceMissing, admit, refuse_broken, tell
-from emorec.data.balance import loss_weights
-from emorec.data.cache.look_through import BrokenClip, LookedThrough
-from emorec.data.cache.manifest import part
-from emorec.data.clip import Clip
-from emorec.data.clip_length import median_seconds
-from emorec.data.clip_loaders import ClipLoaders
+from emorec.data.audio.decode import NO_SOUND
+from emorec.data.audio.spec import AudioSpec
+from emorec.data.augment import Augment, ClipTransform, crop_views
+from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
+from emorec.data.clip import Clip, Sample, median_seconds
+from emorec.data.dataset import (
+    ClipDataset,
+    EpochSampler,
+    class_weights,
+    make_loader,
+    sampling_weights,
+)
 from emorec.data.decoding.decode import Decoder
 from emorec.data.faces.detector_file import find_detector
-from emorec.data.found import SIDES_OF_STAGE, Found
-from emorec.data.recipe import Recipe, load_once
-from emorec.data.resident import ResidentPictures, load_pictures
-from emorec.data.resize import Resize, size_to_crop
-from emorec.data.sound.hearing import Hearing, SoundMissing
-from emorec.data.sound.sound_recipe import SoundRecipe
-from emorec.data.source import Cached, DecodedPictures, Source
-from emorec.data.split import Side
-from emorec.data.transform import Augment
+from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
+from emorec.data.split import STAGE_SIDES, ClipIndex, Side, Split
 from emorec.errors import UserError
-from emorec.picture_size import ImageSize, size_of
+from emorec.image_size import ImageSize, parse_image_size, size_before_crop
+from emorec.text import first_few, listed_files, plural
+
+log = logging.getLogger(__name__)
+
+FaceMissing = Literal["center", "skip", "error"]
+SoundMissing = Literal["error", "silence"]
+
+NO_FACE = "no face is found in it"
 
 
-class ClipDataModule(ClipLoaders):
-    """Loaders over labelled clips whose actors are on one side only.
+class ClipDataModule(LightningDataModule):
+    """Loaders over labelled clips whose actors are in one subset only.
+
+    A subclass implements `class_names` (or sets `target_names`) and `find`. `prepare_data` decodes every clip once,
+    before the first epoch; `setup` splits the clips and opens the cache.
 
     Args:
-        num_frames: T, evenly spaced over each clip; 0 for a network that only hears.
-        image_size: Side of the frames the network sees, in pixels, or their height and width, as in [60, 100].
-        resize: "shorter_side" keeps proportions and takes the central part; "squash" presses all of it into the size.
-        augment: Vary the training clips: `true` alike for all frames of a clip, "per_frame" each anew, as the seed
-            study did, "seed_affwild2" as that of Aff-Wild2 meant to (turned, shifted, sheared, zoomed, flipped, lit).
-        balance: What to do about rarer classes: "weights" in the loss, "sampler" draws them more often.
-        batch_size: Clips a step and process.
-        num_workers: Loader processes; by default one a core, at most 8.
-        cache: "auto" keeps decoded frames in the user's cache folder while there is room, a folder's path keeps them
+        num_frames: T, evenly spaced over each clip; 0 for a network that takes sound only.
+        image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
+        resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
+        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
+            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
+            brightness).
+        balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
+        batch_size: Clips per step and process.
+        num_workers: Loader processes; by default one per core, at most 8.
+        cache: "auto" stores decoded frames in the user's cache folder while there is room, a folder's path stores them
             there, "none" decodes every clip anew in every epoch.
-        decoder: The library that reads the videos; all give the same frames.
-        resident: Keep cached frames in the GPU's memory, or without one in memory that processes share, if they fit.
-        augment_on: Crop and augment in the loader's "workers", or on the "device" that the network is on.
-        face: "crop" cuts one area a clip around the face, "none" keeps the picture. It needs a cache.
-        face_detector: "yunet" (downloaded once), "haar" (comes with OpenCV), a file of YuNet, or "auto": YuNet where it
-            can be had.
-        face_missing: What becomes of a clip without a face: its "center", "skip" it, or stop with an "error".
-        sound: Give the network the sound of the clips too.
-        sound_rate: Samples a second.
-        sound_seconds: How much of it: the middle of a longer clip; silence is put around a shorter one.
-        sound_missing: What becomes of a clip without sound: it is an "error", or heard as "silence".
-        sound_augment: Shift the sound of training clips, make it louder or quieter, and add noise to half of them.
+        decoder: The library that reads the videos; all return the same frames.
+        face: "crop" crops each clip to one area around the face, "none" keeps the picture. It needs a cache.
+        face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
+        face_missing: Treatment of a clip without a face: use its "center", "skip" it, or stop with an "error".
+        sound: Load the sound of the clips, too.
+        sound_rate: Samples per second.
+        sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
+        sound_missing: Treatment of a clip without sound: stop with an "error", or use "silence".
+        sound_augment: Shift the sound of training clips, change its volume, and add noise to half of them.
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
-        allow_missing_actors: Go on when some actors of the split have no clip.
+        allow_missing_actors: Go on when actors of the split have no clip.
         seed: Decides order and augmentation; the command line sets it from `seed_everything`.
 
     Attributes:
-        target_names: The names of the R numbers to predict; none where there are classes.
-        num_views: How often clips that are measured are looked at, see `views_of`; set it before the loaders are made.
+        target_names: The names of the R numbers to predict; empty for classification.
+        split: Assigns actors to subsets; set by `setup`, like `sides`, `all_clips`, `skipped` and `faceless`.
+        sides: The clips of each subset.
+        all_clips: All usable clips, whatever their subset.
+        skipped: The clips that are left out, with the reasons.
+        faceless: The clips in which no face was found.
+        read_frames: Clip -> (T, H, W, C) uint8, before augmentation.
+        read_audio: Clip -> (samples,) int16; `None` without `sound`.
+        num_views: Number of test-time views (see `crop_views`); set it before the loaders are created.
 
     Raises:
-        UserError: When a number is too small to mean anything.
+        UserError: When a number is too small.
     """
 
     target_names: tuple[str, ...] = ()
+    split: Split
 
     def __init__(
         self,
@@ -85,8 +102,6 @@ class ClipDataModule(ClipLoaders):
         num_workers: int | None = None,
         cache: str = "auto",
         decoder: Decoder = "decord",
-        resident: bool = False,
-        augment_on: Literal["workers", "device"] = "workers",
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
@@ -111,46 +126,49 @@ class ClipDataModule(ClipLoaders):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        self.image_size = size_of(image_size)
-        self.recipe = Recipe(
+        if face == "crop" and cache == "none" and num_frames:
+            raise UserError(
+                "data.face crop needs a cache, so that faces are detected once: "
+                "choose --data.cache auto or a folder"
+            )
+        self.image_size = parse_image_size(image_size)
+        self.frame_spec = FrameSpec(
             num_frames=num_frames,
-            size=size_to_crop(self.image_size),
+            size=size_before_crop(self.image_size),
             resize=resize,
             decoder=decoder,
         )
-        self.cache = cache
-        self.resident = resident
-        self.augment_on = augment_on
-        self.face = face
-        self.face_detector = face_detector
-        self.face_missing: FaceMissing = face_missing
+        self.audio_spec = (
+            AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
+        )
         self.augment: Augment = augment
         self.balance = balance
         self.batch_size = batch_size
-        if resident and cache == "none":
-            raise UserError("data.resident true needs a cache: set --data.cache auto or a folder")
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
+        self.cache = cache
+        self.face = face
+        self.face_detector = face_detector
+        self.face_missing: FaceMissing = face_missing
+        self.sound_missing: SoundMissing = sound_missing
+        self.sound_augment = sound_augment
         self.on_error = on_error
         self.allow_missing_actors = allow_missing_actors
         self.seed = seed
-        recipe = SoundRecipe(sound_rate=sound_rate, sound_seconds=sound_seconds)
-        self.hearing = Hearing(recipe, sound_missing, seed) if sound else None
-        self.sound_augment = sound_augment
         self.num_views = 1
+        self.read_frames: ReadFrames = ClipReader(self.frame_spec)
+        self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
         self.sides: dict[Side, Sequence[Clip]] = {}
-        self.everything: Sequence[Clip] = []
-        self.skipped: list[BrokenClip] = []
-        self.faceless: list[Path] = []
-        self.source: Source = DecodedPictures(self.recipe)
-        self._on_device: ResidentPictures | None = None
+        self.all_clips: Sequence[Clip] = []
+        self.skipped: dict[Clip, str] = {}
+        self.faceless: list[Clip] = []
         self._first_epoch = 0
 
     @classmethod
     def of(cls, trainer: Trainer) -> Self:
-        """The data module that a trainer works on.
+        """Return the data module of a trainer.
 
         Raises:
-            UserError: When it is of another kind.
+            UserError: When it is of another class.
         """
         data = getattr(trainer, "datamodule", None)
         if not isinstance(data, cls):
@@ -165,8 +183,8 @@ class ClipDataModule(ClipLoaders):
         """The names of the K classes in label order."""
 
     @abstractmethod
-    def find(self) -> Found:
-        """All clips of the data set and their split.
+    def find(self) -> ClipIndex:
+        """Return all clips of the data set and their split.
 
         Raises:
             UserError: When there are none.
@@ -178,93 +196,207 @@ class ClipDataModule(ClipLoaders):
         return len(self.class_names)
 
     def prepare_data(self) -> None:
-        """Lets the first process of a machine look through the clips once; the others then know the result."""
-        found = self.find()
-        stage = getattr(self.trainer and self.trainer.state.fn, "value", "fit")
-        looked = self._admit(found, stage)
-        tell(looked, found.others)
-        self._listen(found, stage, looked, warns=True)
-        found.tell_missing(stage)
-
-    def setup(self, stage: str) -> None:
-        """Finds, splits and looks through the clips that a stage needs.
+        """Index the data set and fill the cache; runs in the first process of a machine only.
 
         Raises:
-            UserError: When there are no clips, actors of the split are missing, a clip is broken, or the cache that was
-                asked for can't be used.
+            UserError: See `setup`.
         """
-        found = self.find()
-        self.split = found.split
-        looked = self._admit(found, stage)
-        self.source = looked.source(self.recipe)
-        self.skipped = [*looked.broken, *self._listen(found, stage, looked)]
-        self.faceless = looked.faceless
-        bad = {clip.part for clip in self.skipped}
-        self.everything = [clip for clip in found.clips if part(clip) not in bad]
-        self.sides = {**found.split.clips(self.everything)}
-        for side in SIDES_OF_STAGE[stage]:
+        index = self.find()
+        stage = getattr(self.trainer and self.trainer.state.fn, "value", "fit")
+        self._open_cache(index, stage)
+        self._warn(index, stage)
+
+    def setup(self, stage: str) -> None:
+        """Index the data set, open the cache and split the clips that a stage needs.
+
+        Raises:
+            UserError: When there are no clips, actors of the split are missing, a clip is broken, or the cache can't be
+                used.
+        """
+        index = self.find()
+        self._open_cache(index, stage)
+        self.split = index.split
+        self.all_clips = [clip for clip in index.clips if clip not in self.skipped]
+        self.sides = {**index.split.clips(self.all_clips)}
+        for side in STAGE_SIDES[stage]:
             if not self.sides[side]:
                 raise UserError(f"split {self.split.name}: no clip left for {side}")
-        if self.resident and isinstance(self.source, Cached):
-            used: Sequence[Clip] = [
-                clip for side in SIDES_OF_STAGE[stage] for clip in self.sides[side]
-            ]
-            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            self._keep_in_memory(used or self.everything, device)
 
-    def _keep_in_memory(self, clips: Sequence[Clip], device: torch.device) -> None:
-        self._on_device = None  # what an earlier stage kept there
-        pictures = load_pictures(clips, self.source, device)
-        if pictures is not None and device.type == "cpu":
-            self.source = pictures
-        self._on_device = pictures if device.type != "cpu" else None
+    def _open_cache(self, index: ClipIndex, stage: str) -> None:
+        """Set the readers, `skipped` and `faceless`, after decoding what the cache does not hold yet."""
+        clips = index.needed(stage, allow_missing_actors=self.allow_missing_actors)
+        self.skipped, self.faceless = {}, []
+        if self.frame_spec.num_frames:
+            self._open_frames(clips)
+        if self.audio_spec is not None:
+            self._open_audio([clip for clip in clips if clip not in self.skipped], self.audio_spec)
 
-    def _admit(self, found: Found, stage: str) -> LookedThrough:
-        if self.face == "crop":
+    def _open_frames(self, clips: Sequence[Clip]) -> None:
+        crop = self.face == "crop"
+        if crop:
             detector = find_detector(self.face_detector)
-            self.recipe = replace(self.recipe, face_detector=detector)
-        return admit(
-            found.needed(stage, allow_missing_actors=self.allow_missing_actors),
-            self.recipe,
-            cache=self.cache,
-            on_error=self.on_error,
-            face_missing=self.face_missing,
-            workers=max(1, self.num_workers),
+            self.frame_spec = replace(self.frame_spec, face_detector=detector)
+        self.read_frames = reader = self._build(clips, self.frame_spec, required=crop)
+        check_broken(reader.errors, len(clips), self.on_error)
+        without_face = dict.fromkeys(reader.faceless, NO_FACE)
+        if without_face and self.face_missing == "error":
+            raise UserError(
+                f"{len(without_face)} of {len(clips)} clips can't be used: {listed_clips(without_face)}; "
+                "take their centre with --data.face_missing center or leave them out with skip"
+            )
+        skipped = reader.errors | (without_face if self.face_missing == "skip" else {})
+        self.skipped = {clip: skipped[clip] for clip in clips if clip in skipped}
+        self.faceless = [clip for clip in reader.faceless if clip not in skipped]
+
+    def _open_audio(self, clips: Sequence[Clip], spec: AudioSpec) -> None:
+        self.read_audio = reader = self._build(clips, spec)
+        errors = {}
+        for clip, error in reader.errors.items():
+            if error != NO_SOUND:
+                errors[clip] = f"its sound: {error}"
+            elif self.sound_missing == "error":
+                errors[clip] = error
+        check_broken(errors, len(clips), self.on_error)
+        self.skipped |= errors
+
+    def _build(
+        self, clips: Sequence[Clip], spec: FrameSpec | AudioSpec, *, required: bool = False
+    ) -> ClipReader:
+        workers = max(1, self.num_workers)
+        return build_cache(clips, spec, self.cache, workers=workers, required=required)
+
+    def _warn(self, index: ClipIndex, stage: str) -> None:
+        """Log which clips are left out or replaced, which files are no clips, and which actors are missing."""
+        clips = index.needed(stage, allow_missing_actors=self.allow_missing_actors)
+        if self.skipped:
+            number = plural(len(self.skipped), "clip")
+            log.warning("left out %s: %s", number, listed_clips(self.skipped))
+        if self.faceless:
+            named = first_few([clip.title for clip in self.faceless], separator="; ")
+            log.warning(
+                "no face is found in %d of %d clips, their centre is taken: %s",
+                len(self.faceless),
+                len(clips),
+                named,
+            )
+        silent = [clip for clip in clips if self._is_silent(clip)]
+        if silent:
+            named = first_few([clip.path for clip in silent], separator="; ")
+            log.warning(
+                "%d of %d clips have no sound, silence is taken: %s",
+                len(silent),
+                len(clips),
+                named,
+            )
+        if index.other_files:
+            log.warning(
+                "%d files are no clips of this data set and were not used: %s",
+                len(index.other_files),
+                listed_files([(Path(path.name), reason) for path, reason in index.other_files]),
+            )
+        index.warn_missing_actors(stage)
+
+    def _is_silent(self, clip: Clip) -> bool:
+        errors: Mapping[Clip, str] = self.read_audio.errors if self.read_audio else {}
+        return errors.get(clip) == NO_SOUND and clip not in self.skipped
+
+    def dataset(
+        self,
+        clips: Sequence[Clip],
+        *,
+        augment: Augment = False,
+        augment_sound: bool = False,
+        crop: bool = True,
+    ) -> Dataset[Sample]:
+        """Return clips as the network takes them.
+
+        Args:
+            clips: The clips.
+            augment: Of the frames.
+            augment_sound: Whether the sound is augmented.
+            crop: `False` leaves the frames uncropped, for test-time views.
+        """
+        transform = ClipTransform(self.image_size, augment) if crop else None
+        return ClipDataset(
+            clips,
+            self.read_frames,
+            transform,
+            self.seed,
+            read_audio=self.read_audio,
+            augment_sound=augment_sound,
         )
 
-    def _listen(
-        self, found: Found, stage: str, looked: LookedThrough, *, warns: bool = False
-    ) -> list[BrokenClip]:
-        """Looks through the sound of the clips whose pictures are sound; returns those that can't be used."""
-        if self.hearing is None:
-            return []
-        bad = {clip.part for clip in looked.broken}
-        needed = found.needed(stage, allow_missing_actors=self.allow_missing_actors)
-        clips = [clip for clip in needed if part(clip) not in bad]
-        workers = max(1, self.num_workers)
-        broken = self.hearing.look_through(clips, cache=self.cache, workers=workers)
-        refuse_broken(broken, len(clips), self.on_error)
-        if warns:
-            self.hearing.tell(clips, broken)
-        return broken
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Training clips, shuffled and augmented by (seed, epoch)."""
+        clips = self.sides["train"]
+        dataset = self.dataset(clips, augment=self.augment, augment_sound=self.sound_augment)
+        sampler = EpochSampler(
+            dataset,
+            seed=self.seed,
+            weights=sampling_weights(clips) if self.balance == "sampler" else None,
+            num_replicas=self.trainer.world_size if self.trainer else 1,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )
+        # the loader's workers start before Lightning sets the epoch of the sampler
+        sampler.set_epoch(self._first_epoch)
+        return self._loader(dataset, sampler)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Validation clips in order."""
+        return self._evaluation_loader(self.sides["val"])
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Test clips in order."""
+        return self._evaluation_loader(self.sides["test"])
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Every clip, whatever its subset."""
+        return self._evaluation_loader(self.all_clips)
+
+    def _evaluation_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
+        return self._loader(self.dataset(clips, crop=self.num_views == 1))
+
+    def _loader(
+        self, dataset: Dataset[Sample], sampler: EpochSampler | None = None
+    ) -> DataLoader[Any]:
+        return make_loader(
+            dataset, batch_size=self.batch_size, num_workers=self.num_workers, sampler=sampler
+        )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Crop test-time views on the device of the network."""
+        del dataloader_idx
+        if "uncropped" not in batch:
+            return batch
+        views = crop_views(batch.pop("uncropped"), self.image_size, self.num_views)
+        return {**batch, "frames": views[0], "views": views}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the epoch with which a resumed run begins."""
+        progress: Any = self.trainer.fit_loop.epoch_progress if self.trainer else None
+        return {"epoch": progress.current.processed if progress else 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the epoch with which the run begins."""
+        self._first_epoch = state_dict["epoch"]
 
     def split_record(self) -> dict[str, Any]:
-        """Who is where, as plain values: name, fold, actors of each side, clips of each side, hash, clips left out."""
-        detector = self.recipe.face_detector
+        """Return plain values for a checkpoint: the record of the split, and the clips that were left out."""
+        detector = self.frame_spec.face_detector
         return {
             **self.split.record(self.sides),
-            "skipped": [broken.path.name for broken in self.skipped],
-            "face_detector": detector and load_once(detector).version,
-            "faceless": [path.name for path in self.faceless],
+            "skipped": [clip.path.name for clip in self.skipped],
+            "face_detector": detector and cached_detector(detector).version,
+            "faceless": [clip.title.name for clip in self.faceless],
         }
 
     @cached_property
     def clip_seconds(self) -> float | None:
-        """The median length of the training clips; `None` where none tells its length."""
+        """The median length of the training clips; `None` when no length is known."""
         return median_seconds(self.sides["train"])
 
     @property
     def class_weights(self) -> torch.Tensor | None:
-        """(K,) weights of the loss; `None` unless `balance` asks for them."""
+        """(K,) weights of the loss; `None` unless `balance` is "weights"."""
         weighted = self.balance == "weights"
-        return loss_weights(self.sides["train"], self.num_classes) if weighted else None
+        return class_weights(self.sides["train"], self.num_classes) if weighted else None

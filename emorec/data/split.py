@@ -1,21 +1,40 @@
-"""Which actors train, validate and test. A split is data: adding one is adding a line.
+"""Which actors train, validate and test.
+
+A split keeps people apart by construction: `Split` refuses an actor in two subsets. `RandomSplit` beside it is for
+comparison with studies that don't.
 
 Source of the folds: `msaf6` as published with HiCMAE, MAE-DFER and SVFAP; `luna5` Luna-Jimenez et al. 2021;
-`emobox6` EmoBox `data/ravdess`; `seed` is the split that emorec's first study used.
+`emobox6` EmoBox `data/ravdess`; `seed` is the split of emorec's first study.
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from typing_extensions import override
+
 from emorec.data.clip import UNLABELLED, Clip, Person
-from emorec.data.ravdess import ACTORS
 from emorec.errors import UserError
+
+log = logging.getLogger(__name__)
 
 SplitName = Literal["seed", "msaf6", "luna5", "emobox6", "loso"]
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = ("train", "val", "test")
+
+STAGE_SIDES: Mapping[str, tuple[Side, ...]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": (),
+}
+"""The subsets that each stage of a Lightning trainer uses; "predict" uses every clip, whatever its subset."""
+
+ACTORS = tuple(range(1, 25))
+"""The actors of RAVDESS; odd numbers are men, even ones women."""
 
 TEST_FOLDS: Mapping[str, tuple[tuple[int, ...], ...]] = {
     "msaf6": tuple(tuple(range(first, first + 4)) for first in range(1, 25, 4)),
@@ -36,25 +55,28 @@ TEST_FOLDS: Mapping[str, tuple[tuple[int, ...], ...]] = {
     ),
     "loso": tuple((actor,) for actor in ACTORS),
 }
-"""The test actors of every fold."""
+"""The test actors of each fold of RAVDESS. A split is data: adding one is adding a line."""
 
 VALIDATION_ACTORS = {"msaf6": 4, "luna5": 4, "emobox6": 4, "loso": 2}
-"""How many of the training actors of a fold validate."""
+"""Number of training actors of a fold that validate."""
+
+HELD_OUT_PER_CENT = 20
+"""Share of the takes that a `RandomSplit` holds out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Disjoint sets of actors.
+    """Disjoint sets of actors for training, validation and test.
 
     Attributes:
-        name: What the split is called.
+        name: Name of the split.
         fold: From 1; `None` for a split without folds.
-        train: The actors that train.
+        train: The actors whose clips train.
         val: The actors whose clips choose the epoch.
-        test: The actors that are touched by `emorec test` alone.
+        test: The actors whose clips only `emorec test` uses.
 
     Raises:
-        UserError: When an actor stands on two sides.
+        UserError: When an actor is in two subsets.
 
     >>> Split("mine", None, train=(1, 2), val=(2,), test=(3,))
     Traceback (most recent call last):
@@ -67,7 +89,7 @@ class Split:
     val: tuple[Person, ...]
     test: tuple[Person, ...]
     shares_people: ClassVar[bool] = False
-    """Whether a person may be on two sides: then the figures tell nothing about people who are not known."""
+    """Whether a person may be in two subsets; scores then say nothing about unseen people."""
     _side: dict[Person, Side] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,11 +100,11 @@ class Split:
                     raise UserError(f"split {self.name}: actor {actor} is in {other} and in {side}")
 
     def side_of(self, actor: Person) -> Side | None:
-        """The side an actor is on, `None` when the split does not use them."""
+        """Return the subset of an actor, `None` when the split does not use them."""
         return self._side.get(actor)
 
     def among(self, actors: Collection[Person]) -> Self:
-        """The same split of fewer actors.
+        """Return the same split restricted to some actors.
 
         >>> Split("mine", None, train=(1, 2), val=(3,), test=(4,)).among({1, 3, 4}).train
         (1,)
@@ -92,7 +114,7 @@ class Split:
         return type(self)(self.name, self.fold, train, val, test)
 
     def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
-        """The clips of each side, in the order given; those without a label are on none."""
+        """Return the labelled clips of each subset, in their order."""
         sides: dict[Side, list[Clip]] = {side: [] for side in SIDES}
         for clip in clips:
             side = self.side_of(clip.actor)
@@ -101,9 +123,9 @@ class Split:
         return sides
 
     def record(self, sides: Mapping[Side, Sequence[Clip]]) -> dict[str, Any]:
-        """Who is where, as plain values: name, fold, actors of each side, hash of the clips, clips of each side.
+        """Return plain values for a checkpoint: name, fold, actors and clips of each subset, hash of the clips.
 
-        The actors of a side are those with a clip there; of a side of which nothing is at hand all that it is to have.
+        The actors of a subset are those with a clip in it; of an empty one, all that the split assigns to it.
 
         >>> from pathlib import Path
         >>> clip = Clip(path=Path("a.mp4"), label=0, actor=1, take="a")
@@ -111,7 +133,7 @@ class Split:
         >>> record["train"], record["test"]
         ([1], [4])
         """
-        there = {side: {clip.actor for clip in sides[side]} for side in SIDES}
+        present = {side: {clip.actor for clip in sides[side]} for side in SIDES}
         return {
             "name": self.name,
             "fold": self.fold,
@@ -119,7 +141,7 @@ class Split:
                 side: [
                     actor
                     for actor in getattr(self, side)
-                    if actor in there[side] or not there[side]
+                    if actor in present[side] or not present[side]
                 ]
                 for side in SIDES
             },
@@ -128,12 +150,94 @@ class Split:
         }
 
 
-def make_split(name: SplitName, fold: int | None = None) -> Split:
-    """A published split by name.
+@dataclass(frozen=True, slots=True)
+class RandomSplit(Split):
+    """A split of takes instead of people, for comparison with studies that hold out one fifth of their clips.
 
-    For the folded ones the validation actors come from the training actors by one rule: going up from the actor
-    after the fold's highest test actor (24 is followed by 1), the first of each sex in turn that does not test.
-    So both sexes validate, no test actor ever does, and each fold has other validation actors.
+    Four fifths of the takes train; the last fifth validates and is tested. So people are in all subsets, and the epoch
+    is chosen on the very clips that are tested. `emorec compare` recognises the leak by the actors of each subset.
+    """
+
+    shares_people: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, name: str, clips: Sequence[Clip]) -> Self:
+        """Return the split of some clips."""
+        train = _people(clip for clip in clips if not is_held_out(clip.take))
+        held_out = _people(clip for clip in clips if is_held_out(clip.take))
+        return cls(name, None, train, held_out, held_out)
+
+    @override
+    def __post_init__(self) -> None:
+        """Allow a person in several subsets."""
+
+    @override
+    def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
+        labelled = [clip for clip in clips if clip.label != UNLABELLED]
+        held_out = [clip for clip in labelled if is_held_out(clip.take)]
+        train = [clip for clip in labelled if not is_held_out(clip.take)]
+        return {"train": train, "val": held_out, "test": list(held_out)}
+
+
+@dataclass(frozen=True, slots=True)
+class ClipIndex:
+    """The content of a data set's folder.
+
+    Attributes:
+        clips: All clips.
+        split: Assigns their actors to subsets.
+        other_files: Files that are no clips of the data set, each with the reason.
+    """
+
+    clips: Sequence[Clip]
+    split: Split
+    other_files: Sequence[tuple[Path, str]] = ()
+
+    def needed(self, stage: str, *, allow_missing_actors: bool = False) -> list[Clip]:
+        """Return the clips that a stage uses.
+
+        Args:
+            stage: "fit", "validate", "test" or "predict", which uses all.
+            allow_missing_actors: Whether actors of the split may have no clip.
+
+        Raises:
+            UserError: When an actor of the split has no clip.
+        """
+        if stage == "predict":
+            return list(self.clips)
+        if not allow_missing_actors:
+            for side, actors in self.missing_actors(stage).items():
+                raise UserError(
+                    f"{self._missing(side, actors)} (--data.allow_missing_actors true goes on)"
+                )
+        clips = self.split.clips(self.clips)
+        return [clip for side in STAGE_SIDES[stage] for clip in clips[side]]
+
+    def missing_actors(self, stage: str) -> dict[Side, list[Person]]:
+        """Return the actors without a clip by subset, for the subsets of a stage that lack any."""
+        present = {clip.actor for clip in self.clips}
+        missing = {
+            side: [actor for actor in getattr(self.split, side) if actor not in present]
+            for side in STAGE_SIDES[stage]
+        }
+        return {side: actors for side, actors in missing.items() if actors}
+
+    def warn_missing_actors(self, stage: str) -> None:
+        """Log a warning for each subset of a stage in which actors have no clip."""
+        for side, actors in self.missing_actors(stage).items():
+            log.warning("%s: going on with the others", self._missing(side, actors))
+
+    def _missing(self, side: Side, actors: Sequence[Person]) -> str:
+        named = f"actor{'s' * (len(actors) > 1)} {', '.join(map(str, actors))}"
+        return f"split {self.split.name}: the data has no clip of {side} {named}"
+
+
+def make_split(name: SplitName, fold: int | None = None) -> Split:
+    """Return a published split of RAVDESS by name.
+
+    In splits with folds the validation actors come from the training actors by one rule: going up from the actor after
+    the fold's highest test actor (24 is followed by 1), the first ones of each sex that are not tested. So both sexes
+    validate, no test actor does, and each fold has other validation actors.
 
     Args:
         name: A key of `TEST_FOLDS`, or "seed" (train 1-20, val 21-22, test 23-24).
@@ -160,6 +264,38 @@ def make_split(name: SplitName, fold: int | None = None) -> Split:
     return Split(name, fold, train, val, test)
 
 
+def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
+    """Return sixteen hexadecimal digits that are equal for two runs only when every subset holds the same clips.
+
+    File names count, folders do not, so the same data has the same hash on every machine.
+    """
+    lines = (f"{side}/{clip.path.name}{clip.fragment}" for side in SIDES for clip in sides[side])
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def is_held_out(take: str) -> bool:
+    """Whether `RandomSplit` holds a take out: random, but the same in every data set and run.
+
+    >>> sum(is_held_out(f"Ses01F_impro01_F{number:03d}") for number in range(1000))
+    204
+    """
+    return int.from_bytes(hashlib.sha256(take.encode()).digest()) % 100 < HELD_OUT_PER_CENT
+
+
+def format_people(number: int, split: Mapping[str, Any]) -> str:
+    """Format a number of the people that a split keeps apart, or of films where the people are unknown.
+
+    Args:
+        number: How many.
+        split: The record of the split.
+
+    >>> format_people(1, {}), format_people(2, {"whose": "films"})
+    ('1 person', '2 films')
+    """
+    whose = split.get("whose", "people")
+    return "1 person" if (number, whose) == (1, "people") else f"{number} {whose}"
+
+
 def _validation_actors(test: tuple[int, ...], count: int) -> tuple[int, ...]:
     start = max(test)
     candidates = [(start + step - 1) % len(ACTORS) + 1 for step in range(1, len(ACTORS) + 1)]
@@ -168,24 +304,5 @@ def _validation_actors(test: tuple[int, ...], count: int) -> tuple[int, ...]:
     return tuple(sorted(actor for sex in by_sex for actor in sex[: count // 2]))
 
 
-def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
-    """Sixteen hexadecimal digits that two runs share only when every side holds the same clips.
-
-    File names count, folders do not, so the same data hashes alike on every machine.
-    """
-    lines = (f"{side}/{clip.path.name}{clip.fragment}" for side in SIDES for clip in sides[side])
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
-
-
-def whom(number: int, split: Mapping[str, Any]) -> str:
-    """So many of those whom a split keeps apart: people, or films where nobody knows who is in them.
-
-    Args:
-        number: How many.
-        split: Its record.
-
-    >>> whom(1, {}), whom(2, {"whose": "films"})
-    ('1 person', '2 films')
-    """
-    whose = split.get("whose", "people")
-    return "1 person" if (number, whose) == (1, "people") else f"{number} {whose}"
+def _people(clips: Iterable[Clip]) -> tuple[Person, ...]:
+    return tuple(sorted({clip.actor for clip in clips}, key=str))

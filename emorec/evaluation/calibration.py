@@ -1,104 +1,69 @@
-"""How sure a network may be: one temperature, fitted on the clips that chose its epoch, never on those of the test."""
+"""Temperature scaling: one temperature, fitted on the validation clips, never on those of the test."""
 
 import math
-from dataclasses import dataclass
-from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import softmax
 
 from emorec.errors import UserError
-from emorec.evaluation.metrics import summarize
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.scores import Floats
 
 LOWEST, HIGHEST = 0.2, 100.0
-"""What a temperature can be.
+"""Range of a temperature.
 
-A network that errs on no validation clip would get 0 and then be certain of everything: a hundred clips can't justify
-that. One that knows less than nothing gets the highest, which says that all classes are as likely.
+A network without an error on the validation clips would get 0 and then be certain of everything: a hundred clips can't
+justify that. One that is worse than chance gets the highest, which makes all classes about equally probable.
 """
 
-HALVINGS = 50
-"""Of what lies between: as exact as a float64."""
+BISECTIONS = 50
+"""Of the range: as exact as a float64."""
 
 
-def fit_temperature(predictions: Predictions) -> float:
-    """The temperature T at which logits / T have the lowest mean negative log-likelihood.
+def fit_temperature(target: ArrayLike, logits: ArrayLike) -> float:
+    """Return the temperature T at which logits / T have the lowest mean cross-entropy.
 
-    That loss is convex in 1/T, whose slope is the mean of what the network expects of its own logits less the true
-    one's: where it changes its sign is found by halving.
+    The loss is convex in 1/T; its derivative, the mean expected logit minus the true one, is bisected.
 
     Args:
-        predictions: Of N validation clips; their logits (N, K) are enough.
+        target: (N,) labels of validation clips.
+        logits: (N, K).
 
     Returns:
-        From `LOWEST` to `HIGHEST`; above 1 for a network that is surer than it is right.
+        From `LOWEST` to `HIGHEST`; above 1 for an overconfident network.
 
     Raises:
         ValueError: When there is no clip, or one of unknown truth.
-        UserError: When a logit is not finite, as those of a training that diverged.
+        UserError: When a logit is not finite, as after a diverged training.
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks, section 4.2.
 
-    >>> import torch
-    >>> always_sure = torch.tensor([[4.0, 0.0]] * 4)
-    >>> right_in_three_of_four = Predictions(torch.arange(4), torch.tensor([0, 0, 0, 1]), always_sure)
-    >>> round(fit_temperature(right_in_three_of_four), 4), round(4 / math.log(3), 4)
+    >>> round(fit_temperature(target=[0, 0, 0, 1], logits=[[4, 0]] * 4), 4), round(4 / math.log(3), 4)
     (3.641, 3.641)
     """
-    if len(predictions) == 0 or int(predictions.target.min()) < 0:
-        raise ValueError("a temperature is fitted on clips whose truth is known, at least one")
-    if not predictions.logits.isfinite().all():
+    labels, scores = np.asarray(target, np.int64), np.asarray(logits, np.float64)
+    if len(labels) == 0 or labels.min() < 0:
+        raise ValueError("a temperature is fitted on clips of known truth, at least one")
+    if not np.isfinite(scores).all():
         raise UserError("the network's output is not finite: no temperature can be fitted to it")
-    logits = predictions.logits.double()
-    logits = logits - logits.gather(1, predictions.target[:, None])  # (N, K), 0 for the truth
+    margins = scores - scores[np.arange(len(labels)), labels][:, None]  # (N, K), 0 for the truth
 
     def slope(sharpness: float) -> float:
-        return float(((logits * sharpness).softmax(dim=1) * logits).sum(dim=1).mean())
+        return float((softmax(margins * sharpness, axis=1) * margins).sum(axis=1).mean())
 
-    flat, sharp = math.log(1 / HIGHEST), math.log(1 / LOWEST)
-    for _ in range(HALVINGS):
-        middle = (flat + sharp) / 2
-        flat, sharp = (middle, sharp) if slope(math.exp(middle)) <= 0 else (flat, middle)
-    return min(HIGHEST, max(LOWEST, math.exp(-(flat + sharp) / 2)))
+    low, high = math.log(1 / HIGHEST), math.log(1 / LOWEST)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(math.exp(middle)) <= 0 else (low, middle)
+    return min(HIGHEST, max(LOWEST, math.exp(-(low + high) / 2)))
 
 
-def calibrated(predictions: Predictions, temperature: float) -> Predictions:
-    """The same predictions as sure as they may be: what is predicted never changes.
+def calibrate(logits: ArrayLike, temperature: float) -> Floats:
+    """Return logits (N, K) divided by a temperature above 0, in float64; the predicted classes never change.
 
-    Args:
-        predictions: N predictions.
-        temperature: What their logits are divided by, above 0.
+    In float32 logits that are close to each other could become equal.
 
-    Returns:
-        The same, with logits (N, K) in float64: in float32 near ones could become equal.
-
-    >>> import torch
-    >>> sure = Predictions(torch.arange(1), torch.tensor([0]), torch.tensor([[4.0, 0.0]]))
-    >>> calibrated(sure, 4.0).probabilities
-    tensor([[0.7311, 0.2689]], dtype=torch.float64)
+    >>> softmax(calibrate([[4.0, 0.0]], 4.0), axis=1).round(4)
+    array([[0.7311, 0.2689]])
     """
-    logits = predictions.logits.double() / temperature
-    return Predictions(predictions.index, predictions.target, logits)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Calibration:
-    """What predictions become at a temperature that other clips decided.
-
-    Attributes:
-        temperature: What the logits are divided by.
-        predictions: The calibrated ones.
-        ece: Their expected calibration error.
-    """
-
-    temperature: float
-    predictions: Predictions
-    ece: float
-
-    @classmethod
-    def of(cls, predictions: Predictions, temperature: float) -> Self:
-        """Predictions of known truth at a temperature.
-
-        Raises:
-            ValueError: When there is no clip, or one of unknown truth.
-        """
-        surer_or_less = calibrated(predictions, temperature)
-        return cls(temperature, surer_or_less, summarize(surer_or_less).ece)
+    return np.asarray(logits, np.float64) / temperature

@@ -1,7 +1,8 @@
-"""What networks said of clips, gathered over batches and processes, each clip once."""
+"""The outputs of an epoch, gathered over batches and processes."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,65 +11,95 @@ from torchmetrics.utilities import dim_zero_cat
 from typing_extensions import override
 
 
-class Collector(Metric):
-    """Collects an epoch's positions, truths and outputs; a subclass says what they are and makes them one thing.
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Outputs and truth of N distinct clips, on the CPU.
 
-    A distributed sampler repeats clips to give every process as many as the next: the first of a clip's outputs is
-    kept. A process may have none.
+    Attributes:
+        index: (N,) int64 positions of the clips in their data set, ascending.
+        target: (N,) int64 labels, -1 where unknown; or (N, R) float32 numbers, NaN where unknown.
+        output: (N, K) float32 logits, or (N, R) numbers.
+    """
+
+    index: Tensor
+    target: Tensor
+    output: Tensor
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+class PredictionCollector(Metric):
+    """Collects the outputs of an epoch; `compute` returns those of all processes, each clip once.
+
+    A distributed sampler repeats clips so that all processes have equally many: the first output of a clip is kept. A
+    process may have none.
 
     Args:
-        num_outputs: Numbers that a network says of each clip.
+        num_outputs: K logits, or R numbers.
+        classes: Whether targets are labels (B,), or numbers (B, R).
     """
 
     full_state_update = False
-    target_type: ClassVar[torch.dtype]
     index: list[Tensor]
     target: list[Tensor]
     output: list[Tensor]
 
-    def __init__(self, num_outputs: int) -> None:
+    def __init__(self, num_outputs: int, *, classes: bool) -> None:
         super().__init__()
         self.num_outputs = num_outputs
+        self.classes = classes
         for name in ("index", "target", "output"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
-    def none(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Index, target and output of no clips, of the right types and shapes."""
-        raise NotImplementedError
+    @override
+    def update(self, index: Tensor, target: Tensor, output: Tensor) -> None:
+        """Add a batch: index (B,), target (B,) or (B, R), output (B, K) or (B, R) of any floating type.
 
-    def add(self, index: Tensor, target: Tensor, output: Tensor) -> None:
-        """Adds a batch; its shapes are right."""
+        Raises:
+            ValueError: When the shapes don't fit.
+        """
+        outputs = (*index.shape, self.num_outputs)
+        targets = index.shape if self.classes else outputs
+        if target.shape != targets or output.shape != outputs:
+            raise ValueError(
+                f"expected target {tuple(targets)} and output {outputs}, "
+                f"got {tuple(target.shape)} and {tuple(output.shape)}"
+            )
+        target_type = torch.int64 if self.classes else torch.float32
         self.index.append(index.detach().to(self.device, torch.int64))
-        self.target.append(target.detach().to(self.device, self.target_type))
+        self.target.append(target.detach().to(self.device, target_type))
         self.output.append(output.detach().to(self.device, torch.float32))
 
-    def once(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Index, target and output of the clips since the last `reset`, on the CPU, sorted by index, each once."""
+    @override
+    def compute(self) -> Collected:
+        """Return the clips that any process added since the last `reset`, sorted by index; possibly none."""
         index, target, output = (dim_zero_cat(state).cpu() for state in self._states())
         order = index.argsort(stable=True)
         index = index[order]
         first = torch.ones_like(index, dtype=torch.bool)
         first[1:] = index[1:] != index[:-1]
         kept = order[first]
-        return index[first], target[kept], output[kept]
+        return Collected(index[first], target[kept], output[kept])
 
     @override
     def sync(self, *args: Any, **kwargs: Any) -> None:
-        # Torchmetrics would gather no batches as float32 (0,), which has neither our types nor our shapes.
+        # torchmetrics would gather no batches as float32 (0,), which has neither the types nor the shapes of the others
         self.index, self.target, self.output = self._states()
         super().sync(*args, **kwargs)
 
     def _states(self) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """The batches; an empty one if there are none."""
+        """Return the batches, or an empty one if there are none."""
         if len(self.index):
             return self.index, self.target, self.output
-        index, target, output = (each.to(self.device) for each in self.none())
-        return [index], [target], [output]
+        index = torch.zeros(0, dtype=torch.int64, device=self.device)
+        output = torch.zeros(0, self.num_outputs, device=self.device)
+        return [index], [index if self.classes else output], [output]
 
     @override
     def _wrap_compute(self, compute: Callable[[], Any]) -> Callable[[], Any]:
-        # Torchmetrics' own wrapper turns the tensors of a single clip into scalars, refuses frozen
-        # dataclasses and warns of an empty epoch. What is left is the exchange between processes.
+        # torchmetrics' own wrapper turns the tensors of a single clip into scalars and warns of an empty epoch. What is
+        # left is the exchange between processes.
         def synced() -> Any:
             with self.sync_context(
                 dist_sync_fn=self.dist_sync_fn,

@@ -1,124 +1,116 @@
-"""What a classifier said of each clip."""
+"""`predictions.csv` as a table, and the predictions of several models brought into one order.
 
+A predictions table is a DataFrame with the columns of the file. Its index is what makes a clip the same in every file,
+wherever the data is stored: its name, its actor, its truth, and a number that tells equal ones apart.
+"""
+
+import csv
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-import torch
-from torch import Tensor
-from typing_extensions import override
+import numpy as np
+import pandas as pd
 
-from emorec.evaluation.collector import Collector
+from emorec.errors import UserError
+from emorec.evaluation.task import Classification, Regression, Task
+from emorec.io import atomic_write
+
+TEXT_COLUMNS = ("path", "actor", "emotion", "predicted")
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Logits and truth of N distinct clips, on the CPU.
+def write_predictions(path: Path, task: Task, table: pd.DataFrame) -> None:
+    """Write a predictions table as CSV, atomically; unknown truth is an empty field.
 
-    Attributes:
-        index: (N,) int64 positions of the clips in their data set, ascending when collected.
-        target: (N,) int64 true classes; -1 where the truth is not known.
-        logits: (N, K) float32.
-
-    >>> logits = torch.tensor([[0.0, 2.0], [3.0, 3.0]])
-    >>> two = Predictions(torch.tensor([0, 1]), torch.tensor([1, 0]), logits)
-    >>> two.predicted, two.confidence
-    (tensor([1, 0]), tensor([0.8808, 0.5000]))
-    >>> len(two), two.num_classes
-    (2, 2)
+    Raises:
+        OSError: When the file can't be written.
     """
-
-    index: Tensor
-    target: Tensor
-    logits: Tensor
-
-    @property
-    def probabilities(self) -> Tensor:
-        """(N, K) float32, each row sums to 1."""
-        return self.logits.softmax(dim=1)
-
-    @property
-    def predicted(self) -> Tensor:
-        """(N,) int64 classes of the highest logit; of equal ones the first."""
-        return self.logits.argmax(dim=1)
-
-    @property
-    def confidence(self) -> Tensor:
-        """(N,) float32 probability of the predicted class, 1/K to 1."""
-        return self.probabilities.amax(dim=1)
-
-    @property
-    def num_classes(self) -> int:
-        """K."""
-        return self.logits.shape[1]
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The three tensors."""
-        return self.index, self.target, self.logits
-
-    def __len__(self) -> int:
-        return len(self.index)
+    text = table.copy()
+    for column in table.columns[table.dtypes == np.float64]:
+        text[column] = table[column].map("{:.9g}".format).astype(object)
+        if column in task.truth_columns:
+            text.loc[table[column].isna(), column] = ""
+    content = text.to_csv(index=False, lineterminator="\n")
+    with atomic_write(path) as file:
+        file.write(content.encode("utf-8", errors="surrogateescape"))
 
 
-class PredictionCollector(Collector):
-    """Collects the predictions of an epoch; `compute` gives those of all processes, each clip once.
+def read_predictions(path: Path) -> tuple[Task, pd.DataFrame]:
+    """Read a predictions file.
 
-    Args:
-        num_classes: K.
+    Returns:
+        What was predicted, and the predictions table with its index.
+
+    Raises:
+        UserError: When the file can't be read or is not a predictions file.
     """
-
-    target_type = torch.int64
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes)
-        self.num_classes = num_classes
-
-    @override
-    def update(self, index: Tensor, target: Tensor, logits: Tensor) -> None:
-        """Adds a batch: index (B,), target (B,), logits (B, K) of any floating type.
-
-        Raises:
-            ValueError: When the shapes are others.
-        """
-        if logits.shape != (len(index), self.num_classes) or target.shape != index.shape:
-            raise ValueError(
-                f"expected index (B,), target (B,) and logits (B, {self.num_classes}), "
-                f"got {tuple(index.shape)}, {tuple(target.shape)} and {tuple(logits.shape)}"
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    task = Classification.from_columns(header) or Regression.from_columns(header)
+    if task is None:
+        raise UserError(
+            f"{path} is not a predictions file: its header is neither {','.join(Classification.COLUMNS)} and the "
+            f"classes nor {','.join(Regression.COLUMNS)}, the numbers and their predictions"
+        )
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise UserError(f"{path}: clip {number} has {len(row)} fields, not {len(header)}")
+    table = pd.DataFrame(rows, columns=header, dtype=object)
+    for column in header:
+        if column not in TEXT_COLUMNS:
+            texts = (
+                table[column].mask(table[column] == "", "nan")
+                if column in task.truth_columns
+                else table[column]
             )
-        self.add(index, target, logits)
+            try:
+                table[column] = texts.astype(np.float64)
+            except ValueError as error:
+                raise UserError(f"{path}, column {column}: {error}") from error
+    if isinstance(task, Classification):
+        other = sorted(set(table["emotion"]) - {"", *task.names})
+        if other:
+            raise UserError(
+                f"{path}: emotion {other[0]} is not one of its classes {', '.join(task.names)}"
+            )
+    return task, table.set_axis(task.clip_index(table))
 
-    @override
-    def compute(self) -> Predictions:
-        """The clips that any process saw since the last `reset`, sorted by index; possibly none."""
-        return Predictions(*self.once())
 
-    @override
-    def none(self) -> tuple[Tensor, Tensor, Tensor]:
-        none = torch.zeros(0, dtype=torch.int64)
-        return none, none, torch.zeros(0, self.num_classes)
+def align(task: Task, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return predictions tables of the same clips with their rows in the same order, that of the index.
 
-
-def most_confident_errors(predictions: Predictions, limit: int) -> list[int]:
-    """Rows of the wrong predictions, most confident first; a clip of unknown truth is not wrong.
-
-    >>> logits = torch.tensor([[4.0, 0.0], [1.0, 0.0], [3.0, 0.0]])
-    >>> three = Predictions(torch.arange(3), torch.tensor([1, 1, 0]), logits)
-    >>> most_confident_errors(three, limit=8)
-    [0, 1]
+    Raises:
+        ValueError: When there is no table.
+        UserError: When the clips or the classes differ.
     """
-    wrong = (predictions.target >= 0) & (predictions.predicted != predictions.target)
-    rows = wrong.nonzero().flatten()
-    order = predictions.confidence[rows].argsort(descending=True, stable=True)
-    return [int(row) for row in rows[order[:limit]]]
+    if not tables:
+        raise ValueError("no predictions to align")
+    for table in tables:
+        own = type(task).from_columns(list(table.columns))
+        if own != task:
+            names = ", ".join(own.names) if own else "none"
+            raise UserError(
+                f"predictions of different {task.kind} can't be compared: {names} and {', '.join(task.names)}"
+            )
+    first, *others = [table.set_axis(task.clip_index(table)).sort_index() for table in tables]
+    for other in others:
+        if not first.index.equals(other.index):
+            raise UserError(_difference(first.index, other.index))
+    return [first, *others]
 
 
-def pooled(predictions: Sequence[Predictions]) -> Predictions:
-    """The predictions of several folds as those of one test, numbered anew.
+def _difference(one: pd.MultiIndex, other: pd.MultiIndex) -> str:
+    name, actor, *_ = one.symmetric_difference(other)[0]
+    return (
+        f"predictions of different clips can't be compared: {name} of actor {actor} is in only one of them, or has "
+        f"another truth in the other: {len(one)} and {len(other)} clips"
+    )
 
-    >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(2, 2))
-    >>> pooled([one, one]).index
-    tensor([0, 1, 2, 3])
-    """
-    target = torch.cat([each.target for each in predictions])
-    logits = torch.cat([each.logits for each in predictions])
-    return Predictions(torch.arange(len(target)), target, logits)
+
+def pool(task: Task, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the predictions of several folds as those of one test, in the order of its index."""
+    table = pd.concat(tables, ignore_index=True)
+    return table.set_axis(task.clip_index(table)).sort_index()

@@ -1,141 +1,252 @@
-"""What is left of a finished run: a table to read, and the files `metrics.json` and others."""
+"""What a finished test leaves: `metrics.json`, `predictions.csv`, a plot, and a table in the terminal."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from emorec.evaluation.calibration import Calibration
-from emorec.evaluation.figures import confusion_figure
-from emorec.evaluation.metrics import ClassificationSummary
-from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import write_predictions
-from emorec.evaluation.run_facts import RunFacts, number
-from emorec.files import whole_file
+from emorec.evaluation.calibration import calibrate
+from emorec.evaluation.predictions import write_predictions
+from emorec.evaluation.task import Classification, Regression, Task
+from emorec.io import atomic_write, write_json
+from emorec.text import number_ranges
+
+SPLIT_KEYS = ("name", "fold", "train", "val", "test", "hash")
 
 
-def metrics_json(
-    summary: ClassificationSummary,
-    facts: RunFacts,
-    class_names: Sequence[str],
-    calibration: Calibration | None = None,
-) -> dict[str, Any]:
-    """The content of `metrics.json`, plain values only; a figure that is no number or not known is `None`.
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """What a report states of a run besides its scores.
 
-    Raises:
-        ValueError: When there are not K class names.
-        KeyError: When the split lacks a key.
+    Attributes:
+        split: Actors of each side: `name`, `fold`, `train`, `val`, `test`, `hash`.
+        model: The network's class path.
+        num_parameters: Its parameters, frozen ones too.
+        gflops_per_clip: 1e9 multiply-adds for one clip.
+        checkpoint: The file of the weights.
+        train_seconds: Duration of the training.
+        epochs: Trained epochs.
+        train_clips_per_second: Training clips a second over all processes, loading included and validation not.
+        peak_memory_bytes: Peak memory of the training's first process, of the GPU's memory if it had one.
+        trained_on: Name of that device.
+        num_views: Views of each clip whose predictions were averaged.
+        smoothed: How predictions were smoothed over time, and the scores after that; None for most runs.
     """
-    per_class = zip(class_names, summary.per_class, strict=True)
-    return {
-        "accuracy": number(summary.accuracy),
-        "uar": number(summary.uar),
-        "macro_f1": number(summary.macro_f1),
-        "ece": number(summary.ece),
-        "ece_calibrated": number(calibration.ece if calibration else None),
-        "temperature": number(calibration.temperature if calibration else None),
-        "loss": number(summary.loss),
-        "num_clips": summary.num_clips,
-        "views": facts.num_views,
-        "classes": list(class_names),
-        "confusion_matrix": summary.confusion_matrix.tolist(),
-        "per_class": {name: asdict(scores) for name, scores in per_class},
-        **facts.plain(),
-    }
+
+    split: Mapping[str, Any]
+    model: str
+    num_parameters: int
+    gflops_per_clip: float
+    checkpoint: str
+    train_seconds: float
+    epochs: int
+    train_clips_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    trained_on: str | None = None
+    num_views: int = 1
+    smoothed: Mapping[str, str | float] | None = None
 
 
 def write_report(
     folder: Path,
-    summary: ClassificationSummary,
-    facts: RunFacts,
-    predictions: Predictions,
+    task: Task,
+    target: ArrayLike,
+    output: ArrayLike,
+    run: RunInfo,
     *,
     paths: Sequence[str],
     actors: Sequence[int | str],
-    class_names: Sequence[str],
-    calibration: Calibration | None = None,
+    temperature: float | None = None,
 ) -> None:
-    """Writes `metrics.json`, `predictions.csv` and `confusion_matrix.png`, each whole or not at all.
+    """Write `metrics.json`, `predictions.csv` and the plot of truth against prediction, each atomically.
 
     Args:
-        folder: Where to; made if missing.
-        summary: The figures of the predictions.
-        facts: What else there is to say of the run.
-        predictions: N predictions.
-        paths: N clip files in the order of the predictions.
-        actors: N people in the same order.
-        class_names: K names in label order.
-        calibration: What becomes of the predictions at a temperature, where there is one.
+        folder: Made if missing.
+        task: What is predicted.
+        target: (N,) labels, or (N, R) numbers.
+        output: (N, K) logits, or (N, R) numbers.
+        run: What else `metrics.json` states.
+        paths: N clip files.
+        actors: N people.
+        temperature: Report calibrated probabilities too; for classes alone.
 
     Raises:
-        ValueError: When there are not N paths, N actors and K class names.
+        ValueError: When there are not N paths and actors, or not as many outputs as names.
         OSError: When a file can't be written.
     """
-    figures = metrics_json(summary, facts, class_names, calibration)
-    content = json.dumps(figures, indent=2, allow_nan=False)
-    write_predictions(
-        folder / "predictions.csv",
-        predictions,
-        paths=paths,
-        actors=actors,
-        class_names=class_names,
-        calibrated=calibration.predictions if calibration else None,
-    )
-    name = facts.model.rpartition(".")[2]
-    title = f"{name}: UAR {summary.uar:.1%} on {summary.num_clips} clips"
-    with whole_file(folder / "confusion_matrix.png") as file:
-        confusion_figure(summary.confusion_matrix, class_names, title).savefig(file, format="png")
-    with whole_file(folder / "metrics.json") as file:
-        file.write(f"{content}\n".encode())
+    table = task.table(target, output, paths=paths, actors=actors, temperature=temperature)
+    metrics = metrics_json(task, target, output, run, paths=paths, temperature=temperature)
+    write_predictions(folder / "predictions.csv", task, table)
+    title = f"{run.model.rpartition('.')[2]}: {task.headline(metrics)} on {len(table)} clips"
+    with atomic_write(folder / f"{task.plot_name}.png") as file:
+        task.plot(target, output, title).savefig(file, format="png")
+    write_json(metrics, folder / "metrics.json", allow_nan=False)
 
 
-def metrics_table(
-    summary: ClassificationSummary,
-    class_names: Sequence[str],
+def metrics_json(
+    task: Task,
+    target: ArrayLike,
+    output: ArrayLike,
+    run: RunInfo,
+    *,
+    paths: Sequence[str],
+    temperature: float | None = None,
+) -> dict[str, Any]:
+    """Return the content of `metrics.json`: plain values, `None` for what is unknown or not finite; see `write_report`.
+
+    Raises:
+        ValueError: When there is no clip, or one of unknown truth.
+        KeyError: When the split lacks a key.
+    """
+    facts = asdict(run)
+    views, smoothed = facts.pop("num_views"), facts.pop("smoothed")
+    facts["split"] = {key: run.split[key] for key in SPLIT_KEYS}
+    scores = {name: finite(value) for name, value in task.evaluate(target, output).items()}
+    counts = {"num_clips": len(np.asarray(target)), "views": views}
+    if isinstance(task, Classification):
+        loss = scores.pop("loss")
+        calibrated = {"ece_calibrated": None, "temperature": temperature}
+        if temperature is not None:
+            calibrated["ece_calibrated"] = task.evaluate(target, calibrate(output, temperature))[
+                "ece"
+            ]
+        [sums] = task.sums(target, output)
+        metrics = {
+            **scores,
+            **calibrated,
+            "loss": loss,
+            **counts,
+            "classes": list(task.names),
+            "confusion_matrix": task.confusion(sums).astype(int).tolist(),
+            "per_class": task.per_name(sums).fillna(0.0).to_dict("index"),
+        }
+    else:
+        assert isinstance(task, Regression)
+        metrics = {
+            **scores,
+            **counts,
+            "targets": list(task.names),
+            "per_target": task.per_name(task.sums(target, output)[0]).to_dict("index"),
+            "per_video": _scores_per_video(task, target, output, paths),
+        }
+    return {
+        **metrics,
+        **{name: finite(it) if isinstance(it, float) else it for name, it in facts.items()},
+        **({"smoothed": dict(smoothed)} if smoothed else {}),
+    }
+
+
+def _scores_per_video(
+    task: Regression, target: ArrayLike, output: ArrayLike, paths: Sequence[str]
+) -> dict[str, dict[str, float | None]]:
+    """Return the scores of each video's frames, as they are logged, in the order in which videos first appear."""
+    group, videos = pd.factorize(np.array(task.videos(paths), object))
+    scores = task.scores(task.sums(target, output, group))
+    columns = {"loss": 1 - scores["ccc"], **{name: scores[name] for name in task.METRICS}, **scores}
+    return {
+        video: {"num_clips": int(clips), **{name: finite(it[row]) for name, it in columns.items()}}
+        for row, (video, clips) in enumerate(zip(videos, np.bincount(group), strict=True))
+    }
+
+
+def split_remarks(split: Mapping[str, Any]) -> list[str]:
+    """Return what is unusual in the record of a split: people on two sides, clips left out, faces cropped."""
+    remarks = []
+    if leaking := [person for person in split["test"] if person in split["train"]]:
+        remarks.append(f"LEAK: {number_ranges(leaking)} train and are tested")
+    if split["skipped"]:
+        remarks.append(f"left out: {', '.join(split['skipped'])}")
+    if split.get("face_detector"):
+        faceless = ", ".join(split["faceless"])
+        without = f" (none found, so their centre: {faceless})" if faceless else ""
+        remarks.append(f"faces found by {split['face_detector']}{without}")
+    return remarks
+
+
+def finite(value: float | None) -> float | None:
+    """Return a value as JSON has it: no NaN and no infinity, but null.
+
+    >>> finite(0.5), finite(math.nan)
+    (0.5, None)
+    """
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def scores_table(
+    task: Task,
+    target: ArrayLike,
+    output: ArrayLike,
     title: str,
     *,
-    calibration: Calibration | None = None,
+    temperature: float | None = None,
     num_views: int = 1,
 ) -> Table:
-    """A line per class, their mean and what else there is to say; 50 columns, plain without colour.
+    """Return a table for the terminal: a row a class or number, their mean, and the other scores; at most 50 columns.
 
-    The recall of a class that never occurs and the precision of one never predicted are a dash.
+    A score without a denominator, such as the recall of a class that never occurs, is a dash.
     """
-    caption = _caption(summary, calibration, num_views)
-    table = Table(caption=caption, box=box.SIMPLE_HEAD, show_footer=True)
-    table.title, table.title_style, table.caption_style = escape(title), "bold", ""
+    scores = task.evaluate(target, output)
+    per_name = task.per_name(task.sums(target, output)[0])
+    num_clips = len(np.asarray(target))
+    views = f", {num_views} views of each" if num_views > 1 else ""
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_style="", title_style="bold")
+    table.title = escape(title)
     table.title_justify = table.caption_justify = "left"
-    means = {"recall": f"{summary.uar:.1%}", "precision": "", "F1": f"{summary.macro_f1:.1%}"}
-    table.add_column("emotion", "mean", overflow="fold")
-    for figure, mean in (means | {"clips": str(summary.num_clips)}).items():
-        table.add_column(figure, mean, justify="right", overflow="fold")
-    said = summary.confusion_matrix.sum(dim=0).tolist()
-    for name, scores, times in zip(class_names, summary.per_class, said, strict=True):
-        recall = f"{scores.recall:.1%}" if scores.support else "-"
-        precision = f"{scores.precision:.1%}" if times else "-"
-        f1 = f"{scores.f1:.1%}" if scores.support or times else "-"
-        table.add_row(escape(name), recall, precision, f1, str(scores.support))
+    if isinstance(task, Classification):
+        columns = {"recall": "recall", "precision": "precision", "F1": "f1"}
+        means = {
+            "recall": f"{scores['uar']:.1%}",
+            "precision": "",
+            "F1": f"{scores['macro_f1']:.1%}",
+        }
+        cells = pd.DataFrame({name: per_name[it].map(_percent) for name, it in columns.items()})
+        cells["clips"], means["clips"] = per_name["support"].astype(str), str(num_clips)
+        caption = _classification_caption(task, scores, target, output, temperature)
+        table.add_column("emotion", "mean", overflow="fold")
+    else:
+        headings = {"ccc": "CCC", "pcc": "PCC", "rmse": "RMSE", "sign_agreement": "sign"}
+        formats = {
+            name: f"{{:.{'1%' if name == 'sign_agreement' else '3f'}}}".format for name in headings
+        }
+        means = {heading: formats[name](scores[name]) for name, heading in headings.items()}
+        cells = pd.DataFrame(
+            {headings[name]: per_name[name].map(formats[name]) for name in headings}
+        )
+        caption = ""
+        table.add_column("", "mean")
+    table.caption = f"{caption}{num_clips} clips{views}"
+    for name, mean in means.items():
+        table.add_column(name, mean, justify="right", overflow="fold")
+    for name, row in cells.iterrows():
+        table.add_row(escape(str(name)), *row)
     return table
 
 
-def _caption(
-    summary: ClassificationSummary, calibration: Calibration | None, num_views: int
+def _percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.1%}"
+
+
+def _classification_caption(
+    task: Classification,
+    scores: Mapping[str, float],
+    target: ArrayLike,
+    output: ArrayLike,
+    temperature: float | None,
 ) -> str:
-    at_temperature = (
-        f"calibration error {calibration.ece:.1%} at temperature {calibration.temperature:.2f}\n"
-        if calibration
-        else ""
-    )
-    each = f", {num_views} views of each" if num_views > 1 else ""
+    calibrated = ""
+    if temperature is not None:
+        error = task.evaluate(target, calibrate(output, temperature))["ece"]
+        calibrated = f"calibration error {error:.1%} at temperature {temperature:.2f}\n"
     return (
-        f"UAR {summary.uar:.1%} (chance {1 / len(summary.per_class):.1%}), "
-        f"accuracy {summary.accuracy:.1%}\n"
-        f"macro-F1 {summary.macro_f1:.1%}, calibration error {summary.ece:.1%}\n"
-        f"{at_temperature}"
-        f"loss {summary.loss:.3f}, {summary.num_clips} clips{each}"
+        f"UAR {scores['uar']:.1%} (chance {1 / len(task.names):.1%}), accuracy {scores['accuracy']:.1%}\n"
+        f"macro-F1 {scores['macro_f1']:.1%}, calibration error {scores['ece']:.1%}\n"
+        f"{calibrated}loss {scores['loss']:.3f}, "
     )

@@ -1,4 +1,4 @@
-"""An explanation as a picture: the frames, the same under their heat, and how much each counts."""
+"""The figure of an explanation: frames, saliency maps and bars of importance."""
 
 import textwrap
 from typing import NamedTuple
@@ -10,218 +10,234 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emorec.evaluation.figures import DPI, FAINT, INK
-from emorec.explain.explanation import Answer, Explanation, Heard, Seen
-from emorec.explain.moments import Importance
+from emorec.explain.explainer import (
+    Explanation,
+    FrameExplanation,
+    Prediction,
+    SoundExplanation,
+)
+from emorec.explain.importance import Importance
 
 FOR, AGAINST = "#c2410c", "#2563a8"
 GREY = "#5b6570"
-MOST_IN_A_ROW = 10
+MAX_PER_ROW = 10
 
-# inches
+# all in inches
 WIDTH = 12.0
-LEAST_WIDTH = 6.4
-LARGEST_SIDE = 2.6
+MIN_WIDTH = 6.4
+MAX_FRAME_SIDE = 2.6
 GAP = 0.08
 LEFT, RIGHT = 0.95, 0.3
-BARS = 0.75
-NUMBERS = 0.4
-SOUND = 1.5
-TITLE_LETTER, LETTER = 0.105, 0.072
-"""Width of a letter."""
+BARS_HEIGHT = 0.75
+TICKS_HEIGHT = 0.4
+SPECTROGRAM_HEIGHT = 1.5
+TITLE_CHARACTER, CHARACTER = 0.105, 0.072
 
-HEAT = colormaps["inferno"]
+COLORMAP = colormaps["inferno"]
 
 
 def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None) -> Figure:
-    """The picture of an explanation.
+    """Draw an explanation.
 
     Args:
-        explanation: What was found out.
-        clip: What the clip is called.
-        truth: Its true class, or numbers as text; `None` where nobody knows.
+        explanation: The explanation.
+        clip: Name of the clip.
+        truth: Its true class, or numbers as text; `None` where unknown.
     """
     width = _width(explanation)
-    title = textwrap.wrap(headline(explanation.answer, truth), int((width - 0.6) / TITLE_LETTER))
-    note = textwrap.wrap(f"{clip}  ·  {how_to_read(explanation)}", int((width - 0.6) / LETTER))
-    head = 0.2 + 0.27 * len(title) + 0.2 * len(note) + 0.12
-    rows = _rows(explanation.seen)
-    sound = SOUND + GAP + BARS + NUMBERS if explanation.heard else 0.0
-    height = head + sum(row.tall for row in rows) + sound + 0.1
+    title = textwrap.wrap(
+        headline(explanation.prediction, truth), int((width - 0.6) / TITLE_CHARACTER)
+    )
+    note = textwrap.wrap(f"{clip}  ·  {legend(explanation)}", int((width - 0.6) / CHARACTER))
+    header = 0.2 + 0.27 * len(title) + 0.2 * len(note) + 0.12
+    rows = _rows(explanation.frames)
+    sound = SPECTROGRAM_HEIGHT + GAP + BARS_HEIGHT + TICKS_HEIGHT if explanation.sound else 0.0
+    height = header + sum(row.total_height for row in rows) + sound + 0.1
     figure = Figure(figsize=(width, height), dpi=1.2 * DPI, facecolor="white")
-    _say(figure, title, note)
-    top = head
+    _draw_header(figure, title, note)
+    top = header
     for row in rows:
-        assert explanation.seen is not None
-        _draw_frames(figure, explanation.seen, row, top)
-        top += row.tall
-    if explanation.heard:
-        _draw_sound(figure, explanation.heard, top)
+        assert explanation.frames is not None
+        _draw_frames(figure, explanation.frames, row, top)
+        top += row.total_height
+    if explanation.sound:
+        _draw_sound(figure, explanation.sound, top)
     return figure
 
 
-def headline(answer: Answer, truth: str | None) -> str:
-    """What was said and what is true, in one line.
+def headline(prediction: Prediction, truth: str | None) -> str:
+    """Return prediction and truth in one line.
 
-    >>> headline(Answer(name="sad", value=0.8, predicted="sad", confidence=0.8, is_class=True), "calm")
-    'taken for sad (80 %), is calm'
-    >>> headline(Answer(name="calm", value=0.1, predicted="sad", confidence=0.8, is_class=True), "calm")
-    'what speaks for calm (10 %); taken for sad (80 %), is calm'
+    >>> headline(Prediction(name="sad", value=0.8, predicted="sad", confidence=0.8, is_class=True), "calm")
+    'predicted sad (80 %), true calm'
+    >>> headline(Prediction(name="calm", value=0.1, predicted="sad", confidence=0.8, is_class=True), "calm")
+    'evidence for calm (10 %); predicted sad (80 %), true calm'
     """
-    if not answer.is_class:
-        true = "" if truth is None else f", is {truth}"
-        return f"{answer.name} {answer.value:+.2f}{true}"
-    said = f"{answer.predicted} ({answer.confidence:.0%})".replace("%", " %")
+    if not prediction.is_class:
+        true = "" if truth is None else f", true {truth}"
+        return f"{prediction.name} {prediction.value:+.2f}{true}"
+    predicted = f"{prediction.predicted} ({prediction.confidence:.0%})".replace("%", " %")
     if truth is None:
-        line = f"predicted {said}"
-    elif truth == answer.predicted:
-        line = f"rightly predicted {said}"
+        line = f"predicted {predicted}"
+    elif truth == prediction.predicted:
+        line = f"correctly predicted {predicted}"
     else:
-        line = f"taken for {said}, is {truth}"
-    if answer.name == answer.predicted:
+        line = f"predicted {predicted}, true {truth}"
+    if prediction.name == prediction.predicted:
         return line
-    return f"what speaks for {answer.name} ({answer.value:.0%}); ".replace("%", " %") + line
+    return f"evidence for {prediction.name} ({prediction.value:.0%}); ".replace("%", " %") + line
 
 
-def how_to_read(explanation: Explanation) -> str:
-    """What the colours and bars mean."""
-    called = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
-    coloured = []
-    if explanation.seen:
-        coloured.append(f"where it looked ({called[explanation.seen.method]})")
-    if explanation.heard:
-        coloured.append("what it listened to (occlusion)")
-    parts = [f"coloured: {' and '.join(coloured)}"] if coloured else []
-    if explanation.heard or (explanation.seen and explanation.seen.importance is not None):
-        name = explanation.answer.name
-        moves = (
-            f"fall of the log odds of {name}"
-            if explanation.answer.is_class
-            else f"how far {name} moves towards 0"
+def legend(explanation: Explanation) -> str:
+    """Describe the colours and bars."""
+    methods = {"grad_cam": "Grad-CAM", "occlusion": "occlusion"}
+    colours = []
+    if explanation.frames:
+        colours.append(f"frame saliency ({methods[explanation.frames.method]})")
+    if explanation.sound:
+        colours.append("spectrogram saliency (occlusion)")
+    parts = [f"colours: {' and '.join(colours)}"] if colours else []
+    if explanation.sound or (explanation.frames and explanation.frames.importance is not None):
+        name = explanation.prediction.name
+        effect = (
+            f"drop of the log odds of {name}"
+            if explanation.prediction.is_class
+            else f"change of {name} towards 0"
         )
-        parts.append(f"bars: {moves} without it")
+        parts.append(f"bars: {effect} without it")
     return ", ".join(parts)
 
 
 class _Row(NamedTuple):
-    """A row of frames: the first of them, width and height of each, height of all, in inches."""
+    """A row of frames: position of the first, width and height of each, total height; inches."""
 
     first: int
     width: float
     height: float
-    tall: float
+    total_height: float
 
 
-def _rows(seen: Seen | None) -> list[_Row]:
-    if seen is None:
+def _rows(frames: FrameExplanation | None) -> list[_Row]:
+    if frames is None:
         return []
-    count = _in_a_row(len(seen.frames))
-    height_to_width = seen.frames.shape[1] / seen.frames.shape[2]
-    room = (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count
-    width = min(LARGEST_SIDE, LARGEST_SIDE / height_to_width, room)
+    count = _frames_per_row(len(frames.frames))
+    height_to_width = frames.frames.shape[1] / frames.frames.shape[2]
+    available = (WIDTH - LEFT - RIGHT - (count - 1) * GAP) / count
+    width = min(MAX_FRAME_SIDE, MAX_FRAME_SIDE / height_to_width, available)
     height = width * height_to_width
-    if seen.importance is None:  # a single frame, beside its map
+    if frames.importance is None:  # a single frame, with its map to the right
         return [_Row(0, width, height, height + 0.15)]
-    tall = 2 * height + 2 * GAP + BARS + NUMBERS
-    return [_Row(first, width, height, tall) for first in range(0, len(seen.frames), count)]
+    total_height = 2 * height + 2 * GAP + BARS_HEIGHT + TICKS_HEIGHT
+    return [
+        _Row(first, width, height, total_height) for first in range(0, len(frames.frames), count)
+    ]
 
 
 def _width(explanation: Explanation) -> float:
-    rows = _rows(explanation.seen)
-    if explanation.heard or explanation.seen is None or not rows:
+    rows = _rows(explanation.frames)
+    if explanation.sound or explanation.frames is None or not rows:
         return WIDTH
-    count = max(2, _in_a_row(len(explanation.seen.frames)))
-    return max(LEAST_WIDTH, LEFT + count * (rows[0].width + GAP) - GAP + RIGHT)
+    count = max(2, _frames_per_row(len(explanation.frames.frames)))
+    return max(MIN_WIDTH, LEFT + count * (rows[0].width + GAP) - GAP + RIGHT)
 
 
-def _in_a_row(num_frames: int) -> int:
-    """As even rows as can be: 16 frames are two rows of 8."""
-    return -(-num_frames // -(-num_frames // MOST_IN_A_ROW))
+def _frames_per_row(num_frames: int) -> int:
+    """Divide the frames into rows as even as possible: 16 frames are two rows of 8."""
+    return -(-num_frames // -(-num_frames // MAX_PER_ROW))
 
 
-def _say(figure: Figure, title: list[str], note: list[str]) -> None:
+def _draw_header(figure: Figure, title: list[str], note: list[str]) -> None:
     width, height = figure.get_size_inches()
     top = 0.2
     for line in title:
-        place = 0.3 / width, 1 - top / height
-        figure.text(*place, line, va="top", size=15, weight="bold", color=INK, parse_math=False)
+        position = 0.3 / width, 1 - top / height
+        figure.text(*position, line, va="top", size=15, weight="bold", color=INK, parse_math=False)
         top += 0.27
     top += 0.04
     for line in note:
-        place = 0.3 / width, 1 - top / height
-        figure.text(*place, line, va="top", size=9.5, color=GREY, parse_math=False)
+        position = 0.3 / width, 1 - top / height
+        figure.text(*position, line, va="top", size=9.5, color=GREY, parse_math=False)
         top += 0.2
 
 
-def _axes(figure: Figure, left: float, top: float, width: float, tall: float) -> Axes:
-    """Axes by inches from the upper left corner."""
-    whole_width, whole_height = figure.get_size_inches()
+def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a distance from the upper left corner, in inches."""
+    total_width, total_height = figure.get_size_inches()
     return figure.add_axes(
         (
-            left / whole_width,
-            1 - (top + tall) / whole_height,
-            width / whole_width,
-            tall / whole_height,
+            left / total_width,
+            1 - (top + height) / total_height,
+            width / total_width,
+            height / total_height,
         )
     )
 
 
-def _draw_frames(figure: Figure, seen: Seen, row: _Row, top: float) -> None:
-    first, wide, high, _ = row
-    shown = range(first, min(first + _in_a_row(len(seen.frames)), len(seen.frames)))
-    alone = seen.importance is None
-    for place, frame in enumerate(shown):
-        left = LEFT + place * (wide + GAP)
-        picture, over = seen.frames[frame], heated(seen.frames[frame], seen.heat[frame])
-        _show(figure, picture, left, top, row)
-        if alone:
-            _show(figure, over, left + wide + GAP, top, row)
+def _draw_frames(figure: Figure, frames: FrameExplanation, row: _Row, top: float) -> None:
+    first, width, height, _ = row
+    count = len(frames.frames)
+    shown = range(first, min(first + _frames_per_row(count), count))
+    single = frames.importance is None
+    for column, frame in enumerate(shown):
+        left = LEFT + column * (width + GAP)
+        image = frames.frames[frame]
+        overlay = overlay_saliency(image, frames.saliency[frame])
+        _draw_image(figure, image, left, top, row)
+        if single:
+            _draw_image(figure, overlay, left + width + GAP, top, row)
         else:
-            _show(figure, over, left, top + high + GAP, row)
-    _beside(figure, "frame", top + high / 2)
-    if seen.importance is None:
+            _draw_image(figure, overlay, left, top + height + GAP, row)
+    _label_row(figure, "frame", top + height / 2)
+    if frames.importance is None:
         return
-    _beside(figure, "where", top + high + GAP + high / 2)
-    width = len(shown) * (wide + GAP) - GAP
-    bars = _axes(figure, LEFT, top + 2 * high + 2 * GAP, width, BARS)
-    middles = (np.arange(len(shown)) * (wide + GAP) + wide / 2) / wide
-    draw_bars(bars, middles, seen.importance[list(shown)], seen.importance, 0.5)
-    bars.set_xlim(0, width / wide)
-    bars.set_xticks(middles, [f"{frame + 1}" for frame in shown], color=GREY, size=9)
-    _beside(figure, "when", top + 2 * high + 2 * GAP + BARS / 2)
+    _label_row(figure, "where", top + height + GAP + height / 2)
+    row_width = len(shown) * (width + GAP) - GAP
+    bars = _axes(figure, LEFT, top + 2 * height + 2 * GAP, row_width, BARS_HEIGHT)
+    centres = (np.arange(len(shown)) * (width + GAP) + width / 2) / width
+    draw_bars(bars, centres, frames.importance[list(shown)], frames.importance, 0.5)
+    bars.set_xlim(0, row_width / width)
+    bars.set_xticks(centres, [f"{frame + 1}" for frame in shown], color=GREY, size=9)
+    _label_row(figure, "when", top + 2 * height + 2 * GAP + BARS_HEIGHT / 2)
 
 
-def _show(figure: Figure, picture: NDArray[np.uint8], left: float, top: float, row: _Row) -> None:
+def _draw_image(
+    figure: Figure, image: NDArray[np.uint8], left: float, top: float, row: _Row
+) -> None:
     axes = _axes(figure, left, top, row.width, row.height)
-    axes.imshow(picture, interpolation="lanczos")
+    axes.imshow(image, interpolation="lanczos")
     axes.set_axis_off()
 
 
-LEAST_REACH = 0.001
-"""Of a scale of bars: what matters less than that looks small."""
+MIN_RANGE = 0.001
+"""Smallest range of the bars' scale, so that negligible values look small."""
 
 
 def draw_bars(
-    axes: Axes, places: NDArray[np.floating], values: Importance, every: Importance, width: float
+    axes: Axes,
+    positions: NDArray[np.floating],
+    values: Importance,
+    all_values: Importance,
+    width: float,
 ) -> None:
-    """Bars above a line for what speaks for the answer, below it for what speaks against, each with its number.
+    """Draw labelled bars, upwards for support of the prediction and downwards for evidence against it.
 
     Args:
-        axes: Where.
-        places: (N,) middles of the bars.
+        axes: Where to draw.
+        positions: (N,) centres of the bars.
         values: (N,) their heights.
-        every: Those of all rows, which are drawn to one scale.
+        all_values: Values of all rows, which share one scale.
         width: Of a bar.
     """
-    low, high = min(0.0, float(every.min())), max(0.0, float(every.max()))
-    reach = max(high - low, LEAST_REACH)
-    decimals = 2 if reach >= 0.1 else 3 if reach >= 0.01 else 4
+    low, high = min(0.0, float(all_values.min())), max(0.0, float(all_values.max()))
+    value_range = max(high - low, MIN_RANGE)
+    decimals = 2 if value_range >= 0.1 else 3 if value_range >= 0.01 else 4
     axes.bar(
-        places, values, width=width, color=[FOR if value >= 0 else AGAINST for value in values]
+        positions, values, width=width, color=[FOR if value >= 0 else AGAINST for value in values]
     )
-    for place, value in zip(places, values, strict=True):
+    for position, value in zip(positions, values, strict=True):
         axes.annotate(
             signed(float(value), decimals),
-            (place, max(value, 0.0)),
+            (position, max(value, 0.0)),
             (0, 2),
             textcoords="offset points",
             ha="center",
@@ -230,14 +246,14 @@ def draw_bars(
             color=INK,
         )
     axes.axhline(0, color=FAINT, linewidth=1)
-    axes.set_ylim(low - 0.04 * reach, high + 0.4 * reach)  # numbers stand above
+    axes.set_ylim(low - 0.04 * value_range, high + 0.4 * value_range)  # room for the labels
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
 
 
 def signed(value: float, decimals: int) -> str:
-    """A number with its sign; 0 has none.
+    """Format a number with its sign; 0 has none.
 
     >>> signed(0.123, 2), signed(-0.0012, 3), signed(0.004, 2)
     ('+0.12', '\N{MINUS SIGN}0.001', '0')
@@ -247,23 +263,23 @@ def signed(value: float, decimals: int) -> str:
     return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def heated(frame: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(H, W, 3): a frame in grey, darker where it is cold, in colours where it is hot."""
+def overlay_saliency(frame: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return (H, W, 3): the frame in grey, coloured by its saliency."""
     grey = frame.astype(np.float32).mean(axis=2, keepdims=True) / 255
     grey = np.repeat(0.25 + 0.6 * grey, 3, axis=2)
-    colour = HEAT(0.2 + 0.75 * heat)[..., :3]
-    share = 0.8 * (heat**0.7)[..., None]
-    mixed = (1 - share) * grey + share * colour
-    picture: NDArray[np.uint8] = np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
-    return picture
+    colour = COLORMAP(0.2 + 0.75 * saliency)[..., :3]
+    alpha = 0.8 * (saliency**0.7)[..., None]
+    mixed = (1 - alpha) * grey + alpha * colour
+    image: NDArray[np.uint8] = np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+    return image
 
 
-def _draw_sound(figure: Figure, heard: Heard, top: float) -> None:
+def _draw_sound(figure: Figure, sound: SoundExplanation, top: float) -> None:
     width = WIDTH - LEFT - RIGHT
-    axes = _axes(figure, LEFT, top, width, SOUND)
-    extent = (0, heard.seconds, 0, 1)
+    axes = _axes(figure, LEFT, top, width, SPECTROGRAM_HEIGHT)
+    extent = (0, sound.seconds, 0, 1)
     axes.imshow(
-        heard.spectrogram,
+        sound.spectrogram,
         origin="lower",
         aspect="auto",
         cmap="Greys",
@@ -271,25 +287,25 @@ def _draw_sound(figure: Figure, heard: Heard, top: float) -> None:
         vmax=3,
         extent=extent,
     )
-    colours = HEAT(0.2 + 0.75 * heard.heat)
-    colours[..., 3] = 0.8 * heard.heat**0.7
+    colours = COLORMAP(0.2 + 0.75 * sound.saliency)
+    colours[..., 3] = 0.8 * sound.saliency**0.7
     axes.imshow(colours, origin="lower", aspect="auto", extent=extent)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    _beside(figure, "pitch", top + SOUND / 2)
-    bars = _axes(figure, LEFT, top + SOUND + GAP, width, BARS)
-    moments = len(heard.importance)
-    length = heard.seconds / moments
-    middles = (np.arange(moments) + 0.5) * length
-    draw_bars(bars, middles, heard.importance, heard.importance, 0.6 * length)
-    bars.set_xlim(0, heard.seconds)
-    ticks = np.arange(0, heard.seconds + 0.01, 0.5)
+    _label_row(figure, "frequency", top + SPECTROGRAM_HEIGHT / 2)
+    bars = _axes(figure, LEFT, top + SPECTROGRAM_HEIGHT + GAP, width, BARS_HEIGHT)
+    num_spans = len(sound.importance)
+    length = sound.seconds / num_spans
+    centres = (np.arange(num_spans) + 0.5) * length
+    draw_bars(bars, centres, sound.importance, sound.importance, 0.6 * length)
+    bars.set_xlim(0, sound.seconds)
+    ticks = np.arange(0, sound.seconds + 0.01, 0.5)
     bars.set_xticks(ticks, [f"{tick:g} s" for tick in ticks], color=GREY, size=9)
-    _beside(figure, "when", top + SOUND + GAP + BARS / 2)
+    _label_row(figure, "when", top + SPECTROGRAM_HEIGHT + GAP + BARS_HEIGHT / 2)
 
 
-def _beside(figure: Figure, word: str, middle: float) -> None:
-    """A word before a row."""
+def _label_row(figure: Figure, label: str, middle: float) -> None:
+    """Write a label to the left of a row."""
     width, height = figure.get_size_inches()
-    figure.text(0.3 / width, 1 - middle / height, word, va="center", size=9.5, color=GREY)
+    figure.text(0.3 / width, 1 - middle / height, label, va="center", size=9.5, color=GREY)

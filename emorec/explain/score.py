@@ -1,4 +1,4 @@
-"""What an explanation explains: how much speaks for one of a network's answers."""
+"""The scalar that an explanation explains: log odds of a class, or a predicted number."""
 
 from collections.abc import Iterable, Mapping
 from itertools import islice
@@ -8,60 +8,62 @@ from torch import Tensor
 
 from emorec.models import ClipClassifier, ClipNetwork
 
-FRAMES_AT_ONCE = 64
-"""That go through a network together; more take more memory and hardly less time."""
+MAX_FRAMES = 64
+"""Frames that go through a network at once; more take more memory and hardly less time."""
 
 
 class Score:
-    """How much speaks for an answer, higher for more.
+    """Score of one output of a network, higher for more support.
 
-    Of a class it is the log odds, ln(p / (1 - p)): where a network is sure, its probability does not move any more, and
-    what all classes have in common moves a logit. Of a number it is the number, turned round where that is below 0.
+    Of a class it is the log odds, ln(p / (1 - p)): a probability saturates where the network is confident, and a logit
+    moves with what all classes have in common. Of a number it is the number, negated where it is below 0.
 
     Args:
         network: In evaluation mode.
-        answer: Position of the class, or of the number.
+        output: Position of the class or the number.
         sign: -1 for a number below 0.
     """
 
-    def __init__(self, network: ClipNetwork, answer: int, sign: int = 1) -> None:
+    def __init__(self, network: ClipNetwork, output: int, sign: int = 1) -> None:
         self.network = network
-        self.answer = answer
+        self.output = output
         self.sign = sign
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """What `network.inputs` names, of B clips -> (B,)."""
-        said = self.network(*inputs).float()  # (B, K) or (B, R)
-        if not isinstance(self.network, ClipClassifier):
-            number: Tensor = self.sign * said[:, self.answer]
-            return number
-        return log_odds(said, self.answer)
+        """The inputs of the network for B clips -> scores (B,)."""
+        outputs = self.network(*inputs).float()  # (B, K) or (B, R)
+        if isinstance(self.network, ClipClassifier):
+            return log_odds(outputs, self.output)
+        number: Tensor = self.sign * outputs[:, self.output]
+        return number
 
-    def of(self, given: Mapping[str, Tensor]) -> float:
-        """The score of one clip, by the names of the network's inputs."""
+    def of(self, inputs: Mapping[str, Tensor]) -> float:
+        """Return the score of one clip, given its inputs by name."""
         with torch.no_grad():
-            return float(self(*given.values()))
+            return float(self(*inputs.values()))
 
-    def of_each(self, given: Mapping[str, Tensor], name: str, variants: Iterable[Tensor]) -> Tensor:
-        """(N,) scores of one clip with each of N variants, such as (T, 3, H, W), in place of an input."""
-        frames = given["frames"].shape[1] if "frames" in given else 1
-        at_once = max(1, FRAMES_AT_ONCE // frames)
-        waiting = iter(variants)
+    def of_variants(
+        self, inputs: Mapping[str, Tensor], name: str, variants: Iterable[Tensor]
+    ) -> Tensor:
+        """Return the scores (N,) of one clip with each of N variants, such as (T, 3, H, W), of one input."""
+        num_frames = inputs["frames"].shape[1] if "frames" in inputs else 1
+        batch_size = max(1, MAX_FRAMES // num_frames)
+        remaining = iter(variants)
         scores = []
-        while several := list(islice(waiting, at_once)):
-            batch = {
-                each: torch.stack(several)
-                if each == name
-                else value.expand(len(several), *value.shape[1:])
-                for each, value in given.items()
+        while batch := list(islice(remaining, batch_size)):
+            batched = {
+                key: torch.stack(batch)
+                if key == name
+                else value.expand(len(batch), *value.shape[1:])
+                for key, value in inputs.items()
             }
             with torch.no_grad():
-                scores.append(self(*batch.values()))
+                scores.append(self(*batched.values()))
         return torch.cat(scores)  # (N,)
 
 
 def log_odds(logits: Tensor, label: int) -> Tensor:
-    """Logits (B, K) -> (B,): ln(p / (1 - p)) of one class; of a single class its logit.
+    """Logits (B, K) -> ln(p / (1 - p)) of one class, (B,); of a single class its logit.
 
     >>> log_odds(torch.tensor([[0.8, 0.1, 0.1]]).log(), 0).exp().round(decimals=3)  # 0.8 / 0.2
     tensor([4.])

@@ -1,4 +1,4 @@
-"""Pixels as they are stored become pixels as pretrained networks expect them."""
+"""Normalisation of pixels on the device."""
 
 from typing import NamedTuple
 
@@ -22,12 +22,12 @@ KINETICS = PixelStatistics(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22
 
 
 class Normalize(nn.Module):
-    """Brings RGB values of 0 to 255 to zero mean and unit deviation a channel.
+    """Normalise RGB values of 0 to 255 by channel.
 
-    It belongs to the network, so that uint8 travels to the device: a quarter of the transfer.
+    Part of the network, so that uint8 is copied to the device: a quarter of the transfer.
 
     Args:
-        statistics: Those of the pictures that the weights were learnt from.
+        statistics: Those of the images that the weights were trained on.
 
     >>> Normalize(IMAGENET)(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)).flatten()
     tensor([2.2489, 2.4286, 2.6400])

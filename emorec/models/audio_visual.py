@@ -1,4 +1,4 @@
-"""Any network that sees and any that hears, put together."""
+"""Audio-visual fusion of any video network and any audio network."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,36 +9,36 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.layers.fusion import Fusion, SenseFusion
-from emorec.models.audio_classifier import AudioClassifier
-from emorec.models.base import ClipClassifier
+from emorec.layers.fusion import Fusion, ModalityFusion
+from emorec.models.audio import AudioClassifier
+from emorec.models.classifier import ClipClassifier
 
-SENSES = ("video", "audio")
+Modality = Literal["video", "audio"]
 
-Sense = Literal["video", "audio"]
+MODALITIES: tuple[Modality, ...] = ("video", "audio")
 
 
 class AudioVisual(ClipClassifier):
-    """Two networks without their last layers, each followed by one of its own, then fusion and a last layer.
+    """Two networks without their heads, a linear layer after each, then fusion and a classifier.
 
-    It works when a sense is missing: a clip without sound is seen only, and `without` closes the eyes or the ears.
+    Works with either modality missing: a clip without sound is classified by its frames, and `ablated` drops one.
 
     Args:
-        video: The class of the network that sees, such as "emorec.models.LateFusion".
+        video: Class of the video network, such as "emorec.models.LateFusion".
         video_args: Its arguments.
-        audio: The class of the network that hears, such as "emorec.models.AudioCNNRNN".
+        audio: Class of the audio network, such as "emorec.models.AudioCNNRNN".
         audio_args: Its arguments.
-        num_features: What each sense says, as numbers.
-        fusion: "concat", "attention" or "gated", see `SenseFusion`.
-        drop_sense: Share of the training clips of which one sense, either as likely, is hidden.
+        num_features: Features of each modality.
+        fusion: "concat", "attention" or "gated", see `ModalityFusion`.
+        drop_sense: Share of the training clips one modality of which, either with equal probability, is dropped.
         dropout: Before the last layer.
         training: See `ClipClassifier`.
 
     Attributes:
-        without: The sense that is not to be used.
+        ablated: The modality to leave out.
 
-    Source: Singh & Fang 2020, arXiv:2006.08129, section 3 (concatenation, 64 features a sense); Neverova et al. 2016,
-    ModDrop, section 3.2 (dropping a sense).
+    Source: Singh & Fang 2020, arXiv:2006.08129, section 3 (concatenation, 64 features a modality); Neverova et al.
+    2016, ModDrop, section 3.2 (dropping a modality).
     """
 
     inputs: ClassVar[tuple[str, ...]] = ("frames", "sound", "heard")
@@ -58,31 +58,31 @@ class AudioVisual(ClipClassifier):
     ) -> None:
         super().__init__(**training)
         if not 0 <= drop_sense <= 1:
-            raise UserError(f"model.drop_sense is {drop_sense}: it is a share, 0 to 1")
+            raise UserError(f"model.drop_sense is {drop_sense}: choose a share from 0 to 1")
         self.drop_sense = drop_sense
-        self.without: Sense | None = None
+        self.ablated: Modality | None = None
         shared = {
             "num_classes": self.num_classes,
             "num_frames": self.num_frames,
             "image_size": self.image_size,
         }
-        self.video = tower("video", video, ("frames",), {**(video_args or {}), **shared})
-        self.audio = tower("audio", audio, ("sound",), {**(audio_args or {}), **shared})
-        self.from_video = nn.Sequential(_without_head(self.video, num_features), nn.ReLU())
-        self.from_audio = nn.Sequential(_without_head(self.audio, num_features), nn.ReLU())
-        self.fusion = SenseFusion(len(SENSES), num_features, fusion)
+        self.video = unimodal_network("video", video, ("frames",), {**(video_args or {}), **shared})
+        self.audio = unimodal_network("audio", audio, ("sound",), {**(audio_args or {}), **shared})
+        self.from_video = nn.Sequential(_replace_head(self.video, num_features), nn.ReLU())
+        self.from_audio = nn.Sequential(_replace_head(self.audio, num_features), nn.ReLU())
+        self.fusion = ModalityFusion(len(MODALITIES), num_features, fusion)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(self.fusion.num_features, self.num_classes)
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
-        return self.video.last_maps
+    def cam_layer(self) -> nn.Module | None:
+        return self.video.cam_layer
 
     @property
     @override
     def example_inputs(self) -> tuple[Tensor, ...]:
-        """What the two networks take of one clip, and that it is heard."""
+        """Inputs of both networks for one clip, and a mask (1,) of clips with sound."""
         heard = torch.ones(1, dtype=torch.bool, device="meta")
         return (*self.video.example_inputs, *self.audio.example_inputs, heard)
 
@@ -90,69 +90,71 @@ class AudioVisual(ClipClassifier):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if isinstance(self.audio, AudioClassifier):
-            self.audio.refuse_other_sound(getattr(self.trainer, "datamodule", None))
+            self.audio.check_sound(getattr(self.trainer, "datamodule", None))
 
     @override
     def forward(self, frames: Tensor, sound: Tensor, heard: Tensor) -> Tensor:
-        """Frames (B, T, 3, H, W), sound (B, samples), whether there is any (B,) -> logits (B, K)."""
-        return self._fused(self.video(frames), self.audio(sound), heard)
+        """Frames (B, T, 3, H, W), sound (B, samples), mask (B,) of clips with sound -> logits (B, K)."""
+        return self.fuse(self.video(frames), self.audio(sound), heard)
 
     @override
-    def logits_of(self, batch: Mapping[str, Any]) -> Tensor:
-        # asks the two networks as a training asks them: a frozen one may know the clip already
-        return self._fused(self.video.logits_of(batch), self.audio.logits_of(batch), batch["heard"])
+    def output(self, batch: Mapping[str, Any]) -> Tensor:
+        # through `output`, not `forward`: a frozen video network may have cached the features of the clips
+        return self.fuse(self.video.output(batch), self.audio.output(batch), batch["heard"])
 
-    def _fused(self, seen: Tensor, listened: Tensor, heard: Tensor) -> Tensor:
-        """What the two networks say (B, ...), whether there is sound (B,) -> logits (B, K)."""
-        both = torch.stack([self.from_video(seen), self.from_audio(listened)], dim=1)  # (B, 2, D)
-        logits: Tensor = self.classifier(self.dropout(self.fusion(both, self._there(heard))))
-        return logits  # (B, K)
+    def fuse(self, video: Tensor, audio: Tensor, heard: Tensor) -> Tensor:
+        """Features (B, ...) of both networks and a mask (B,) of clips with sound -> logits (B, K)."""
+        features = torch.stack([self.from_video(video), self.from_audio(audio)], dim=1)  # (B, 2, D)
+        fused = self.fusion(features, self._present(heard))  # (B, F)
+        logits: Tensor = self.classifier(self.dropout(fused))  # (B, K)
+        return logits
 
-    def _there(self, heard: Tensor) -> Tensor:
-        """(B, 2) which senses count: all there is, but for the one to do without and those that training hides."""
-        there = torch.stack([torch.ones_like(heard), heard], dim=1)  # (B, 2)
-        if self.without is not None:
-            there[:, SENSES.index(self.without)] = False
+    def _present(self, heard: Tensor) -> Tensor:
+        """Return a mask (B, 2) of the modalities to use: all there are, less the ablated and the dropped ones."""
+        present = torch.stack([torch.ones_like(heard), heard], dim=1)  # (B, 2)
+        if self.ablated is not None:
+            present[:, MODALITIES.index(self.ablated)] = False
         if self.training and self.drop_sense:
             dropped = torch.rand(len(heard), device=heard.device) < self.drop_sense  # (B,)
-            which = torch.randint(len(SENSES), (len(heard),), device=heard.device)  # (B,)
+            which = torch.randint(len(MODALITIES), (len(heard),), device=heard.device)  # (B,)
             hidden = dropped[:, None] & (which[:, None] == torch.arange(2, device=heard.device))
-            # who has one sense keeps it
-            there = there & ~(hidden & there.all(dim=1, keepdim=True))
-        return there
+            # a clip with a single modality keeps it
+            present = present & ~(hidden & present.all(dim=1, keepdim=True))
+        return present
 
 
-def tower(
-    sense: Sense, name: str, inputs: tuple[str, ...], arguments: Mapping[str, Any]
+def unimodal_network(
+    modality: Modality, path: str, inputs: tuple[str, ...], arguments: Mapping[str, Any]
 ) -> ClipClassifier:
-    """A network by the import path of its class.
+    """Instantiate a network by the import path of its class.
 
     Args:
-        sense: What it is for.
-        name: Such as "emorec.models.LateFusion".
-        inputs: What of a batch it has to take.
+        modality: The argument that names it, for error messages.
+        path: Such as "emorec.models.LateFusion".
+        inputs: Entries of a batch that it has to take.
         arguments: Of its class.
 
     Raises:
-        UserError: When there is no such network, it takes something else, or not these arguments.
+        UserError: When there is no such network, it takes other inputs, or not these arguments.
     """
-    module, _, cls = name.rpartition(".")
+    module, _, name = path.rpartition(".")
     try:
-        kind = getattr(import_module(module), cls)
+        cls = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError):
-        raise UserError(f"model.{sense} is {name}: there is no such class") from None
-    if not (isinstance(kind, type) and issubclass(kind, ClipClassifier) and kind.inputs == inputs):
+        raise UserError(f"model.{modality} is {path}: there is no such class") from None
+    if not (isinstance(cls, type) and issubclass(cls, ClipClassifier) and cls.inputs == inputs):
         takes = " and ".join(inputs)
-        raise UserError(f"model.{sense} is {name}: it has to be a network that takes {takes} alone")
+        raise UserError(f"model.{modality} is {path}: choose a network that takes only {takes}")
     try:
-        network: ClipClassifier = kind(**arguments)
+        network: ClipClassifier = cls(**arguments)
     except TypeError as error:
-        raise UserError(f"model.{sense}_args: {str(error).partition('() ')[2] or error}") from None
+        reason = str(error).partition("() ")[2] or error
+        raise UserError(f"model.{modality}_args: {reason}") from None
     return network
 
 
-def _without_head(network: ClipClassifier, num_features: int) -> nn.Linear:
-    """Takes the last linear layer off a network; the layer that follows it instead."""
+def _replace_head(network: ClipClassifier, num_features: int) -> nn.Linear:
+    """Remove the last linear layer of a network and return one with the same inputs and `num_features` outputs."""
     name, head = [
         (name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
     ][-1]

@@ -1,133 +1,281 @@
-"""What all classifiers share: the loss, the figures, and the classes that they name."""
+"""Base class of all networks: hyper-parameters, steps, logging, optimizer and schedule."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, LRSchedulerTypeUnion
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.calibration import fit_temperature
-from emorec.evaluation.classification_results import ClassificationResults
-from emorec.evaluation.metrics import ClassificationSummary, summarize
-from emorec.evaluation.predictions import PredictionCollector, Predictions
-from emorec.models.network import ClipNetwork
+from emorec.evaluation.collector import Collected, PredictionCollector
+from emorec.evaluation.task import Task
+from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
+from emorec.layers.pretrained import skip_pretrained
+from emorec.models.optim import OPTIMIZERS, OptimizerName, Schedule, make_schedulers
+from emorec.picture_size import ImageSize, size_of
 
 
-class ClipClassifier(ClipNetwork):
-    """A network that names the emotion of a clip; a subclass adds its layers and `forward`.
+class ClipNetwork(LightningModule):
+    """A network that predicts something of a clip; see its subclasses `ClipClassifier` and `ClipRegressor`.
+
+    A batch holds frames (B, T, 3, H, W) uint8, label (B,) or (B, R) and index (B,), the positions of the clips in their
+    data set; `emorec/data/clip.py` explains the axes and the optional entries. `forward` takes the entries of `inputs`.
 
     Args:
-        num_classes: K.
-        label_smoothing: Share of the truth that is spread over all classes, 0 to 1.
-        training: See `ClipNetwork`.
+        num_frames: T.
+        image_size: Side of the frames in pixels, or their height and width.
+        optimizer: "adam", "adamw" or "sgd" (momentum 0.9).
+        lr: Peak learning rate.
+        weight_decay: Of the optimizer: L2 penalty in "adam" and "sgd", decoupled in "adamw".
+        scheduler: "cosine" to 0 at the end of the run, "plateau" on validation accuracy (numbers: CCC),
+            "inverse_time" for lr / (1 + lr_decay * step), or "none".
+        plateau_patience: Validations without improvement before the rate is divided by 10.
+        warmup_epochs: Epochs of linear warm-up.
+        lr_decay: For scheduler inverse_time; at least 0.
+        compile: Compile the network with torch.compile, which takes half a minute.
 
     Attributes:
-        class_weights: (K,) weights of the loss, where the data asks for them.
+        task: What is predicted, with its metrics and plots.
+        inputs: Entries of a batch that `forward` takes.
+        statistics: Normalisation of the frames.
     """
 
-    monitor = "val/uar"
-    picture_tag = "val/confusion_matrix"
-    class_weights: Tensor | None
-    predictions: Predictions | None
+    statistics: ClassVar[PixelStatistics] = IMAGENET
+    inputs: ClassVar[tuple[str, ...]] = ("frames",)
+    fixed_arguments: ClassVar[tuple[str, ...]] = ()
+    """Arguments of a parent class that a subclass sets and does not take itself."""
+
+    task: Task
+    collector: PredictionCollector
+    train_metrics: MetricCollection
 
     def __init__(
-        self, *, num_classes: int = 8, label_smoothing: float = 0.0, **training: Any
+        self,
+        *,
+        num_frames: int = 10,
+        image_size: ImageSize = 224,
+        optimizer: OptimizerName = "adamw",
+        lr: float = 1e-4,
+        weight_decay: float = 1e-2,
+        scheduler: Schedule = "none",
+        plateau_patience: int = 2,
+        warmup_epochs: float = 0.0,
+        lr_decay: float = 1e-5,
+        compile: bool = False,  # noqa: A002 - its name on the command line
     ) -> None:
-        super().__init__(**training)
-        if num_classes < 1:
+        super().__init__()
+        # the first two are added by Lightning's command line, no constructor takes them
+        ignored = ["_class_path", "_instantiator", *self.fixed_arguments]
+        self.save_hyperparameters(ignore=ignored)
+        if not (lr > 0 and min(weight_decay, warmup_epochs, lr_decay) >= 0):
             raise UserError(
-                f"{type(self).__name__} names classes and the data has none: for numbers such as valence and arousal "
-                "take a regressor, such as --model emorec.models.FaceRegressor"
+                f"lr {lr} has to be above 0, weight_decay {weight_decay}, warmup_epochs {warmup_epochs} and lr_decay "
+                f"{lr_decay} at least 0"
             )
-        if not 0 <= label_smoothing < 1:
-            raise UserError(f"label_smoothing {label_smoothing} has to be from 0 to below 1")
-        self.num_classes = num_classes
-        self.label_smoothing = label_smoothing
-        self.register_buffer("class_weights", None, persistent=False)
-        accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        recall = MulticlassRecall(num_classes, average="macro", validate_args=False)
-        f1 = MulticlassF1Score(num_classes, average="macro", validate_args=False)
-        self.train_metrics = MetricCollection(
-            {"train/accuracy": accuracy, "train/uar": recall, "train/macro_f1": f1}
-        )
-        self.collector = PredictionCollector(num_classes)
+        self.num_frames = num_frames
+        self.image_size = size_of(image_size)
+        self.optimizer: OptimizerName = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.scheduler: Schedule = scheduler
+        self.plateau_patience = plateau_patience
+        self.warmup_epochs = warmup_epochs
+        self.lr_decay = lr_decay
+        self.compiled = compile
+        self.normalize = Normalize(self.statistics)
+        self._collected: Collected | None = None
+
+    @classmethod
+    @override
+    def load_from_checkpoint(cls, *args: Any, **kwargs: Any) -> Self:
+        # the checkpoint has all weights: the pretrained file may be gone
+        with skip_pretrained():
+            return super().load_from_checkpoint(*args, **kwargs)
+
+    @classmethod
+    def of(cls, module: LightningModule) -> Self:
+        """Return the module, checked to be of this class.
+
+        Raises:
+            UserError: When it is not.
+        """
+        if not isinstance(module, cls):
+            raise UserError(
+                f"this needs an emorec.models.{cls.__name__}, not a {type(module).__name__}"
+            )
+        return module
 
     @property
-    @override
-    def collected(self) -> Predictions:
-        predictions: Predictions = super().collected
-        return predictions
+    def monitor(self) -> str:
+        """The logged metric that selects the best epoch."""
+        return f"val/{self.task.score}"
+
+    @property
+    def collected(self) -> Collected:
+        """Outputs and targets of the last validation, test or prediction, the same in every process.
+
+        Raises:
+            RuntimeError: Before the first.
+        """
+        if self._collected is None:
+            raise RuntimeError("nothing was predicted yet")
+        return self._collected
+
+    @property
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Inputs of `forward` for one clip, on the meta device: frames (1, T, 3, H, W) uint8."""
+        shape = (1, self.num_frames, 3, *self.image_size)
+        return (torch.zeros(shape, dtype=torch.uint8, device="meta"),)
+
+    @property
+    def cam_layer(self) -> nn.Module | None:
+        """The layer for Grad-CAM: its maps, (N, C, h, w) or (B, C, t, h, w), are averaged next; `None` without."""
+        return None
+
+    def normalized(self, frames: Tensor) -> Tensor:
+        """Frames (B, T, 3, H, W) of 0 to 255 -> normalised float frames of the same shape and strides.
+
+        Raises:
+            ValueError: When they are not T frames of three channels.
+        """
+        if frames.ndim != 5 or frames.shape[1:3] != (self.num_frames, 3):
+            raise ValueError(
+                f"expected frames (B, {self.num_frames}, 3, H, W), got {tuple(frames.shape)}"
+            )
+        normalized: Tensor = self.normalize(frames)
+        return normalized  # (B, T, 3, H, W)
 
     @override
     def setup(self, stage: str) -> None:
-        super().setup(stage)
-        if stage == "fit":
-            data = getattr(self.trainer, "datamodule", None)
-            self.class_weights = getattr(data, "class_weights", None)
+        if self.compiled:
+            self.compile()
+
+    def output(self, batch: Mapping[str, Any]) -> Tensor:
+        """Return the logits (B, K) or numbers (B, R) for a batch."""
+        output: Tensor = self(*(batch[name] for name in self.inputs))
+        return output
+
+    @abstractmethod
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+        """Return the training loss, a scalar."""
+
+    @abstractmethod
+    def average_views(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Average the outputs of several test-time views of the same clips."""
 
     @override
-    def output_of(self, batch: Mapping[str, Any]) -> Tensor:
-        """Logits (B, K).
+    def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
+        output = self.output(batch)
+        loss = self.loss(output, batch["label"])
+        self.train_metrics.update(output.float(), batch["label"])
+        log = partial(self.log, "train/loss", prog_bar=True, on_step=True, on_epoch=True)
+        log(loss, batch_size=len(output), sync_dist=True)
+        self.log_dict(self.train_metrics, on_step=False, on_epoch=True)
+        return loss
 
-        Where a batch has several views of each clip to evaluate, it is the logarithm of their mean probabilities: a
-        clip is one prediction, however often it is looked at.
-        """
-        if "views" not in batch:
-            return self.logits_of(batch)
-        return mean_prediction(
-            [self.logits_of({**batch, "frames": view}) for view in batch["views"]]
+    def evaluate(self, batch: Mapping[str, Any]) -> Tensor:
+        """Return the output for a batch, averaged over its views if it has several, and collect it."""
+        if "views" in batch:
+            views = [self.output({**batch, "frames": view}) for view in batch["views"]]
+            output = self.average_views(views)
+        else:
+            output = self.output(batch)
+        self.collector.update(batch["index"], batch["label"], output)
+        return output
+
+    @override
+    def validation_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    @override
+    def test_step(self, batch: Mapping[str, Any], batch_idx: int) -> None:
+        self.evaluate(batch)
+
+    @override
+    def on_train_start(self) -> None:
+        self.train()  # Lightning keeps the modes it finds; frozen modules have to be in evaluation mode
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        self.collector.reset()
+
+    @override
+    def on_test_epoch_start(self) -> None:
+        self.collector.reset()
+
+    @override
+    def on_predict_epoch_start(self) -> None:
+        self.collector.reset()
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        scores = self._log_scores("val")
+        # Here and not by Lightning, which steps a plateau after ModelCheckpoint has saved the epoch: a run resumed from
+        # that checkpoint would miss the step and end differently from an uninterrupted one.
+        if self.trainer.state.fn == "fit" and not self.trainer.sanity_checking:
+            for config in self.trainer.lr_scheduler_configs:
+                if isinstance(config.scheduler, ReduceLROnPlateau):
+                    config.scheduler.step(scores[self.task.plateau_metric])
+
+    @override
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    @override
+    def on_predict_epoch_end(self) -> None:
+        self._collected = self.collector.compute()
+
+    def _log_scores(self, stage: Literal["val", "test"]) -> dict[str, float]:
+        """Gather the outputs of all processes and log the same scores in each."""
+        self._collected = self.collector.compute()
+        scores = self.task.evaluate(self._collected.target, self._collected.output)
+        # The maximum of equal numbers is exactly that number; a mean over three processes need not be.
+        logged = {f"{stage}/{name}": value for name, value in scores.items()}
+        self.log_dict(logged, reduce_fx="max", sync_dist=True)
+        return scores
+
+    @override
+    def lr_scheduler_step(self, scheduler: LRSchedulerTypeUnion, metric: Any | None) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    @override
+    # Lightning takes dictionaries here, but its type does not say so.
+    def configure_optimizers(  # type: ignore[override]
+        self,
+    ) -> tuple[list[Optimizer], list[LRSchedulerConfigType]]:
+        # One pass over the weights instead of ten: up to a third of a small batch's time. It unscales fp16 gradients
+        # itself, after they would have been clipped.
+        fused = self.device.type in ("cpu", "cuda") and not self.trainer.gradient_clip_val
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = OPTIMIZERS[self.optimizer](
+            trained, lr=self.lr, weight_decay=self.weight_decay, fused=fused or None
         )
-
-    def logits_of(self, batch: Mapping[str, Any]) -> Tensor:
-        """Logits (B, K) of a batch of clips."""
-        logits: Tensor = self(*self.given(batch))
-        return logits
-
-    @override
-    def loss_of(self, output: Tensor, label: Tensor) -> Tensor:
-        return cross_entropy(
-            output, label, weight=self.class_weights, label_smoothing=self.label_smoothing
+        self.trainer.fit_loop.setup_data()  # else an endless run does not know the steps of an epoch
+        total_steps = self.trainer.estimated_stepping_batches
+        if self.scheduler == "cosine" and math.isinf(total_steps):
+            raise UserError(
+                "scheduler cosine needs the end of the run: set --trainer.max_epochs, "
+                "or choose --model.scheduler plateau"
+            )
+        steps_per_epoch = math.ceil(
+            self.trainer.num_training_batches / self.trainer.accumulate_grad_batches
         )
-
-    @override
-    def predict_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Index (B,) and probabilities (B, K) of a batch."""
-        logits = self.step(batch, "evaluate")
-        return {"index": batch["index"], "probabilities": logits.float().softmax(dim=1)}
-
-    @override
-    def results(
-        self, names: Sequence[str], predictions: Predictions | None = None
-    ) -> ClassificationResults:
-        return ClassificationResults(self.collected if predictions is None else predictions, names)
-
-    @override
-    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> Predictions:
-        return Predictions(index, target, output)
-
-    @override
-    def summary_of(self, predictions: Predictions) -> ClassificationSummary:
-        return summarize(predictions)
-
-    @override
-    def fitted_temperature(self, predictions: Predictions) -> float | None:
-        return fit_temperature(predictions) if predictions.logits.isfinite().all() else None
-
-
-def mean_prediction(logits: Sequence[Tensor]) -> Tensor:
-    """N times (B, K) logits -> (B, K), the logarithm of the mean of their probabilities, in float32.
-
-    >>> sure, undecided = torch.tensor([[50.0, 0.0]]), torch.tensor([[7.0, 7.0]])
-    >>> mean_prediction([sure, undecided]).exp()
-    tensor([[0.7500, 0.2500]])
-
-    Source: Krizhevsky et al. 2012, section 4.1 (the softmax layer's predictions are averaged).
-    """
-    each = torch.stack([view.float().log_softmax(dim=1) for view in logits])  # (N, B, K)
-    return each.logsumexp(dim=0) - math.log(len(logits))  # (B, K)
+        schedulers = make_schedulers(
+            optimizer,
+            self.scheduler,
+            warmup_steps=round(self.warmup_epochs * steps_per_epoch),
+            total_steps=total_steps,
+            plateau_patience=self.plateau_patience,
+            decay=self.lr_decay,
+        )
+        return [optimizer], schedulers

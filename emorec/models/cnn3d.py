@@ -1,21 +1,21 @@
-"""A network whose filters reach over time as well as over the picture."""
+"""3D CNN: convolutions over time and space."""
 
 from typing import Any
 
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.layers.backbone import VideoBackbone, video_backbone
-from emorec.layers.freeze import Freeze
+from emorec.layers.backbone import Freeze, VideoBackbone, video_backbone
 from emorec.layers.normalize import KINETICS
-from emorec.models.base import ClipClassifier
+from emorec.models.classifier import ClipClassifier
 
 
 class CNN3D(ClipClassifier):
     """A 3D network with a new head; 33,170,376 parameters with r3d_18 and K = 8.
 
     Args:
-        backbone: "r3d_18", "mc3_18" or "r2plus1d_18"; "clip_cnn" is the small one of Singh & Fang 2020, untrained.
+        backbone: "r3d_18", "mc3_18" or "r2plus1d_18"; "clip_cnn" is the small one of Singh & Fang 2020, which
+            has no pretrained weights.
         weights: "DEFAULT" for Kinetics-400's, "none", or the path of a state dict.
         freeze: "none", "all", or "stages" for all but the last quarter.
         training: See `ClipClassifier`.
@@ -45,15 +45,15 @@ class CNN3D(ClipClassifier):
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
-        return self.backbone.last_maps
+    def cam_layer(self) -> nn.Module | None:
+        return self.backbone.cam_layer
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).
 
         Raises:
-            ValueError: When there are other than T frames of three channels.
+            ValueError: When they are not T frames of three channels.
         """
         clips = self.normalized(frames).transpose(1, 2)  # (B, 3, T, H, W)
         features = self.backbone(clips)  # (B, D)

@@ -1,48 +1,48 @@
-"""Each frame is seen by itself; a network over time then follows what was seen, and its states are pooled."""
+"""CNN-RNN and CNN-LSTM: an image network for each frame, then a network over time."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.layers.attention_pool import AttentionPool
-from emorec.layers.frame_transformer import FrameTransformer
+from emorec.layers.temporal import AttentionPool, FrameTransformer, last_state, recurrent
 from emorec.models.frame_classifier import FrameClassifier
 
-Recurrence = Literal["lstm", "gru", "transformer", "none"]
+TemporalNetwork = Literal["lstm", "gru", "transformer", "none"]
 Pool = Literal["last", "mean", "attention"]
 
 
 class CNNRNN(FrameClassifier):
-    """One image network for every frame, a network over time, a pool over time, one linear layer.
+    """An image network for every frame, a network over time, pooling over time, one linear layer.
 
-    11,967,048 parameters with K = 8 and the defaults: a ResNet-18 and an LSTM whose last state decides, as `CNNLSTM`.
+    11,967,048 parameters with K = 8 and the defaults: a ResNet-18 and an LSTM, classified by its last state.
 
     Args:
-        rnn: "lstm", "gru", "transformer" (an encoder in which every frame looks at every other), or "none" for the
-            frames' features as they are.
-        pool: The "last" state (of a transformer that of the last frame), the "mean" over time, or by "attention" a mean
-            whose weights are learned.
+        rnn: "lstm", "gru", "transformer" (an encoder over the frames), or "none" for the features as they are.
+        pool: "last" state (of a transformer that of the last frame), "mean" over time, or "attention" for a mean with
+            learned weights.
         hidden_size: Of the states, in each direction.
-        num_layers: Recurrent or encoder layers, one above the other.
-        bidirectional: Read the clip backwards too; both states stand side by side.
-        num_heads: Of the transformer's attention.
+        num_layers: Stacked recurrent or encoder layers.
+        bidirectional: Read the clip backwards too; the states of both directions are concatenated.
+        num_heads: Attention heads of the transformer.
         dropout: Between the layers and before the last one.
-        feature_dropout: Of the frames' features, before the network over time.
+        feature_dropout: Of the features, before the network over time.
         frames_and_training: See `FrameClassifier` and `ClipClassifier`.
 
     Raises:
-        UserError: When a size makes no sense, or settings contradict each other.
+        UserError: When a size is below 1 or settings contradict each other.
 
     Source: Donahue et al. 2015, Long-term Recurrent Convolutional Networks, section 3; the GRU is of Cho et al. 2014.
     """
 
+    temporal_name: ClassVar[str] = "over_time"
+    """Attribute of the network over time, by which checkpoints name its weights."""
+
     def __init__(
         self,
         *,
-        rnn: Recurrence = "lstm",
+        rnn: TemporalNetwork = "lstm",
         pool: Pool = "last",
         hidden_size: int = 256,
         num_layers: int = 1,
@@ -53,14 +53,14 @@ class CNNRNN(FrameClassifier):
         **frames_and_training: Any,
     ) -> None:
         super().__init__(**frames_and_training)
-        refuse_impossible(rnn, pool, hidden_size, num_layers, bidirectional=bidirectional)
+        _check_settings(rnn, pool, hidden_size, num_layers, bidirectional=bidirectional)
         self.pool = pool
-        self.directions = 2 if bidirectional else 1
+        self.bidirectional = bidirectional
         self.feature_dropout = nn.Dropout(feature_dropout)
         num_features = self.backbone.num_features
-        self.over_time: nn.LSTM | nn.GRU | FrameTransformer | None = None
+        network: nn.RNNBase | FrameTransformer | None = None
         if rnn == "transformer":
-            self.over_time = FrameTransformer(
+            network = FrameTransformer(
                 num_features,
                 hidden_size=hidden_size,
                 num_layers=num_layers,
@@ -68,15 +68,16 @@ class CNNRNN(FrameClassifier):
                 dropout=dropout,
             )
         elif rnn != "none":
-            self.over_time = {"lstm": nn.LSTM, "gru": nn.GRU}[rnn](
+            network = recurrent(
+                rnn,
                 num_features,
                 hidden_size,
                 num_layers,
-                batch_first=True,
                 bidirectional=bidirectional,
-                dropout=dropout if num_layers > 1 else 0.0,
+                dropout=dropout,
             )
-        size = num_features if rnn == "none" else self.directions * hidden_size
+        self.add_module(self.temporal_name, network)
+        size = num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
         self.attention = AttentionPool(size) if pool == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(size, self.num_classes)
@@ -85,44 +86,69 @@ class CNNRNN(FrameClassifier):
     def classify(self, features: Tensor) -> Tensor:
         states = self.states(self.feature_dropout(features))  # (B, T, S)
         if self.attention is not None:
-            pooled = self.attention(states)  # (B, S)
+            pooled: Tensor = self.attention(states)  # (B, S)
         elif self.pool == "mean":
             pooled = states.mean(dim=1)  # (B, S)
         else:
-            # read backwards, the last state is that of the first frame
-            forward, *backward = states.chunk(self.directions, dim=2)
-            pooled = torch.cat(
-                [forward[:, -1], *(each[:, 0] for each in backward)], dim=1
-            )  # (B, S)
+            pooled = last_state(states, bidirectional=self.bidirectional)  # (B, S)
         logits: Tensor = self.classifier(self.dropout(pooled))  # (B, K)
         return logits
 
     def states(self, features: Tensor) -> Tensor:
-        """Features (B, T, D) -> states (B, T, S), S being `hidden_size` in each direction, or D without a network."""
-        if self.over_time is None:
+        """Features (B, T, D) -> states (B, T, S), S being `hidden_size` in each direction, or D with rnn none."""
+        network = getattr(self, self.temporal_name)
+        if network is None:
             return features
-        if isinstance(self.over_time, FrameTransformer):
-            encoded: Tensor = self.over_time(features)
-            return encoded
-        states: Tensor = self.over_time(features)[0]
-        return states
+        states = network(features)
+        return states[0] if isinstance(network, nn.RNNBase) else states  # type: ignore[no-any-return]
 
 
-def refuse_impossible(
-    rnn: Recurrence, pool: Pool, hidden_size: int, num_layers: int, *, bidirectional: bool
-) -> None:
-    """Stops at settings that contradict each other.
+class CNNLSTM(CNNRNN):
+    """`CNNRNN` with an LSTM and its last state; 11,967,048 parameters with K = 8.
 
-    Raises:
-        UserError: With the setting and what to do.
+    Args:
+        hidden_size: Of the LSTM's state, in each direction.
+        num_layers: Stacked LSTMs.
+        bidirectional: Read the clip backwards too; the two last states are concatenated.
+        dropout: Between the LSTMs and before the last layer.
+        frames_and_training: See `FrameClassifier` and `ClipClassifier`.
+
+    Source: Donahue et al. 2015, Long-term Recurrent Convolutional Networks, section 3.
     """
+
+    temporal_name = "lstm"
+    fixed_arguments = ("rnn", "pool", "num_heads", "feature_dropout")
+
+    def __init__(
+        self,
+        *,
+        hidden_size: int = 256,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        **frames_and_training: Any,
+    ) -> None:
+        super().__init__(
+            rnn="lstm",
+            pool="last",
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            **frames_and_training,
+        )
+
+
+def _check_settings(
+    rnn: TemporalNetwork, pool: Pool, hidden_size: int, num_layers: int, *, bidirectional: bool
+) -> None:
     if hidden_size < 1 or num_layers < 1:
         raise UserError(
             f"model.hidden_size {hidden_size} and model.num_layers {num_layers} have to be at least 1"
         )
     if pool == "last" and rnn == "none":
         raise UserError(
-            "model.rnn none with model.pool last: the last frame would decide alone, choose mean or attention"
+            "model.rnn none with model.pool last classifies the last frame only: choose mean or attention"
         )
     if bidirectional and rnn in ("none", "transformer"):
         raise UserError(f"model.bidirectional true: rnn {rnn} has no direction, leave it out")

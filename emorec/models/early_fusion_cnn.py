@@ -1,15 +1,15 @@
-"""A plain network that takes all frames as the channels of one picture."""
+"""Early fusion: a plain CNN over all frames stacked as channels."""
 
 from typing import Any
 
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.models.base import ClipClassifier
+from emorec.models.classifier import ClipClassifier
 
 
 class EarlyFusionCNN(ClipClassifier):
-    """Four convolutions over the stacked frames, learnt from nothing.
+    """Four convolutions over the stacked frames, trained from scratch.
 
     Args:
         dropout: Before the last layer.
@@ -37,7 +37,7 @@ class EarlyFusionCNN(ClipClassifier):
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
+    def cam_layer(self) -> nn.Module | None:
         return self.features[3]
 
     @override
@@ -45,7 +45,7 @@ class EarlyFusionCNN(ClipClassifier):
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).
 
         Raises:
-            ValueError: When there are other than T frames of three channels.
+            ValueError: When they are not T frames of three channels.
         """
         stacked = self.normalized(frames).flatten(1, 2)  # (B, 3T, H, W)
         features = self.features(stacked)  # (B, 512)

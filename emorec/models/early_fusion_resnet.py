@@ -1,14 +1,12 @@
-"""A pretrained ResNet that takes all frames as the channels of one picture."""
+"""Early fusion: a pretrained ResNet over all frames stacked as channels."""
 
 from typing import Any, Literal
 
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.layers.backbone import image_backbone
-from emorec.layers.freeze import Freeze
-from emorec.layers.inflate import Inflate, inflate_frames
-from emorec.models.base import ClipClassifier
+from emorec.layers.backbone import Freeze, Inflate, image_backbone, inflate_frames
+from emorec.models.classifier import ClipClassifier
 
 
 class EarlyFusionResNet(ClipClassifier):
@@ -17,8 +15,8 @@ class EarlyFusionResNet(ClipClassifier):
     Args:
         backbone: A ResNet by its torchvision name.
         weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict.
-        freeze: "none", "all", or "stages" for all but the last quarter; the first convolution is new and always learns.
-        inflate: How it starts: "mean", the pretrained filters spread over the frames, or "random".
+        freeze: "none", "all", or "stages" for all but the last quarter; the first convolution is always trained.
+        inflate: Initialisation of the first convolution: "mean" of the pretrained filters over the frames, or "random".
         training: See `ClipClassifier`.
 
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, table 1; Karpathy et al. 2014, Large-scale
@@ -49,15 +47,15 @@ class EarlyFusionResNet(ClipClassifier):
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
-        return self.backbone.last_maps
+    def cam_layer(self) -> nn.Module | None:
+        return self.backbone.cam_layer
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
         """Frames (B, T, 3, H, W) of 0 to 255 -> logits (B, K).
 
         Raises:
-            ValueError: When there are other than T frames of three channels.
+            ValueError: When they are not T frames of three channels.
         """
         stacked = self.normalized(frames).flatten(1, 2)  # (B, 3T, H, W)
         features = self.backbone(stacked)  # (B, D)

@@ -1,4 +1,4 @@
-"""Each frame is seen by itself; what was seen is then put together without regard to time."""
+"""Late fusion: an image network for each frame, features pooled over time."""
 
 from typing import Any, Literal
 
@@ -9,10 +9,10 @@ from emorec.models.frame_classifier import FrameClassifier
 
 
 class LateFusion(FrameClassifier):
-    """One image network for every frame, then one linear layer; 11,180,616 parameters with K = 8 and the mean.
+    """An image network for every frame, pooling, one linear layer; 11,180,616 parameters with K = 8 and the mean.
 
     Args:
-        fusion: "mean" or "max" of the frames' features, or "concat", which alone keeps their order.
+        fusion: "mean" or "max" of the features over time, or "concat", which keeps their order.
         frames_and_training: See `FrameClassifier` and `ClipClassifier`.
 
     Source: Karpathy et al. 2014, Large-scale Video Classification with CNNs, section 3.1 (late fusion).

@@ -1,4 +1,4 @@
-"""What all networks share that predict numbers, such as valence and arousal."""
+"""Base class of all networks that predict numbers, such as valence and arousal."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,33 +10,22 @@ from torchmetrics.regression import ConcordanceCorrCoef
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.regression import (
-    NumberCollector,
-    NumberPredictions,
-    RegressionSummary,
-    concordance,
-    summarize_numbers,
-)
-from emorec.evaluation.regression_results import RegressionResults
-from emorec.models.network import ClipNetwork
+from emorec.evaluation.collector import PredictionCollector
+from emorec.evaluation.task import Regression
+from emorec.models.base import ClipNetwork
 
 
 class ClipRegressor(ClipNetwork):
-    """A network that gives a clip R numbers; a subclass adds its layers and `forward`, which returns (B, R).
+    """A network that predicts R numbers of a clip; a subclass adds its layers and `forward`, which returns (B, R).
 
-    The loss is 1 minus the mean concordance correlation of the numbers over the batch; what is validated and tested is
-    that of the whole set.
+    The loss is 1 minus the mean concordance correlation coefficient (CCC) over the batch.
 
     Args:
-        target_names: R names of the numbers.
+        target_names: Names of the R numbers.
         training: See `ClipNetwork`.
 
-    Source: the loss is of Trigeorgis et al. 2016, Adieu Features?, section 3.3.
+    Source: Trigeorgis et al. 2016, Adieu Features?, section 3.3 (the loss).
     """
-
-    monitor = "val/ccc"
-    picture_tag = "val/plane"
-    predictions: NumberPredictions | None
 
     def __init__(
         self, *, target_names: tuple[str, ...] = ("valence", "arousal"), **training: Any
@@ -44,65 +33,54 @@ class ClipRegressor(ClipNetwork):
         super().__init__(**training)
         self.target_names = tuple(target_names)
         self.train_metrics = MetricCollection({"train/ccc": MeanConcordance(len(target_names))})
-        self.collector = NumberCollector(len(target_names))
-
-    @property
-    @override
-    def collected(self) -> NumberPredictions:
-        predictions: NumberPredictions = super().collected
-        return predictions
+        self.task = Regression(self.target_names)
+        self.collector = PredictionCollector(len(target_names), classes=False)
 
     @override
     def setup(self, stage: str) -> None:
         super().setup(stage)
         data = getattr(self.trainer, "datamodule", None)
-        there = tuple(getattr(data, "target_names", self.target_names))
-        if there != self.target_names:
-            has = f"has {', '.join(there)}" if there else "names classes"
+        names = tuple(getattr(data, "target_names", self.target_names))
+        if names != self.target_names:
+            has = f"has {', '.join(names)}" if names else "names classes"
             raise UserError(
                 f"{type(self).__name__} predicts {', '.join(self.target_names)} and the data {has}: "
                 "choose another network or another task of the data"
             )
 
     @override
-    def output_of(self, batch: Mapping[str, Any]) -> Tensor:
-        """(B, R), of several views their mean."""
-        if "views" not in batch:
-            return self.numbers_of(batch)
-        views = [self.numbers_of({**batch, "frames": view}) for view in batch["views"]]
-        return torch.stack(views).float().mean(dim=0)  # (B, R)
-
-    def numbers_of(self, batch: Mapping[str, Any]) -> Tensor:
-        """(B, R) of a batch of clips."""
-        numbers: Tensor = self(*self.given(batch))
-        return numbers
-
-    @override
-    def loss_of(self, output: Tensor, label: Tensor) -> Tensor:
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
         return 1 - concordance(label.float(), output.float()).mean()
 
     @override
-    def predict_step(self, batch: Mapping[str, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Index (B,) and numbers (B, R) of a batch."""
-        return {"index": batch["index"], "predicted": self.step(batch, "evaluate").float()}
+    def average_views(self, outputs: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(outputs)).float().mean(dim=0)  # (B, R)
 
     @override
-    def results(
-        self, names: Sequence[str], predictions: NumberPredictions | None = None
-    ) -> RegressionResults:
-        return RegressionResults(self.collected if predictions is None else predictions, names)
+    def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """Return index (B,) and numbers (B, R) of a batch."""
+        return {"index": batch["index"], "predicted": self.evaluate(batch).float()}
 
-    @override
-    def predictions_of(self, index: Tensor, target: Tensor, output: Tensor) -> NumberPredictions:
-        return NumberPredictions(index, target, output)
 
-    @override
-    def summary_of(self, predictions: NumberPredictions) -> RegressionSummary:
-        return summarize_numbers(predictions, self.target_names)
+def concordance(target: Tensor, predicted: Tensor) -> Tensor:
+    """Return Lin's concordance correlation coefficient of each column, -1 to 1: (N, R) and (N, R) -> (R,).
+
+    Moments are divided by N, as by Lin and the challenges; torchmetrics divides by N - 1. Two equal constants give 0.
+
+    Source: Lin 1989, A Concordance Correlation Coefficient to Evaluate Reproducibility, equation 4.
+
+    >>> target = torch.tensor([[0.0], [1.0], [2.0]])
+    >>> concordance(target, target), concordance(target, target + 1)
+    (tensor([1.]), tensor([0.5714]))
+    """
+    true, guess = target - target.mean(dim=0), predicted - predicted.mean(dim=0)  # (N, R)
+    offset = (target.mean(dim=0) - predicted.mean(dim=0)).square()  # (R,)
+    spread = true.square().mean(dim=0) + guess.square().mean(dim=0) + offset  # (R,)
+    return 2 * (true * guess).mean(dim=0) / spread.clamp(min=torch.finfo(spread.dtype).tiny)
 
 
 class MeanConcordance(Metric):
-    """The mean of R concordance correlations over all training clips of an epoch, without keeping them.
+    """Mean of the R concordance correlation coefficients over an epoch, from running statistics.
 
     Args:
         num_targets: R.
@@ -116,12 +94,12 @@ class MeanConcordance(Metric):
 
     @override
     def update(self, predicted: Tensor, target: Tensor) -> None:
-        """Adds a batch, (B, R) twice."""
+        """Add a batch of predictions (B, R) and targets (B, R)."""
         self.each.update(predicted.detach().squeeze(1), target.squeeze(1))
 
     @override
     def compute(self) -> Tensor:
-        """A single number, -1 to 1."""
+        """Return a scalar from -1 to 1."""
         return self.each.compute().nan_to_num().mean()
 
     @override

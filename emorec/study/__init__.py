@@ -1,1 +1,1 @@
-"""Studies: a grid of experiments, or a search among settings, as runs that Optuna hands out."""
+"""Studies: grids of experiments, or searches among settings, that survive being killed."""

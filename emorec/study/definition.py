@@ -1,24 +1,26 @@
-"""A study file and what it says: which networks, in which variants, on which folds, from which seeds."""
+"""A study file: which networks are trained, in which variants, on which folds, from which seeds."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
-from emorec.cli.complaints import did_you_mean
 from emorec.errors import UserError
-from emorec.study.space import Space, parse_space
+from emorec.text import did_you_mean
 
-Value = str | int | float | bool | None
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+Value = str | bool | int | float | None
 Settings = Mapping[str, Value]
-"""Options of `emorec fit` without their hyphens, such as "data.num_frames", and what they are set to."""
+"""Options of `emorec fit` without their hyphens, such as "data.num_frames", and their values."""
 
-KEYS = ("configs", "settings", "overrides", "folds", "seeds", "search", "trials", "prune_after")
-
-GIVEN = {
+SET_BY_STUDY = {
     "seed_everything": "seeds",
     "data.seed": "seeds",
     "data.fold": "folds",
@@ -27,7 +29,51 @@ GIVEN = {
     "trainer.logger": None,
     "trainer.default_root_dir": None,
 }
-"""Options of `emorec fit` that a study gives itself, and the key of a study file that decides them."""
+"""Options of `emorec fit` that a study sets itself, and the key of the study file that decides them."""
+
+EXAMPLES = {
+    "configs": "names and experiment files, as in {CNN-LSTM: ../cnn_lstm.yaml} or "
+    "{Wide: {config: ../cnn_lstm.yaml, model.hidden_size: 64}}",
+    "settings": "options of emorec fit by their full names, as in {data.num_frames: 6}",
+    "overrides": "names and options of emorec fit by their full names, as in {6 frames: {data.num_frames: 6}}",
+    "folds": "a list of different whole numbers from 1 on, as in [1, 2, 3]",
+    "seeds": "a list of different whole numbers from 0 on, as in [0, 1, 2]",
+    "search": "options of emorec fit, each with a list of values or a range, as in "
+    "{model.lr: {low: 1.0e-5, high: 1.0e-3, log: true}}",
+    "trials": "a whole number from 1 on",
+    "prune_after": "a whole number from 1 on",
+}
+"""Key of a study file -> what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Numbers among which a search chooses.
+
+    Attributes:
+        low: Lowest value.
+        high: Highest value, included.
+        log: Draw from the logarithms.
+        step: Distance between values; 1 for whole numbers, none for others by default.
+    """
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+    def distribution(self) -> "BaseDistribution":
+        """Return the range as Optuna takes it: of whole numbers when both ends are.
+
+        Raises:
+            ValueError: When the range is empty, or `log` and `step` don't fit it.
+        """
+        from optuna.distributions import FloatDistribution, IntDistribution  # late: slow to import
+
+        step: Any = self.step
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            return IntDistribution(self.low, self.high, log=self.log, step=step or 1)
+        return FloatDistribution(float(self.low), float(self.high), log=self.log, step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,195 +82,193 @@ class Network:
 
     Attributes:
         config: Its experiment file.
-        settings: What is changed in it for this network alone.
+        settings: Changes to it for this network alone.
     """
 
     config: Path
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Definition:
-    """What a study file says.
+    """The content of a study file; every key but `path` is one of the file.
 
     Attributes:
         path: The file.
-        configs: Name of a network -> its experiment file and settings of its own.
-        settings: What all runs have in common.
-        overrides: Name of a variant -> its settings; every network is run in each. Empty for one that has no name.
-        folds: Of the split; `(None,)` for a split without folds.
+        configs: Name of a network -> its experiment file, relative to the study file, or a mapping of that file
+            (`config`) and settings of its own.
+        settings: Settings of all runs.
+        overrides: Name of a variant -> its settings; every network is run in each.
+        folds: Of the split, from 1; `None` for a split without folds.
         seeds: Of the runs.
-        space: What is searched among; empty for a grid.
+        search: Setting -> values or range to choose from, instead of a grid; empty for a grid.
         trials: How many settings a search tries.
-        prune_after: Epochs that a setting has before a search may give it up.
+        prune_after: Epochs of each setting before a search may stop it early.
     """
 
     path: Path
-    configs: Mapping[str, Network]
-    settings: Settings
-    overrides: Mapping[str, Settings]
-    folds: tuple[int | None, ...]
-    seeds: tuple[int, ...]
-    space: Space
-    trials: int
-    prune_after: int
+    configs: dict[str, str | dict[str, Value]]
+    settings: dict[str, Value] = field(default_factory=dict)
+    overrides: dict[str, dict[str, Value] | None] = field(default_factory=dict)
+    folds: list[PositiveInt] | None = None
+    seeds: list[NonNegativeInt] = field(default_factory=lambda: [0])
+    search: dict[str, list[Value] | Range] = field(default_factory=dict)
+    trials: PositiveInt = 0
+    prune_after: PositiveInt = 10
+
+    def __post_init__(self) -> None:
+        for key, numbers in (("folds", self.folds), ("seeds", self.seeds)):
+            if numbers is not None and len({*numbers}) < len(numbers):
+                raise _invalid(self.path, key, numbers)
+        for name, network in self.networks.items():
+            if not network.config.is_file():
+                raise UserError(f"{self.path}: configs: {name}: no such file: {network.config}")
+            _check_settings(network.settings, f"{self.path}: configs: {name}")
+        _check_settings(self.settings, f"{self.path}: settings")
+        for name, settings in self.variants.items():
+            _check_settings(settings, f"{self.path}: overrides: {name}")
+        if self.search:
+            self._check_search()
+
+    def _check_search(self) -> None:
+        if not self.trials:
+            raise _invalid(self.path, "trials", self.trials)
+        for key in ("configs", "overrides", "folds", "seeds"):
+            values = getattr(self, key)
+            if values is not None and len(values) > 1:
+                raise UserError(f"{self.path}: {key}: a search takes one, not {len(values)}")
+        _check_settings(self.search, f"{self.path}: search")
+        (network,) = self.networks.values()
+        (variant,) = self.variants.values()
+        for name in self.search:
+            if name in {**self.settings, **network.settings, **variant}:
+                raise UserError(
+                    f"{self.path}: {name} is in search and in settings: remove one of them"
+                )
+        _ = self.space
 
     @property
     def name(self) -> str:
-        """What the study is called: as its file."""
+        """The study's name: that of its file."""
         return self.path.stem
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """Name -> network, with the experiment file as one would type it here."""
+        networks = {}
+        for name, content in self.configs.items():
+            settings = {"config": content} if isinstance(content, str) else dict(content)
+            config = settings.pop("config", None)
+            if not isinstance(config, str):
+                raise _invalid(self.path, "configs", self.configs)
+            file = Path(os.path.normpath(self.path.parent / Path(config).expanduser()))
+            here = Path.cwd()
+            networks[name] = Network(
+                file.relative_to(here) if file.is_relative_to(here) else file, settings
+            )
+        return networks
+
+    @property
+    def variants(self) -> dict[str, Settings]:
+        """Name -> settings; one without a name where there are no overrides."""
+        return {name: settings or {} for name, settings in self.overrides.items()} or {"": {}}
+
+    @property
+    def space(self) -> dict[str, "BaseDistribution"]:
+        """What a search chooses among; empty for a grid.
+
+        Raises:
+            UserError: When a range makes no sense.
+        """
+        if not self.search:
+            return {}
+        from optuna.distributions import CategoricalDistribution  # late: slow to import
+
+        space: dict[str, BaseDistribution] = {}
+        for name, choice in self.search.items():
+            try:
+                space[name] = (
+                    choice.distribution()
+                    if isinstance(choice, Range)
+                    else CategoricalDistribution(choice)
+                )
+            except (ValueError, TypeError) as error:
+                raise UserError(
+                    f"{self.path}: search: {name} is {choice}: {' '.join(str(error).split())}"
+                ) from None
+        return space
 
 
 def read_definition(path: Path) -> Definition:
-    """What a study file says.
+    """Read a study file.
 
     Raises:
-        UserError: When it can't be read, is no YAML, or has a key or value that means nothing.
+        UserError: When it can't be read, is not YAML, or has an unknown key or an invalid value.
     """
-    given = _content(path)
-    for key in given:
-        if key not in KEYS:
-            near = did_you_mean(str(key), KEYS)
-            raise UserError(f"{path}: a study has no key {key!r}{near or ': ' + ', '.join(KEYS)}")
-    configs = {
-        name: _network(path, name, said)
-        for name, said in _named(path, "configs", given.get("configs")).items()
-    }
-    if not configs:
-        raise UserError(
-            f"{path}: configs is missing: name experiments as in CNN-LSTM: ../cnn_lstm.yaml"
-        )
-    overrides = _named(path, "overrides", given.get("overrides"))
-    searches = "search" in given
-    definition = Definition(
-        path=path,
-        configs=configs,
-        settings=_settings(path, "settings", given.get("settings") or {}),
-        overrides={
-            name: _settings(path, f"overrides: {name}", said or {})
-            for name, said in overrides.items()
-        },
-        folds=tuple(_numbers(path, "folds", given["folds"], 1)) if "folds" in given else (None,),
-        seeds=tuple(_numbers(path, "seeds", given.get("seeds", [0]), 0)),
-        space=parse_space(given["search"], f"{path}: search") if searches else {},
-        trials=_number(path, "trials", given.get("trials", 0), 1 if searches else 0),
-        prune_after=_number(path, "prune_after", given.get("prune_after", 10), 1),
-    )
-    _refuse_confusion(definition, given)
-    return definition
+    content = _read_yaml(path)
+    types = {each.name: each.type for each in fields(Definition) if each.name != "path"}
+    values: dict[str, Any] = {}
+    for key, value in content.items():
+        if key not in types:
+            raise UserError(
+                f"{path}: a study has no key {key!r}"
+                f"{did_you_mean(str(key), types) or ': ' + ', '.join(types)}"
+            )
+        if value is None and key != "configs":
+            continue
+        parser = ArgumentParser(exit_on_error=False)
+        parser.add_argument(f"--{key}", type=types[key])
+        try:
+            values[key] = parser.instantiate(parser.parse_object({key: value}))[key]
+        except ArgumentError:
+            raise _invalid(path, key, value) from None
+        if not value and key in ("configs", "folds", "seeds", "search"):
+            raise _invalid(path, key, value)
+    if "configs" not in values:
+        raise UserError(f"{path}: configs is missing: it takes {EXAMPLES['configs']}")
+    for key in ("trials", "prune_after"):
+        if key in values and "search" not in values:
+            raise UserError(f"{path}: {key} needs the key 'search'")
+    return Definition(path=path, **values)
 
 
-def _network(path: Path, name: str, given: Any) -> Network:
-    """An experiment file, or a mapping of one and the settings of this network."""
-    place = f"configs: {name}"
-    settings = dict(given) if isinstance(given, dict) else {"config": given}
-    config = settings.pop("config", None)
-    if not isinstance(config, str):
-        raise UserError(
-            f"{path}: {place} names no experiment file, as in {{config: ../cnn_lstm.yaml, model.hidden_size: 64}}"
-        )
-    file = _beside(path, config)
-    if not file.is_file():
-        raise UserError(f"{path}: {place}: no such file: {file}")
-    return Network(file, _settings(path, place, settings))
-
-
-def _beside(path: Path, file: str) -> Path:
-    """A file that a study names from where it stands, as one would type it."""
-    beside = Path(os.path.normpath(path.parent / Path(file).expanduser()))
-    here = Path.cwd()
-    return beside.relative_to(here) if beside.is_relative_to(here) else beside
-
-
-def _content(path: Path) -> Mapping[str, Any]:
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"can't read the study {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is no text"
-        raise UserError(f"{path}{place} is no YAML: {problem}") from None
+        line = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "it is not text"
+        raise UserError(f"{path}{line} is not YAML: {problem}") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds no study: it takes {', '.join(KEYS)}")
+        raise UserError(f"{path} is not a study: a study has the keys {', '.join(EXAMPLES)}")
     if {"model", "data"} & content.keys():
-        raise UserError(f"{path} is an experiment, no study: emorec fit --config {path}")
+        raise UserError(f"{path} is an experiment, not a study: emorec fit --config {path}")
     return content
 
 
-def _refuse_confusion(definition: Definition, given: Mapping[str, Any]) -> None:
-    path = definition.path
-    if "search" not in given:
-        for key in ("trials", "prune_after"):
-            if key in given:
-                raise UserError(f"{path}: {key} belongs to a search, and there is no key 'search'")
-        return
-    for key, values in (
-        ("configs", definition.configs),
-        ("overrides", definition.overrides),
-        ("folds", definition.folds),
-        ("seeds", definition.seeds),
-    ):
-        if len(values) > 1:
-            raise UserError(f"{path}: {key}: a search takes one, not {len(values)}")
-    (network,) = definition.configs.values()
-    variant = next(iter(definition.overrides.values()), {})
-    fixed = {**definition.settings, **network.settings, **variant}
-    for name in definition.space:
-        refuse_given(name, f"{path}: search")
-        if name in fixed:
-            raise UserError(f"{path}: {name} is set and searched: leave out one of them")
+def _invalid(path: Path, key: str, value: object) -> UserError:
+    return UserError(f"{path}: {key} is {value}: it takes {EXAMPLES[key]}")
 
 
-def _named(path: Path, key: str, given: Any) -> dict[str, Any]:
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        example = (
-            "CNN-LSTM: ../cnn_lstm.yaml" if key == "configs" else "6 frames: {data.num_frames: 6}"
-        )
-        raise UserError(f"{path}: {key} takes names and what they mean, as in {example}")
-    return {str(name): said for name, said in given.items()}
+def _check_settings(settings: Mapping[str, object], place: str) -> None:
+    for name in settings:
+        check_setting(name, place)
 
 
-def _settings(path: Path, place: str, given: Any) -> Settings:
-    if not isinstance(given, dict):
-        raise UserError(f"{path}: {place} takes options of emorec fit, as in data.num_frames: 6")
-    for name, value in given.items():
-        if not isinstance(value, Value):
-            raise UserError(
-                f"{path}: {place}: {name} is {value}: "
-                "give each option its full name, as in data.num_frames: 6"
-            )
-        refuse_given(str(name), f"{path}: {place}")
-    return {str(name): value for name, value in given.items()}
+def check_setting(name: str, place: str) -> None:
+    """Refuse an option that a study sets for each run itself.
 
-
-def refuse_given(name: str, place: str) -> None:
-    """Stops at an option that a study gives to each run itself.
+    Args:
+        name: Of the option, without hyphens.
+        place: What the message starts with.
 
     Raises:
-        UserError: When the option is such a one.
+        UserError: When it is such an option.
     """
-    for given, key in GIVEN.items():
-        if name == given or name.startswith(f"{given}."):
-            instead = (
-                f"the key '{key}' of the study file decides it" if key else "a study chooses it"
-            )
+    for option, key in SET_BY_STUDY.items():
+        if name == option or name.startswith(f"{option}."):
+            instead = f"use the key '{key}' of the study file" if key else "a study sets it itself"
             raise UserError(f"{place}: {name}: {instead}")
-
-
-def _numbers(path: Path, key: str, given: Any, least: int) -> list[int]:
-    if not isinstance(given, list) or not given:
-        raise UserError(f"{path}: {key} is {given}: write a list of numbers, as in [1, 2, 3]")
-    numbers = [_number(path, key, each, least) for each in given]
-    if len(set(numbers)) < len(numbers):
-        raise UserError(f"{path}: {key} is {given}: a number is there twice")
-    return numbers
-
-
-def _number(path: Path, key: str, given: Any, least: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or given < least:
-        raise UserError(f"{path}: {key} is {given}: it takes whole numbers from {least} on")
-    return given

@@ -1,4 +1,4 @@
-"""A definition becomes runs: each with a name, a folder of its own and the words of its `emorec fit`."""
+"""The runs of a study: each with a name, a folder of its own and the arguments of its `emorec fit`."""
 
 import json
 import re
@@ -8,25 +8,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from emorec.errors import UserError
 from emorec.study.definition import Definition, Settings, Value
 
 STUDIES = Path("lightning_logs", "studies")
 
-OF_THE_MACHINE = (
+MACHINE_SETTINGS = (
     "data.root",
     "data.cache",
     "data.num_workers",
-    "data.resident",
     "data.decoder",
     "trainer.accelerator",
     "trainer.devices",
     "trainer.enable_progress_bar",
 )
-"""Settings that may differ from machine to machine: no run's result is meant to depend on them."""
+"""Settings that may differ from machine to machine, as no result is meant to depend on them."""
 
-OBEYED_BY_TEST = ("trainer.accelerator", "trainer.devices", "trainer.precision")
-"""Of the trainer's settings those that a checkpoint does not bring along and that a test obeys."""
+TEST_TRAINER_SETTINGS = ("trainer.accelerator", "trainer.devices", "trainer.precision")
+"""The trainer's settings that a test takes from the command line and not from its checkpoint."""
 
 LOGGER = "lightning.pytorch.loggers.TensorBoardLogger"
 
@@ -35,18 +36,18 @@ FLUSH_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """One run of a study: a training, and for a grid its test.
+    """A run of a study: a training and, in a grid, its test.
 
     Attributes:
-        study: The study's name.
-        key: The run's name in its study, which is also its place in the study's folder.
-        model: What a comparison calls it; runs that differ in fold and seed alone have the same.
+        study: Name of the study.
+        key: Name of the run within the study, and its folder below the study's.
+        model: Its name in a comparison; the same for runs that differ in fold and seed alone.
         config: The experiment file.
-        settings: What is changed in it.
+        settings: Changes to it.
         fold: Of the split, from 1.
         seed: Of everything.
-        everywhere: The settings from the command line.
-        tested: Whether its test actors are to be looked at.
+        common: Settings from the command line, for every run.
+        tested: Whether the test actors are evaluated.
     """
 
     study: str
@@ -56,7 +57,7 @@ class PlannedRun:
     settings: Settings
     fold: int | None
     seed: int
-    everywhere: Settings = field(default_factory=dict)
+    common: Settings = field(default_factory=dict)
     tested: bool = True
 
     @property
@@ -66,57 +67,60 @@ class PlannedRun:
 
     @property
     def title(self) -> str:
-        """What the run is called on the screen."""
+        """The run's name in tables and messages."""
         fold = "" if self.fold is None else f", fold {self.fold}"
         return f"{self.model}{fold}, seed {self.seed}"
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> "PlannedRun":
-        """The same run with settings that a search has chosen."""
-        chosen = ", ".join(f"{name} {rounded(value)}" for name, value in parameters.items())
+        """Return the same run with the settings that a search has chosen."""
+        chosen = ", ".join(
+            f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {flag_value(value)}"
+            for name, value in parameters.items()
+        )
         return replace(
             self, model=f"{self.model}, {chosen}", settings={**self.settings, **parameters}
         )
 
     @property
     def experiment(self) -> list[str]:
-        """The words of `emorec fit` that decide its result."""
+        """The arguments of `emorec fit` that decide the result."""
         fold = {} if self.fold is None else {"data.fold": self.fold}
         return [
             *("--config", str(self.config)),
-            *flags({**self.settings, **result_settings(self.everywhere)}),
+            *flags({**self.settings, **result_settings(self.common)}),
             *flags({**fold, "seed_everything": self.seed}),
         ]
 
     @property
-    def by_hand(self) -> list[str]:
-        """The words of the same training outside its study."""
-        return ["fit", *self.experiment, *flags(machine_settings(self.everywhere))]
+    def standalone(self) -> list[str]:
+        """The same training as a command outside of the study."""
+        return ["fit", *self.experiment, *flags(machine_settings(self.common))]
 
     @property
     def fit(self) -> list[str]:
-        """The words of a training from its beginning."""
-        return [*self.by_hand, *self._place()]
+        """The command of a training from its beginning."""
+        return [*self.standalone, *self._logger_flags()]
 
     @property
-    def go_on(self) -> list[str]:
-        """The words of a training that goes on from its last finished epoch."""
+    def resume(self) -> list[str]:
+        """The command of a training from its last finished epoch."""
         last = self.folder / "checkpoints" / "last.ckpt"
-        here = flags(machine_settings(self.everywhere))
-        return ["fit", "--ckpt", str(last), *here, *self._place()]
+        machine = flags(machine_settings(self.common))
+        return ["fit", "--ckpt", str(last), *machine, *self._logger_flags()]
 
     @property
     def test(self) -> list[str]:
-        """The words of its test."""
+        """The command of its test."""
         best = self.folder / "checkpoints" / "best.ckpt"
-        everything = {**self.settings, **self.everywhere}
-        obeyed = {
+        taken = {
             name: value
-            for name, value in everything.items()
-            if name in OBEYED_BY_TEST or (name in OF_THE_MACHINE and name.startswith("data."))
+            for name, value in {**self.settings, **self.common}.items()
+            if name in TEST_TRAINER_SETTINGS
+            or (name in MACHINE_SETTINGS and name.startswith("data."))
         }
-        return ["test", "--ckpt", str(best), *flags(obeyed)]
+        return ["test", "--ckpt", str(best), *flags(taken)]
 
-    def _place(self) -> list[str]:
+    def _logger_flags(self) -> list[str]:
         return flags(
             {
                 "trainer.logger": LOGGER,
@@ -129,22 +133,20 @@ class PlannedRun:
         )
 
 
-def planned_runs(definition: Definition, everywhere: Settings) -> dict[str, PlannedRun]:
-    """All runs of a study by their keys, in the order in which they are started: seed by seed, fold by fold.
+def planned_runs(definition: Definition, common: Settings) -> dict[str, PlannedRun]:
+    """Return all runs of a study by their keys, in the order in which they start: seed by seed, fold by fold.
 
     So a study that is stopped early has compared all networks on something.
 
     Args:
-        definition: What the study file says.
-        everywhere: The settings from the command line.
+        definition: The study file.
+        common: Settings from the command line.
 
     Raises:
         UserError: When two runs would have the same folder.
     """
     runs: dict[str, PlannedRun] = {}
-    for run in (
-        _search(definition, everywhere) if definition.space else _grid(definition, everywhere)
-    ):
+    for run in _search(definition, common) if definition.search else _grid(definition, common):
         if run.key in runs:
             raise UserError(
                 f"{definition.path}: {run.model!r} and {runs[run.key].model!r} would have the same folder "
@@ -154,45 +156,44 @@ def planned_runs(definition: Definition, everywhere: Settings) -> dict[str, Plan
     return runs
 
 
-def _grid(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
-    variants = definition.overrides or {"": {}}
+def _grid(definition: Definition, common: Settings) -> Iterator[PlannedRun]:
     for seed in definition.seeds:
-        for fold in definition.folds:
-            for name, network in definition.configs.items():
-                for variant, settings in variants.items():
+        for fold in definition.folds or [None]:
+            for name, network in definition.networks.items():
+                for variant, settings in definition.variants.items():
                     model = ", ".join(filter(None, (name, variant)))
-                    of_fold = "" if fold is None else f"fold_{fold}_"
+                    prefix = "" if fold is None else f"fold_{fold}_"
                     yield PlannedRun(
                         study=definition.name,
-                        key=f"{folder_name(model)}/{of_fold}seed_{seed}",
+                        key=f"{folder_name(model)}/{prefix}seed_{seed}",
                         model=model,
                         config=network.config,
                         settings={**definition.settings, **network.settings, **settings},
                         fold=fold,
                         seed=seed,
-                        everywhere=everywhere,
+                        common=common,
                     )
 
 
-def _search(definition: Definition, everywhere: Settings) -> Iterator[PlannedRun]:
-    ((name, network),) = definition.configs.items()
-    settings = next(iter(definition.overrides.values()), {})
+def _search(definition: Definition, common: Settings) -> Iterator[PlannedRun]:
+    ((name, network),) = definition.networks.items()
+    (variant,) = definition.variants.values()
     for number in range(definition.trials):
         yield PlannedRun(
             study=definition.name,
             key=f"trial_{number:03d}",
             model=f"{name}, trial {number}",
             config=network.config,
-            settings={**definition.settings, **network.settings, **settings},
-            fold=definition.folds[0],
+            settings={**definition.settings, **network.settings, **variant},
+            fold=None if definition.folds is None else definition.folds[0],
             seed=definition.seeds[0],
-            everywhere=everywhere,
+            common=common,
             tested=False,
         )
 
 
 def folder_name(model: str) -> str:
-    """A model's name as a folder that needs no quotes in a shell.
+    """Return a model's name as a folder that needs no quotes in a shell.
 
     >>> folder_name("Early fusion, 6 frames, augmented")
     'Early_fusion_6_frames_augmented'
@@ -201,42 +202,93 @@ def folder_name(model: str) -> str:
 
 
 def flags(settings: Settings) -> list[str]:
-    """Settings as words of a command line.
+    """Return settings as arguments of a command line.
 
     >>> flags({"data.augment": False, "model.lr": 1e-3, "data.fold": None, "data.root": "my clips"})
     ['--data.augment=false', '--model.lr=0.001', '--data.fold=null', '--data.root=my clips']
     """
-    return [f"--{name}={shown(value)}" for name, value in settings.items()]
+    return [f"--{name}={flag_value(value)}" for name, value in settings.items()]
 
 
-def shown(value: Value) -> str:
-    """A value as `emorec fit` reads it."""
+def flag_value(value: Value) -> str:
+    """Return a value as `emorec fit` parses it."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def rounded(value: Value) -> str:
-    """A value in a name.
-
-    >>> rounded(0.000123456), rounded(256)
-    ('0.000123', '256')
-    """
-    return f"{value:.3g}" if isinstance(value, float) else shown(value)
-
-
 def machine_settings(settings: Settings) -> dict[str, Value]:
-    """Those that belong to a machine."""
-    return {name: value for name, value in settings.items() if name in OF_THE_MACHINE}
+    """Select the settings that may differ from machine to machine."""
+    return {name: value for name, value in settings.items() if name in MACHINE_SETTINGS}
 
 
 def result_settings(settings: Settings) -> dict[str, Value]:
-    """Those that decide a result."""
-    return {name: value for name, value in settings.items() if name not in OF_THE_MACHINE}
+    """Select the settings that decide a result."""
+    return {name: value for name, value in settings.items() if name not in MACHINE_SETTINGS}
 
 
-def typed(words: Sequence[str]) -> str:
-    """A command as one would type it.
+def command_line(arguments: Sequence[str]) -> str:
+    """Return a command as one would type it.
 
-    >>> typed(["fit", "--config", "configs/demo.yaml", "--data.root=my clips"])
+    >>> command_line(["fit", "--config", "configs/demo.yaml", "--data.root=my clips"])
     "emorec fit --config configs/demo.yaml '--data.root=my clips'"
     """
-    return shlex.join(["emorec", *words])
+    return shlex.join(["emorec", *arguments])
+
+
+def fingerprint(definition: Definition, common: Settings) -> dict[str, Any]:
+    """Return everything that decides the results of a study as plain values, the experiment files' content included.
+
+    Args:
+        definition: The study file.
+        common: Settings from the command line; those of the machine don't count.
+    """
+    return {
+        "configs": {
+            name: {**_experiment(network.config), **network.settings}
+            for name, network in definition.networks.items()
+        },
+        "settings": definition.settings,
+        "overrides": {name: settings or {} for name, settings in definition.overrides.items()},
+        "folds": definition.folds or [None],
+        "seeds": definition.seeds,
+        "search": {name: repr(each) for name, each in definition.space.items()},
+        "trials": definition.trials,
+        "prune_after": definition.prune_after,
+        "command line": result_settings(common),
+    }
+
+
+def _experiment(path: Path) -> Mapping[str, Any]:
+    """Return an experiment file with the files that it refers to; empty when it is none, as `emorec fit` reports."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        return {}
+    return {
+        section: _experiment(path.parent / value)
+        if isinstance(value, str) and (path.parent / value).is_file()
+        else value
+        for section, value in content.items()
+    }
+
+
+def first_difference(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str | None:
+    """Return in which value two fingerprints differ first; `None` when they are equal.
+
+    >>> first_difference({"seeds": [0], "settings": {}}, {"seeds": [0, 1], "settings": {}})
+    'seeds [0] there, [0, 1] here'
+    >>> first_difference({"settings": {"model.lr": 0.1}}, {"settings": {}})
+    'settings: model.lr 0.1 there, not set here'
+    """
+    there, here = dict(_flat(stored)), dict(_flat(current))
+    for name in [*there, *here]:
+        values = [side.get(name, "not set") for side in (there, here)]
+        if values[0] != values[1]:
+            return f"{name} {values[0]} there, {values[1]} here"
+    return None
+
+
+def _flat(plain: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(plain, Mapping):
+        for key, inner in plain.items():
+            yield from _flat(inner, f"{name}: {key}" if name else str(key))
+    else:
+        yield name, plain

@@ -1,70 +1,182 @@
-"""Which run is whose: the queue of a study in Optuna's storage.
+"""The queue of a study's runs in Optuna's storage: a file, or a database that several machines share.
 
 Every run is one trial that waits in the storage; a worker takes one by setting it running, which the storage grants to
-one worker alone. Optuna's grid sampler would hand out the same point to two workers that ask at the same time, as its
-documentation says; a queue does not. A run whose worker died or was stopped is marked failed and waits once more as a
-new trial, as Optuna itself does after lost heartbeats.
+one worker alone. (Optuna's grid sampler may hand out the same point to two workers that ask at the same time, as its
+documentation says.) A run whose worker died or was stopped is marked failed and waits once more as a new trial, as
+Optuna itself does after lost heartbeats.
 
-Several workers may put the same run into the queue at the same time. So of all trials of a run the first that is not
-failed counts: who takes a later one drops it. Failed trials stay failed and numbers only grow, so all workers agree.
+Several workers may enqueue the same run at the same time. So of all trials of a run the first that has not failed
+counts, and a worker that takes a later one drops it. Failed trials stay failed and numbers only grow, so all workers
+agree.
 """
 
-import contextlib
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
+from filelock import FileLock
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from emorec.errors import UserError
 from emorec.study.definition import Definition
-from emorec.study.identity import first_difference
-from emorec.study.space import suggest
-from emorec.study.storage import Place
+from emorec.study.locks import JournalLock
+from emorec.study.plan import first_difference
 
 RUN = "run"
-"""The attribute of a trial that says which run it is."""
+"""Attribute of a trial: the key of its run."""
 
 ERROR = "error"
-"""The attribute of a failed trial that says why; one without it was passed on to another."""
+"""Attribute of a failed trial: why. One without it was passed on to another worker."""
 
 DROPPED = "dropped"
-"""The attribute of a failed trial whose run had another one."""
+"""Attribute of a failed trial: its run has an earlier trial."""
 
-FIGURE = "figure"
-"""The attribute of a trial that says what its value is; one without it is of before there was a choice: a UAR."""
+METRIC = "figure"
+"""Attribute of a trial: what its value is, such as "CCC"; UAR by default."""
 
-DEFINITION = "definition"
+FINGERPRINT = "definition"
+"""Attribute of a study: everything that decides its results."""
 
 STARTUP_TRIALS = 5
-"""Trials that a search makes at random before it gives up any."""
+"""Random trials of a search before it stops any early."""
+
+CONNECT_TRIES = 5
+"""Attempts to create the tables of a new database, a second apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """Where a study is stored.
+
+    Attributes:
+        optuna: Optuna's storage.
+        name: The file or URL, without a password.
+        exclusive: Entered while a trial is taken or ended; servers lock a trial's row themselves.
+    """
+
+    optuna: BaseStorage
+    name: str
+    exclusive: AbstractContextManager[object]
+
+
+def is_url(storage: str) -> bool:
+    """Return whether a storage is a database and not a file.
+
+    >>> is_url("postgresql://me@host/studies"), is_url("runs/study.journal")
+    (True, False)
+    """
+    return "://" in storage
+
+
+def open_storage(storage: str) -> Storage:
+    """Open a storage, and create it when it does not exist.
+
+    Args:
+        storage: A file, or the URL of a database.
+
+    Raises:
+        UserError: When it can't be reached, read or created.
+    """
+    return _open_database(storage) if is_url(storage) else _open_file(Path(storage).expanduser())
+
+
+def _open_file(path: Path) -> Storage:
+    with storage_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        backend = JournalFileBackend(str(path), lock_obj=JournalLock(path))
+        try:
+            return Storage(JournalStorage(backend), str(path), nullcontext())
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise UserError(f"{path} is not the storage of a study: choose another file") from None
+
+
+def _open_database(url: str) -> Storage:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    name = "--storage"
+    try:
+        parsed = make_url(url)
+        name = parsed.render_as_string(hide_password=True)
+        # SQLite has no row locks: two processes could get the same trial
+        file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        exclusive = FileLock(f"{file}.lock") if file else nullcontext()
+        with exclusive:
+            return Storage(_connect(url), name, exclusive)
+    except ArgumentError:
+        raise UserError(
+            "--storage is not the URL of a database: write postgresql://USER@HOST/NAME"
+        ) from None
+    except ImportError as error:
+        raise UserError(f"--storage {name}: install its driver ({error})") from None
+    except (SQLAlchemyError, StorageInternalError, RuntimeError, OSError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise UserError(f"can't reach the storage {name}: {reason}") from None
+
+
+def _connect(url: str) -> RDBStorage:
+    """Return a database with Optuna's tables, which another machine may be creating at this moment."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(CONNECT_TRIES):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url)
+        time.sleep(1)
+    return RDBStorage(url)
+
+
+@contextmanager
+def storage_errors(storage: str) -> Iterator[None]:
+    """Turn an `OSError` of the block, such as of a full disk, into one line for the user.
+
+    Raises:
+        UserError: Instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"can't write {error.filename or storage}: {error.strerror or error}; nothing is lost: "
+            "run the same command again when that is repaired"
+        ) from error
 
 
 class Queue:
     """The runs of a study, handed out one by one.
 
     Args:
-        place: Where the study is kept.
-        definition: What its file says.
-        said: All that decides its results, see `identity`.
-        keys: The names of its runs, in the order of their turn.
+        storage: Where the study is stored.
+        definition: The study file.
+        fingerprint: Everything that decides its results, see `emorec.study.plan.fingerprint`.
+        keys: The keys of its runs, in the order in which they start.
 
     Raises:
-        UserError: When there is another study of that name in the storage.
+        UserError: When the storage holds another study of that name.
     """
 
     def __init__(
-        self, place: Place, definition: Definition, said: Mapping[str, Any], keys: Sequence[str]
+        self,
+        storage: Storage,
+        definition: Definition,
+        fingerprint: Mapping[str, Any],
+        keys: Sequence[str],
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._place = place
+        self._storage = storage
         self._space = definition.space
         self._seed = definition.seeds[0]
         self._keys = keys
         self.study = optuna.create_study(
-            storage=place.storage,
+            storage=storage.optuna,
             study_name=definition.name,
             direction="maximize",
             pruner=optuna.pruners.MedianPruner(
@@ -72,111 +184,101 @@ class Queue:
             ),
             load_if_exists=True,
         )
-        there = self.study.user_attrs.get(DEFINITION)
-        if there is None:
-            self.study.set_user_attr(DEFINITION, said)
-        elif differs := first_difference(there, said):
+        stored = self.study.user_attrs.get(FINGERPRINT)
+        if stored is None:
+            self.study.set_user_attr(FINGERPRINT, fingerprint)
+        elif difference := first_difference(stored, fingerprint):
             raise UserError(
-                f"{place.shown} holds another study {definition.name!r}: {differs}; "
-                "give the study file another name, choose another --storage, or remove that one"
+                f"{storage.name} holds another study {definition.name!r}: {difference}; "
+                "give the study file another name, choose another --storage, or remove that study"
             )
 
     def trials(self) -> dict[str, list[FrozenTrial]]:
-        """The trials of each run, the first one first."""
+        """Return the trials of each run, the first one first."""
         by_run: dict[str, list[FrozenTrial]] = {key: [] for key in self._keys}
         for trial in self.study.get_trials(deepcopy=False):
             by_run.setdefault(trial.user_attrs.get(RUN, ""), []).append(trial)
         return {key: by_run[key] for key in self._keys}
 
-    def fill(self, *, failed_too: bool) -> None:
-        """Puts every run into the queue that is not there: new ones, and those that were passed on.
+    def fill(self, *, retry_failed: bool) -> None:
+        """Enqueue every run that has no trial: new ones, and those that were passed on.
 
         Args:
-            failed_too: Also those that failed.
+            retry_failed: Also those that failed.
         """
         for key, trials in self.trials().items():
-            if counting(trials) is None and (failed_too or last_error(trials) is None):
-                before = trials[-1].params if trials else {}
-                self.study.enqueue_trial(before, user_attrs={RUN: key})
+            if current_trial(trials) is None and (retry_failed or last_error(trials) is None):
+                parameters = trials[-1].params if trials else {}
+                self.study.enqueue_trial(parameters, user_attrs={RUN: key})
 
     def waiting(self) -> Iterator[tuple[str, FrozenTrial]]:
-        """The runs that wait and their trials."""
+        """Return the runs that wait and their trials."""
         for key, trials in self.trials().items():
-            trial = counting(trials)
+            trial = current_trial(trials)
             if trial is not None and trial.state is TrialState.WAITING:
                 yield key, trial
 
     def take(self, key: str, waiting: FrozenTrial) -> Trial | None:
-        """Takes a waiting trial; `None` when another worker has it or the run is somebody's already."""
-        with self._place.alone:
+        """Take a waiting trial; `None` when another worker has taken it or the run has another trial."""
+        with self._storage.exclusive:
             try:
-                mine = self._place.storage.set_trial_state_values(
+                taken = self._storage.optuna.set_trial_state_values(
                     waiting._trial_id, TrialState.RUNNING
                 )
             except UpdateFinishedTrialError:
                 return None
-        if not mine:
+        if not taken:
             return None
-        first = counting(self.trials()[key])
+        first = current_trial(self.trials()[key])
         # as each trial has a seed of its own, a search that was stopped draws what an undisturbed one would
         self.study.sampler = _sampler(self._seed + 1000 * self._keys.index(key))
         trial = Trial(self.study, waiting._trial_id)
         if first is None or first.number != waiting.number:
             trial.set_user_attr(DROPPED, True)
-            self._fail(waiting.number)
+            self._end(waiting.number, TrialState.FAIL)
             return None
         return trial
 
     def parameters(self, trial: Trial) -> dict[str, Any]:
-        """What the search has chosen for a trial; nothing in a grid."""
-        return {name: suggest(trial, name, each) for name, each in self._space.items()}
-
-    def name_figure(self, trial: Trial, figure: str) -> None:
-        """Records what a run is measured by, UAR or CCC."""
-        with contextlib.suppress(UpdateFinishedTrialError):  # another worker has it
-            trial.set_user_attr(FIGURE, figure)
+        """Return what the search chooses for a trial; empty in a grid."""
+        return {name: _suggest(trial, name, each) for name, each in self._space.items()}
 
     def finish(self, trial: Trial, value: float) -> None:
-        """Records a run that went to its end, with its best validation figure."""
-        self._tell(trial.number, TrialState.COMPLETE, value)
+        """Record a run that was completed, with its best validation score."""
+        self._end(trial.number, TrialState.COMPLETE, value)
 
     def prune(self, trial: Trial) -> None:
-        """Records a run that the search gave up."""
-        self._tell(trial.number, TrialState.PRUNED)
+        """Record a run that the search stopped early."""
+        self._end(trial.number, TrialState.PRUNED)
 
     def fail(self, trial: Trial, error: str) -> None:
-        """Records why a run failed."""
-        try:
+        """Record why a run failed."""
+        with suppress(UpdateFinishedTrialError):
             trial.set_user_attr(ERROR, error)
-        except UpdateFinishedTrialError:
-            return
-        self._fail(trial.number)
+            self._end(trial.number, TrialState.FAIL)
 
     def pass_on(self, number: int) -> None:
-        """Gives a running trial back; its run waits for another worker."""
-        self._fail(number)
-        self.fill(failed_too=False)
+        """Give a running trial back; its run waits for another worker."""
+        self._end(number, TrialState.FAIL)
+        self.fill(retry_failed=False)
 
-    def _fail(self, number: int) -> None:
-        self._tell(number, TrialState.FAIL)
-
-    def _tell(self, number: int, state: TrialState, value: float | None = None) -> None:
-        with self._place.alone:
+    def _end(self, number: int, state: TrialState, value: float | None = None) -> None:
+        with self._storage.exclusive:
             try:
                 self.study.tell(number, value, state)
             except (ValueError, UpdateFinishedTrialError):
-                # another worker took us for dead and has passed the run on
+                # another worker took this one for dead and has passed the run on
                 if self.study.get_trials(deepcopy=False)[number].state is TrialState.RUNNING:
                     raise
 
 
-def counting(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """Of the trials of one run the one that counts."""
+def current_trial(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """Return the trial of a run that counts: the first that has not failed."""
     return next((trial for trial in trials if trial.state is not TrialState.FAIL), None)
 
 
 def last_error(trials: Sequence[FrozenTrial]) -> str | None:
-    """Why a run failed when it was last tried; `None` when it did not."""
+    """Return why the last attempt at a run failed; `None` when it did not fail."""
     tried = [trial for trial in trials if DROPPED not in trial.user_attrs]
     error: str | None = tried[-1].user_attrs.get(ERROR) if tried else None
     return error
@@ -185,7 +287,16 @@ def last_error(trials: Sequence[FrozenTrial]) -> str | None:
 def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        # settings that others are trying just now count as bad ones, so that workers don't all try the same
+        # settings that others are trying right now count as bad ones, so that workers don't all try the same
         return optuna.samplers.TPESampler(
             seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=True
         )
+
+
+def _suggest(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    choice: Any = distribution
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(name, choice.low, choice.high, step=choice.step, log=choice.log)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, choice.low, choice.high, step=choice.step, log=choice.log)
+    return trial.suggest_categorical(name, choice.choices)

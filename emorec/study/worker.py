@@ -1,138 +1,375 @@
-"""Takes runs from a study's queue, as many at a time as there are places, until the study is done."""
+"""Workers take runs from the queue of a study, `jobs` at a time, until the study is done.
 
+A run is `emorec fit`, then `emorec test`, each in a process of its own that writes into the run's `run.log`.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
 
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from emorec.errors import UserError
-from emorec.study import log
-from emorec.study.alive import BEAT_SECONDS, FolderLock, Watch, this_machine
-from emorec.study.board import Board
-from emorec.study.plan import PlannedRun
-from emorec.study.process import RunProcess
-from emorec.study.queue import Queue, counting
-from emorec.study.rows import progress, rows_of
-from emorec.study.stop import Stop
+from emorec.io import write_json
+from emorec.study.definition import Settings
+from emorec.study.locks import HEARTBEAT_SECONDS, FolderLock, Heartbeats, machine_id
+from emorec.study.plan import PlannedRun, command_line
+from emorec.study.progress import ProgressTable, heartbeat, read_epochs, rows_of
+from emorec.study.queue import METRIC, Queue, current_trial
 
-LOOK_SECONDS = 0.1
+PROGRAM: tuple[str, ...] = (sys.executable, "-m", "emorec")
+
+RECORD = "trial.json"
+
+LOG = "run.log"
+
+MAX_ERROR_LENGTH = 300
+"""Characters of an error that is recorded."""
+
+POLL_SECONDS = 0.1
 
 SYNC_SECONDS = 2.0
-"""How often the storage is asked what others did."""
+"""Between two reads of what other workers did."""
 
 OUTAGE_SECONDS = 600.0
-"""How long a database may be out of reach while runs go on."""
+"""How long a database may be out of reach while runs continue."""
+
+STOP_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class StopSignals:
+    """Counts Ctrl-C, a cluster's SIGTERM and a closed terminal, so that nothing is left half written.
+
+    Attributes:
+        count: How many came.
+        first: The first one; `None` before.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {
+                number: signal.signal(number, self._record) for number in STOP_SIGNALS
+            }
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _record(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self.count += 1
+        self.first = self.first or number
+
+
+def environments(
+    jobs: int,
+    gpus: Sequence[str],
+    num_cores: int,
+    settings: Settings,
+    environment: Mapping[str, str],
+) -> list[dict[str, str]]:
+    """Return the environment variables of each of several concurrent runs: its GPU and its share of the cores.
+
+    Each run has one GPU of its own as long as there are enough, so that a run is the same on a machine with one GPU as
+    on one with eight.
+
+    Args:
+        jobs: Runs at a time.
+        gpus: As CUDA_VISIBLE_DEVICES names them.
+        num_cores: Of the CPU.
+        settings: Of the runs; with `trainer.devices` they choose their GPUs themselves.
+        environment: Of this process.
+
+    >>> environments(2, ["0", "1"], 8, {}, {})
+    [{'CUDA_VISIBLE_DEVICES': '0', 'OMP_NUM_THREADS': '4'}, {'CUDA_VISIBLE_DEVICES': '1', 'OMP_NUM_THREADS': '4'}]
+    """
+    variables: list[dict[str, str]] = [{} for _ in range(jobs)]
+    for number, own in enumerate(variables):
+        if gpus and "trainer.devices" not in settings:
+            own["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+        if jobs > 1 and "OMP_NUM_THREADS" not in environment:
+            own["OMP_NUM_THREADS"] = str(max(1, num_cores // jobs))
+    return variables
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch  # late: it takes seconds
+
+    count = torch.cuda.device_count()
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return named[:count] if named else [str(number) for number in range(count)]
+
+
+class RunProcess:
+    """The commands of a run, one after the other.
+
+    A run that was started before is resumed after its last finished epoch, and a finished command is not repeated.
+
+    Args:
+        run: The planned run.
+        lock: Of its folder, held.
+        environment: Variables of its processes beside those of this process.
+
+    Attributes:
+        run: The planned run.
+        error: Why it failed, once it did.
+
+    Raises:
+        UserError: When its folder holds another run.
+        OSError: When its folder can't be written.
+    """
+
+    def __init__(self, run: PlannedRun, lock: FolderLock, environment: Mapping[str, str]) -> None:
+        self.run = run
+        self.error: str | None = None
+        self._lock = lock
+        self._environment = {**os.environ, **environment}
+        self._log = run.folder / LOG
+        self._process: subprocess.Popen[bytes] | None = None
+        self._commands: list[list[str]] = []
+        _write_record(run)
+        if not is_tested(run.folder):
+            started = (run.folder / "checkpoints" / "last.ckpt").is_file()
+            self._commands = [run.resume if started else run.fit, *([run.test] * run.tested)]
+
+    def advance(self) -> bool:
+        """Start the next command when the one before has ended; return whether any is left or runs.
+
+        Raises:
+            OSError: When the log can't be written.
+        """
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None:
+                return True
+            self._process = None
+            if code != 0:
+                self.error = failure(self._log.read_text(encoding="utf-8", errors="replace"), code)
+                self._commands = []
+        if not self._commands:
+            return False
+        self._start(self._commands.pop(0))
+        return True
+
+    def _start(self, arguments: list[str]) -> None:
+        inherited = self._lock.descriptor
+        with self._log.open("ab") as file:
+            file.write(f"$ {command_line(arguments)}\n".encode())
+            file.flush()
+            self._process = subprocess.Popen(  # noqa: S603 - this program itself
+                [*PROGRAM, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                pass_fds=() if inherited is None or sys.platform == "win32" else (inherited,),
+                start_new_session=True,  # a terminal's Ctrl-C reaches the study, which stops its runs
+            )
+
+    def stop(self) -> None:
+        """Ask the command to end between two batches."""
+        self._commands = []
+        if self._process is not None and self.is_running:
+            self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the command and its loader processes at once."""
+        if self._process is not None and self.is_running:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a command runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def release(self) -> None:
+        """Release the folder's lock."""
+        self._lock.release()
+
+
+def is_tested(folder: Path) -> bool:
+    """Return whether a run is complete, its test included."""
+    return (folder / "test" / "metrics.json").is_file()
+
+
+def failure(log: str, code: int) -> str:
+    r"""Return why a command failed, in one line.
+
+    Args:
+        log: Its output; the last line tells.
+        code: Its exit code; if negative, the signal that ended it.
+
+    >>> failure("network ...\nemorec fit: error: out of GPU memory: try less\n", 2)
+    'out of GPU memory: try less'
+    >>> failure("Traceback (most recent call last):\n  File ...\nKeyError: 'happy'\n", 1)
+    "KeyError: 'happy'"
+    >>> failure("Epoch 1/3 ...\n", -9)
+    'killed by SIGKILL, as happens when memory runs out'
+    """
+    if code < 0:
+        why = ", as happens when memory runs out" if -code == signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-code).name}{why}"
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    if not lines or lines[-1].startswith("$ "):
+        return f"exit code {code} without a message"
+    before, separator, message = lines[-1].partition(": error: ")
+    return (message if separator and before.startswith("emorec ") else lines[-1])[:MAX_ERROR_LENGTH]
+
+
+def _write_record(run: PlannedRun) -> None:
+    """Record in the folder which run it holds, before it starts.
+
+    Raises:
+        UserError: When the folder holds a run with different settings.
+    """
+    path = run.folder / RECORD
+    record = {
+        "study": run.study,
+        "model": run.model,
+        "fold": run.fold,
+        "seed": run.seed,
+        "experiment": run.experiment,
+    }
+    with suppress(FileNotFoundError, ValueError):
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored != record and (run.folder / "checkpoints").exists():
+            raise UserError(
+                f"{run.folder} contains a run with different settings: move it or remove it"
+            )
+    write_json(record, path)
 
 
 @dataclass
-class AtWork:
+class ActiveRun:
     """A run that this process has started.
 
     Attributes:
         trial: Its trial.
         process: Its commands.
-        pruned: Whether the search has given it up.
+        environment: Variables of its processes, which the next run takes over.
+        pruned: Whether the search stops it early.
         ended: Whether its last command has ended, so that its outcome is to be recorded.
-        beat: When it last gave a sign of life.
-        num_beats: How many it gave.
+        last_beat: When the last heartbeat was recorded, in monotonic seconds.
+        num_beats: Heartbeats so far.
         reported: The last epoch that the search knows of.
     """
 
     trial: Trial
     process: RunProcess
+    environment: Mapping[str, str] = field(default_factory=dict)
     pruned: bool = False
     ended: bool = False
-    beat: float = float("-inf")
+    last_beat: float = float("-inf")
     num_beats: int = 0
     reported: int = 0
 
 
 class Worker:
-    """The runs of this process.
+    """Runs the runs of a study in child processes of this process.
 
     Args:
         queue: Where runs come from.
         runs: All runs of the study by their keys.
-        board: Where they are shown.
-        environments: One for each run at a time: what its processes find in their environment.
+        table: Where they are shown.
+        environments: Environment variables, one mapping for each concurrent run.
     """
 
     def __init__(
         self,
         queue: Queue,
         runs: Mapping[str, PlannedRun],
-        board: Board,
+        table: ProgressTable,
         environments: Sequence[Mapping[str, str]],
     ) -> None:
         self._queue = queue
         self._runs = runs
-        self._board = board
-        self._free = list(enumerate(environments))[::-1]
-        self._at_work: dict[str, tuple[AtWork, tuple[int, Mapping[str, str]]]] = {}
-        self._watch = Watch()
+        self._table = table
+        self._free = list(environments)[::-1]
+        self._active: dict[str, ActiveRun] = {}
+        self._heartbeats = Heartbeats()
 
-    def work(self, stop: Stop) -> None:
-        """Returns when all runs of the study have ended, also those of other workers, or when it is asked to stop.
+    def work(self, stop: StopSignals) -> None:
+        """Return when all runs of the study have ended, also those of other workers, or after a stop signal.
 
         Raises:
             UserError: When the storage or a folder can't be written any more.
         """
-        reached = time.monotonic()
+        last_sync = time.monotonic()
         due = 0.0
         try:
-            self._queue.fill(failed_too=True)
-            while not stop.asked:
-                changed = self._look()
-                if changed or time.monotonic() >= due:
+            self._queue.fill(retry_failed=True)
+            while not stop.count:
+                ended = self._advance()
+                if ended or time.monotonic() >= due:
                     try:
                         if self._sync():
                             return
-                        reached = time.monotonic()
+                        last_sync = time.monotonic()
                     except StorageInternalError as error:
-                        if time.monotonic() - reached > OUTAGE_SECONDS:
+                        if time.monotonic() - last_sync > OUTAGE_SECONDS:
                             raise UserError(f"the storage can't be reached: {error}") from error
                     due = time.monotonic() + SYNC_SECONDS
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
         finally:
-            self._leave(stop)
+            self._stop_runs(stop)
 
-    def _epochs(self, key: str) -> list[log.Epoch] | None:
-        return self._at_work[key][0].process.epochs() if key in self._at_work else None
-
-    def _look(self) -> bool:
-        """Starts next commands; says whether a run has ended."""
-        ended = False
-        for one, _ in self._at_work.values():
-            if not one.ended and not one.process.go_on():
-                one.ended = ended = True
-        return ended
+    def _advance(self) -> bool:
+        """Start next commands; return whether a run has ended."""
+        any_ended = False
+        for run in self._active.values():
+            if not run.ended and not run.process.advance():
+                run.ended = any_ended = True
+        return any_ended
 
     def _sync(self) -> bool:
-        """Tells the storage what was done here and takes what is free; says whether the study is done."""
-        for key, (one, place) in list(self._at_work.items()):
-            if one.ended:
-                self._record(one)
-                one.process.release()
-                del self._at_work[key]
-                self._free.append(place)
+        """Record in the storage what happened here and take what is free; return whether the study is done."""
+        for key, run in list(self._active.items()):
+            if run.ended:
+                self._record(run)
+                run.process.release()
+                self._free.append(self._active.pop(key).environment)
             else:
-                self._report(one)
+                self._report(run)
         for key, trials in self._queue.trials().items():
-            trial = counting(trials)
+            trial = current_trial(trials)
             if (
                 trial is not None
                 and trial.state is TrialState.RUNNING
-                and key not in self._at_work
-                and self._watch.is_dead(trial.number, trial.user_attrs)
+                and key not in self._active
+                and self._heartbeats.is_abandoned(trial.number, trial.user_attrs)
             ):
                 self._queue.pass_on(trial.number)
-        self._queue.fill(failed_too=False)
+        self._queue.fill(retry_failed=False)
         self._take()
-        rows = rows_of(self._runs, self._queue, self._epochs)
-        self._board.show(rows)
+        rows = rows_of(
+            self._runs,
+            self._queue,
+            lambda key: (
+                read_epochs(self._active[key].process.run.folder) if key in self._active else None
+            ),
+        )
+        self._table.show(rows)
         return all(row.state not in ("running", "waiting") for row in rows.values())
 
     def _take(self) -> None:
@@ -151,75 +388,75 @@ class Worker:
             parameters = self._queue.parameters(trial)
             run = run.with_parameters(parameters) if parameters else run
             trial.set_user_attr("folder", str(run.folder.absolute()))
-            trial.set_user_attr("machine", this_machine())
+            trial.set_user_attr("machine", machine_id())
             try:
-                place = self._free.pop()
-                process = RunProcess(run, lock, place[1])
+                process = RunProcess(run, lock, self._free[-1])
             except UserError as error:
                 self._queue.fail(trial, str(error))
-                self._free.append(place)
                 lock.release()
                 continue
-            self._at_work[key] = (AtWork(trial, process), place)
+            self._active[key] = ActiveRun(trial, process, self._free.pop())
 
-    def _record(self, one: AtWork) -> None:
-        if epochs := one.process.epochs():
-            self._queue.name_figure(one.trial, epochs[-1].figure)
-        if one.pruned:
-            self._queue.prune(one.trial)
-        elif one.process.error is not None:
-            self._queue.fail(one.trial, one.process.error)
+    def _record(self, run: ActiveRun) -> None:
+        """Record the outcome of a run."""
+        epochs = read_epochs(run.process.run.folder)
+        if epochs:
+            with suppress(UpdateFinishedTrialError):  # another worker has it
+                run.trial.set_user_attr(METRIC, epochs[-1].metric)
+        if run.pruned:
+            self._queue.prune(run.trial)
+        elif run.process.error is not None:
+            self._queue.fail(run.trial, run.process.error)
         else:
-            self._report(one)
-            self._queue.finish(one.trial, log.best_score(one.process.epochs()))
+            self._report(run)
+            self._queue.finish(run.trial, epochs[-1].best if epochs else 0.0)
 
-    def _report(self, one: AtWork) -> None:
-        """Gives a sign of life, and lets a search decide whether to go on."""
-        epochs = one.process.epochs()
+    def _report(self, run: ActiveRun) -> None:
+        """Record a heartbeat, and let a search decide whether to continue."""
+        epochs = read_epochs(run.process.run.folder)
         try:
-            if time.monotonic() - one.beat > BEAT_SECONDS:
-                one.num_beats += 1
-                one.trial.set_user_attr("beat", {"number": one.num_beats, **progress(epochs)})
-                one.beat = time.monotonic()
-            if one.process.run.tested or one.pruned:
+            if time.monotonic() - run.last_beat > HEARTBEAT_SECONDS:
+                run.num_beats += 1
+                run.trial.set_user_attr("beat", {"number": run.num_beats, **heartbeat(epochs)})
+                run.last_beat = time.monotonic()
+            if run.process.run.tested or run.pruned:
                 return
             for epoch in epochs:
-                if epoch.number > one.reported:
-                    one.trial.report(epoch.score, epoch.number)
-                    one.reported = epoch.number
-                    if one.trial.should_prune() and not one.ended:
-                        one.pruned = True
-                        one.process.stop()
+                if epoch.number > run.reported:
+                    run.trial.report(epoch.score, epoch.number)
+                    run.reported = epoch.number
+                    if run.trial.should_prune() and not run.ended:
+                        run.pruned = True
+                        run.process.stop()
                         return
-        except (
-            UpdateFinishedTrialError
-        ):  # another machine took this one for dead and goes on with the run
-            one.process.stop()
+        except UpdateFinishedTrialError:  # another machine took this one for dead and has the run
+            run.process.stop()
 
-    def _leave(self, stop: Stop) -> None:
-        """Stops what still runs and gives it back."""
-        if not self._at_work:
+    def _stop_runs(self, stop: StopSignals) -> None:
+        """Stop what still runs and give it back."""
+        active = list(self._active.values())
+        if not active:
             return
-        self._board.say(
-            f"stopping {len(self._at_work)} run{'s' * (len(self._at_work) > 1)} between two batches; "
+        self._table.print(
+            f"stopping {len(active)} run{'s' * (len(active) > 1)} between two batches; "
             "Ctrl-C once more ends them at once"
         )
-        asked = stop.asked
-        for one, _ in self._at_work.values():
-            one.process.stop()
-        while any(one.process.runs for one, _ in self._at_work.values()):
-            if stop.asked > asked:
-                for one, _ in self._at_work.values():
-                    one.process.kill()
-            time.sleep(LOOK_SECONDS)
-        for one, _ in self._at_work.values():
-            one.process.release()
-        # what a full disk or a lost database keeps from being written is found by the next start
+        count = stop.count
+        for run in active:
+            run.process.stop()
+        while any(run.process.is_running for run in active):
+            if stop.count > count:
+                for run in active:
+                    run.process.kill()
+            time.sleep(POLL_SECONDS)
+        for run in active:
+            run.process.release()
+        # the next start recovers what a full disk or a lost database does not let us record
         with suppress(OSError, StorageInternalError):
-            for one, _ in self._at_work.values():
-                if one.ended:
-                    self._record(one)
+            for run in active:
+                if run.ended:
+                    self._record(run)
                 else:
-                    self._queue.pass_on(one.trial.number)
-            self._at_work.clear()
-            self._board.show(rows_of(self._runs, self._queue))
+                    self._queue.pass_on(run.trial.number)
+            self._active.clear()
+            self._table.show(rows_of(self._runs, self._queue))

@@ -1,18 +1,17 @@
-"""What looks at videos without a network."""
+"""Predictions of videos without a network."""
 
 import sys
 import time
 from pathlib import Path
 
-from emorec.app.answer import Progress
+from emorec.app.handler import Progress
 from emorec.errors import UserError
-from emorec.inference.prediction import WindowPrediction
-from emorec.inference.timeline import Timeline
-from tests.inference.facts import facts
+from emorec.inference.timeline import Timeline, Window
+from tests.inference.specs import make_spec
 
 NAMES = ("happy", "sad")
 
-FACTS = facts(
+SPEC = make_spec(
     network="emorec.models.LateFusion",
     names=NAMES,
     num_frames=4,
@@ -31,7 +30,7 @@ SECONDS = {b"slow": 0.5, b"endl": 120.0}
 def timeline_of(path: Path | None = None, **said: object) -> Timeline:
     """Two windows of one person: happy, then sad."""
     windows = tuple(
-        WindowPrediction(
+        Window(
             names=NAMES,
             values=(share, 1 - share),
             predicted=word,
@@ -39,16 +38,15 @@ def timeline_of(path: Path | None = None, **said: object) -> Timeline:
             start=float(start),
             end=start + 2.0,
             person=1,
-            box=None,
         )
         for start, word, share in ((0, "happy", 0.75), (1, "sad", 0.25))
     )
     known = {
         "path": path,
-        "says": "classes",
+        "task": "classes",
         "names": NAMES,
         "windows": windows,
-        "holes": (),
+        "gaps": (),
         "seconds": 3.0,
         "window_seconds": 2.0,
         "hop_seconds": 1.0,
@@ -56,7 +54,7 @@ def timeline_of(path: Path | None = None, **said: object) -> Timeline:
     return Timeline(**{**known, **said})  # type: ignore[arg-type]
 
 
-def look(video: Path, folder: Path, progress: Progress) -> Timeline:
+def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
     """Writes the files of a result; what the file begins with says what happens."""
     content = video.read_bytes()
     if content.startswith(b"broken"):
@@ -67,7 +65,7 @@ def look(video: Path, folder: Path, progress: Progress) -> Timeline:
     (folder / "timeline.csv").write_text("start,end\n")
     until = time.monotonic() + SECONDS.get(content[:4], 0.0)
     while time.monotonic() < until:
-        progress("looking at the video", 0.5)
+        progress("predicting", 0.5)
         time.sleep(0.02)
     assert video.read_bytes() == content  # nobody took it away meanwhile
     (folder / "timeline.png").write_bytes(b"\x89PNG")

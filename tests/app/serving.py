@@ -16,16 +16,16 @@ import requests
 ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
-import contextlib, sys
-from emorec.app.limits import Limits
-from emorec.app.server import application_of, place_of, rooms_of, server_of, swept
-from tests.app.fakes import FACTS, look
+import contextlib
+from emorec.app.handler import Limits
+from emorec.app.server import bind, cleaned_up, create_app, create_server, create_sessions
+from tests.app.fakes import SPEC, predict
 
-with contextlib.closing(place_of("127.0.0.1", 0)) as place, swept(rooms_of()) as rooms:
-    app = application_of(look, FACTS, rooms, Limits(megabytes=1))
-    print(f"open http://127.0.0.1:{place.getsockname()[1]}", flush=True)
-    server_of(app, rooms).run(sockets=[place])
-print("ended")
+with contextlib.closing(bind("127.0.0.1", 0)) as listener, cleaned_up(create_sessions()) as sessions:
+    app = create_app(predict, SPEC, sessions, Limits(megabytes=1))
+    print(f"open http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    create_server(app, sessions).run(sockets=[listener])
+print("stopped")
 """
 """The page before something that only pretends to look."""
 
@@ -109,13 +109,16 @@ def ask(address: str, path: str, session: str) -> str:
         "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}],
         "session_hash": session,
     }
-    told = requests.post(f"{address}/gradio_api/call/look", json=call, timeout=10)
+    told = requests.post(f"{address}/gradio_api/call/predict", json=call, timeout=10)
     return str(told.json()["event_id"])
 
 
-def answer(address: str, path: str, session: str) -> str:
-    """What the page shows of a file; what went wrong where nothing is shown."""
+def answer(address: str, path: str, session: str) -> tuple[str, str]:
+    """What the page shows of a file, and the address of the annotated video; what went wrong where there is none."""
     event = ask(address, path, session)
-    events = requests.get(f"{address}/gradio_api/call/look/{event}", timeout=60)
+    events = requests.get(f"{address}/gradio_api/call/predict/{event}", timeout=60)
     kind, data = events.content.decode().strip().rpartition("event: ")[2].split("\ndata: ")
-    return str(json.loads(data)[0]) if kind == "complete" else f"{kind} {data}"
+    if kind != "complete":
+        return f"{kind} {data}", ""
+    html, _, video, *_ = json.loads(data)
+    return str(html), f"{address}/gradio_api/file={video['path']}" if video else ""

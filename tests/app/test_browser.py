@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emorec.app.rooms import PREFIX
+from emorec.app.sessions import PREFIX
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from tests.app.fakes import files_below
@@ -20,7 +20,8 @@ pytest.importorskip("gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-ANSWER = ".er-result, .er-trouble"
+ANSWER = "#result .label, #result .error"
+VIDEO = "[data-testid='Annotated video-player']"
 WAIT = 60_000  # milliseconds
 
 
@@ -79,8 +80,8 @@ def answered(tab: Any) -> str:
 
 
 def kept(page: Page) -> list[str]:
-    [rooms] = page.folder.glob(f"{PREFIX}*")
-    return files_below(rooms)
+    [folder] = page.folder.glob(f"{PREFIX}*")
+    return files_below(folder)
 
 
 def test_a_clip_is_shown_with_what_was_said_and_nobody_else_is_asked(
@@ -89,7 +90,7 @@ def test_a_clip_is_shown_with_what_was_said_and_nobody_else_is_asked(
     asked: list[str] = []
     tab = opened(browser, page, asked=asked)
     drop(tab, clip)
-    assert "What the network says of the whole clip" in answered(tab)
+    assert "Prediction for the whole clip" in answered(tab)
     assert tab.wait_for_function("document.querySelector('.er-video').videoWidth == 160")
     assert tab.wait_for_function("document.querySelector('.er-figure img').naturalWidth > 500")
     assert tab.locator(".er-table tbody tr").count() == 1

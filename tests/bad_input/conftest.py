@@ -1,4 +1,4 @@
-"""A working folder with tiny clips, with or without a run, and commands that have to end in one line."""
+"""A working folder with tiny clips, with or without a run, and commands that have to fail with one line."""
 
 import shutil
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from emorec.cli import main
 from tests import videos
-from tests.bad_input.words import TAKE, fit
+from tests.bad_input.tiny_run import TAKE, fit
 from tests.refusal import refusal
 
 
@@ -19,16 +19,16 @@ def whole_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return videos.write_video(tmp_path_factory.mktemp("clip") / "clip.mp4", 8, sound=True)
 
 
-def copy_clips(whole_clip: Path, folder: Path) -> Path:
+def copy_clips(clip: Path, folder: Path) -> Path:
     folder.mkdir()
     for actor in range(1, 25):
-        shutil.copy(whole_clip, folder / TAKE.format(actor))
+        shutil.copy(clip, folder / TAKE.format(actor))
     return folder
 
 
 @pytest.fixture
 def clips(whole_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clip of each of the 24 actors, in the folder `clips` of an otherwise empty working folder."""
+    """A clip of each of the 24 actors, in the folder `clips` of an empty working folder."""
     monkeypatch.chdir(tmp_path)
     return copy_clips(whole_clip, tmp_path / "clips")
 
@@ -53,19 +53,18 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def failed(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command that has to end in one line."""
-
+    """Runs a command that has to fail; returns the one line of its error."""
     return partial(refusal, capsys)
 
 
 @pytest.fixture
 def refused(failed: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
-    """Runs a command that has to end in one line and to leave no file behind."""
+    """Runs a command that has to fail before it writes any file; returns the one line of its error."""
 
-    def line(*words: str) -> str:
+    def call(*arguments: str) -> str:
         before = sorted(tmp_path.rglob("*"))
-        said = failed(*words)
+        line = failed(*arguments)
         assert sorted(tmp_path.rglob("*")) == before
-        return said
+        return line
 
-    return line
+    return call

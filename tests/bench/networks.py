@@ -1,4 +1,4 @@
-"""A network and a data module whose slowness is chosen."""
+"""A network and a data module with chosen delays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from emorec.bench.experiment import ENDLESS
+from emorec.bench.training import ENDLESS
 from emorec.data import RavdessDataModule
-from emorec.data.source import Source
+from emorec.data.preprocessing import ReadFrames
 from emorec.models import ClipClassifier
 
 
@@ -73,8 +73,8 @@ class DelayedData(RavdessDataModule):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         if self.on_read is not nothing:
-            source: Source = Delayed(self.on_read, self.source)
-            self.source = source
+            source: ReadFrames = Delayed(self.on_read, self.read_frames)
+            self.read_frames = source
 
     def dataset(self, clips: Any, **arguments: Any) -> Any:
         dataset = super().dataset(clips, **arguments)

@@ -1,11 +1,14 @@
-"""Files become sides, and sides become loaders."""
+"""A data set becomes subsets, and subsets become loaders."""
 
+import logging
 import os
+import shutil
 from collections import Counter
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -13,11 +16,20 @@ from lightning.pytorch import Trainer
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.data import RavdessDataModule
+from emorec.data.decoding.decode import decode
+from emorec.data.decoding.sample import linspace_indices
+from emorec.data.faces.detector import load_detector
+from emorec.data.faces.face import area_around, clip_box, cut_out
+from emorec.data.preprocessing import resize_frames
 from emorec.data.ravdess import SINGERS
 from emorec.data.split import SIDES
+from emorec.data.synthetic.encode import encode_mp4
 from emorec.errors import UserError
+from emorec.image_size import Size, size_before_crop
 from tests import videos
+from tests.data.audio.test_decode import RATE, tone
 from tests.program import SMALL
+from tests.yunet_stand_in import stand_in_onnx
 
 EMOTIONS_OF = {"01": {"01": 1, "03": 2}, "02": {f"{code:02d}": 1 for code in range(1, 7)}}
 """Channel -> emotion -> takes: neutral has half of what happy has; six emotions are sung."""
@@ -137,7 +149,7 @@ def test_a_prediction_covers_every_clip_in_order(root: Path) -> None:
     assert indices(module.predict_dataloader()) == list(range(72))
 
 
-@pytest.mark.parametrize("how", [{}, {"num_workers": 2}, {"resident": True}, {"cache": "none"}])
+@pytest.mark.parametrize("how", [{}, {"num_workers": 2}, {"cache": "none"}])
 def test_views_are_more_looks_at_the_same_clips(root: Path, how: dict[str, Any]) -> None:
     plain, module = data(root, "test", image_size=28), data(root, "test", image_size=28, **how)
     module.num_views = 4
@@ -180,7 +192,7 @@ def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
     caplog.clear()
     module.prepare_data()
     said = [text for text in caplog.messages if "no clip" in text]
-    assert said == ["split seed: the data has no clip of train actor 7: the others are taken"]
+    assert said == ["split seed: the data has no clip of train actor 7: going on with the others"]
 
 
 def test_training_opens_no_clip_of_the_test_and_needs_none(root: Path, tmp_path: Path) -> None:
@@ -235,3 +247,223 @@ def test_song_has_six_classes_and_no_actor_18_from_end_to_end(
     assert 18 not in said.split["train"]
     main(["test", "--ckpt", str(best), "--trainer.accelerator", "cpu"])
     assert (best.parents[1] / "test" / "predictions.csv").read_text().count("\n") == 13
+
+
+# the cache
+
+
+def test_the_network_sees_the_same_with_a_cache_and_without(
+    drawn_clips: Path, tmp_path: Path
+) -> None:
+    cached = data(drawn_clips, cache=str(tmp_path), augment=True)
+    decoded = data(drawn_clips, cache="none", augment=True)
+    assert cached.read_frames.files
+    assert not decoded.read_frames.files
+    for with_it, without in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
+        assert torch.equal(with_it["frames"], without["frames"])
+        assert torch.equal(with_it["index"], without["index"])
+
+
+def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
+    drawn_clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="emorec")
+    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "kept"))
+    for _ in range(2):
+        assert data(drawn_clips).read_frames.files
+    assert len(list((tmp_path / "kept").glob("2x18x18-*/"))) == 1
+    (said,) = [text for text in caplog.messages if "from now on they are read from there" in text]
+    assert f"decoded 175 clips into {tmp_path / 'kept'}" in said
+
+
+def test_auto_goes_on_without_a_cache_where_there_is_no_room(
+    drawn_clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
+    assert not data(drawn_clips).read_frames.files
+    (said,) = [text for text in caplog.messages if "no cache" in text]
+    assert "need 0.0 GB" in said
+    with pytest.raises(UserError, match=r"choose another place with --data.cache DIR"):
+        data(drawn_clips, cache=str(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize("num_frames", [6, 10, 16])
+def test_each_number_of_frames_has_frames_of_its_own(
+    drawn_clips: Path, tmp_path: Path, num_frames: int
+) -> None:
+    module = data(drawn_clips, cache=str(tmp_path), num_frames=num_frames)
+    assert next(iter(module.val_dataloader()))["frames"].shape[1] == num_frames
+    assert [path.name.partition("-")[0] for path in tmp_path.glob("*/")] == [f"{num_frames}x18x18"]
+
+
+# faces
+
+FACELESS = "01-01-03-01-01-01-05.mp4"
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of each person with a red square, a face to the stand-in of YuNet, and one without."""
+    root = tmp_path_factory.mktemp("faces")
+    frames = np.full((3, 128, 160, 3), 60, dtype=np.uint8)
+    frames[:, 32:64, 64:96] = (255, 0, 0)
+    clip = encode_mp4(frames, fps=10)
+    (root / "yunet.onnx").write_bytes(stand_in_onnx())
+    (root / "clips").mkdir()
+    for actor in range(1, 23):
+        (root / "clips" / FACELESS.replace("05.mp4", f"{actor:02}.mp4")).write_bytes(clip)
+    videos.write_video(root / "clips" / FACELESS, 6)
+    return root / "clips"
+
+
+def detector_of(faces: Path) -> str:
+    return str(faces.with_name("yunet.onnx"))
+
+
+def face_data(root: Path, tmp_path: Path, **arguments: Any) -> RavdessDataModule:
+    small = {"num_frames": 3, "image_size": 56, "batch_size": 4, "num_workers": 0}
+    crop = {"face": "crop", "face_detector": detector_of(root), "cache": str(tmp_path / "cache")}
+    module = RavdessDataModule(str(root), **{**small, **crop, **arguments})
+    module.prepare_data()
+    module.setup("fit")
+    return module
+
+
+@pytest.mark.parametrize("size", [(56, 56), (60, 100)])
+def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
+    faces: Path, tmp_path: Path, size: Size
+) -> None:
+    module = face_data(faces, tmp_path, image_size=size)
+    clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
+    frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
+    box = clip_box(frames, load_detector(detector_of(faces))).box
+    assert box is not None
+    larger = size_before_crop(size)
+    face = resize_frames(cut_out(frames, area_around(box, larger)), larger)
+    assert np.array_equal(module.read_frames(clip), face)
+    assert not np.array_equal(face, resize_frames(frames, larger))
+
+
+def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
+    faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = face_data(faces, tmp_path)
+    clip = next(clip for clip in module.sides["train"] if clip.path.name == FACELESS)
+    frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
+    assert np.array_equal(
+        module.read_frames(clip), resize_frames(frames, size_before_crop((56, 56)))
+    )
+    (said,) = [text for text in caplog.messages if "no face is found in" in text]
+    assert "1 of 22 clips" in said
+    assert FACELESS in said
+    record = module.split_record()
+    assert record["faceless"] == [FACELESS]
+    assert record["face_detector"].startswith("yunet ")
+
+
+def test_a_clip_without_a_face_can_be_left_out_or_refused(faces: Path, tmp_path: Path) -> None:
+    module = face_data(faces, tmp_path, face_missing="skip")
+    assert module.split_record()["skipped"] == [FACELESS]
+    assert len(module.sides["train"]) == 19
+    with pytest.raises(UserError, match=rf"1 of 22 clips can't be used: .*{FACELESS}"):
+        face_data(faces, tmp_path, face_missing="error")
+
+
+def test_faces_need_a_cache(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data.face crop needs a cache"):
+        face_data(faces, tmp_path, cache="none")
+
+
+def test_whole_pictures_and_faces_do_not_share_a_cache(faces: Path, tmp_path: Path) -> None:
+    face_data(faces, tmp_path)
+    face_data(faces, tmp_path, face="none")
+    names = sorted(path.name for path in (tmp_path / "cache").glob("*/"))
+    assert [name.rpartition("-")[0] for name in names] == [
+        "3x64x64-face-decord",
+        "3x64x64-shorter_side-decord",
+    ]
+
+
+def test_no_face_is_looked_for_twice(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="emorec")
+    face_data(faces, tmp_path)
+    face_data(faces, tmp_path)
+    assert len([text for text in caplog.messages if text.startswith("decoded 2 clips")]) == 1
+
+
+# sound
+
+
+@pytest.fixture
+def sounds(root: Path, tmp_path: Path) -> Path:
+    """Each actor's happy clips, with a tone of their own; actor 5 makes no sound."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for actor in range(1, 25):
+        name = f"01-01-03-01-01-01-{actor:02d}.mp4"
+        pictures = np.zeros((6, 32, 32, 3), dtype=np.uint8)
+        pictures[:] = np.arange(6, dtype=np.uint8)[:, None, None, None] * 9 + actor
+        sound = None if actor == 5 else tone(0.6, RATE, 200 + 20 * actor)
+        (folder / name).write_bytes(encode_mp4(pictures, fps=10, sound=sound, sample_rate=RATE))
+    return folder
+
+
+def sound_data(folder: Path, cache: str, **arguments: Any) -> RavdessDataModule:
+    sound = {"sound": True, "sound_seconds": 0.5, "cache": cache}
+    return data(folder, **{**sound, "sound_missing": "silence", **arguments})
+
+
+def test_a_clip_without_sound_is_an_error_or_left_out_or_silence(
+    sounds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UserError, match=r"1 of 22 clips can't be used: .*05.mp4 \(it has no sound"):
+        sound_data(sounds, str(tmp_path / "cache"), sound_missing="error")
+    skipped = sound_data(sounds, "none", sound_missing="error", on_error="skip")
+    assert skipped.split_record()["skipped"] == ["01-01-03-01-01-01-05.mp4"]
+    module = sound_data(sounds, str(tmp_path / "cache"))
+    module.prepare_data()
+    assert "1 of 22 clips have no sound" in caplog.text
+    dataset = module.dataset(module.sides["train"])
+    for index, clip in enumerate(module.sides["train"]):
+        sample = dataset[index]
+        assert sample["heard"] is (clip.actor != 5)
+        assert bool(sample["sound"].any()) is (clip.actor != 5)
+        assert sample["sound"].shape == (RATE // 2,)
+
+
+def test_the_sound_is_the_same_with_a_cache_and_without(sounds: Path, tmp_path: Path) -> None:
+    cached, decoded = (sound_data(sounds, cache) for cache in (str(tmp_path / "cache"), "none"))
+    for one, other in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
+        assert torch.equal(one["sound"], other["sound"])
+        assert torch.equal(one["heard"], other["heard"])
+
+
+def test_a_network_that_takes_sound_only_needs_no_frames(sounds: Path, tmp_path: Path) -> None:
+    module = sound_data(sounds, str(tmp_path / "cache"), num_frames=0)
+    batch = next(iter(module.train_dataloader()))
+    assert batch["frames"].shape[1] == 0
+    assert batch["sound"].shape == (7, RATE // 2)
+    assert [path.name.partition("-")[0] for path in (tmp_path / "cache").glob("*/")] == ["sound"]
+
+
+def test_sound_is_augmented_by_seed_epoch_and_clip_alone(sounds: Path, tmp_path: Path) -> None:
+    cache = str(tmp_path / "cache")
+
+    def sound(key: Any, seed: int = 0, **how: bool) -> torch.Tensor:
+        module = sound_data(sounds, cache, seed=seed)
+        return module.dataset(module.sides["train"][:1] * 9, **how)[key]["sound"]
+
+    augmented = sound((3, 5), augment_sound=True)
+    assert torch.equal(augmented, sound((3, 5), augment_sound=True))
+    assert not torch.equal(augmented, sound((3, 5)))
+    for key, seed in (((4, 5), 0), ((3, 6), 0), ((3, 5), 1)):
+        assert not torch.equal(augmented, sound(key, seed, augment_sound=True))

@@ -1,15 +1,20 @@
 """A clip's file becomes what the network sees."""
 
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
+from emorec.data.augment import Augment, ClipTransform
+from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset, draw_seed
-from emorec.data.loader import collate
-from emorec.data.recipe import Recipe
-from emorec.data.source import DecodedPictures
-from emorec.data.transform import Augment, ClipTransform
+from emorec.data.dataset import ClipDataset, EpochSampler, collate, sample_seed
+from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
 NUM_FRAMES = 5
@@ -22,7 +27,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 def dataset(clip: Clip, augment: Augment = False, *, seed: int = 0) -> ClipDataset:
-    source = DecodedPictures(Recipe(num_frames=NUM_FRAMES, size=(36, 36), resize="squash"))
+    source = ClipReader(FrameSpec(num_frames=NUM_FRAMES, size=(36, 36), resize="squash"))
     return ClipDataset([clip, clip], source, ClipTransform((32, 32), augment), seed)
 
 
@@ -60,7 +65,7 @@ def test_without_augmentation_every_epoch_is_alike(clip: Clip) -> None:
 
 
 def test_no_two_of_many_draws_share_a_seed() -> None:
-    seeds = {draw_seed(s, e, i) for s in range(3) for e in range(10) for i in range(100)}
+    seeds = {sample_seed(s, e, i) for s in range(3) for e in range(10) for i in range(100)}
     assert len(seeds) == 3000
     assert all(0 <= seed < 2**32 for seed in seeds)
 
@@ -76,3 +81,114 @@ def test_a_batch_has_the_channels_first_and_the_memory_of_the_frames(clip: Clip)
     assert batch["label"].tolist() == [6, 6]
     assert batch["index"].tolist() == [0, 1]
     assert batch["label"].dtype == batch["index"].dtype == torch.int64
+
+
+# the order of the training clips
+
+
+def unread(clip: Clip) -> Any:
+    raise AssertionError(f"{clip} is read")
+
+
+def unread_clips(count: int) -> ClipDataset:
+    """Clips of which nobody reads a file."""
+    clips = [
+        Clip(path=Path(f"{position}.mp4"), label=0, actor=1, take=str(position))
+        for position in range(count)
+    ]
+    return ClipDataset(clips, unread, ClipTransform((16, 16)))
+
+
+def order(sampler: EpochSampler, epoch: int = 0) -> list[int]:
+    sampler.set_epoch(epoch)
+    keys = list(sampler)
+    assert {key[0] for key in keys} == {epoch}  # every clip is told its epoch
+    return [position for _, position in keys]
+
+
+def test_an_epoch_has_every_clip_once() -> None:
+    assert sorted(order(EpochSampler(unread_clips(31), seed=0), 3)) == list(range(31))
+
+
+def test_no_two_epochs_and_no_two_seeds_have_the_same_order() -> None:
+    orders = [
+        tuple(order(EpochSampler(unread_clips(31), seed=seed), epoch))
+        for seed in range(3)
+        for epoch in range(4)
+    ]
+    assert len(set(orders)) == len(orders)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0] * 31])
+def test_the_order_depends_on_seed_and_epoch_alone(weights: list[float] | None) -> None:
+    late = EpochSampler(unread_clips(31), seed=5, weights=weights)
+    for epoch in (0, 1):
+        order(late, epoch)
+    assert order(late, 2) == order(EpochSampler(unread_clips(31), seed=5, weights=weights), 2)
+
+
+@pytest.mark.parametrize(("count", "processes"), [(30, 2), (31, 2), (31, 4)])
+def test_processes_share_the_clips_out(count: int, processes: int) -> None:
+    shares = [
+        order(EpochSampler(unread_clips(count), seed=0, num_replicas=processes, rank=rank), 1)
+        for rank in range(processes)
+    ]
+    assert len({len(share) for share in shares}) == 1
+    times = Counter(position for share in shares for position in share)
+    assert set(times) == set(range(count))
+    # as each needs as many as the others, some clips come twice
+    assert sum(times.values()) - count == -count % processes
+
+
+def test_processes_draw_one_weighted_order_and_share_it_out() -> None:
+    weights = list(np.linspace(1, 5, 30))
+    whole = order(EpochSampler(unread_clips(30), seed=0, weights=weights), 4)
+    shares = [
+        order(EpochSampler(unread_clips(30), seed=0, weights=weights, num_replicas=2, rank=rank), 4)
+        for rank in (0, 1)
+    ]
+    assert [position for pair in zip(*shares, strict=True) for position in pair] == whole
+
+
+def test_heavier_clips_are_drawn_more_often() -> None:
+    sampler = EpochSampler(unread_clips(100), seed=0, weights=[1.0] * 50 + [3.0] * 50)
+    times = Counter(position >= 50 for epoch in range(50) for position in order(sampler, epoch))
+    share = times[True] / 5000
+    assert abs(share - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 5000)  # four standard deviations
+
+
+# the loader
+
+PROGRAM = """
+import time, torch
+from emorec.data.dataset import make_loader
+
+class Endless(torch.utils.data.Dataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, index):
+        time.sleep({seconds} * (index > 1))
+        return dict(label=torch.tensor(index))
+
+loader = make_loader(Endless(), batch_size=1, num_workers=2)
+batches = iter(loader)
+print(next(batches)["label"].item(), flush=True)
+kept = [batches]
+kept.append(kept)  # a circle, which Python does not take apart when it ends
+raise SystemExit(7)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0, 600], ids=["idle", "standing still"])
+def test_a_program_ends_though_its_loader_was_never_let_go_of(seconds: int) -> None:
+    program = PROGRAM.format(seconds=seconds)
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "0\n", "")

@@ -1,111 +1,99 @@
-"""Predictions made by chance, and experiments whose truth is known because we made it."""
+"""Random predictions, and simulated experiments whose true scores are known."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from emorec.evaluation.counts import ActorCounts
-from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import PredictedClips
+from emorec.evaluation.task import Classification
+
+EIGHT = Classification(tuple("abcdefgh"))
+THREE = Classification(("a", "b", "c"))
+TWO = Classification(("a", "b"))
 
 CLIPS_OF_CLASS = np.array([4, 8, 8, 8, 8, 8, 8, 8])
 """The 60 speech clips of an actor of RAVDESS; neutral has no strong takes."""
 
 SKILL = np.array([1.5, 0.2, 1.0, -0.3, 0.9, 0.0, 0.7, -0.5])
-"""Logit of the recall of each class with an average actor."""
+"""Logit of the recall of each class for an average actor."""
 
 
 def clips_of(
     truth: Sequence[int],
-    said: Sequence[int],
+    predicted: Sequence[int],
     actors: Sequence[str],
     num_classes: int = 3,
     confidence: Sequence[float] | float = 0.9,
-) -> PredictedClips:
-    """Answers of a given confidence; the other classes share the rest."""
-    sure = np.broadcast_to(np.asarray(confidence, np.float64), (len(said),))
-    table = np.repeat((1 - sure[:, None]) / (num_classes - 1), num_classes, axis=1)
-    table[np.arange(len(said)), said] = sure
-    return predicted_clips(truth, torch.tensor(table).log().float(), actors)
+) -> pd.DataFrame:
+    """Predictions of a given confidence; the other classes share the rest."""
+    confidences = np.broadcast_to(np.asarray(confidence, np.float64), (len(predicted),))
+    rest = (1 - confidences[:, None]) / (num_classes - 1)
+    probabilities = np.repeat(rest, num_classes, axis=1)
+    probabilities[np.arange(len(predicted)), predicted] = confidences
+    return table_of(truth, np.log(probabilities), actors)
 
 
 def random_clips(
     seed: int, actors: Sequence[str], *, num_classes: int = 8, occurring: int = 8, skill: float = 1
-) -> PredictedClips:
+) -> pd.DataFrame:
     """A clip for each of the actors named, logits that favour the truth by `skill`."""
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     truth = np.arange(len(actors)) % occurring
-    logits = draw.normal(0, 1.5, (len(actors), num_classes))
+    logits = rng.normal(0, 1.5, (len(actors), num_classes))
     logits[np.arange(len(actors)), truth] += skill
-    return predicted_clips(truth.tolist(), torch.tensor(logits).float(), actors)
+    return table_of(truth, logits, actors)
 
 
-def predicted_clips(
-    truth: Sequence[int], logits: torch.Tensor, actors: Sequence[str]
-) -> PredictedClips:
+def table_of(truth: ArrayLike, logits: NDArray[np.float64], actors: Sequence[str]) -> pd.DataFrame:
     """Clips 000.mp4, 001.mp4 and so on in a folder for each actor."""
-    return PredictedClips(
-        paths=tuple(f"{actor}/{number:03d}.mp4" for number, actor in enumerate(actors)),
-        actors=tuple(actors),
-        class_names=tuple("abcdefgh"[: logits.shape[1]]),
-        predictions=Predictions(
-            torch.arange(len(truth)), torch.tensor(truth, dtype=torch.int64), logits
-        ),
-    )
+    paths = [f"{actor}/{number:03d}.mp4" for number, actor in enumerate(actors)]
+    task = Classification(tuple("abcdefgh"[: logits.shape[1]]))
+    return task.table(truth, logits, paths=paths, actors=actors)
 
 
-def shuffled(clips: PredictedClips, seed: int, folder: str) -> PredictedClips:
+def shuffled(table: pd.DataFrame, seed: int, folder: str) -> pd.DataFrame:
     """The same clips in another order, found in another folder."""
-    order = np.random.default_rng(seed).permutation(len(clips.paths)).tolist()
-    predictions = clips.predictions
-    return PredictedClips(
-        paths=tuple(f"{folder}/{clips.paths[row]}" for row in order),
-        actors=tuple(clips.actors[row] for row in order),
-        class_names=clips.class_names,
-        predictions=Predictions(
-            torch.arange(len(order)), predictions.target[order], predictions.logits[order]
-        ),
-    )
+    moved = table.assign(path=[f"{folder}/{path}" for path in table["path"]])
+    return moved.iloc[np.random.default_rng(seed).permutation(len(table))]
 
 
 def answers(recall: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 8) recall of a class with an actor -> (..., 8, 8) how often it is taken for what."""
-    taken_for = np.repeat((1 - recall[..., None]) / 7, 8, axis=-1)
-    taken_for[..., np.arange(8), np.arange(8)] = recall
-    return taken_for
+    """(..., 8) recall of a class for an actor -> (..., 8, 8) probability of each prediction."""
+    probabilities = np.repeat((1 - recall[..., None]) / 7, 8, axis=-1)
+    probabilities[..., np.arange(8), np.arange(8)] = recall
+    return probabilities
 
 
 def normal_actors(
-    draw: np.random.Generator, shape: tuple[int, ...], spread: float = 0.8
+    rng: np.random.Generator, shape: tuple[int, ...], spread: float = 0.8
 ) -> NDArray[np.float64]:
     """shape -> (*shape, 8) recalls: actors differ, and a little more in each class."""
-    actor = draw.normal(0, spread, (*shape, 1))
-    return _share(SKILL + actor + draw.normal(0, 0.3, (*shape, 8)))
+    actor = rng.normal(0, spread, (*shape, 1))
+    return _sigmoid(SKILL + actor + rng.normal(0, 0.3, (*shape, 8)))
 
 
-def failing_actors(draw: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """shape -> (*shape, 8) recalls: about every tenth actor is hardly ever understood."""
-    return _share(SKILL + np.where(draw.random((*shape, 1)) < 0.12, -2.5, 0.5))
+def failing_actors(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """shape -> (*shape, 8) recalls: about every tenth actor is hardly ever recognised."""
+    return _sigmoid(SKILL + np.where(rng.random((*shape, 1)) < 0.12, -2.5, 0.5))
 
 
-def confusions(draw: np.random.Generator, recall: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(..., 8) recalls -> (..., 8, 8) what is counted of 60 clips an actor."""
-    return draw.multinomial(CLIPS_OF_CLASS, answers(recall))
+def confusions(rng: np.random.Generator, recall: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(..., 8) recalls -> (..., 8, 8) counts of 60 clips an actor."""
+    return rng.multinomial(CLIPS_OF_CLASS, answers(recall))
 
 
-def counts_by_actor(confusion: NDArray[np.int64]) -> ActorCounts:
-    """(A, 8, 8) -> an experiment of A actors."""
-    names = tuple(map(str, range(len(confusion))))
-    return ActorCounts(names, confusion, np.zeros((len(confusion), 15, 3)))
+def sums_by_actor(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(A, 8, 8) -> sufficient statistics (A, S) of an experiment of A actors, without confidences and loss."""
+    counts = confusion.reshape(len(confusion), 64).astype(np.float64)
+    return np.pad(counts, ((0, 0), (0, 15 * 3 + 1)))
 
 
-def counts_by_clip(confusion: NDArray[np.int64]) -> ActorCounts:
+def sums_by_clip(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """(A, 8, 8) -> the same clips, each an actor of its own."""
     cells = np.repeat(np.arange(64), confusion.sum(axis=0).ravel())
-    return counts_by_actor(np.eye(64, dtype=np.int64)[cells].reshape(-1, 8, 8))
+    return sums_by_actor(np.eye(64, dtype=np.int64)[cells].reshape(-1, 8, 8))
 
 
-def _share(logit: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sigmoid(logit: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-logit)))

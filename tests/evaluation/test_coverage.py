@@ -1,40 +1,44 @@
-"""An interval is what it says when it holds the truth as often as it says: here the truth is known.
+"""Coverage of the intervals in simulated experiments, where the true score is known.
 
-Experiments are simulated: actors of chance ability, 60 clips each, of which 24 make an experiment. What is asked is how
-often the interval holds the figure of infinitely many actors. A few hundred resamples will do, whose standard error
-is known to 3 %.
+Actors of random ability, 60 clips each, of whom 24 make an experiment: how often does the interval contain the score of
+infinitely many actors? A few hundred resamples will do, whose standard error is known to 3 %.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from emorec.evaluation.counts import ActorCounts, accuracy, macro_f1, uar
-from emorec.evaluation.intervals import Estimate, actor_weights, estimates, figures_with_intervals
+from emorec.evaluation.intervals import (
+    Estimate,
+    actor_weights,
+    estimates,
+    scores_with_intervals,
+)
 from emorec.evaluation.pairwise import Pair, compare_pair
+from emorec.evaluation.scores import accuracy, macro_f1, uar
 from tests.evaluation.simulated import (
     CLIPS_OF_CLASS,
+    EIGHT,
     answers,
     confusions,
-    counts_by_actor,
-    counts_by_clip,
     failing_actors,
     normal_actors,
-    predicted_clips,
+    sums_by_actor,
+    sums_by_clip,
+    table_of,
 )
 
 RESAMPLES = 500
-FIGURES = {"accuracy": accuracy, "uar": uar, "macro_f1": macro_f1}
+SCORES = {"accuracy": accuracy, "uar": uar, "macro_f1": macro_f1}
 
 
 def truth_of(actors: Callable[..., NDArray[np.float64]]) -> dict[str, float]:
-    """The figures with very many actors and clips."""
+    """The scores of very many actors and clips."""
     draw = np.random.default_rng(99)
     mean = answers(actors(draw, (40_000,))).mean(axis=0) * CLIPS_OF_CLASS[:, None]
-    return {name: float(figure(mean)) for name, figure in FIGURES.items()}
+    return {name: float(figure(mean)) for name, figure in SCORES.items()}
 
 
 def experiments(
@@ -47,7 +51,7 @@ def experiments(
 
 def coverage(
     actors: Callable[..., NDArray[np.float64]],
-    counts_of: Callable[[NDArray[np.int64]], ActorCounts],
+    sums_of: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     *,
     number: int,
     num_actors: int,
@@ -56,10 +60,10 @@ def coverage(
     """The share of experiments whose interval holds the truth, and the mean half-width for UAR."""
     truth = truth_of(actors)
     found = [
-        estimates([counts_of(each)], resamples, seed)
+        estimates(EIGHT, [sums_of(each)], resamples, seed)
         for seed, each in enumerate(experiments(actors, number, num_actors))
     ]
-    held = {name: np.mean([_holds(each[name], truth[name]) for each in found]) for name in FIGURES}
+    held = {name: np.mean([_holds(each[name], truth[name]) for each in found]) for name in SCORES}
     widths = [each["uar"].interval.half_width for each in found if each["uar"].interval]
     return {name: float(share) for name, share in held.items()}, float(np.mean(widths))
 
@@ -71,14 +75,14 @@ def _holds(estimate: Estimate, truth: float) -> bool:
 def test_95_percent_intervals_over_24_actors_hold_the_truth_in_93_to_97_percent_of_experiments() -> (
     None
 ):
-    held, half_width = coverage(normal_actors, counts_by_actor, number=1000, num_actors=24)
+    held, half_width = coverage(normal_actors, sums_by_actor, number=1000, num_actors=24)
     assert all(0.93 <= share <= 0.97 for share in held.values()), held
     assert 0.05 < half_width < 0.09
 
 
 def test_the_clip_bootstrap_claims_95_percent_and_holds_far_less() -> None:
     held, half_width = coverage(
-        normal_actors, counts_by_clip, number=1000, num_actors=24, resamples=100
+        normal_actors, sums_by_clip, number=1000, num_actors=24, resamples=100
     )
     assert all(share < 0.6 for share in held.values()), held
     assert half_width < 0.03
@@ -90,7 +94,7 @@ def test_the_clip_bootstrap_claims_95_percent_and_holds_far_less() -> None:
 def test_few_actors_are_paid_for_with_width(
     num_actors: int, widest: float, narrowest: float
 ) -> None:
-    held, half_width = coverage(normal_actors, counts_by_actor, number=500, num_actors=num_actors)
+    held, half_width = coverage(normal_actors, sums_by_actor, number=500, num_actors=num_actors)
     assert all(0.915 <= share <= 0.975 for share in held.values()), held
     assert narrowest < half_width < widest
 
@@ -101,7 +105,7 @@ def test_the_percentiles_of_resamples_would_hold_too_little_with_six_actors() ->
     [weights] = actor_weights(6, RESAMPLES, seed=0)
     held = []
     for confusion in experiments(normal_actors, 500, 6):
-        resampled = counts_by_actor(confusion).figures(weights)["uar"]
+        resampled = EIGHT.scores(weights @ sums_by_actor(confusion))["uar"]
         low, high = np.quantile(resampled, (0.025, 0.975))
         held.append(low <= truth <= high)
     assert np.mean(held) < 0.9
@@ -112,7 +116,7 @@ def test_a_network_that_fails_with_every_tenth_actor_is_beyond_the_interval(
     num_actors: int, least: float, most: float
 ) -> None:
     """The limit that the module's first lines admit: six actors seldom include the one who matters."""
-    held, _ = coverage(failing_actors, counts_by_actor, number=400, num_actors=num_actors)
+    held, _ = coverage(failing_actors, sums_by_actor, number=400, num_actors=num_actors)
     assert least < held["uar"] < most
 
 
@@ -124,8 +128,8 @@ def test_the_calibration_error_of_few_clips_is_too_high() -> None:
     actors = [str(actor) for actor in range(24) for _ in range(60)]
     rest = (1 - confidence[:, None]) / 7
     table = np.where(np.arange(8) == said[:, None], confidence[:, None], rest)
-    clips = predicted_clips([0] * len(said), torch.tensor(table).log().float(), actors)
-    found = figures_with_intervals([clips], resamples=RESAMPLES)["ece"]
+    clips = table_of([0] * len(said), np.log(table), actors)
+    found = scores_with_intervals(EIGHT, [clips], resamples=RESAMPLES)["ece"]
     assert found.value > 0.015
     assert found.interval is not None
     assert 0 not in found.interval
@@ -156,8 +160,5 @@ def _compared(
     said: NDArray[np.int64], truth: NDArray[np.int64], num_actors: int, seed: int
 ) -> Pair:
     names = [str(actor) for actor in range(num_actors) for _ in range(60)]
-    a, b = (
-        predicted_clips(truth.tolist(), 5.0 * torch.eye(8)[torch.from_numpy(each)], names)
-        for each in said
-    )
-    return compare_pair([a], [b], resamples=RESAMPLES, seed=seed)
+    a, b = (table_of(truth, 5.0 * np.eye(8)[each], names) for each in said)
+    return compare_pair(EIGHT, [a], [b], resamples=RESAMPLES, seed=seed)

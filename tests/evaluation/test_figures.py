@@ -1,4 +1,4 @@
-"""A confusion matrix can be read at any number of classes."""
+"""Figures can be read at any number of classes, clips, frames and pixels."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,18 +6,28 @@ import numpy as np
 import pytest
 import torch
 from matplotlib import colormaps
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from emorec.data.labels import EMOTIONS
-from emorec.evaluation.figures import confusion_figure, figure_to_image
+from emorec.evaluation.figures import (
+    class_counts_figure,
+    confusion_figure,
+    contact_sheet,
+    figure_to_image,
+    plane_figure,
+)
 
 NAMES = {
     2: ("calm", "anything but calm"),
     8: EMOTIONS,
     12: (*EMOTIONS, "surprise_negative", "embarrassment", "$pride$", "[shame]"),
 }
+
+
+NUMBERS = ("valence", "arousal")
 
 
 def matrix_of(num_classes: int) -> np.ndarray:
@@ -50,7 +60,7 @@ def test_no_text_is_cut_off_or_covers_another(num_classes: int, times: int) -> N
     figure = confusion_figure(times * matrix_of(num_classes), NAMES[num_classes], title)
     axes, bar = figure.axes[0], figure.axes[0].child_axes[0]
     upright = [*axes.texts, *axes.get_yticklabels(), axes.yaxis.label, axes.xaxis.label]
-    upright += [*bar.get_yticklabels(), bar.yaxis.label, figure._suptitle]
+    upright += [*bar.get_yticklabels(), bar.yaxis.label, *figure.texts]
     everything = [*upright, *axes.get_xticklabels()]
     for box, text in zip(boxes(figure, everything), everything, strict=True):
         assert figure.bbox.contains(box.x0, box.y0), text
@@ -77,7 +87,7 @@ def test_slanted_names_are_a_line_apart(num_classes: int) -> None:
 def test_names_are_shown_as_they_are_and_not_as_formulas() -> None:
     figure = confusion_figure(matrix_of(12), NAMES[12], "$a_b$")
     axes = figure.axes[0]
-    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), figure._suptitle]
+    labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *figure.texts]
     assert not any(label.get_parse_math() for label in labels)
 
 
@@ -115,6 +125,115 @@ def test_figures_drawn_in_threads_are_those_drawn_alone_and_pyplot_knows_none() 
         together = list(threads.map(draw, NAMES))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
-    from matplotlib import _pylab_helpers
+    assert not plt.get_fignums()
 
-    assert not _pylab_helpers.Gcf.figs
+
+def test_each_panel_is_the_histogram_of_its_points() -> None:
+    rng = np.random.default_rng(0)
+    points = {"truth": rng.uniform(-1, 1, (500, 2)), "prediction": rng.normal(0, 0.6, (500, 2))}
+    figure = plane_figure(points, NUMBERS, "a title")
+    panels = [axes for axes in figure.axes if axes.get_xlabel() == "valence"]
+    edges = np.linspace(-1, 1, 41)
+    assert [axes.get_title() for axes in panels] == ["truth (500)", "prediction (500)"]
+    for axes, own in zip(panels, points.values(), strict=True):
+        (mesh,) = axes.collections
+        shown = np.ma.filled(mesh.get_array(), 0).reshape(40, 40)
+        valence, arousal = own.clip(-1, 1).T
+        expected, _, _ = np.histogram2d(arousal, valence, bins=(edges, edges))
+        np.testing.assert_array_equal(shown, expected)
+        assert shown.sum() == 500, "what lies outside is at the border"
+
+
+@pytest.mark.parametrize("clips", [0, 1])
+def test_few_clips_have_a_picture_too(clips: int) -> None:
+    points = np.zeros((clips, 2))
+    assert len(plane_figure({"truth": points, "prediction": points}, NUMBERS, "").axes) == 3
+
+
+def test_one_number_has_a_histogram_of_one_axis() -> None:
+    figure = plane_figure({"truth": np.array([[0.5], [0.5], [-1.0]])}, ["valence"], "")
+    (axes,) = figure.axes
+    assert sorted(bar.get_height() for bar in axes.patches)[-2:] == [1, 2]
+
+
+def test_bars_are_the_clips_of_each_class() -> None:
+    labels = {"before": np.array([0, 0, 0, 2]), "after": np.array([0, 2])}
+    (axes,) = class_counts_figure(labels, ("calm", "sad", "happy"), "").axes
+    assert [bar.get_height() for bar in axes.patches] == [3, 0, 1, 1, 0, 1]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["calm", "sad", "happy"]
+
+
+def grey_clips(num_clips: int, num_frames: int, height: int, width: int) -> np.ndarray:
+    """(N, T, H, W, C): frame t of clip n is evenly grey, 100 n + 6 t."""
+    level = 100 * np.arange(num_clips)[:, None] + 6 * np.arange(num_frames)
+    grey = level[:, :, None, None, None] % 250
+    return np.broadcast_to(grey, (num_clips, num_frames, height, width, 3)).astype(np.uint8)
+
+
+def levels(image: np.ndarray) -> list[list[int]]:
+    """The grey levels of a sheet's even areas, row by row, from left to right."""
+    found: list[list[int]] = []
+    for line in image[:, :, 0]:
+        starts = np.flatnonzero(np.diff(line.astype(int), prepend=-1))
+        runs = zip(starts, np.diff(starts, append=len(line)), strict=True)
+        row = [int(line[start]) for start, length in runs if length > 25 and line[start] != 222]
+        if row and row not in found:
+            found.append(row)
+    return found
+
+
+@pytest.mark.parametrize("size", [(64, 64), (112, 112), (224, 224), (90, 160)])
+@pytest.mark.parametrize("num_frames", [1, 6, 16])
+def test_a_sheet_shows_a_row_per_clip_with_its_frames_in_order(
+    size: tuple[int, int], num_frames: int
+) -> None:
+    image = figure_to_image(contact_sheet(grey_clips(2, num_frames, *size), ["one", "two"]))
+    frames = 6 * np.arange(num_frames)
+    assert levels(image) == [frames.tolist(), (100 + frames).tolist()]
+    assert 640 <= image.shape[1] <= 2000
+
+
+def test_a_sheet_of_many_frames_shows_sixteen_evenly_spaced_ones() -> None:
+    image = figure_to_image(contact_sheet(grey_clips(1, 31, 224, 224), ["one"]))
+    assert levels(image) == [list(range(0, 181, 12))]
+    assert image.shape[1] == 2000
+
+
+def test_a_sheet_shows_colours_as_red_green_blue() -> None:
+    clip = np.zeros((1, 1, 96, 96, 3), np.uint8)
+    clip[...] = (200, 100, 50)
+    image = figure_to_image(contact_sheet(clip, ["one"]))
+    assert (image == (200, 100, 50)).all(axis=2).sum() >= 90 * 90
+
+
+def test_a_long_caption_is_wrapped_inside_the_sheet_and_above_its_frames() -> None:
+    captions = ["$a_file^name " * 20, "02-01-06-01-02-01-22: fearful, taken for surprised (97%)"]
+    figure = contact_sheet(grey_clips(2, 4, 64, 64), captions)
+    figure_to_image(figure)
+    found = [text.get_window_extent() for text in figure.axes[0].texts]
+    strips = [image.get_window_extent() for image in figure.axes[0].images]
+    for box, strip in zip(found, strips, strict=True):
+        assert figure.bbox.contains(box.x0, box.y0)
+        assert figure.bbox.contains(box.x1, box.y1)
+        assert box.y0 >= strip.y1 - 1
+    assert found[1].y1 <= strips[0].y0
+    assert all(box.height >= 13 for box in found), "large enough to read"
+
+
+@pytest.mark.parametrize(
+    "clips",
+    [
+        np.zeros((2, 3, 8, 8, 3), np.float32),
+        np.zeros((2, 3, 3, 8, 8), np.uint8),
+        np.zeros((3, 8, 8, 3), np.uint8),
+        np.zeros((0, 3, 8, 8, 3), np.uint8),
+    ],
+)
+def test_other_than_clips_are_refused(clips: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"expected uint8 \(N, T, H, W, 3\)"):
+        contact_sheet(clips, ["one"] * len(clips))
+
+
+def test_a_missing_caption_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 captions for 2 clips"):
+        contact_sheet(grey_clips(2, 1, 8, 8), ["one"])

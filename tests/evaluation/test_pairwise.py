@@ -1,29 +1,24 @@
-"""Differences, tests and their correction are those of scipy and statsmodels; sentences say no more than they show."""
+"""Differences, tests and their correction agree with scipy and statsmodels."""
 
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from emorec.errors import UserError
-from emorec.evaluation.intervals import Interval, figures_with_intervals
-from emorec.evaluation.metrics import summarize
-from emorec.evaluation.pairwise import Pair, compare_pair, holm, sentence
-from emorec.evaluation.predictions_file import PredictedClips
-from emorec.evaluation.significance import exact_mcnemar, more_actors
-from tests.evaluation.simulated import clips_of, random_clips, shuffled
+from emorec.evaluation.intervals import scores_with_intervals, table_scores
+from emorec.evaluation.pairwise import Pair, compare_pair, exact_mcnemar, holm, more_actors
+from emorec.evaluation.predictions import align
+from emorec.evaluation.task import Regression
+from tests.evaluation.simulated import EIGHT, THREE, clips_of, random_clips, shuffled
 
 TEN = [str(actor) for actor in range(1, 11) for _ in range(24)]
 
 
-def pair_of(difference: float, low: float, high: float, needed: int | None = 7) -> Pair:
-    return Pair(difference, Interval(low, high), 0.5, 0.5, 20, 20, 24, needed)
-
-
-def answered(right: list[int], num_clips: int = 20) -> PredictedClips:
+def answered(right: list[int], num_clips: int = 20) -> pd.DataFrame:
     """Each actor has as many clips, all of one class but for one of another; so many of the first are right."""
     truth = ([0] * (num_clips - 1) + [1]) * len(right)
     said = [
@@ -38,17 +33,17 @@ def answered(right: list[int], num_clips: int = 20) -> PredictedClips:
 
 def test_the_difference_is_that_of_the_uars() -> None:
     a, b = random_clips(0, TEN, skill=2), random_clips(1, TEN)
-    expected = summarize(a.predictions).uar - summarize(b.predictions).uar
-    assert compare_pair([a], [b]).difference == pytest.approx(expected, abs=1e-6)
+    expected = table_scores(EIGHT, a)["uar"] - table_scores(EIGHT, b)["uar"]
+    assert compare_pair(EIGHT, [a], [b]).difference == pytest.approx(expected, abs=1e-6)
 
 
 def test_of_several_seeds_it_is_the_difference_of_their_means() -> None:
     a = [random_clips(seed, TEN, skill=2) for seed in range(3)]
     b = [random_clips(seed, TEN) for seed in (7, 8)]
-    expected = np.mean([summarize(each.predictions).uar for each in a]) - np.mean(
-        [summarize(each.predictions).uar for each in b]
+    expected = np.mean([table_scores(EIGHT, each)["uar"] for each in a]) - np.mean(
+        [table_scores(EIGHT, each)["uar"] for each in b]
     )
-    pair = compare_pair(a, b)
+    pair = compare_pair(EIGHT, a, b)
     assert pair.difference == pytest.approx(expected, abs=1e-6)
     assert pair.num_actors == 10
 
@@ -57,7 +52,7 @@ def test_the_interval_and_p_of_balanced_actors_are_those_of_the_paired_t_test() 
     a, b = answered([9, 12, 14, 15, 10, 17, 13, 12]), answered([8, 12, 10, 13, 11, 13, 9, 10])
     recalls = np.array([[9, 12, 14, 15, 10, 17, 13, 12], [8, 12, 10, 13, 11, 13, 9, 10]]) / 19
     expected = stats.ttest_rel(recalls[0] / 2, recalls[1] / 2)  # the other class is always right
-    pair = compare_pair([a], [b])
+    pair = compare_pair(THREE, [a], [b])
     assert pair.interval is not None
     low, high = expected.confidence_interval(0.95)
     assert pair.interval.low == pytest.approx(low, abs=0.003)
@@ -68,8 +63,8 @@ def test_the_interval_and_p_of_balanced_actors_are_those_of_the_paired_t_test() 
 def test_pairs_of_actors_make_the_interval_narrower_than_two_separate_ones() -> None:
     """Actors that are hard for one model are hard for the other: what they share is in neither's favour."""
     a, b = answered([3, 6, 9, 12, 15, 18]), answered([2, 5, 7, 11, 13, 17])
-    pair = compare_pair([a], [b])
-    apart = [figures_with_intervals([each])["uar"].interval for each in (a, b)]
+    pair = compare_pair(THREE, [a], [b])
+    apart = [scores_with_intervals(THREE, [each])["uar"].interval for each in (a, b)]
     assert pair.interval is not None
     assert all(
         each is not None and each.half_width > 5 * pair.interval.half_width for each in apart
@@ -79,7 +74,7 @@ def test_pairs_of_actors_make_the_interval_narrower_than_two_separate_ones() -> 
 
 def test_the_other_way_round_everything_is_mirrored() -> None:
     a, b = random_clips(0, TEN, skill=1.3), random_clips(1, TEN)
-    there, back = compare_pair([a], [b]), compare_pair([b], [a])
+    there, back = compare_pair(EIGHT, [a], [b]), compare_pair(EIGHT, [b], [a])
     assert there.interval is not None
     assert back.interval is not None
     assert back.difference == -there.difference
@@ -91,14 +86,15 @@ def test_the_other_way_round_everything_is_mirrored() -> None:
 
 def test_clips_in_another_order_and_folder_are_the_same_clips() -> None:
     a, b = random_clips(0, TEN), random_clips(1, TEN)
-    assert compare_pair([a], [shuffled(b, 5, "/elsewhere")]) == compare_pair([a], [b])
+    one, other = align(EIGHT, [a, shuffled(b, 5, "/elsewhere")])
+    assert compare_pair(EIGHT, [one], [other]) == compare_pair(EIGHT, [a], [b])
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_mcnemars_test_is_statsmodels(seed: int) -> None:
     a, b = random_clips(seed, TEN, skill=1.5), random_clips(seed + 10, TEN)
-    pair = compare_pair([a], [b], resamples=10)
-    right = [(each.predictions.predicted == each.predictions.target).numpy() for each in (a, b)]
+    pair = compare_pair(EIGHT, [a], [b], resamples=10)
+    right = [(each["predicted"] == each["emotion"]).to_numpy() for each in (a, b)]
     table = [[(right[0] == i)[right[1] == j].sum() for j in (True, False)] for i in (True, False)]
     assert [pair.only_a_right, pair.only_b_right] == [table[0][1], table[1][0]]
     assert pair.mcnemar_p == pytest.approx(mcnemar(table, exact=True).pvalue)
@@ -115,7 +111,7 @@ def test_of_several_seeds_their_mean_probability_decides_what_mcnemars_test_sees
     sure = clips_of(truth, [0, 1, 0, 1], actors, confidence=0.9)
     unsure = clips_of(truth, [1, 1, 1, 0], actors, confidence=0.5)
     wrong = clips_of(truth, [2, 2, 2, 2], actors)
-    pair = compare_pair([sure, unsure], [wrong], resamples=10)
+    pair = compare_pair(THREE, [sure, unsure], [wrong], resamples=10)
     assert (pair.only_a_right, pair.only_b_right) == (2, 0)  # clips 0 and 2, where the sure one is
 
 
@@ -135,13 +131,15 @@ def test_a_p_that_is_no_number_counts_for_none() -> None:
 def test_so_many_more_actors_would_do_if_nothing_else_changed() -> None:
     """The actors at hand, all of them there so many times, are as many more as were asked for."""
     right_a, right_b = [9, 12, 14, 15, 10, 17], [12, 8, 12, 11, 12, 13]
-    few = compare_pair([answered(right_a)], [answered(right_b)])
+    few = compare_pair(THREE, [answered(right_a)], [answered(right_b)])
     assert few.interval is not None
     assert 0 in few.interval
     assert few.actors_needed is not None
     times = -(-(6 + few.actors_needed) // 6)
-    enough = compare_pair([answered(right_a * times)], [answered(right_b * times)])
-    short = compare_pair([answered(right_a * (times - 2))], [answered(right_b * (times - 2))])
+    enough = compare_pair(THREE, [answered(right_a * times)], [answered(right_b * times)])
+    short = compare_pair(
+        THREE, [answered(right_a * (times - 2))], [answered(right_b * (times - 2))]
+    )
     assert enough.interval is not None
     assert short.interval is not None
     assert 0 not in enough.interval
@@ -167,12 +165,13 @@ def test_five_actors_do_not_show_how_many_would_be_needed() -> None:
 
 def test_identical_models_are_no_different_however_many_actors_come() -> None:
     clips = random_clips(0, TEN)
-    pair = compare_pair([clips], [shuffled(clips, 1, "/elsewhere")])
+    one, other = align(EIGHT, [clips, shuffled(clips, 1, "/elsewhere")])
+    pair = compare_pair(EIGHT, [one], [other])
     assert pair == Pair(0.0, None, 1.0, 1.0, 0, 0, 10, None)
 
 
 def test_one_actor_gives_a_difference_and_no_more() -> None:
-    pair = compare_pair([answered([12])], [answered([7])])
+    pair = compare_pair(THREE, [answered([12])], [answered([7])])
     assert pair.difference == pytest.approx(5 / 19 / 2)
     assert pair.interval is None
     assert math.isnan(pair.actor_p)
@@ -184,86 +183,33 @@ def test_one_actor_gives_a_difference_and_no_more() -> None:
 def test_a_difference_that_is_the_same_with_every_actor_is_tested_by_its_sign(
     num_actors: int, p: float
 ) -> None:
-    pair = compare_pair([answered([15] * num_actors)], [answered([9] * num_actors)])
+    pair = compare_pair(THREE, [answered([15] * num_actors)], [answered([9] * num_actors)])
     assert pair.interval is None
     assert pair.actor_p == p
 
 
-def test_models_tested_on_other_clips_are_not_compared() -> None:
-    with pytest.raises(UserError, match="other clips"):
-        compare_pair([random_clips(0, TEN)], [random_clips(0, TEN[:-1])])
+def test_predictions_that_are_not_aligned_are_not_compared() -> None:
+    clips = random_clips(0, TEN)
+    for other in (random_clips(0, TEN[:-1]), shuffled(clips, 1, "/elsewhere")):
+        with pytest.raises(ValueError, match="align them first"):
+            compare_pair(EIGHT, [clips], [other])
     with pytest.raises(ValueError, match="without predictions"):
-        compare_pair([], [random_clips(0, TEN)])
+        compare_pair(EIGHT, [], [clips])
 
 
-@pytest.mark.parametrize(
-    ("pair", "p_holm", "expected"),
-    [
-        pytest.param(
-            pair_of(0.041, 0.012, 0.07, 0),
-            0.01,
-            "A is better than B: +4.1 points, 1.2 to 7.0",
-            id="a",
-        ),
-        pytest.param(
-            pair_of(-0.041, -0.07, -0.012, 0),
-            0.01,
-            "B is better than A: +4.1 points, 1.2 to 7.0",
-            id="b",
-        ),
-        pytest.param(
-            pair_of(0.012, -0.03, 0.054, 271),
-            0.01,
-            "the test cannot tell A and B apart (difference +1.2 points, -3.0 to 5.4); "
-            "about 271 more actors would be needed",
-            id="too few actors",
-        ),
-        pytest.param(
-            pair_of(-0.04, -0.081, 0.001, 1),
-            0.01,
-            "the test cannot tell A and B apart (difference -4.0 points, -8.1 to 0.1); "
-            "about 1 more actor would be needed",
-            id="one more",
-        ),
-        pytest.param(
-            pair_of(-0.0001, -0.03, 0.0298, None),
-            1.0,
-            "the test cannot tell A and B apart (difference +0.0 points, -3.0 to 3.0); "
-            "no realistic number of actors would show so small a difference",
-            id="no difference",
-        ),
-        pytest.param(
-            pair_of(-0.041, -0.07, -0.012, 0),
-            0.12,
-            "B may be better than A (+4.1 points, 1.2 to 7.0), but the test does not show it: corrected p 0.120",
-            id="not after correction",
-        ),
-        pytest.param(
-            Pair(0.041, None, math.nan, 0.001, 30, 2, 1, None),
-            math.nan,
-            "the test cannot tell A and B apart (difference +4.1 points): it has one actor only",
-            id="one actor",
-        ),
-        pytest.param(
-            Pair(0.08, Interval(-0.12, 0.28), 0.1, 0.1, 30, 20, 2, None),
-            0.1,
-            "the test cannot tell A and B apart (difference +8.0 points, -12.0 to 28.0); "
-            "2 actors are too few to say how many would be needed",
-            id="two actors",
-        ),
-        pytest.param(
-            Pair(-0.5, None, 1e-6, 0.001, 30, 2, 24, None),
-            0.001,
-            "B is better than A: +50.0 points with each of 24 actors",
-            id="always so",
-        ),
-        pytest.param(
-            Pair(0.0, None, 1.0, 1.0, 0, 0, 24, None),
-            1.0,
-            "the test cannot tell A and B apart (difference +0.0 points with each of 24 actors)",
-            id="identical",
-        ),
-    ],
-)
-def test_the_sentence_says_what_the_test_shows(pair: Pair, p_holm: float, expected: str) -> None:
-    assert sentence("A", "B", pair, p_holm) == expected
+def test_numbers_differ_by_their_mean_ccc_and_have_no_mcnemar_test() -> None:
+    task, rng = Regression(("valence", "arousal")), np.random.default_rng(3)
+    true = rng.normal(0, 1, (120, 2))
+    paths, actors = [f"{row // 12}/{row:05d}.jpg" for row in range(120)], np.arange(120) // 12
+    better, worse = (
+        task.table(true, true + rng.normal(0, noise, true.shape), paths=paths, actors=list(actors))
+        for noise in (0.2, 1.0)
+    )
+    pair = compare_pair(task, [better], [worse], resamples=500)
+    cccs = [table_scores(task, each)["ccc"] for each in (better, worse)]
+    assert pair.difference == pytest.approx(cccs[0] - cccs[1])
+    assert pair.interval is not None
+    assert 0 not in pair.interval
+    assert math.isnan(pair.mcnemar_p)
+    same = compare_pair(task, [better], [better], resamples=100)
+    assert (same.difference, same.interval) == (0, None)

@@ -5,23 +5,30 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from matplotlib.image import imread
+from numpy.typing import NDArray
 from rich.console import Console
+from sklearn.metrics import confusion_matrix
 
 from emorec.data.labels import EMOTIONS
-from emorec.evaluation.calibration import Calibration
-from emorec.evaluation.classification_results import ClassificationResults
-from emorec.evaluation.metrics import summarize
-from emorec.evaluation.predictions import Predictions
-from emorec.evaluation.predictions_file import read_predictions
-from emorec.evaluation.report import metrics_json, metrics_table, write_report
-from emorec.evaluation.run_facts import RunFacts
+from emorec.evaluation.calibration import calibrate
+from emorec.evaluation.predictions import read_predictions
+from emorec.evaluation.report import (
+    RunInfo,
+    metrics_json,
+    scores_table,
+    split_remarks,
+    write_report,
+)
+from emorec.evaluation.task import Classification, Regression
 
-FACTS = RunFacts(
+EMOTION = Classification(EMOTIONS)
+NUMBERS = Regression(("valence", "arousal"))
+RUN = RunInfo(
     split={
         "name": "seed",
         "fold": None,
@@ -38,52 +45,46 @@ FACTS = RunFacts(
     train_seconds=12.5,
     epochs=3,
 )
-FIGURES = ("accuracy", "uar", "macro_f1", "ece", "loss", "num_clips")
+SCORES = ("accuracy", "uar", "macro_f1", "ece")
 CALIBRATED = ("ece_calibrated", "temperature")
 TABLES = ("classes", "confusion_matrix", "per_class", "split")
-RUN = (
+TRAINING = (
     *("model", "num_parameters", "gflops_per_clip", "checkpoint", "train_seconds", "epochs"),
     *("train_clips_per_second", "peak_memory_bytes", "trained_on"),
 )
-KEYS = [*FIGURES[:4], *CALIBRATED, *FIGURES[4:], "views", *TABLES, *RUN]
+KEYS = [*SCORES, *CALIBRATED, "loss", "num_clips", "views", *TABLES, *TRAINING]
 
 
-def predictions(num_clips: int = 40) -> Predictions:
-    """Of the eight classes `sad` never occurs and `angry` is never said."""
-    draw = torch.Generator().manual_seed(0)
-    target = torch.randint(0, 8, (num_clips,), generator=draw)
+def outputs(num_clips: int = 40) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of the eight classes `sad` never occurs and `angry` is never predicted."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 8, num_clips)
     target[target == 3] = 2
-    logits = torch.randn(num_clips, 8, generator=draw)
-    logits[torch.arange(num_clips), target] += 2
+    logits = rng.normal(size=(num_clips, 8))
+    logits[np.arange(num_clips), target] += 2
     logits[:, 4] = -9
-    return Predictions(torch.arange(num_clips), target, logits)
+    return target, logits
 
 
-def printed(
-    width: int,
-    encoding: str = "utf-8",
-    *,
-    terminal: bool = False,
-    calibration: Calibration | None = None,
-    num_views: int = 1,
-) -> str:
+TARGET, LOGITS = outputs()
+PATHS = [f"Actor_23/{number}.mp4" for number in range(len(TARGET))]
+ACTORS = ["23"] * len(TARGET)
+
+
+def metrics(run: RunInfo = RUN) -> dict[str, Any]:
+    return metrics_json(EMOTION, TARGET, LOGITS, run, paths=PATHS)
+
+
+def printed(width: int, encoding: str = "utf-8", *, terminal: bool = False, **options: Any) -> str:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="\n")
     console = Console(file=file, width=width, force_terminal=terminal)
-    console.print(
-        metrics_table(
-            summarize(predictions()),
-            EMOTIONS,
-            "CNNLSTM, [unseen] actors",
-            calibration=calibration,
-            num_views=num_views,
-        )
-    )
+    console.print(scores_table(EMOTION, TARGET, LOGITS, "CNNLSTM, [unseen] actors", **options))
     file.seek(0)
     return file.read()
 
 
 def test_the_json_has_exactly_the_documented_keys() -> None:
-    content = metrics_json(summarize(predictions()), FACTS, EMOTIONS)
+    content = metrics()
     assert list(content) == KEYS
     assert list(content["split"]) == ["name", "fold", "train", "val", "test", "hash"]
     assert list(content["per_class"]) == list(EMOTIONS)
@@ -91,132 +92,159 @@ def test_the_json_has_exactly_the_documented_keys() -> None:
         assert list(scores) == ["accuracy", "precision", "recall", "f1", "support"]
 
 
-def test_the_json_says_what_the_summary_says() -> None:
-    summary = summarize(predictions())
-    content = json.loads(json.dumps(metrics_json(summary, FACTS, EMOTIONS), allow_nan=False))
-    for name in FIGURES:
-        assert content[name] == getattr(summary, name)
-    assert content["confusion_matrix"] == summary.confusion_matrix.tolist()
+def test_the_json_has_the_scores_of_the_clips() -> None:
+    content = json.loads(json.dumps(metrics(), allow_nan=False))
+    scores = EMOTION.evaluate(TARGET, LOGITS)
+    assert {name: content[name] for name in scores} == scores
+    assert content["num_clips"] == len(TARGET)
     assert content["classes"] == list(EMOTIONS)
+    matrix = confusion_matrix(TARGET, LOGITS.argmax(axis=1), labels=range(8))
+    assert content["confusion_matrix"] == matrix.tolist()
     for label, name in enumerate(EMOTIONS):
-        assert content["per_class"][name]["recall"] == summary.per_class[label].recall
-        assert content["per_class"][name]["support"] == sum(content["confusion_matrix"][label])
+        row = content["per_class"][name]
+        assert row["support"] == matrix[label].sum()
+        assert row["recall"] == pytest.approx(matrix[label, label] / max(matrix[label].sum(), 1))
+    assert content["per_class"]["sad"]["recall"] == content["per_class"]["angry"]["precision"] == 0
     assert content["model"] == "emorec.models.CNNLSTM"
 
 
-def test_a_loss_that_is_no_number_is_null() -> None:
-    diverged = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.full((2, 8), math.nan))
-    content = metrics_json(summarize(diverged), FACTS, EMOTIONS)
+def test_a_loss_that_is_not_a_number_is_null() -> None:
+    nan = np.full((2, 8), math.nan)
+    content = metrics_json(EMOTION, [0, 1], nan, RUN, paths=PATHS[:2])
     assert content["loss"] is None
     json.dumps(content, allow_nan=False)
 
 
-def test_what_nobody_knows_of_a_run_is_null() -> None:
-    content = metrics_json(summarize(predictions()), FACTS, EMOTIONS)
-    assert [content[name] for name in (*CALIBRATED, *RUN[-3:])] == [None] * 5
+def test_what_is_unknown_of_a_run_is_null() -> None:
+    content = metrics()
+    assert [content[name] for name in (*CALIBRATED, *TRAINING[-3:])] == [None] * 5
     assert content["views"] == 1
+    assert "smoothed" not in content
 
 
-def test_the_json_says_what_the_training_took_and_how_often_each_clip_was_looked_at() -> None:
-    facts = replace(
-        FACTS,
+def test_the_json_has_what_the_training_took_and_how_predictions_were_averaged() -> None:
+    run = replace(
+        RUN,
         train_clips_per_second=31.5,
         peak_memory_bytes=7_000_000_000,
         trained_on="cpu",
         num_views=10,
+        smoothed={"how": "box of 3", "uar": 0.5},
     )
-    content = metrics_json(summarize(predictions()), facts, EMOTIONS)
-    assert [content[name] for name in RUN[-3:]] == [31.5, 7_000_000_000, "cpu"]
+    content = metrics(run)
+    assert [content[name] for name in TRAINING[-3:]] == [31.5, 7_000_000_000, "cpu"]
     assert content["views"] == 10
+    assert content["smoothed"] == {"how": "box of 3", "uar": 0.5}
 
 
-def test_calibration_is_told_beside_the_raw_figures_which_stay(tmp_path: Path) -> None:
-    said = predictions()
-    calibration = Calibration.of(said, 1.75)
+def test_calibrated_scores_stand_beside_the_raw_ones(tmp_path: Path) -> None:
     write_report(
-        tmp_path,
-        summarize(said),
-        FACTS,
-        said,
-        paths=["clip.mp4"] * len(said),
-        actors=[23] * len(said),
-        class_names=EMOTIONS,
-        calibration=calibration,
+        tmp_path, EMOTION, TARGET, LOGITS, RUN, paths=PATHS, actors=ACTORS, temperature=1.75
     )
     content = json.loads((tmp_path / "metrics.json").read_text())
-    assert content["ece"] == summarize(said).ece
-    assert content["ece_calibrated"] == calibration.ece != content["ece"]
+    raw = EMOTION.evaluate(TARGET, LOGITS)["ece"]
+    calibrated = EMOTION.evaluate(TARGET, calibrate(LOGITS, 1.75))["ece"]
+    assert content["ece"] == raw != calibrated == content["ece_calibrated"]
     assert content["temperature"] == 1.75
-    read = read_predictions(tmp_path / "predictions.csv")
-    assert read.calibrated is not None
-    for probabilities, temperature in ((read.predictions, 1.0), (read.calibrated, 1.75)):
-        expected = (said.logits / temperature).softmax(dim=1)
-        torch.testing.assert_close(probabilities.probabilities.float(), expected)
+    _, table = read_predictions(tmp_path / "predictions.csv")
+    other = EMOTION.calibrated(table)
+    assert other is not None
+    for probabilities, temperature in ((table, 1.0), (other, 1.75)):
+        np.testing.assert_allclose(
+            EMOTION.values(EMOTION.output(probabilities)),
+            EMOTION.values(LOGITS / temperature),
+            atol=1e-8,
+        )
 
 
-def test_the_caption_tells_both_calibration_errors_and_the_views() -> None:
-    calibration = Calibration.of(predictions(), 1.75)
-    plain, text = printed(80), printed(80, calibration=calibration, num_views=10)
-    raw = f"calibration error {summarize(predictions()).ece:.1%}\n"
+def test_the_caption_has_both_calibration_errors_and_the_views() -> None:
+    plain, text = printed(80), printed(80, temperature=1.75, num_views=10)
+    raw = EMOTION.evaluate(TARGET, LOGITS)["ece"]
+    calibrated = EMOTION.evaluate(TARGET, calibrate(LOGITS, 1.75))["ece"]
     lines, other = ([line.strip() for line in each.splitlines()] for each in (text, plain))
-    assert any(line.endswith(raw.strip()) for line in lines)
-    assert f"calibration error {calibration.ece:.1%} at temperature 1.75" in lines
+    assert any(line.endswith(f"calibration error {raw:.1%}") for line in lines)
+    assert f"calibration error {calibrated:.1%} at temperature 1.75" in lines
     assert any(line.endswith("40 clips, 10 views of each") for line in lines)
     assert not any("temperature" in line or "views" in line for line in other)
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_names_that_are_not_those_of_the_classes_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        metrics_json(summarize(predictions()), FACTS, EMOTIONS[:7])
+def test_names_that_are_not_those_of_the_classes_are_refused(tmp_path: Path) -> None:
+    seven = Classification(EMOTIONS[:7])
+    with pytest.raises(ValueError, match="names"):
+        write_report(tmp_path, seven, TARGET, LOGITS, RUN, paths=PATHS, actors=ACTORS)
+    assert not list(tmp_path.iterdir())
 
 
-def test_a_report_is_three_files_that_agree(tmp_path: Path) -> None:
-    said = predictions()
+def test_a_report_of_classes_is_three_files_that_agree(tmp_path: Path) -> None:
     folder = tmp_path / "run" / "test"
-    paths = [f"Actor_23/{number}.mp4" for number in range(len(said))]
-    write_report(
-        folder,
-        summarize(said),
-        FACTS,
-        said,
-        paths=paths,
-        actors=[23] * len(said),
-        class_names=EMOTIONS,
-    )
+    write_report(folder, EMOTION, TARGET, LOGITS, RUN, paths=PATHS, actors=ACTORS)
     names = {file.name for file in folder.iterdir()}
     assert names == {"metrics.json", "predictions.csv", "confusion_matrix.png"}
     content = json.loads((folder / "metrics.json").read_text())
     assert list(content) == KEYS
-    read = read_predictions(folder / "predictions.csv")
-    assert read.paths == tuple(paths)
-    again = summarize(read.predictions)
-    assert again.uar == content["uar"]
-    assert again.confusion_matrix.tolist() == content["confusion_matrix"]
-    picture = imread(folder / "confusion_matrix.png")
-    assert picture.std() > 0.05
+    task, table = read_predictions(folder / "predictions.csv")
+    assert table["path"].tolist() == PATHS
+    [sums] = task.sums(task.target(table), task.output(table))
+    assert float(task.scores(sums)["uar"]) == content["uar"]
+    assert imread(folder / "confusion_matrix.png").std() > 0.05
 
 
-def test_the_table_has_a_line_per_class_their_mean_and_chance() -> None:
-    summary = summarize(predictions())
+def test_a_report_of_numbers_has_the_scores_of_the_set_and_of_each_video(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.uniform(-1, 1, (6, 2))
+    output = 0.5 * target + rng.normal(0.1, 0.3, target.shape)
+    paths = [f"cropped_aligned/{'ba'[clip // 3]}/0000{clip}.jpg" for clip in range(6)]
+    actors = ["b"] * 3 + ["a"] * 3
+    write_report(tmp_path, NUMBERS, target, output, RUN, paths=paths, actors=actors)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    scores = NUMBERS.evaluate(target, output)
+    parts = ["num_clips", "views", "targets", "per_target", "per_video", "split"]
+    assert list(content) == [*scores, *parts, *TRAINING]
+    assert {name: content[name] for name in scores} == scores
+    assert content["per_target"]["arousal"]["ccc"] == content["ccc_arousal"]
+    assert list(content["per_video"]) == ["b", "a"]
+    for rows, video in ((slice(3), "b"), (slice(3, 6), "a")):
+        own = content["per_video"][video]
+        assert list(own) == ["num_clips", *scores]
+        assert own.pop("num_clips") == 3
+        assert own == pytest.approx(NUMBERS.evaluate(target[rows], output[rows]))
+    assert (tmp_path / "plane.png").stat().st_size > 1000
+    _, table = read_predictions(tmp_path / "predictions.csv")
+    assert table["path"].tolist() == paths
+
+
+def test_the_table_has_a_row_per_class_their_mean_and_chance() -> None:
     lines = printed(80).splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
-    happy = summary.per_class[2]
-    expected = [f"{value:.1%}" for value in (happy.recall, happy.precision, happy.f1)]
-    assert rows["happy"] == [*expected, str(happy.support)]
-    assert rows["mean"] == [f"{summary.uar:.1%}", f"{summary.macro_f1:.1%}", "40"]
+    scores = EMOTION.evaluate(TARGET, LOGITS)
+    happy = EMOTION.per_name(EMOTION.sums(TARGET, LOGITS)[0]).loc["happy"]
+    expected = [f"{happy[name]:.1%}" for name in ("recall", "precision", "f1")]
+    assert rows["happy"] == [*expected, str(int(happy["support"]))]
+    assert rows["mean"] == [f"{scores['uar']:.1%}", f"{scores['macro_f1']:.1%}", "40"]
     assert [word for line in lines for word in line.split()].count("(chance") == 1
     assert "(chance 12.5%)" in printed(80)
     assert "CNNLSTM, [unseen] actors" in lines[0]
 
 
-def test_a_figure_without_a_denominator_is_a_dash_in_the_table() -> None:
+def test_the_table_of_numbers_has_a_row_for_each_and_their_mean() -> None:
+    file, target = io.StringIO(), np.array([[0.5, -1.0], [-0.5, 1.0]])
+    table = scores_table(NUMBERS, target, -target / 2, "title", num_views=2)
+    Console(file=file, width=80).print(table)
+    lines = [line.split() for line in file.getvalue().splitlines()]
+    assert ["CCC", "PCC", "RMSE", "sign"] in lines
+    assert ["arousal", "-0.800", "-1.000", "1.500", "0.0%"] in lines
+    assert ["mean", "-0.800", "-1.000", "1.125", "0.0%"] in lines
+    assert ["2", "clips,", "2", "views", "of", "each"] in lines
+
+
+def test_a_score_without_a_denominator_is_a_dash_in_the_table() -> None:
     rows = {line.split()[0]: line.split()[1:] for line in printed(80).splitlines() if line.strip()}
     assert rows["sad"][0] == "-"
     assert rows["angry"][1] == "-"
 
 
-def test_the_table_fits_80_columns_and_is_plain_where_there_is_no_terminal() -> None:
+def test_the_table_fits_80_columns_and_is_plain_without_a_terminal() -> None:
     text = printed(80)
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
@@ -224,16 +252,21 @@ def test_the_table_fits_80_columns_and_is_plain_where_there_is_no_terminal() -> 
 
 
 @pytest.mark.parametrize("width", [30, 80])
-def test_the_table_can_be_printed_where_there_is_only_ascii(width: int) -> None:
+def test_the_table_can_be_printed_in_ascii(width: int) -> None:
     assert printed(width, "ascii").isascii()
 
 
-def test_other_probabilities_of_the_same_clips_have_their_own_figures() -> None:
-    target = torch.tensor([0, 1, 1])
-    said = Predictions(torch.arange(3), target, torch.tensor([[2.0, 0], [1, 0], [0, 3]]))
-    results = ClassificationResults(said, ["calm", "sad"])
-    same = results.of_values(results.values())
-    assert same.summary.logged == pytest.approx(results.summary.logged, abs=1e-6)
-    right = results.of_values(np.eye(2, dtype=np.float32)[target.numpy()])
-    assert right.summary.uar == 1
-    assert right.predictions.logits.isfinite().all()
+def test_remarks_on_a_split_name_leaks_skipped_clips_and_faces() -> None:
+    split: dict[str, Any] = {"train": [1, 2], "test": [3], "skipped": []}
+    assert split_remarks(split) == []
+    unusual = {
+        "test": [2, 3],
+        "skipped": ["a.mp4"],
+        "face_detector": "YuNet",
+        "faceless": ["b.mp4"],
+    }
+    leak, skipped, faces = split_remarks(split | unusual)
+    assert "LEAK: 2" in leak
+    assert "a.mp4" in skipped
+    assert "YuNet" in faces
+    assert "b.mp4" in faces

@@ -1,4 +1,4 @@
-"""Networks made by hand whose answer depends on one place of one frame, so that every map is known beforehand."""
+"""Hand-made networks whose output depends on one region of one frame, so that every map is known beforehand."""
 
 from itertools import pairwise
 from typing import Any
@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.inference.facts import Facts
+from emorec.inference.spec import ModelSpec
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models import ClipClassifier, ClipNetwork
 
-SIDE, NUM_FRAMES, SEEN = 48, 4, 2
-"""The third of four frames is looked at."""
+SIDE, NUM_FRAMES, USED = 48, 4, 2
+"""Only the third of four frames matters."""
 
 BRIGHT = 160
-"""What is darker is not seen."""
+"""Darker pixels are ignored."""
 
 
 class Bright(nn.Module):
@@ -29,7 +29,7 @@ class Bright(nn.Module):
 
 
 class OneFrame(ClipClassifier):
-    """Sees each frame by itself, and counts what is bright in the third one."""
+    """Maps each frame by itself and sums bright pixels of the third one."""
 
     def __init__(self, **own: Any) -> None:
         super().__init__(num_classes=2, num_frames=NUM_FRAMES, image_size=SIDE, **own)
@@ -37,14 +37,14 @@ class OneFrame(ClipClassifier):
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
+    def cam_layer(self) -> nn.Module | None:
         return self.maps
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
         maps = self.maps(frames.flatten(0, 1).float())  # (B * T, 1, h, w)
         bright = maps.mean(dim=(1, 2, 3)).unflatten(0, (-1, NUM_FRAMES))  # (B, T)
-        return torch.stack([bright[:, SEEN], torch.zeros_like(bright[:, 0])], dim=1)
+        return torch.stack([bright[:, USED], torch.zeros_like(bright[:, 0])], dim=1)
 
 
 class Stacked(OneFrame):
@@ -52,8 +52,8 @@ class Stacked(OneFrame):
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
-        looked_at = frames[:, SEEN].float()  # (B, 3, H, W): all others have no weight
-        bright = self.maps(looked_at).mean(dim=(1, 2, 3))
+        used = frames[:, USED].float()  # (B, 3, H, W): all others have no weight
+        bright = self.maps(used).mean(dim=(1, 2, 3))
         return torch.stack([bright, torch.zeros_like(bright)], dim=1)
 
 
@@ -68,7 +68,7 @@ class OverTime(OneFrame):
 
 
 class LowAndEarly(ClipClassifier):
-    """Hears how loud the lower half of the pitches is in the first half of a clip."""
+    """Measures how loud the lower half of the frequencies is in the first half of a clip."""
 
     inputs = ("sound",)
 
@@ -90,12 +90,12 @@ def clip_with_spots(places: list[tuple[int, int]]) -> Tensor:
     return frames
 
 
-def facts_for(network: ClipNetwork, **other: Any) -> Facts:
-    """What there would be to know of a network of the tests."""
+def spec_for(network: ClipNetwork, **other: Any) -> ModelSpec:
+    """Specification of a network of the tests."""
     hears = "sound" in network.inputs
     known: dict[str, Any] = {
         "network": type(network).__name__,
-        "says": "classes" if isinstance(network, ClipClassifier) else "numbers",
+        "task": "classes" if isinstance(network, ClipClassifier) else "numbers",
         "names": ("yes", "no"),
         "inputs": network.inputs,
         "num_frames": network.num_frames,
@@ -112,11 +112,11 @@ def facts_for(network: ClipNetwork, **other: Any) -> Facts:
         "split": {},
         "licence": "",
     }
-    return Facts(**known | other)
+    return ModelSpec(**known | other)
 
 
 class Small(ClipClassifier):
-    """Four convolutions over each frame, then the mean over places and frames: learns drawn faces in seconds."""
+    """Four convolutions over each frame, then the mean over positions and frames: trained on drawn faces in seconds."""
 
     def __init__(self, **own: Any) -> None:
         super().__init__(**own)
@@ -135,7 +135,7 @@ class Small(ClipClassifier):
 
     @property
     @override
-    def last_maps(self) -> nn.Module | None:
+    def cam_layer(self) -> nn.Module | None:
         return self.maps
 
     @override

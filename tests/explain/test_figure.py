@@ -1,11 +1,11 @@
-"""Pictures of explanations can be read, however little a frame matters."""
+"""Figures of explanations are readable, however little a frame matters."""
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from emorec.explain.explanation import Answer, Explanation, Seen
-from emorec.explain.figure import draw_bars, how_to_read
+from emorec.explain.explainer import Explanation, FrameExplanation, Prediction
+from emorec.explain.figure import draw_bars, legend
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from emorec.explain.figure import draw_bars, how_to_read
         ([1e-7, 0.0, -1e-7], ["0", "0", "0"]),
     ],
 )
-def test_numbers_tell_what_their_bars_show(values: list[float], texts: list[str]) -> None:
+def test_labels_have_the_digits_that_their_bars_need(values: list[float], texts: list[str]) -> None:
     axes = Figure().add_subplot()
     heights = np.array(values, np.float32)
     draw_bars(axes, np.arange(3.0), heights, heights, 0.8)
@@ -26,13 +26,15 @@ def test_numbers_tell_what_their_bars_show(values: list[float], texts: list[str]
     assert tallest > 0.3 if texts[0] != "0" else tallest < 0.01
 
 
-def test_bars_of_a_number_are_told_right_whatever_its_sign() -> None:
+def test_the_legend_of_a_negative_number_says_that_it_moves_towards_zero() -> None:
     frames = np.zeros((2, 8, 8, 3), np.uint8)
-    heat, importance = np.zeros((2, 8, 8), np.float32), np.zeros(2, np.float32)
-    seen = Seen(frames=frames, heat=heat, importance=importance, method="occlusion")
-    answer = Answer(
+    saliency, importance = np.zeros((2, 8, 8), np.float32), np.zeros(2, np.float32)
+    explained = FrameExplanation(
+        frames=frames, saliency=saliency, importance=importance, method="occlusion"
+    )
+    prediction = Prediction(
         name="valence", value=-0.4, predicted="valence", confidence=-0.4, is_class=False
     )
-    assert how_to_read(Explanation(answer=answer, seen=seen, heard=None)).endswith(
-        "bars: how far valence moves towards 0 without it"
+    assert legend(Explanation(prediction=prediction, frames=explained, sound=None)).endswith(
+        "bars: change of valence towards 0 without it"
     )

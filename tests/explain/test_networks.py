@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from emorec.explain.explanation import explain
+from emorec.explain.explainer import explain
 from emorec.explain.figure import explanation_figure
 from emorec.models import (
     CNN3D,
@@ -22,7 +22,7 @@ from emorec.models import (
     LateFusion,
 )
 from emorec.picture_size import Size
-from tests.explain.networks import facts_for
+from tests.explain.networks import spec_for
 
 SEES: dict[str, Any] = {"num_classes": 3, "num_frames": 2, "image_size": (128, 160)}
 SMALL: dict[str, Any] = {**SEES, "image_size": (32, 48)}
@@ -54,54 +54,55 @@ NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_is_explained_and_stays_as_it_was(name: str) -> None:
+def test_every_network_is_explained_and_stays_unchanged(name: str) -> None:
     torch.manual_seed(0)
     kind, arguments, method = NETWORKS[name]
     network = kind(**arguments).eval()
-    given = {
+    inputs = {
         "frames": torch.randint(0, 256, (1, 2, 3, *network.image_size), dtype=torch.uint8),
         "sound": torch.randn(1, 48_000) / 10,
         "heard": torch.tensor([True]),
     }
-    given = {each: given[each] for each in network.inputs}
+    inputs = {each: inputs[each] for each in network.inputs}
     before = {key: value.clone() for key, value in network.state_dict().items()}
     learns = [parameter.requires_grad for parameter in network.parameters()]
     with torch.no_grad():
-        said = network(*given.values())[0].softmax(dim=0)
+        probabilities = network(*inputs.values())[0].softmax(dim=0)
 
-    facts = facts_for(network, names=("a", "b", "c"), sound_seconds=3.0)
-    explanation = explain(network, facts, given)
+    spec = spec_for(network, names=("a", "b", "c"), sound_seconds=3.0)
+    explanation = explain(network, spec, inputs)
 
-    assert explanation.answer.name == "abc"[int(said.argmax())]
-    assert explanation.answer.value == pytest.approx(said.max().item(), rel=1e-5)
-    assert (explanation.seen is None) == ("frames" not in network.inputs)
-    assert (explanation.heard is None) == ("sound" not in network.inputs)
-    if explanation.seen is not None:
-        assert explanation.seen.method == method
-        assert explanation.seen.heat.shape == (2, *network.image_size)
-        assert explanation.seen.importance is not None
-        assert explanation.seen.importance.shape == (2,)
-        assert np.isfinite(explanation.seen.importance).all()
-        assert explanation.seen.heat.min() >= 0
-    if explanation.heard is not None:
-        assert explanation.heard.heat.shape == (200, 300)
-        assert explanation.heard.importance.shape == (15,)
-        assert explanation.heard.importance.any()
+    assert explanation.prediction.name == "abc"[int(probabilities.argmax())]
+    assert explanation.prediction.value == pytest.approx(probabilities.max().item(), rel=1e-5)
+    assert (explanation.frames is None) == ("frames" not in network.inputs)
+    assert (explanation.sound is None) == ("sound" not in network.inputs)
+    if explanation.frames is not None:
+        assert explanation.frames.method == method
+        assert explanation.frames.saliency.shape == (2, *network.image_size)
+        assert explanation.frames.importance is not None
+        assert explanation.frames.importance.shape == (2,)
+        assert np.isfinite(explanation.frames.importance).all()
+        assert explanation.frames.saliency.min() >= 0
+    if explanation.sound is not None:
+        assert explanation.sound.saliency.shape == (200, 300)
+        assert explanation.sound.importance.shape == (15,)
+        assert explanation.sound.importance.any()
     after = network.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert [parameter.requires_grad for parameter in network.parameters()] == learns
     assert all(parameter.grad is None for parameter in network.parameters())
-    assert not any(layer._forward_hooks for layer in network.modules())
+    with torch.no_grad():
+        assert torch.equal(network(*inputs.values())[0].softmax(dim=0), probabilities)
 
 
 @pytest.mark.parametrize(("num_frames", "size"), [(1, (24, 40)), (2, (24, 40)), (12, (40, 24))])
-def test_frames_are_shown_in_their_proportions(num_frames: int, size: Size) -> None:
+def test_frames_keep_their_aspect_ratio(num_frames: int, size: Size) -> None:
     network = EarlyFusionCNN(num_classes=3, num_frames=num_frames, image_size=size).eval()
-    given = {"frames": torch.randint(0, 256, (1, num_frames, 3, *size), dtype=torch.uint8)}
-    explanation = explain(network, facts_for(network, names=("a", "b", "c")), given)
+    inputs = {"frames": torch.randint(0, 256, (1, num_frames, 3, *size), dtype=torch.uint8)}
+    explanation = explain(network, spec_for(network, names=("a", "b", "c")), inputs)
     figure = explanation_figure(explanation, clip="a.mp4", truth=None)
     shown = [axes.get_window_extent() for axes in figure.axes if axes.images]
-    assert len(shown) == 2 * num_frames  # each frame, and once more under its heat
+    assert len(shown) == 2 * num_frames  # each frame, and once more with its saliency
     for box in shown:
         assert box.height / box.width == pytest.approx(size[0] / size[1], rel=1e-6)
         assert 0 <= box.x0 < box.x1 <= figure.bbox.width
@@ -109,12 +110,12 @@ def test_frames_are_shown_in_their_proportions(num_frames: int, size: Size) -> N
     assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
 
 
-def test_what_is_not_heard_is_not_explained() -> None:
+def test_a_clip_without_sound_has_no_explanation_of_it() -> None:
     kind, arguments, _ = NETWORKS["both"]
     network = kind(**arguments).eval()
-    given = {
+    inputs = {
         "frames": torch.zeros(1, 2, 3, *network.image_size, dtype=torch.uint8),
         "sound": torch.zeros(1, 48_000),
         "heard": torch.tensor([False]),
     }
-    assert explain(network, facts_for(network, names=("a", "b", "c")), given).heard is None
+    assert explain(network, spec_for(network, names=("a", "b", "c")), inputs).sound is None

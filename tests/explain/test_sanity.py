@@ -1,4 +1,4 @@
-"""Maps that would be the same of any network explain none: they have to change with its weights, and to aim."""
+"""Sanity checks of saliency: maps have to depend on the weights, and to fall on facial features."""
 
 import copy
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from torch.nn.functional import cross_entropy
 from emorec.data.ravdess import RavdessName
 from emorec.data.synthetic.clips import draw_clip, plan
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.explain.drawn_faces import aim_on_drawn_faces, area_as_seen, as_seen
-from emorec.explain.heat import Asked, frame_heat
+from emorec.explain.saliency import MethodChoice, frame_saliency
 from emorec.explain.score import Score
-from emorec.inference.facts import Facts
-from tests.explain.networks import Small, facts_for
+from emorec.inference.spec import ModelSpec
+from tests.explain.drawn_faces import aim_on_drawn_faces, network_area, network_frames
+from tests.explain.networks import Small, spec_for
 
 torch.set_num_threads(1)
 
@@ -31,25 +31,25 @@ DRAWN = ClipSettings(width=64, height=64, num_frames=NUM_FRAMES)
 
 @dataclass
 class Trained:
-    """A network that has learnt drawn faces, and clips of two people whom it has never seen."""
+    """A network trained on drawn faces, and clips of people who were not in its training."""
 
     network: Small
-    facts: Facts
+    spec: ModelSpec
     names: Sequence[RavdessName]
     frames: Tensor
     labels: Tensor
 
-    def maps(self, network: Small, method: Asked = "auto") -> list[npt.NDArray[np.float32]]:
-        """Of what speaks for the truth."""
+    def maps(self, network: Small, method: MethodChoice = "auto") -> list[npt.NDArray[np.float32]]:
+        """Saliency of the true class."""
         return [
-            frame_heat(Score(network, int(label)), {"frames": clip[None]}, method)[0]
+            frame_saliency(Score(network, int(label)), {"frames": clip[None]}, method)[0]
             for clip, label in zip(self.frames, self.labels, strict=True)
         ]
 
 
-def clips(actors: Sequence[int], facts: Facts) -> tuple[list[RavdessName], Tensor, Tensor]:
+def clips(actors: Sequence[int], spec: ModelSpec) -> tuple[list[RavdessName], Tensor, Tensor]:
     names = [name for name in plan(actors=actors, takes=2) if name.emotion in NAMES]
-    frames = torch.cat([as_seen(draw_clip(name, DRAWN), facts) for name in names])
+    frames = torch.cat([network_frames(draw_clip(name, DRAWN), spec) for name in names])
     return names, frames, torch.tensor([NAMES.index(name.emotion) for name in names])
 
 
@@ -57,8 +57,8 @@ def clips(actors: Sequence[int], facts: Facts) -> tuple[list[RavdessName], Tenso
 def trained() -> Trained:
     torch.manual_seed(0)
     network = Small(**SIZE).train()
-    facts = facts_for(network, names=NAMES)
-    _, frames, labels = clips(range(1, 21), facts)
+    spec = spec_for(network, names=NAMES)
+    _, frames, labels = clips(range(1, 21), spec)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
@@ -67,10 +67,10 @@ def trained() -> Trained:
         cross_entropy(network(frames[some]), labels[some]).backward()
         optimizer.step()
         schedule.step()
-    return Trained(network.eval(), facts, *clips(range(21, 25), facts))
+    return Trained(network.eval(), spec, *clips(range(21, 25), spec))
 
 
-def test_it_has_learnt_something_about_people_it_has_not_seen(trained: Trained) -> None:
+def test_the_network_generalises_to_other_people(trained: Trained) -> None:
     with torch.no_grad():
         right = trained.network(trained.frames).argmax(dim=1) == trained.labels
     assert right.float().mean() >= 0.5  # of three
@@ -78,8 +78,8 @@ def test_it_has_learnt_something_about_people_it_has_not_seen(trained: Trained) 
 
 def test_where_features_are_drawn_is_known() -> None:
     name = plan(actors=[1], takes=1)[0]
-    facts = facts_for(Small(**SIZE), names=NAMES)
-    features, head = (area_as_seen(part, name, DRAWN, facts) for part in ("features", "head"))
+    spec = spec_for(Small(**SIZE), names=NAMES)
+    features, head = (network_area(part, name, DRAWN, spec) for part in ("features", "head"))
     assert features.shape == head.shape == (NUM_FRAMES, 48, 48)
     assert 0.08 < features.mean() < 0.25
     assert 0.4 < head.mean() < 0.9
@@ -87,17 +87,17 @@ def test_where_features_are_drawn_is_known() -> None:
     rows = np.flatnonzero(features[0].any(axis=1))
     middle = head[0].any(axis=1).nonzero()[0].mean()
     assert rows.min() < middle < rows.max()  # brows above it, the mouth below
-    frames = as_seen(draw_clip(name, DRAWN), facts)[0].float()
+    frames = network_frames(draw_clip(name, DRAWN), spec)[0].float()
     contrast = frames.std(dim=1).numpy(), frames.mean(dim=1).numpy()
     assert contrast[1][features].std() > contrast[1][head & ~features].std()
 
 
 @pytest.mark.parametrize("method", ["grad_cam", "occlusion"])
 def test_the_maps_fall_on_brows_eyes_and_mouth_more_than_by_chance(
-    trained: Trained, method: Asked
+    trained: Trained, method: MethodChoice
 ) -> None:
     names = trained.names if method == "grad_cam" else trained.names[::6]
-    aim = aim_on_drawn_faces(trained.network, trained.facts, names, settings=DRAWN, method=method)
+    aim = aim_on_drawn_faces(trained.network, trained.spec, names, settings=DRAWN, method=method)
     assert aim.times_chance > 1.5
     assert aim.times_chance_in_head > 1.2
 
@@ -119,15 +119,15 @@ def test_the_maps_change_when_layers_are_randomised_from_the_last_to_the_first(
     assert max(likeness) < 0.4
 
 
-def test_it_aims_better_than_networks_that_have_learnt_nothing(trained: Trained) -> None:
-    """By chance is not by area alone: untrained filters answer to edges, and brows, eyes and mouth have many."""
+def test_a_trained_network_aims_better_than_untrained_ones(trained: Trained) -> None:
+    """Untrained filters respond to edges, of which brows, eyes and mouth have many."""
     names = trained.names[::2]
     untrained = []
     for seed in range(6):
         torch.manual_seed(seed)
-        aim = aim_on_drawn_faces(Small(**SIZE).eval(), trained.facts, names, settings=DRAWN)
+        aim = aim_on_drawn_faces(Small(**SIZE).eval(), trained.spec, names, settings=DRAWN)
         untrained.append(aim.times_chance)
-    aim = aim_on_drawn_faces(trained.network, trained.facts, names, settings=DRAWN)
+    aim = aim_on_drawn_faces(trained.network, trained.spec, names, settings=DRAWN)
     assert aim.times_chance > np.mean(untrained) + 0.5
 
 

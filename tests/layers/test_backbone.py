@@ -5,10 +5,17 @@ from typing import Any
 import pytest
 import torch
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 from emorec.errors import UserError
-from emorec.layers.backbone import IMAGE_BACKBONES, image_backbone, video_backbone
+from emorec.layers.backbone import (
+    IMAGE_BACKBONES,
+    Backbone,
+    Freeze,
+    image_backbone,
+    inflate_frames,
+    video_backbone,
+)
 
 CLIPS: dict[str, Any] = {"num_frames": 9, "image_size": (64, 64)}
 
@@ -104,7 +111,7 @@ AVERAGED = {
 
 
 @pytest.mark.parametrize("name", AVERAGED.values())
-def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(name: str) -> None:
+def test_what_follows_the_cam_layer_does_not_care_where_in_them_something_is(name: str) -> None:
     torch.manual_seed(0)
     if name == "r3d_18":
         backbone = video_backbone(name, weights="none", freeze="none", **CLIPS)
@@ -112,7 +119,7 @@ def test_what_follows_the_last_maps_does_not_care_where_in_them_something_is(nam
     else:
         backbone = image_backbone(name, weights="none", freeze="none", image_size=(128, 128))
         pixels = torch.randn(1, 3, 128, 128)
-    layer = backbone.eval().last_maps
+    layer = backbone.eval().cam_layer
     assert layer is not None
     shapes = []
 
@@ -136,4 +143,118 @@ def test_every_kind_of_network_says_which_maps_it_averages_or_is_known_to_have_n
     }
     assert kinds | {"VideoResNet"} == AVERAGED.keys() | {"VGG", "VisionTransformer"}
     vgg = image_backbone("vgg11", weights="none", freeze="none", image_size=(64, 64))
-    assert vgg.last_maps is None
+    assert vgg.cam_layer is None
+
+
+def resnet(freeze: Freeze) -> Backbone:
+    return image_backbone("resnet18", weights="none", freeze=freeze, image_size=(32, 32))
+
+
+def trained(backbone: Backbone) -> set[str]:
+    return {
+        name for name, parameter in backbone.network.named_parameters() if parameter.requires_grad
+    }
+
+
+def train_once(backbone: Backbone) -> None:
+    """A step that moves every weight that may move."""
+    weights = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    backbone.train()
+    loss = backbone(torch.randn(4, 3, 32, 32)).square().mean()
+    if weights:
+        loss.backward()
+        torch.optim.SGD(weights, lr=1.0).step()
+
+
+def state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def test_none_trains_everything() -> None:
+    backbone = resnet("none")
+    before = state(backbone)
+    train_once(backbone)
+    assert not any(torch.equal(before[name], now) for name, now in state(backbone).items())
+
+
+def test_all_changes_nothing_and_keeps_no_graph() -> None:
+    backbone = resnet("all")
+    before = state(backbone)
+    train_once(backbone)
+    assert all(torch.equal(before[name], now) for name, now in state(backbone).items())
+    assert not backbone(torch.randn(1, 3, 32, 32)).requires_grad
+    assert not any(module.training for module in backbone.network.modules())
+
+
+def test_stages_trains_the_last_stage_alone_with_its_batch_statistics() -> None:
+    backbone = resnet("stages")
+    before = state(backbone)
+    train_once(backbone)
+    changed = {name for name, now in state(backbone).items() if not torch.equal(before[name], now)}
+    assert changed == {name for name in before if name.startswith("network.layer4.")}
+
+
+def test_frozen_parts_stay_in_evaluation_mode_whoever_asks() -> None:
+    model = nn.Sequential(resnet("stages"))
+    model.eval().train()
+    network = model[0].network
+    assert not network.bn1.training
+    assert not any(module.training for module in network.layer3.modules())
+    assert all(module.training for module in network.layer4.modules())
+    model.eval()
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("resnet50", "layer4.0.conv1.weight"),
+        ("mobilenet_v2", "features.15.conv.0.0.weight"),
+        ("efficientnet_b0", "features.7.0.block.0.0.weight"),
+        ("convnext_tiny", "features.6.0.weight"),
+        ("regnet_x_400mf", "trunk_output.block4.block4-0.proj.0.weight"),
+        ("vit_b_16", "encoder.layers.encoder_layer_9.ln_1.weight"),
+    ],
+)
+def test_the_last_quarter_of_the_stages_begins_where_it_should(name: str, first: str) -> None:
+    backbone = image_backbone(name, weights="none", freeze="stages", image_size=(224, 224))
+    learns = [parameter.requires_grad for parameter in backbone.network.parameters()]
+    names = [name for name, _ in backbone.network.named_parameters()]
+    begin = names.index(first)
+    assert learns == [False] * begin + [True] * (len(names) - begin)
+
+
+def test_a_video_backbone_is_frozen_alike() -> None:
+    backbone = video_backbone(
+        "r3d_18", weights="none", freeze="stages", num_frames=9, image_size=(64, 64)
+    )
+    assert {name.split(".")[0] for name in trained(backbone)} == {"layer4"}
+
+
+@pytest.fixture
+def conv() -> nn.Conv2d:
+    return nn.Conv2d(3, 8, kernel_size=7, stride=2, padding=3)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 10])
+def test_a_clip_that_stands_still_gives_what_its_picture_gave(
+    conv: nn.Conv2d, num_frames: int
+) -> None:
+    picture = torch.randn(2, 3, 20, 24)
+    still = picture.repeat(1, num_frames, 1, 1)
+    inflated = inflate_frames(conv, num_frames, "mean")
+    torch.testing.assert_close(inflated(still), conv(picture))
+
+
+def test_each_frame_gets_the_filter_of_its_own_colours(conv: nn.Conv2d) -> None:
+    inflated = inflate_frames(conv, 4, "mean")
+    for frame in range(4):
+        of_frame = inflated.weight[:, 3 * frame : 3 * frame + 3]
+        torch.testing.assert_close(4 * of_frame, conv.weight)
+
+
+def test_random_filters_differ_between_frames_and_have_the_spread_of_a_resnet() -> None:
+    inflated = inflate_frames(nn.Conv2d(3, 64, 7, bias=False), 10, "random")
+    assert not torch.equal(inflated.weight[:, :3], inflated.weight[:, 3:6])
+    assert inflated.weight.std().item() == pytest.approx((2 / (64 * 7 * 7)) ** 0.5, rel=0.02)
+    assert inflated.bias is None

@@ -17,7 +17,7 @@ from torchvision.models import ShuffleNet_V2_X0_5_Weights
 
 from emorec.errors import UserError
 from emorec.layers.backbone import Backbone, image_backbone
-from emorec.layers.pretrained import pretrained_skipped
+from emorec.layers.pretrained import skip_pretrained
 
 NAME = "shufflenet_v2_x0_5"
 """The smallest of torchvision's classifiers: 1.4 million parameters."""
@@ -235,7 +235,7 @@ def test_nothing_is_loaded_where_pretrained_weights_are_skipped(
     tmp_path: Path, cache: Path, publish: Callable[[str], None]
 ) -> None:
     publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
-    with pretrained_skipped():
+    with skip_pretrained():
         backbone("DEFAULT")
         backbone(tmp_path / "gone.pth")
     with pytest.raises(UserError, match="no weights at"):

@@ -5,8 +5,13 @@ import pytest
 import torch
 from scipy.signal import get_window
 
-from emorec.layers.spectrogram import Spectrogram, decibels, gated, mel_filters
-from emorec.layers.spectrogram_mask import SpectrogramMask
+from emorec.layers.spectrogram import (
+    Spectrogram,
+    SpectrogramMask,
+    decibels,
+    mel_filters,
+    spectral_gate,
+)
 
 RATE = 16_000
 
@@ -88,7 +93,7 @@ def test_gating_lowers_noise_and_keeps_the_tone() -> None:
     sound[:, RATE : 2 * RATE] += tone(1000.0, 1.0)
     spectrum = torch.stft(sound, 400, 160, window=torch.hann_window(400), return_complex=True)
     power = spectrum.abs().square()
-    after = gated(power)
+    after = spectral_gate(power)
     line, elsewhere = slice(24, 27), slice(100, 200)
     kept = after[0, line, 120:180].sum() / power[0, line, 120:180].sum()
     left = after[0, elsewhere].sum() / power[0, elsewhere].sum()

@@ -1,5 +1,6 @@
 """Networks that hear: their layers are the table's, each sense has its own stream, and one may be missing."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from emorec.errors import UserError
 from emorec.models import AudioCNN, AudioCNNLSTM, AudioCNNRNN, AudioVisual, LateFusion
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 
 CONVOLUTIONS = (1 * 12 * 16 + 1) * 16 + (16 * 8 * 12 + 1) * 24 + (24 * 5 * 7 + 1) * 24
 SEQUENCE = 24 * 19
@@ -93,11 +94,11 @@ def test_a_missing_sense_changes_nothing_and_one_that_is_there_does(
     other_sound = model.logits_of({**batch, "sound": batch["sound"].flip(1)})
     same = (plain == other_sound).all(dim=1)
     assert same.tolist() == [False, True, False]  # the second clip has no sound
-    model.without = "audio"
+    model.ablated = "audio"
     deaf = model.logits_of(batch)
     assert torch.equal(deaf, model.logits_of({**batch, "sound": batch["sound"].flip(1)}))
     torch.testing.assert_close(deaf[1], plain[1])
-    model.without = "video"
+    model.ablated = "video"
     blind = model.logits_of(batch)
     assert torch.equal(blind, model.logits_of({**batch, "frames": batch["frames"].flip(3)}))
     assert blind.isfinite().all()  # also of the clip that has nothing left
@@ -144,23 +145,26 @@ def test_what_can_t_be_put_together_is_said(arguments: dict[str, Any], complaint
 
 
 class Data:
-    """A data module as far as a network asks for it."""
+    """A data module with a sound specification."""
 
-    def __init__(self, hearing: Any) -> None:
-        self.hearing = hearing
+    def __init__(self, spec: Any) -> None:
+        self.audio_spec = spec
 
 
-def test_a_network_refuses_data_that_it_can_t_hear() -> None:
-    from emorec.data.sound.hearing import Hearing
-    from emorec.data.sound.sound_recipe import SoundRecipe
-
+def test_a_network_refuses_data_without_sound_or_with_another_rate_or_duration() -> None:
     model = AudioCNN()
-    model.refuse_other_sound(object())
-    model.refuse_other_sound(
-        Data(Hearing(SoundRecipe(sound_rate=16_000, sound_seconds=3.0), "error", 0))
-    )
-    with pytest.raises(UserError, match=r"AudioCNN hears: give it sound with --data\.sound true"):
-        model.refuse_other_sound(Data(None))
-    short = Hearing(SoundRecipe(sound_rate=8000, sound_seconds=2.0), "error", 0)
-    with pytest.raises(UserError, match=r"hears 3 s at 16000 .* the data has 2 s at 8000"):
-        model.refuse_other_sound(Data(short))
+    model.check_sound(object())
+    model.check_sound(Data(SimpleNamespace(sound_rate=16_000, sound_seconds=3.0)))
+    with pytest.raises(UserError, match=r"AudioCNN takes sound: set --data\.sound true"):
+        model.check_sound(Data(None))
+    short = SimpleNamespace(sound_rate=8000, sound_seconds=2.0)
+    with pytest.raises(UserError, match=r"takes 3 s of sound at 16000 .* the data has 2 s at 8000"):
+        model.check_sound(Data(short))
+
+
+@pytest.mark.parametrize("network", [AudioCNN, AudioCNNRNN, AudioCNNLSTM])
+def test_the_hyper_parameters_of_a_network_are_arguments_that_it_takes(
+    network: type[AudioCNN],
+) -> None:
+    made = network(num_classes=4, dropout=0.3)
+    assert network(**dict(made.hparams)).hparams == made.hparams

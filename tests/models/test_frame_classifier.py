@@ -105,7 +105,7 @@ def test_a_run_that_goes_on_ends_as_an_undisturbed_one(train: Any, tmp_path: Pat
 
 
 def test_memory_has_a_limit(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_KEPT_BYTES", 4 * 2 * 512 * 4)  # four clips of two frames
+    monkeypatch.setattr(module, "MAX_CACHED_BYTES", 4 * 2 * 512 * 4)  # four clips of two frames
     model = network()
     seen = Seen(model)
     train(model)

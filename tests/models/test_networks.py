@@ -21,7 +21,7 @@ from emorec.models import (
     EarlyFusionResNet,
     LateFusion,
 )
-from emorec.models.cost import num_parameters
+from emorec.models.flops import num_parameters
 
 MakeFrames = Callable[..., Tensor]
 
@@ -189,13 +189,7 @@ def test_its_checkpoint_holds_every_argument_as_a_plain_value_and_is_enough_to_r
     trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
     trainer.strategy.connect(network)
     path = tmp_path / "network.ckpt"
-    torch.save(
-        {
-            **trainer._checkpoint_connector.dump_checkpoint(weights_only=True),
-            "state_dict": network.state_dict(),
-        },
-        path,
-    )
+    trainer.save_checkpoint(path, weights_only=True)
     said = torch.load(path, weights_only=True)["hyper_parameters"]
     assert {type(value) for value in said.values()} <= {int, float, str, bool}
     assert (said["lr"], said["num_frames"], said["label_smoothing"]) == (0.125, 3, 0.0)

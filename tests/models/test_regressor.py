@@ -1,4 +1,4 @@
-"""Networks that predict numbers learn by concordance and are measured over whole sets."""
+"""Regressors are trained by concordance and evaluated over whole sets."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from emorec.callbacks.best_and_last import BestAndLast
-from emorec.callbacks.pictures import Pictures, kind_of
-from emorec.callbacks.run_record import RunRecord
 from emorec.errors import UserError
-from emorec.evaluation.regression import concordance
-from emorec.models import ClipRegressor, FaceClassifier, FaceRegressor
-from emorec.models.regressor import MeanConcordance
+from emorec.models import ClipRegressor
+from emorec.models.regressor import MeanConcordance, concordance
 from tests.models.conftest import NoiseDataModule, random_frames
 
 
@@ -64,9 +61,9 @@ def trained(folder: Path) -> Trainer:
 def test_a_network_learns_by_concordance_and_its_best_epoch_is_chosen_by_it(tmp_path: Path) -> None:
     trainer = trained(tmp_path)
     network = MeanOfFrames.of(trainer.lightning_module)
-    said = network.collected
-    assert len(said) == 48
-    whole = concordance(said.target.double(), said.predicted.double())
+    collected = network.collected
+    assert len(collected) == 48
+    whole = concordance(collected.target.double(), collected.output.double())
     logged = trainer.callback_metrics
     assert float(logged["val/ccc"]) == pytest.approx(float(whole.mean()), abs=1e-6)
     assert float(logged["val/ccc_arousal"]) == pytest.approx(float(whole[1]), abs=1e-6)
@@ -82,7 +79,7 @@ def test_a_network_learns_by_concordance_and_its_best_epoch_is_chosen_by_it(tmp_
 
 def test_the_loss_is_one_minus_the_mean_concordance() -> None:
     label, output = torch.randn(9, 2), torch.randn(9, 2)
-    loss = MeanOfFrames().loss_of(output, label)
+    loss = MeanOfFrames().loss(output, label)
     torch.testing.assert_close(loss, 1 - concordance(label, output).mean())
 
 
@@ -102,10 +99,15 @@ def test_an_epoch_s_training_figure_is_that_of_all_its_batches() -> None:
 def test_views_of_a_clip_are_averaged() -> None:
     network = MeanOfFrames(num_frames=2, image_size=4).eval()
     views = [random_frames(3, 2, 4, seed=seed) for seed in range(3)]
-    batch = {"frames": views[0], "views": views}
+    batch = {
+        "frames": views[0],
+        "views": views,
+        "label": torch.zeros(3, 2),
+        "index": torch.arange(3),
+    }
     with torch.no_grad():
         expected = torch.stack([network(view) for view in views]).mean(dim=0)
-        torch.testing.assert_close(network.output_of(batch), expected)
+        torch.testing.assert_close(network.evaluate(batch), expected)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
@@ -117,38 +119,3 @@ def test_data_that_names_classes_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="predicts valence, arousal and the data names classes"):
         trainer.fit(MeanOfFrames(num_frames=2, image_size=4), data)
-
-
-@pytest.mark.parametrize("kind", [FaceClassifier, FaceRegressor])
-def test_only_the_last_frame_counts_without_recurrent_layers(kind: Any) -> None:
-    network = kind(num_frames=3, image_size=96).eval()
-    frames = random_frames(2, 3, 96)
-    other = frames.clone()
-    other[:, :2] = 0
-    with torch.no_grad():
-        assert torch.equal(network(frames), network(other))
-        assert network(frames).shape == (2, 8 if kind is FaceClassifier else 2)
-
-
-@pytest.mark.parametrize("kind", [FaceClassifier, FaceRegressor])
-def test_both_stages_learn_together(kind: Any) -> None:
-    network = kind(num_frames=2, image_size=96, rnn="gru", hidden_sizes=(6,))
-    network(random_frames(2, 2, 96)).square().sum().backward()
-    grads = [weights.grad for weights in network.parameters()]
-    assert all(grad is not None and grad.isfinite().all() for grad in grads)
-
-
-@pytest.mark.parametrize("kind", [Pictures, RunRecord])
-def test_a_run_of_an_older_version_goes_on_from_its_best_epoch(kind: Any) -> None:
-    callback = kind()
-    callback.load_state_dict({"best_uar": 0.75, "best": None})
-    assert callback.state_dict()["best_score"] == 0.75
-
-
-def test_numbers_are_shown_quadrant_by_quadrant() -> None:
-    assert [kind_of(pair) for pair in [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)]] == [
-        0,
-        1,
-        2,
-        3,
-    ]

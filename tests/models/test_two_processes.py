@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.test_training import MakeData, network, trainer
+from tests.models.test_base import MakeData, network, trainer
 
 
 @pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")

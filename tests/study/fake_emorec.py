@@ -1,15 +1,16 @@
-"""Stands for `emorec`: obeys what a study asks of `emorec fit` and `emorec test`, and trains nothing.
+"""A stand-in for `emorec` whose `fit` and `test` write the files of a run and train nothing.
 
-As a script it is that program. `python fake_emorec.py study FILE ...` is `emorec study` whose runs it does.
+`python fake_emorec.py study FILE ...` is `emorec study` with runs of this program.
 """
 
+import argparse
 import contextlib
 import json
+import os
 import re
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 PACE = 0.05
 """Seconds an epoch takes."""
@@ -25,27 +26,34 @@ def fit(words: list[str]) -> None:
     )
     last = folder / "checkpoints" / "last.ckpt"
     before = json.loads(last.read_text()) if "--ckpt" in words else None
-    said = before or {
+    state = before or {
         "epochs": 0,
         "max_epochs": int(flag(words, "trainer.max_epochs") or 3),
         "lr": float(flag(words, "model.lr") or 0.1),
-        "figure": flag(words, "model.figure") or "UAR",
+        "metric": flag(words, "model.metric") or "val/uar",
         "seed": int(flag(words, "seed_everything") or 0),
     }
     with Path("started.txt").open("a") as file:
-        file.write(f"{folder.parent.name}/{folder.name} {said['epochs']}\n")
-    if said["seed"] == 13:
+        file.write(f"{folder.parent.name}/{folder.name} {state['epochs']}\n")
+    if state["seed"] == 13:
         sys.exit("emorec fit: error: out of luck: choose another seed")
     last.parent.mkdir(parents=True, exist_ok=True)
-    for epoch in range(said["epochs"] + 1, said["max_epochs"] + 1):
+    Path(folder, "pid").write_text(str(os.getpid()))
+    for epoch in range(state["epochs"] + 1, state["max_epochs"] + 1):
         time.sleep(PACE)
+        score = {"value": state["lr"], "best": state["lr"]}
+        line = {
+            "epoch": epoch,
+            "metric": state["metric"],
+            "max_epochs": state["max_epochs"],
+            **score,
+        }
+        with Path(folder, "validation.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
         unfinished = last.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps({**said, "epochs": epoch}))
+        unfinished.write_text(json.dumps({**state, "epochs": epoch}))
         unfinished.replace(last)
-        print(
-            f"Epoch {epoch}/{said['max_epochs']}  loss 2.0  {said['figure']} {said['lr']:.3f}  clips/s 9",
-            flush=True,
-        )
+        print(f"epoch {epoch}", flush=True)
     last.with_name("best.ckpt").write_text("")
 
 
@@ -56,20 +64,24 @@ def test(words: list[str]) -> None:
 
 
 def study(words: list[str]) -> None:
-    from emorec.cli.command import one_line
-    from emorec.commands.study import study as real
+    from emorec.cli.commands.study import study as command
     from emorec.errors import UserError
-    from emorec.study import conduct, process, worker
+    from emorec.study import runner, worker
 
-    process.PROGRAM = (sys.executable, __file__)
+    worker.PROGRAM = (sys.executable, __file__)
     worker.SYNC_SECONDS = 0.2
-    # the true one imports torch, and is tested by itself
-    sys.modules["emorec.study.check"] = SimpleNamespace(check=list)  # type: ignore[assignment]
-    setattr(conduct, "visible_gpus", list)  # noqa: B010 - it is not its own
+    # these import torch, and have tests of their own
+    setattr(runner, "check_runs", lambda *_: None)  # noqa: B010
+    setattr(runner, "visible_gpus", list)  # noqa: B010
+    parser = argparse.ArgumentParser()
+    parser.add_argument("file")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--storage")
+    options, flags = parser.parse_known_args(words)
     try:
-        real(words)
+        command(options.file, *flags, jobs=options.jobs, storage=options.storage)
     except UserError as error:
-        sys.exit(f"emorec study: error: {one_line(error)}")
+        sys.exit(f"emorec study: error: {error}")
 
 
 if __name__ == "__main__":

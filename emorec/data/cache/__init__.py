@@ -1,1 +1,1 @@
-"""Frames are decoded once: what is kept of each clip, where, and who fills it."""
+"""Cache of decoded clips: the store on disk, its build, and the decoder processes."""

@@ -1,1 +1,1 @@
-"""RAVDESS comes from Zenodo, whole and safe, whatever the network does on the way."""
+"""Downloading data sets: interruptible, resumable and checked."""

@@ -1,1 +1,1 @@
-"""Where a clip's face is, and what finds it."""
+"""Face detection, and the face crop of a clip."""

@@ -1,103 +1,125 @@
-"""The face in a frame, found by YuNet, or by the cascade that comes with OpenCV where YuNet's file can't be had."""
+"""The face detector YuNet: its file, downloaded once, and the faces in a frame."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import logging
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from emorec.data.faces.face import Box
-from emorec.data.resize import Frames
+from emorec.data.cache.folders import cache_folder
+from emorec.data.faces.boxes import Box
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
+from emorec.io import disk_errors, sha256
 
-HAAR = "haar"
+log = logging.getLogger(__name__)
+
+FILE_VARIABLE = "EMOREC_FACE_DETECTOR"
+"""Environment variable that names a YuNet file to use instead of the released one."""
+
+# Source: the Git LFS pointer of models/face_detection_yunet/face_detection_yunet_2023mar.onnx in OpenCV Zoo, MIT
+# licence. Its raw.githubusercontent.com address gives that pointer only; the second address is OpenCV's own mirror.
+YUNET_NAME = "face_detection_yunet_2023mar.onnx"
+YUNET_BYTES = 232_589
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+YUNET_URLS = (
+    f"https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models/face_detection_yunet/{YUNET_NAME}",
+    f"https://huggingface.co/opencv/face_detection_yunet/resolve/3cc26e7f1014a5ee5d74a42acee58bafc9d0a310/{YUNET_NAME}",
+)
 
 YUNET_SIDE = 320
-"""Pixels of the longer side at which YuNet looks for faces; larger frames are shrunk."""
+"""Longer side in pixels at which YuNet detects faces; larger frames are downsampled."""
 
 MIN_SCORE = 0.7
-"""YuNet's confidence from which on a box is a face, of 0 to 1."""
-
-CASCADE = "haarcascade_frontalface_alt2.xml"
-
-CASCADE_SIDE = 224
-"""The same for the cascade, whose boxes are no better at 320, for nearly twice the time."""
-
-CASCADE_MIN_SHARE = 1 / 8
-"""Smallest face that the cascade looks for, as a share of the longer side."""
-
-# What the cascade marks ends above the chin. These make of its squares, of side 1, what YuNet marks: medians over all
-# spoken clips of 22 actors of RAVDESS.
-_FACE_HEIGHT = 1.19
-_FACE_WIDTH = 0.86
-_FACE_BELOW = 0.02
+"""Lowest score of a detected face, 0 to 1."""
 
 
-class FaceDetector(Protocol):
-    """Finds the face in a frame. It can't be pickled: each process opens its own (`load_detector`).
-
-    Attributes:
-        version: What it is, in a few words; other boxes come from another version.
-    """
-
-    version: str
-
-    def __call__(self, frame: Frames) -> Box | None:
-        """The largest of the faces that it is sure of.
-
-        Args:
-            frame: (H, W, C) uint8, RGB.
-        """
-        ...
-
-    def all_faces(self, frame: Frames) -> list[Box]:
-        """All faces that it is sure of, in no order.
-
-        Args:
-            frame: (H, W, C) uint8, RGB.
-        """
-        ...
-
-
-def load_detector(found: str) -> FaceDetector:
-    """Opens a detector.
+def find_detector(detector: str = "auto") -> str:
+    """Return the absolute path of YuNet's file, for `FaceDetector` in this process or another.
 
     Args:
-        found: "haar" or the path of a file of YuNet, as `find_detector` finds them.
+        detector: "yunet" or "auto" is the file that `EMOREC_FACE_DETECTOR` names, by default the released one, which is
+            downloaded into the cache folder once; anything else is the path of a YuNet file.
 
     Raises:
-        UserError: When it can't be opened.
-
-    >>> load_detector("haar").version
-    'haar opencv 4...'
+        UserError: When the file is missing, is no YuNet network, or can't be downloaded.
     """
-    return CascadeDetector() if found == HAAR else YuNetDetector(Path(found))
+    if detector not in ("auto", "yunet"):
+        return _checked(detector, f"face detector {detector!r}", "choose yunet or a file of YuNet")
+    if named := os.environ.get(FILE_VARIABLE):
+        return _checked(
+            named, f"{FILE_VARIABLE} is {named!r}", "name a file of YuNet or unset the variable"
+        )
+    target = (cache_folder() / "models" / YUNET_NAME).absolute()
+    if not (target.is_file() and sha256(target) == YUNET_SHA256):
+        _download(target)
+    return str(target)
 
 
-class YuNetDetector:
-    """YuNet, a small convolutional network for faces of 10 to 300 pixels.
+def _checked(name: str, description: str, remedy: str) -> str:
+    """The absolute path of a user's file, opened once as a check."""
+    path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        raise UserError(f"{description}: no such file; {remedy}")
+    FaceDetector(path)
+    return str(path)
+
+
+def _download(target: Path) -> None:
+    """Download YuNet from the first address that serves it."""
+    # late: the network libraries take long to import
+    from filelock import FileLock
+
+    from emorec.data.download.http import RemoteFile, download
+
+    reasons = []
+    with disk_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            for url in YUNET_URLS:
+                remote = RemoteFile("YuNet", url, YUNET_BYTES, f"sha256:{YUNET_SHA256}")
+                try:
+                    download(remote, target, retries=0)
+                except UserError as error:
+                    reasons.append(f"{urlsplit(url).hostname}: {error}")
+                else:
+                    log.info("downloaded the face detector YuNet to %s", target)
+                    return
+    raise UserError(
+        f"no face detector: download {YUNET_URLS[0]} to {target}, or name the file in {FILE_VARIABLE} "
+        f"({'; '.join(reasons)})"
+    )
+
+
+class FaceDetector:
+    """YuNet, a small convolutional network for faces of 10 to 300 pixels. Not picklable: each process opens its own.
 
     Args:
         path: Its ONNX file.
 
+    Attributes:
+        version: Name and digest; detections may differ between versions.
+
     Raises:
-        UserError: When it can't be read or is something else.
+        UserError: When the file can't be read or is something else.
 
     Source: Wu, Peng & Yu 2023, "YuNet: a tiny millisecond-level face detector".
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | Path) -> None:
         try:
-            content = path.read_bytes()
+            content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"face detector {path}: can't be read: {error.strerror}") from error
         self.version = f"yunet {hashlib.sha256(content).hexdigest()[:8]}"
         try:
-            with speechless_opencv():
+            with silent_opencv():
                 self._network = cv2.FaceDetectorYN.create(
                     "onnx",
                     np.frombuffer(content, np.uint8),
@@ -112,107 +134,42 @@ class YuNetDetector:
             ) from error
 
     def __call__(self, frame: Frames) -> Box | None:
-        """The largest of the faces scored `MIN_SCORE` or more.
+        """Return the largest face of a frame; `None` without one.
 
         Args:
             frame: (H, W, C) uint8, RGB.
         """
-        return _largest(self.all_faces(frame))
+        return max(self.all_faces(frame), key=lambda box: box.width * box.height, default=None)
 
     def all_faces(self, frame: Frames) -> list[Box]:
-        """The faces scored `MIN_SCORE` or more.
+        """Return the faces of a frame with a score of at least `MIN_SCORE`, in no order.
 
         Args:
             frame: (H, W, C) uint8, RGB.
         """
-        small = _shrunk(frame, YUNET_SIDE)
+        small = _downsampled(frame, YUNET_SIDE)
         height, width = small.shape[:2]
         self._network.setInputSize((width, height))
-        _, faces = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        return _boxes(faces, small, frame)
+        # OpenCV's type denies that there may be no face
+        faces: Any = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        if faces is None:
+            return []
+        scale_y, scale_x = np.divide(frame.shape[:2], small.shape[:2])
+        boxes = np.asarray(faces, np.float64)[:, :4] * (scale_x, scale_y, scale_x, scale_y)
+        return [Box(*box) for box in boxes.tolist()]
 
 
-class CascadeDetector:
-    """The cascade for faces seen from the front that comes with OpenCV.
-
-    Raises:
-        UserError: When this OpenCV comes without it.
-
-    Source: Viola & Jones 2001, "Rapid object detection using a boosted cascade of simple features"; the file is
-        Rainer Lienhart's.
-    """
-
-    def __init__(self) -> None:
-        self.version = f"{HAAR} opencv {cv2.__version__}"
-        try:
-            from cv2.data import haarcascades
-
-            description = Path(haarcascades, CASCADE).read_text(encoding="utf-8")
-        except (ImportError, OSError) as error:
-            raise UserError(
-                "the installed OpenCV comes without its face cascade: install opencv-python-headless"
-            ) from error
-        # from memory, for OpenCV can't open every path on Windows
-        storage = cv2.FileStorage(description, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
-        self._cascade = cv2.CascadeClassifier()
-        self._cascade.read(storage.getFirstTopLevelNode())
-
-    def __call__(self, frame: Frames) -> Box | None:
-        """The largest of the faces, made as large as YuNet marks them.
-
-        Args:
-            frame: (H, W, C) uint8, RGB.
-        """
-        return _largest(self.all_faces(frame))
-
-    def all_faces(self, frame: Frames) -> list[Box]:
-        """The faces, made as large as YuNet marks them.
-
-        Args:
-            frame: (H, W, C) uint8, RGB.
-        """
-        small = _shrunk(frame, CASCADE_SIDE)
-        least = round(CASCADE_MIN_SHARE * max(small.shape))
-        grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-        squares = self._cascade.detectMultiScale(grey, 1.1, 3, minSize=(least, least))
-        return _boxes([_face_of(*square) for square in squares], small, frame)
-
-
-def _face_of(left: float, top: float, side: float, _: float) -> tuple[float, float, float, float]:
-    """Left, top, width and height of the face in a square that the cascade marks."""
-    width, height = _FACE_WIDTH * side, _FACE_HEIGHT * side
-    x, y = left + side / 2, top + side / 2 + _FACE_BELOW * side
-    return x - width / 2, y - height / 2, width, height
-
-
-def _shrunk(frame: Frames, longest: int) -> Frames:
-    """(H, W, C) -> the frame with no side longer than so many pixels."""
+def _downsampled(frame: Frames, max_side: int) -> Frames:
+    """(H, W, C) -> the frame with no side longer than `max_side` pixels."""
     height, width = frame.shape[:2]
-    scale = min(1.0, longest / max(height, width))
+    scale = min(1.0, max_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _boxes(faces: npt.ArrayLike | None, small: Frames, frame: Frames) -> list[Box]:
-    """The boxes in a shrunk frame, in pixels of the frame; each row starts with its box."""
-    if faces is None or not len(boxes := np.asarray(faces, np.float64)):
-        return []
-    down, across = np.divide(frame.shape[:2], small.shape[:2])
-    return [Box(*(box * (across, down, across, down)).tolist()) for box in boxes[:, :4]]
-
-
-def _largest(boxes: Sequence[Box]) -> Box | None:
-    """The first of the largest boxes.
-
-    >>> _largest([Box(0, 0, 3, 4), Box(9, 9, 5, 5)])
-    Box(left=9, top=9, width=5, height=5)
-    """
-    return max(boxes, key=lambda box: box.width * box.height, default=None)
-
-
 @contextmanager
-def speechless_opencv() -> Iterator[None]:
-    """OpenCV raises what is wrong; what it prints beside that would tear up the progress bar."""
+def silent_opencv() -> Iterator[None]:
+    """Silence OpenCV's log: errors are raised, and its messages would tear up a progress bar."""
     logging = cv2.utils.logging
     before = logging.getLogLevel()
     logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -1,1 +1,1 @@
-"""Drawn clips: small videos shaped like RAVDESS, made without any download."""
+"""Synthetic data: small drawn videos in the shape of RAVDESS, without any download."""

@@ -1,4 +1,4 @@
-"""What a drawn actor's face does during a take: an emotion becomes action units, action units become poses."""
+"""Facial expressions of drawn actors: an emotion becomes action units, action units become poses."""
 
 import zlib
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from emorec.data.ravdess import RavdessName
 
 
 class Pose(NamedTuple):
-    """How far each part of a face is from rest, 0 = at rest and about 1 = as far as it goes.
+    """Displacement of each part of a face: 0 at rest, about 1 at its maximum.
 
     Positive is up for brows, lids, cheeks and lips, wider for `stretch`, down for `gaze` and `nod`. `shift_x`,
     `shift_y` (half picture heights) and `roll` (radians) move the whole head.
@@ -70,12 +70,12 @@ Source: the units' descriptions in Ekman, Friesen & Hager 2002, Facial Action Co
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """An emotion's action units and their course through a take.
+    """Action units of an emotion and their time course in a take.
 
     Attributes:
         action_units: Intensity of each unit at the apex of a strong take.
-        onset: Share of the take in which the face goes from neutral to the apex.
-        offset: Share of the take in which it goes back; between the two the apex is held.
+        onset: Share of the take in which the face moves from neutral to the apex.
+        offset: Share of the take in which it moves back; in between the apex is held.
     """
 
     action_units: dict[int, float]
@@ -92,7 +92,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "fearful": Expression({1: 1.0, 2: 1.0, 5: 1.0, 25: 0.5, 26: 0.8}, onset=0.7, offset=0.1),
     "disgust": Expression({4: 0.3, 9: 1.0, 10: 0.9, 15: 0.4, 25: 0.4}),
 }
-"""The emotions whose course is drawn forwards; `surprised` is `fearful` backwards (see `BACKWARDS`).
+"""The emotions that are drawn forwards; `surprised` is `fearful` backwards (see `BACKWARDS`).
 
 Calm has no prototype in FACS: relaxed lids and the shade of a smile were chosen here, as were all times.
 
@@ -102,27 +102,27 @@ Table 1 (anger 23 and 24, disgust 9 or 10, fear without 4 where 5 is extreme).
 """
 
 BACKWARDS = {"surprised": "fearful"}
-"""Emotion -> the emotion whose take, played from its end to its start, is this emotion's take.
+"""Emotion -> the emotion whose take, played backwards, is its take.
 
-The two share every picture and differ in order alone: surprise comes at once and fades, fear grows and breaks off.
-A model that pools frames without their order can't tell them apart. They are the pair that people confuse early on,
-while only the units they share (1, 2, 5, 26) have moved: Jack, Garrod & Schyns 2014, Current Biology 24(2):187-192.
+The two share every frame and differ in order only: surprise has a sudden onset and fades, fear grows and breaks off.
+A model that pools frames regardless of order can't distinguish them. People confuse this pair, too, as long as only
+the units that they share (1, 2, 5, 26) have moved: Jack, Garrod & Schyns 2014, Current Biology 24(2):187-192.
 """
 
 INTENSITIES = {"normal": 0.75, "strong": 1.0}
-"""Share of an expression's apex that each intensity of RAVDESS reaches."""
+"""Share of the apex that each intensity of RAVDESS reaches."""
 
 NUM_SYLLABLES = 7
-"""Both statements of RAVDESS have seven: Kids-are-talk-ing-by-the-door."""
+"""Both statements of RAVDESS have seven syllables: Kids-are-talk-ing-by-the-door."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """One take, before anybody draws or voices it.
+    """One take, before it is drawn and voiced.
 
     Attributes:
-        poses: (T, D) float64, one row of `Pose` fields a frame.
-        syllables: (7,) float64 middles of the syllables, as shares of the take.
+        poses: (T, D) float64, the fields of a `Pose` for each frame.
+        syllables: (7,) float64, centres of the syllables as shares of the take.
     """
 
     poses: NDArray[np.float64]
@@ -130,7 +130,7 @@ class Performance:
 
 
 def perform(name: RavdessName, *, num_frames: int, seed: int) -> Performance:
-    """The poses and syllables of a take: the same for the same arguments, a little different for each take.
+    """Return the poses and syllables of a take: deterministic, and slightly different for each take.
 
     >>> first, second = (
     ...     perform(RavdessName.parse(f"01-01-{emotion}-01-01-01-01"), num_frames=9, seed=0)
@@ -155,13 +155,13 @@ def perform(name: RavdessName, *, num_frames: int, seed: int) -> Performance:
 
 
 def take_generator(name: RavdessName, emotion: str, seed: int) -> np.random.Generator:
-    """Random numbers that depend on the take, an emotion's name and the seed, and on nothing else."""
+    """Return a generator that depends only on the take, the name of an emotion and the seed."""
     take = (name.actor, name.intensity, name.statement, name.repetition, emotion)
     return np.random.default_rng([seed, zlib.crc32(repr(take).encode())])
 
 
 def loudness(syllables: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How loud, and how open-mouthed, speech is at each time: 1 in the middle of a syllable, 0 between them.
+    """Return loudness and mouth opening of speech at each time: 1 in the middle of a syllable, 0 between syllables.
 
     >>> loudness(np.array([0.5]), np.array([0.0, 0.5, 1.0]))
     array([0., 1., 0.])
@@ -177,7 +177,7 @@ def _express(
     times: NDArray[np.float64],
     generator: np.random.Generator,
 ) -> dict[int, NDArray[np.float64]]:
-    """(T,) levels of every action unit; each starts a moment before or after the others."""
+    """(T,) levels of every action unit; their onsets are slightly staggered."""
     apex *= generator.uniform(0.85, 1.1)
     start = generator.uniform(0.03, 0.09)
     end = 1.0 - generator.uniform(0.03, 0.09)
@@ -201,7 +201,7 @@ def _bump(times: NDArray[np.float64], middle: float, half_width: float) -> NDArr
 
 
 def _sway(times: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:
-    """(T, D) poses of a head that never keeps quite still."""
+    """(T, D) poses of a head that sways slightly."""
     moves = {}
     for field, size in {"shift_x": 0.03, "shift_y": 0.02, "roll": 0.04, "nod": 0.1}.items():
         phase, waves, amplitude = generator.uniform((0.0, 0.3, 0.3), (2 * np.pi, 1.2, 1.0))

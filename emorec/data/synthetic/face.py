@@ -1,6 +1,6 @@
-"""A pose becomes a picture: faces drawn with OpenCV, one look for each actor.
+"""Faces drawn with OpenCV, from the look of an actor and a pose.
 
-Face coordinates: the origin is the middle of the head, y points down, 1 is the distance to the chin.
+Face coordinates: the origin is the centre of the head, y points down, 1 is the distance to the chin.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Colour = Floats
 """(3,) RGB, 0 to 255."""
 
 OVERSAMPLING = 2
-"""Pictures are drawn this many times larger and averaged: fine lines move by fractions of a pixel."""
+"""Frames are drawn this many times larger and averaged, so that fine lines move by fractions of a pixel."""
 
 _SKINS = ((255, 219, 190), (240, 196, 160), (222, 172, 130), (190, 134, 95), (150, 100, 70))
 _HAIRS = ((40, 30, 25), (80, 50, 30), (130, 85, 45), (205, 165, 95), (150, 60, 30), (120, 118, 115))
@@ -32,7 +32,7 @@ _EYE_Y, _BROW_Y, _MOUTH_Y = -0.1, -0.34, 0.52
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What stays the same whenever an actor is drawn: colours, shape, place in the picture, light."""
+    """Appearance of an actor: colours, shape, position in the frame, light."""
 
     skin: Colour
     hair: Colour
@@ -57,7 +57,7 @@ class Look:
 
 
 def make_look(actor: int, *, seed: int) -> Look:
-    """The actor's look: odd actors are male and even ones female, as in RAVDESS."""
+    """Return the look of an actor: odd actors are male and even ones female, as in RAVDESS."""
     generator = np.random.default_rng([seed, actor])
     uniform = generator.uniform
     female = actor % 2 == 0
@@ -91,7 +91,7 @@ def make_look(actor: int, *, seed: int) -> Look:
 
 
 def draw_face(pose: Pose, look: Look, *, width: int, height: int) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB picture of an actor in a pose."""
+    """Draw an actor in a pose: (H, W, 3) uint8 RGB."""
     easel = _Easel(pose, look, width * OVERSAMPLING, height * OVERSAMPLING)
     _draw_body(easel, look)
     _draw_head(easel, pose, look)
@@ -107,7 +107,7 @@ def draw_face(pose: Pose, look: Look, *, width: int, height: int) -> NDArray[np.
 def drawn_area(
     part: Literal["head", "features"], pose: Pose, look: Look, *, width: int, height: int
 ) -> NDArray[np.bool_]:
-    """(H, W): where the picture of `draw_face` shows the head, or brows, eyes and mouth with the folds around them."""
+    """Return the mask (H, W) of the head in `draw_face`, or of brows, eyes and mouth with the folds around them."""
     easel = _Easel(pose, look, width * OVERSAMPLING, height * OVERSAMPLING)
     empty = easel.canvas.copy()
     if part == "head":
@@ -123,7 +123,7 @@ def drawn_area(
 
 
 class _Easel:
-    """A canvas on which shapes are placed in face coordinates."""
+    """A canvas that is drawn on in face coordinates."""
 
     def __init__(self, pose: Pose, look: Look, width: int, height: int) -> None:
         self.canvas = np.empty((height, width, 3), np.uint8)
@@ -167,7 +167,7 @@ _ARC = 1 - _ACROSS**2
 
 
 def _draw_body(easel: _Easel, look: Look) -> None:
-    """Whatever the head hides a part of."""
+    """Draw hair, shoulders, neck and ears, which the head partly covers."""
     shadow = _blend(look.skin, _FOLD, 0.3)
     if look.long_hair:
         y = np.where(_SIN < 0, 1.06 * _SIN, 1.6 * _SIN)
@@ -288,7 +288,7 @@ def _blend(first: Colour, second: Colour | tuple[int, int, int], share: float) -
 
 
 def _lit(picture: NDArray[np.uint8], light: Floats) -> NDArray[np.uint8]:
-    """The picture under a light whose strength (third number) grows along x and y (first two)."""
+    """The frame under a light of some strength (third number) with a gradient along x and y (first two)."""
     height, width = picture.shape[:2]
     across, down = np.linspace(-1, 1, width), np.linspace(-1, 1, height)[:, None]
     gain = (light[2] * (1 + light[0] * across + light[1] * down)).astype(np.float32)

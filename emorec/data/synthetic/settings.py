@@ -1,23 +1,23 @@
-"""What the clips of a drawn data set have in common."""
+"""Settings that all clips of a synthetic data set share."""
 
 from dataclasses import dataclass
 
 from emorec.errors import UserError
 
-# Found by trying every even width up to 262 with decord 0.6.0, which takes its own padding of these for pixels.
+# Of all even widths up to 262, those where decord 0.6.0 takes its own padding for pixels.
 _WIDTHS_DECORD_FAILS_AT = (16, 24, 48, 72)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
-    """What every clip of a data set has in common; its text is stored in the clips.
+    """Settings of all clips of a data set; their text is stored in the clips.
 
     Attributes:
         width: Pixels, even (H.264 stores colour at half the size), and none of the few that decord can't read.
         height: Pixels, even.
         num_frames: Frames of a clip. At 46, the equally spaced 4, 6, 10 or 16 frames are the same ones forwards and
             backwards, as 3, 5, 9 and 15 divide 45.
-        fps: Frames a second.
+        fps: Frames per second.
         sound: Whether the audio-visual clips have their sound.
         seed: Changes the actors and their takes.
 

@@ -1,4 +1,4 @@
-"""The sound of a take: a voice-like tone whose pitch, loudness and vowels follow the emotion and the statement."""
+"""The voice of a take: a tone whose pitch, loudness and vowels follow the emotion and the statement."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from emorec.data.ravdess import RavdessName
 from emorec.data.synthetic.expression import Performance, loudness, take_generator
 
 SAMPLE_RATE = 16_000
-"""Samples a second."""
+"""Samples per second."""
 
 _CONTROL_RATE = 200
-"""Times a second at which pitch, vowel and loudness are worked out; between them they run straight."""
+"""Rate in Hz at which pitch, vowel and loudness are computed; in between they are interpolated linearly."""
 
 _NUM_HARMONICS = 24
 _FORMANT_WIDTH_HZ = 110.0
@@ -20,15 +20,15 @@ _FORMANT_WIDTH_HZ = 110.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """How an emotion sounds, against the actor's neutral voice.
+    """Voice of an emotion, relative to the neutral voice of the actor.
 
     Attributes:
         pitch: Mean pitch, in semitones above neutral.
         melody: How far each syllable's pitch rises above that, in semitones.
         slope: Pitch at the end of the take less that at its start, in semitones.
         level: Loudness in dB against neutral.
-        brightness: Share of the glottal spectrum's fall that is taken away: 0 is soft, 1 is shrill.
-        tremor: Depth of a 6 Hz shake of the pitch, in semitones.
+        brightness: Share of the glottal spectral tilt that is removed: 0 is soft, 1 is shrill.
+        tremor: Depth of a 6 Hz vibrato, in semitones.
     """
 
     pitch: float = 0.0
@@ -49,7 +49,7 @@ VOICES: dict[str, Voice] = {
     "disgust": Voice(pitch=-2.0, melody=2.0, slope=-5.0, level=1.0, brightness=0.3),
     "surprised": Voice(pitch=5.0, melody=3.0, slope=8.0, level=4.0, brightness=0.4),
 }
-"""Emotion -> its voice in a strong take.
+"""The voice of each emotion in a strong take.
 
 Source: the directions (higher, louder, brighter, more varied) are those of Juslin & Laukka 2003, Psychological Bulletin
 129(5):770-814, for anger, fear, happiness and sadness, and of Banse & Scherer 1996, JPSP 70(3):614-636, for disgust;
@@ -78,13 +78,13 @@ Source: Peterson & Barney 1952, JASA 24(2):175-184, Table II.
 """
 
 VOWELS = ("iaoiauo", "oaiiauo")
-"""One vowel a syllable for each statement of RAVDESS."""
+"""The vowel of each syllable, for both statements of RAVDESS."""
 
 
-def sing(
+def synthesize(
     name: RavdessName, performance: Performance, *, seconds: float, seed: int
 ) -> NDArray[np.float32]:
-    """(samples,) of the take's sound at `SAMPLE_RATE`, within -1 to 1."""
+    """Synthesize the voice of a take: (samples,) at `SAMPLE_RATE`, within -1 to 1."""
     generator = take_generator(name, f"voice of {name.emotion}", seed)
     actor = np.random.default_rng([seed, name.actor, 1])
     voice = VOICES[name.emotion]
@@ -109,7 +109,7 @@ def sing(
 def _formants(
     name: RavdessName, performance: Performance, shares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(3, control times) resonances in Hz, gliding from each syllable's vowel to the next."""
+    """(3, control times) formants in Hz, gliding from the vowel of each syllable to the next."""
     vowels = np.array([FORMANTS_HZ[name.sex][vowel] for vowel in VOWELS[name.statement - 1]])
     return np.stack([np.interp(shares, performance.syllables, formant) for formant in vowels.T])
 
@@ -117,7 +117,7 @@ def _formants(
 def _spectrum(
     pitch_hz: NDArray[np.float64], formants: NDArray[np.float64], fall: float
 ) -> NDArray[np.float64]:
-    """(harmonics, control times) strengths, of power 1 at every time."""
+    """(harmonics, control times) amplitudes, of power 1 at every time."""
     order = np.arange(1, _NUM_HARMONICS + 1)[:, None]
     hertz = order * pitch_hz
     distance = (hertz[:, None] - formants) / _FORMANT_WIDTH_HZ

@@ -1,4 +1,4 @@
-"""YuNet and the cascade: one frame in, one face out."""
+"""The face detector: a frame in, the largest face out."""
 
 import hashlib
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.faces.detector import YUNET_SIDE, load_detector
-from emorec.data.faces.face import Box, overlap
+from emorec.data.faces.boxes import Box
+from emorec.data.faces.detector import YUNET_SIDE, FaceDetector
 from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 
@@ -41,7 +41,7 @@ def drawn_faces(actor: int, pixels: int = 160) -> Frames:
 def test_yunet_boxes_are_in_pixels_of_the_frame(stand_in: Path) -> None:
     frame = dark(176, 320)
     frame[64:72, 128:136, 0] = 255  # a cell of 8: a face of 24 by 32 around it
-    box = load_detector(str(stand_in))(frame)
+    box = FaceDetector(stand_in)(frame)
     assert box is not None
     assert astuple(box) == pytest.approx((120, 52, 24, 32), abs=1e-3)
 
@@ -54,7 +54,7 @@ def test_large_frames_are_shrunk_and_the_box_is_scaled_back(
     scale = max(height, width) / YUNET_SIDE
     top, left, cell = round(64 * scale), round(128 * scale), round(8 * scale)
     frame[top : top + cell, left : left + cell, 0] = 255
-    box = load_detector(str(stand_in))(frame)
+    box = FaceDetector(stand_in)(frame)
     assert box is not None
     assert astuple(box) == pytest.approx(
         (120 * scale, 52 * scale, 24 * scale, 32 * scale), rel=0.02
@@ -64,20 +64,20 @@ def test_large_frames_are_shrunk_and_the_box_is_scaled_back(
 def test_yunet_gets_the_colours_in_the_order_it_was_trained_on(stand_in: Path) -> None:
     blue = dark(176, 320)
     blue[64:72, 128:136, 2] = 255
-    assert load_detector(str(stand_in))(blue) is None
+    assert FaceDetector(stand_in)(blue) is None
 
 
 def test_of_several_faces_the_largest_counts_though_a_smaller_one_is_surer(stand_in: Path) -> None:
     frame = dark(176, 320)
     frame[8:16, 8:16, 0] = 255
     frame[96:112, 160:176, 0] = 220  # a cell of 16, less red
-    box = load_detector(str(stand_in))(frame)
+    box = FaceDetector(stand_in)(frame)
     assert box is not None
     assert astuple(box) == pytest.approx((144, 72, 48, 64), abs=1e-3)
 
 
-def test_what_might_be_a_face_is_none(stand_in: Path) -> None:
-    detect = load_detector(str(stand_in))
+def test_a_face_below_the_lowest_score_does_not_count(stand_in: Path) -> None:
+    detect = FaceDetector(stand_in)
     frame = dark(176, 320)
     frame[64:72, 128:136, 0] = round(0.69 * 255)
     assert detect(frame) is None
@@ -85,39 +85,34 @@ def test_what_might_be_a_face_is_none(stand_in: Path) -> None:
     assert detect(frame) is not None
 
 
-def test_yunets_version_is_its_files_content(stand_in: Path, tmp_path: Path) -> None:
+def test_the_version_is_the_digest_of_the_file(stand_in: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(stand_in.read_bytes()).hexdigest()
-    assert load_detector(str(stand_in)).version == f"yunet {digest[:8]}"
+    assert FaceDetector(stand_in).version == f"yunet {digest[:8]}"
     elsewhere = tmp_path / "moved.onnx"
     elsewhere.write_bytes(stand_in.read_bytes())
-    assert load_detector(str(elsewhere)).version == f"yunet {digest[:8]}"
+    assert FaceDetector(str(elsewhere)).version == f"yunet {digest[:8]}"
 
 
-@pytest.mark.parametrize("detector", ["yunet", "haar"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 500), (500, 2), (31, 33), (224, 400)], ids=str)
-def test_frames_of_any_size_without_a_face_have_none(
-    stand_in: Path, detector: str, size: tuple[int, int]
-) -> None:
-    detect = load_detector(str(stand_in) if detector == "yunet" else "haar")
-    assert detect(dark(*size)) is None
+def test_frames_of_any_size_without_a_face_have_none(stand_in: Path, size: tuple[int, int]) -> None:
+    assert FaceDetector(stand_in)(dark(*size)) is None
 
 
-def test_frames_are_looked_at_and_not_changed(stand_in: Path) -> None:
+def test_frames_are_not_changed(stand_in: Path) -> None:
     frame = drawn_faces(4)[0]
     before = frame.copy()
-    for found in (str(stand_in), "haar"):
-        load_detector(found)(frame)
-        np.testing.assert_array_equal(frame, before)
+    FaceDetector(stand_in)(frame)
+    np.testing.assert_array_equal(frame, before)
 
 
 def test_an_answer_does_not_depend_on_the_frames_before(stand_in: Path) -> None:
-    clips = [drawn_faces(actor) for actor in (2, 4)] + [dark(90, 160)[None]]
-    frames = [frame for clip in clips for frame in clip]
-    for found in (str(stand_in), "haar"):
-        detect = load_detector(found)
-        assert [detect(frame) for frame in frames] == [
-            load_detector(found)(frame) for frame in frames
-        ]
+    red = dark(176, 320)
+    red[64:72, 128:136, 0] = 255
+    frames = [red, *drawn_faces(2), dark(90, 160), red]
+    detect = FaceDetector(stand_in)
+    boxes = [detect(frame) for frame in frames]
+    assert boxes == [FaceDetector(stand_in)(frame) for frame in frames]
+    assert boxes[0] == boxes[-1] is not None
 
 
 @pytest.mark.parametrize(
@@ -131,13 +126,13 @@ def test_an_answer_does_not_depend_on_the_frames_before(stand_in: Path) -> None:
     ],
     ids=["empty", "text", "pointer", "cut off", "another network"],
 )
-def test_a_file_that_is_not_yunets_is_refused_in_one_line(
+def test_a_file_of_another_kind_is_refused_in_one_line(
     content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "detector.onnx"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"detector\.onnx: not a YuNet network") as refusal:
-        load_detector(str(path))
+        FaceDetector(path)
     assert "\n" not in str(refusal.value)
     assert capfd.readouterr() == ("", ""), "OpenCV prints what we say ourselves"
 
@@ -145,34 +140,17 @@ def test_a_file_that_is_not_yunets_is_refused_in_one_line(
 @pytest.mark.parametrize("missing", ["nowhere.onnx", "."])
 def test_a_file_that_cant_be_read_is_named(missing: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="can't be read"):
-        load_detector(str(tmp_path / missing))
-
-
-def test_the_cascade_finds_drawn_faces_in_nearly_all_frames() -> None:
-    detect = load_detector("haar")
-    found = [detect(frame) is not None for actor in range(1, 25) for frame in drawn_faces(actor)]
-    assert np.mean(found) >= 0.9
-
-
-def test_the_cascades_box_follows_the_face_when_the_picture_grows() -> None:
-    detect = load_detector("haar")
-    small, large = detect(drawn_faces(4, 160)[0]), detect(drawn_faces(4, 640)[0])
-    assert small is not None
-    assert large is not None
-    grown = Box(*(4 * number for number in astuple(small)))
-    assert overlap(grown, large) > 0.8
+        FaceDetector(str(tmp_path / missing))
 
 
 def test_a_detector_stays_in_its_process(stand_in: Path) -> None:
-    for found in (str(stand_in), "haar"):
-        with pytest.raises(TypeError, match="pickle"):
-            pickle.dumps(load_detector(found))
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(FaceDetector(stand_in))
 
 
-def test_a_process_that_only_looks_for_faces_imports_neither_torch_nor_the_network() -> None:
+def test_importing_the_detector_loads_neither_torch_nor_the_network_libraries() -> None:
     code = (
-        "import sys, json; from emorec.data.faces.detector import load_detector; "
-        "import emorec.data.faces.face, emorec.data.faces.detector_file; load_detector('haar'); "
+        "import sys, json; import emorec.data.faces.detector; "
         "print(json.dumps([name for name in ('torch', 'requests', 'scipy') if name in sys.modules]))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -187,18 +165,7 @@ def test_all_faces_are_those_that_it_is_sure_of(stand_in: Path) -> None:
     frame = dark(176, 320)
     frame[24:32, 24:32, 0] = frame[64:72, 128:136, 0] = 255
     frame[120:128, 240:248, 0] = 100
-    detect = load_detector(str(stand_in))
+    detect = FaceDetector(stand_in)
     boxes = sorted(map(astuple, detect.all_faces(frame)))
     np.testing.assert_allclose(boxes, [(16, 12, 24, 32), (120, 52, 24, 32)], atol=1e-3)
     assert detect.all_faces(dark(176, 320)) == []
-
-
-def test_the_cascade_finds_all_faces_too() -> None:
-    detect = load_detector("haar")
-    one = drawn_faces(1)[0]
-    two = np.concatenate([one, dark(160, 40), one], axis=1)
-    boxes = sorted(detect.all_faces(two), key=lambda box: box.left)
-    assert len(boxes) == 2
-    assert boxes[1].left - boxes[0].left == pytest.approx(200, abs=8)
-    assert detect(two) in boxes
-    assert detect.all_faces(dark(160, 160)) == []

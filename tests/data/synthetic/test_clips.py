@@ -24,7 +24,7 @@ def contents(root: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
-# --- which clips there are
+# --- the plan
 
 
 def test_eight_takes_of_24_actors_are_the_1440_spoken_clips_of_ravdess():
@@ -86,7 +86,7 @@ def test_impossible_clip_settings_are_refused_with_their_value(settings, message
         ClipSettings(**settings)
 
 
-# --- what a clip holds
+# --- the content of a clip
 
 
 @pytest.mark.parametrize(("width", "height"), [(112, 112), (64, 36), (36, 64), (50, 50)])
@@ -108,7 +108,7 @@ def test_decord_and_pyav_decode_every_frame_that_was_drawn(tmp_path, width, heig
     np.testing.assert_allclose(distances.diagonal(), distances.min(axis=1), atol=0.2)
 
 
-def test_a_clip_is_h264_with_a_sound_as_long_as_its_pictures(tmp_path):
+def test_a_clip_is_h264_with_sound_as_long_as_its_frames(tmp_path):
     settings = ClipSettings(width=32, height=32, num_frames=30, fps=20)
     path = write(tmp_path, settings)[4]
     with av.open(str(path)) as container:
@@ -123,7 +123,7 @@ def test_a_clip_is_h264_with_a_sound_as_long_as_its_pictures(tmp_path):
     assert np.corrcoef(sound[:size], voiced[:size])[0, 1] > 0.95
 
 
-def test_a_video_only_twin_holds_the_same_pictures_and_no_sound(tmp_path):
+def test_a_video_only_twin_holds_the_same_frames_and_no_sound(tmp_path):
     paths = write(tmp_path, twins=True)
     assert len(paths) == 16
     for path in paths[::2]:
@@ -163,7 +163,7 @@ def test_two_takes_of_one_sentence_differ():
 # --- what happens to files that are there
 
 
-def test_a_second_call_writes_nothing_and_a_cut_short_one_is_finished(tmp_path):
+def test_a_second_call_writes_nothing_and_an_interrupted_one_is_finished(tmp_path):
     paths = write(tmp_path)
     whole = contents(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in paths}
@@ -174,7 +174,7 @@ def test_a_second_call_writes_nothing_and_a_cut_short_one_is_finished(tmp_path):
     assert contents(tmp_path) == whole
 
 
-def test_a_clip_appears_only_when_it_is_whole(tmp_path, monkeypatch):
+def test_a_clip_takes_its_name_only_when_it_is_complete(tmp_path, monkeypatch):
     def full(path, data):
         with path.open("wb") as file:
             file.write(data[:100])
@@ -187,7 +187,7 @@ def test_a_clip_appears_only_when_it_is_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("foreign", [b"not a video", None])
-def test_a_file_that_these_settings_did_not_write_is_never_overwritten(tmp_path, foreign):
+def test_a_file_written_with_other_settings_is_never_overwritten(tmp_path, foreign):
     paths = write(tmp_path, ClipSettings(width=32, height=32, num_frames=7, seed=5))
     if foreign is not None:
         paths[0].write_bytes(foreign)

@@ -38,7 +38,7 @@ def test_every_emotion_has_a_face_and_a_voice_and_only_known_action_units():
         ("disgust", {9, 10}),
     ],
 )
-def test_an_expression_has_the_units_that_the_cohn_kanade_coders_demand(emotion, required):
+def test_an_expression_has_the_action_units_required_for_cohn_kanade(emotion, required):
     assert required <= set(EXPRESSIONS[emotion].action_units)
 
 
@@ -68,7 +68,7 @@ def test_a_face_goes_from_neutral_to_an_apex_and_back_and_strong_goes_further(em
         (Pose(jaw=1.0), (75, 128), (0, 128)),
     ],
 )
-def test_a_muscle_changes_the_picture_where_it_lies_and_nowhere_else(pose, rows, columns):
+def test_an_action_unit_changes_the_frame_only_where_its_muscle_is(pose, rows, columns):
     look = make_look(5, seed=0)
     rest, moved = (draw_face(p, look, width=128, height=128).astype(int) for p in (Pose(), pose))
     changed = np.abs(moved - rest).max(axis=2) > 8

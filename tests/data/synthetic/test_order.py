@@ -8,8 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emorec.data.labels import EMOTIONS
 from emorec.data.ravdess import RavdessName
-from emorec.data.synthetic.clips import draw_clip, plan
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import draw_clip, encode_mp4, plan
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
 from emorec.data.synthetic.settings import ClipSettings
@@ -52,7 +51,7 @@ def held_out_accuracy(features, labels, train):
     return model.fit(features[train], labels[train]).score(features[~train], labels[~train])
 
 
-def test_surprise_is_fear_in_opposite_order_picture_for_picture():
+def test_surprise_is_fear_in_opposite_order_frame_by_frame():
     settings = ClipSettings(width=44, height=44)
     for intensity in ("normal", "strong"):
         fear, surprise = (
@@ -70,7 +69,7 @@ def test_equally_spaced_frames_of_a_default_clip_are_the_same_ones_backwards(num
     assert frames.tolist() == (last - frames[::-1]).tolist()
 
 
-def test_surprise_and_fear_are_a_coin_toss_without_order_and_plain_with_it():
+def test_surprise_and_fear_are_separable_only_with_the_order_of_frames():
     frames, labels, actors = dataset_frames(("fearful", "surprised"), range(1, 15))
     train = actors <= 9
     for pooled in (frames.mean(1), frames.std(1), frames.max(1), np.sort(frames, axis=1)):
@@ -79,7 +78,7 @@ def test_surprise_and_fear_are_a_coin_toss_without_order_and_plain_with_it():
     assert held_out_accuracy(frames, labels, train) > 0.9
 
 
-def test_pooled_pictures_stay_a_coin_toss_after_the_encoder(tmp_path):
+def test_pooled_frames_stay_inseparable_after_encoding(tmp_path):
     settings = ClipSettings(width=44, height=44, sound=False)
     indices = np.linspace(0, 45, 10, dtype=int)
     clips, labels, actors = [], [], []
@@ -95,7 +94,7 @@ def test_pooled_pictures_stay_a_coin_toss_after_the_encoder(tmp_path):
     assert held_out_accuracy(np.diff(clips, axis=1), labels, train) == 1.0
 
 
-def test_the_eight_emotions_can_be_learnt_from_some_actors_and_told_on_others():
+def test_the_eight_emotions_generalise_to_other_actors():
     frames, labels, actors = dataset_frames(EMOTIONS, range(1, 25), num_frames=6)
     train = actors <= 18
     assert held_out_accuracy(np.diff(frames, axis=1), labels, train) > 0.7

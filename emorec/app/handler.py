@@ -1,0 +1,220 @@
+"""Handler of uploads: limits, prediction, and one sentence for the visitor where it fails."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from emorec.app.sessions import Sessions
+from emorec.errors import UserError
+from emorec.inference.predictor import Predictor
+from emorec.inference.results import predict_to_folder
+from emorec.inference.timeline import Timeline, Window
+from emorec.inference.video import VideoFile
+from emorec.text import clock_time
+
+log = logging.getLogger(__name__)
+
+MEGABYTE = 1_000_000
+
+Progress = Callable[[str, float], None]
+"""Called with the current step and its finished share; may raise to stop."""
+
+
+class Predict(Protocol):
+    """Predicts a video and writes its result files."""
+
+    def __call__(self, video: Path, folder: Path, progress: Progress) -> Timeline:
+        """Return the timeline.
+
+        Raises:
+            UserError: When the video can't be predicted.
+        """
+        ...
+
+
+class VisitorLeftError(Exception):
+    """The visitor closed the page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits on uploads.
+
+    Attributes:
+        megabytes: Largest file, in 1,000,000 bytes.
+        seconds: Longest video.
+
+    Raises:
+        UserError: When one is not above 0.
+    """
+
+    megabytes: float = 200
+    seconds: float = 300
+
+    def __post_init__(self) -> None:
+        for name, value in (("max_megabytes", self.megabytes), ("max_seconds", self.seconds)):
+            if not value > 0:
+                raise UserError(f"--{name} is {value:g}: choose a number above 0")
+
+    @property
+    def bytes(self) -> int:
+        """Largest file, in bytes."""
+        return int(self.megabytes * MEGABYTE)
+
+    def describe(self) -> str:
+        """Describe the limits.
+
+        >>> Limits().describe()
+        'Videos of up to 200 MB and 5:00 minutes'
+        """
+        return f"Videos of up to {self.megabytes:g} MB and {_format_length(self.seconds)}"
+
+    def check_file(self, path: Path) -> None:
+        """Refuse a file that is too large, empty or deleted.
+
+        Raises:
+            UserError: With the reason.
+        """
+        try:
+            size = path.stat().st_size
+        except OSError:
+            raise UserError("the video has been deleted: please upload it again") from None
+        if size > self.bytes:
+            raise UserError(
+                f"{path.name} has {size / MEGABYTE:.1f} MB: the limit is {self.megabytes:g} MB"
+            )
+        if size == 0:
+            raise UserError(f"{path.name} is empty: please choose another video")
+
+    def check_length(self, path: Path, seconds: float) -> None:
+        """Refuse a video that is too long.
+
+        Raises:
+            UserError: With its length.
+        """
+        if seconds > self.seconds:
+            raise UserError(
+                f"{path.name} is {_format_length(seconds)} long: the limit is {_format_length(self.seconds)}, "
+                "please cut out the part that matters"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to an upload: a timeline with its result folder, or an error; neither when the visitor left.
+
+    Attributes:
+        timeline: The prediction.
+        folder: Of the result files.
+        error: One sentence for the visitor, without a full stop.
+    """
+
+    timeline: Timeline | None = None
+    folder: Path | None = None
+    error: str | None = None
+
+
+def handle_upload(
+    upload: Path,
+    session: str,
+    *,
+    predict: Predict,
+    sessions: Sessions,
+    limits: Limits,
+    progress: Progress,
+) -> Answer:
+    """Predict an upload, and delete it in any case.
+
+    Args:
+        upload: The file.
+        session: Of the visitor.
+        predict: Predicts it.
+        sessions: Files of visitors.
+        limits: Of the upload.
+        progress: Called with the progress.
+    """
+
+    def check_session(step: str = "", share: float = 0.0) -> None:
+        if sessions.has_ended(session):
+            raise VisitorLeftError
+        if step:
+            progress(step, share)
+
+    folder: Path | None = None
+    answer = Answer()
+    try:
+        if not sessions.is_upload(upload):
+            raise UserError("only uploaded videos are predicted")
+        limits.check_file(upload)
+        folder = sessions.new_result(session)
+        timeline = predict(upload, folder, check_session)
+        check_session()
+        if not timeline.windows:
+            damaged = " is damaged:" if timeline.gaps else ":"
+            raise UserError(f"{upload.name}{damaged} no part of it can be predicted")
+        answer = Answer(timeline, folder)
+    except VisitorLeftError:
+        pass
+    except UserError as error:
+        answer = Answer(error=error_sentence(error, upload))
+    except Exception:
+        log.exception("can't predict %s", upload.name)
+        answer = Answer(error="Internal error; see the server log")
+    finally:
+        if folder is not None and answer.timeline is None:
+            sessions.discard_result(session, folder)
+        sessions.release_upload(upload, session)
+    return answer
+
+
+def predict_upload(
+    predictor: Predictor, limits: Limits, video: Path, folder: Path, progress: Progress
+) -> Timeline:
+    """Predict an upload with a predictor; see `Predict`."""
+    started = time.perf_counter()
+    file = VideoFile(video)
+    limits.check_length(video, file.seconds)
+    listener = _ProgressListener(progress, file.seconds)
+    return predict_to_folder(
+        predictor, file, folder, predictor.options, listener, annotate=True, started=started
+    ).timeline
+
+
+class _ProgressListener:
+    """Reports the finished share, first of the prediction, then of the annotated video."""
+
+    def __init__(self, progress: Progress, seconds: float) -> None:
+        self._progress = progress
+        self._seconds = max(seconds, 0.001)
+
+    def on_decoded(self, seconds: float) -> None:
+        self._progress("predicting", min(1.0, seconds / self._seconds))
+
+    def on_window(self, window: Window) -> None:
+        """Results are shown at the end."""
+
+    def on_annotated(self, seconds: float) -> None:
+        self._progress("annotating", min(1.0, seconds / self._seconds))
+
+
+def error_sentence(error: UserError, upload: Path) -> str:
+    """Return a message without paths of this machine.
+
+    >>> error_sentence(UserError("/tmp/x/a.mp4: no video in it."), Path("/tmp/x/a.mp4"))
+    'a.mp4: no video in it'
+    """
+    return " ".join(str(error).replace(str(upload), upload.name).split()).rstrip(".")
+
+
+def _format_length(seconds: float) -> str:
+    """Format the length of a video.
+
+    >>> _format_length(45), _format_length(90)
+    ('45 seconds', '1:30 minutes')
+    """
+    if seconds < 60:
+        return f"{seconds:.3g} seconds"
+    return f"{clock_time(seconds)} {'hours' if seconds >= 3600 else 'minutes'}"

@@ -1,0 +1,176 @@
+"""Files of visitors: uploads and results, deleted as soon as they are not needed."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+PREFIX = "emorec-app-"
+"""Of the folder's name; the process id follows."""
+
+
+class Sessions:
+    """Private folder with the uploads and results of visitors.
+
+    An upload is deleted once it is predicted; a result when its visitor leaves, on request, with the next result or
+    when it is old; everything with `close`. Folders of killed processes are deleted by the next one.
+
+    Args:
+        parent: Of the folder; by default the system's folder for temporary files.
+
+    Raises:
+        OSError: When the folder can't be created.
+
+    Attributes:
+        root: The folder, readable by its owner only.
+        uploads: Gradio's folder: each upload is in a folder of its own, named after a hash of its content.
+        results: Each result is in a folder with a random name. It is part of Gradio's folder, which Gradio serves.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        parent = parent or Path(tempfile.gettempdir())
+        delete_left_behind(parent)
+        self.root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)).resolve()
+        self.uploads = self.root / "uploads"
+        self.results = self.uploads / "results"
+        self.results.mkdir(parents=True)
+        self._lock = threading.Lock()
+        self._waiting: dict[Path, list[str]] = {}
+        self._result_of: dict[str, Path] = {}
+        self._ended: set[str] = set()
+        self._stopped = False
+
+    def is_upload(self, path: Path) -> bool:
+        """Return whether a file was uploaded; no other file of this machine is ever read."""
+        path = path.resolve()
+        return path.is_relative_to(self.uploads) and not path.is_relative_to(self.results)
+
+    def add_upload(self, upload: Path, session: str) -> None:
+        """Keep an upload until `release_upload`; equal files of two visitors are one file."""
+        with self._lock:
+            self._ended.discard(session)
+            self._waiting.setdefault(upload, []).append(session)
+
+    def release_upload(self, upload: Path, session: str) -> None:
+        """Delete an upload, unless another visitor waits for its prediction."""
+        with self._lock:
+            sessions = self._waiting.get(upload, [])
+            if session in sessions:
+                sessions.remove(session)
+            if sessions:
+                return
+            self._waiting.pop(upload, None)
+        if self.is_upload(upload):
+            self._delete_upload(upload)
+
+    def new_result(self, session: str) -> Path:
+        """Create a folder for the result of a visitor, and delete the previous one."""
+        folder = self.results / secrets.token_urlsafe(24)
+        folder.mkdir()
+        with self._lock:
+            previous = self._result_of.pop(session, None)
+            self._result_of[session] = folder
+        _delete(previous)
+        return folder
+
+    def delete_result(self, session: str) -> None:
+        """Delete the result of a visitor."""
+        with self._lock:
+            folder = self._result_of.pop(session, None)
+        _delete(folder)
+
+    def discard_result(self, session: str, folder: Path) -> None:
+        """Delete a result that failed, also of a visitor who left."""
+        with self._lock:
+            if self._result_of.get(session) == folder:
+                del self._result_of[session]
+        _delete(folder)
+
+    def end(self, session: str) -> None:
+        """Delete all files of a visitor who left; a running prediction finds out by `has_ended`."""
+        with self._lock:
+            self._ended.add(session)
+            waiting = [upload for upload, sessions in self._waiting.items() if session in sessions]
+        self.delete_result(session)
+        for upload in waiting:
+            self.release_upload(upload, session)
+
+    def has_ended(self, session: str) -> bool:
+        """Return whether the visitor left, or the server is stopping."""
+        if self._stopped:
+            return True
+        with self._lock:
+            return session in self._ended
+
+    def stop(self) -> None:
+        """End all sessions; safe in a signal handler."""
+        self._stopped = True
+
+    def delete_old(self, older_than_seconds: float) -> None:
+        """Delete old results, and uploads without a waiting visitor, such as interrupted ones."""
+        before = time.time() - older_than_seconds
+        with self._lock:
+            old = [
+                session for session, folder in self._result_of.items() if _modified(folder) < before
+            ]
+            waiting = {self._folder_of(upload) for upload in self._waiting}
+        for session in old:
+            self.delete_result(session)
+        for path in list(self.uploads.iterdir()):
+            if path != self.results and path not in waiting and _modified(path) < before:
+                _delete(path)
+
+    def close(self) -> None:
+        """Delete everything."""
+        self.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def _delete_upload(self, upload: Path) -> None:
+        folder = self._folder_of(upload)
+        if folder != self.uploads:
+            _delete(folder)
+
+    def _folder_of(self, upload: Path) -> Path:
+        """Return the folder of an upload, or the file itself where it has none."""
+        parts = upload.resolve().relative_to(self.uploads).parts
+        return self.uploads.joinpath(*parts[:1])
+
+
+def delete_left_behind(parent: Path) -> None:
+    """Delete the folders of processes that were killed."""
+    for folder in parent.glob(f"{PREFIX}*-*"):
+        process_id = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if process_id.isdecimal() and not _is_running(int(process_id)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process_id: int) -> bool:
+    if sys.platform == "win32":  # there os.kill would end it
+        return True
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
+
+
+def _modified(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _delete(path: Path | None) -> None:
+    if path is None:
+        return
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

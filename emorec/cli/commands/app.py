@@ -1,0 +1,64 @@
+"""`emorec app`: a local web page to try a trained network."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from emorec.errors import UserError
+
+
+def app(
+    *,
+    ckpt: str,
+    port: int = 7860,
+    host: str = "127.0.0.1",
+    share: Literal["never"] = "never",
+    max_megabytes: float = 200,
+    max_seconds: float = 300,
+    abstain_below: float = 0.0,
+    face: Literal["as_trained", "crop", "none"] = "as_trained",
+    face_detector: str = "auto",
+    device: str | None = None,
+) -> None:
+    """Serve a page that predicts uploaded or recorded videos with a trained network.
+
+    It works offline and contacts no other address. Uploads are deleted once they are predicted, results when their
+    visitor leaves, and everything at Ctrl-C.
+
+    Args:
+        ckpt: The network: a checkpoint, or an exported file.
+        port: To serve at; 0 takes any free one.
+        host: Address to serve at. Others than 127.0.0.1 let other machines in.
+        share: Never: there are no public links.
+        max_megabytes: Largest upload.
+        max_seconds: Longest video.
+        abstain_below: Label windows with a lower confidence "uncertain".
+        face: Crop faces as_trained; or override that: crop, or none.
+        face_detector: auto, yunet, haar or a YuNet file.
+        device: Such as cuda or cpu; by default the fastest available.
+
+    Raises:
+        UserError: When Gradio is not installed, the network can't be read, or the port is taken.
+    """
+    del share  # no other choice
+    if find_spec("gradio") is None:
+        raise UserError("the page needs Gradio: pip install '.[app]'")
+    # importing torch and Gradio is slow
+    from emorec.app.handler import Limits
+    from emorec.inference.options import Options
+    from emorec.inference.predictor import load
+
+    limits = Limits(megabytes=max_megabytes, seconds=max_seconds)
+    options = Options(abstain_below=abstain_below, face=face, face_detector=face_detector)
+    predictor = load(Path(ckpt).expanduser(), device, options)
+    predictor.detector()  # now, and not at the first upload
+    from emorec.app.server import LOCAL_HOSTS, serve
+
+    if host not in LOCAL_HOSTS:
+        print(
+            f"warning: at {host} everyone who reaches this machine can use the page, without a password "
+            "and unencrypted: uploads can be read on their way",
+            file=sys.stderr,
+        )
+    serve(predictor, Path(ckpt).expanduser(), limits, host=host, port=port)

@@ -1,0 +1,114 @@
+"""`emorec export`: write a trained network as an ONNX file or a torch.export program."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.errors import UserError
+from emorec.inference.spec import (
+    SUFFIXES,
+    TOLERANCES,
+    ExportFormat,
+    Precision,
+    describe_inputs,
+    describe_output,
+)
+
+if TYPE_CHECKING:  # importing torch is slow
+    from emorec.checkpoint import Checkpoint
+    from emorec.inference.export import Exported
+    from emorec.inference.runtimes import Inputs
+    from emorec.inference.spec import ModelSpec
+
+
+def export(
+    *,
+    ckpt: str | None = None,
+    format: ExportFormat = "onnx",  # noqa: A002 - the name of the flag
+    half: bool = False,
+    dynamic_batch: bool = False,
+    to: str | None = None,
+    clips: str | None = None,
+) -> None:
+    """Write a trained network as an ONNX file or a torch.export program, and compare it with the checkpoint.
+
+    Inputs are decoded frames and sound, outputs are probabilities: normalization and temperature are inside, and the
+    metadata describe inputs and outputs.
+
+    Args:
+        ckpt: The checkpoint.
+        format: Of the file.
+        half: Store weights as float16; inputs and outputs stay the same.
+        dynamic_batch: Take batches of any size; else single windows.
+        to: The file to write, replaced; by default beside the checkpoint.
+        clips: Folder of videos to compare on; by default the training data where present, else drawn faces.
+
+    Raises:
+        UserError: When the checkpoint can't be exported, the outputs differ too much, or the file can't be written.
+    """
+    if ckpt is None:
+        raise UserError("no checkpoint: name one with --ckpt")
+    # importing torch is slow
+    from emorec import checkpoint
+    from emorec.inference.export import export as export_network
+    from emorec.inference.sample_inputs import sample_inputs
+
+    path = Path(ckpt).expanduser()
+    loaded = checkpoint.read(path)
+    target = Path(to).expanduser() if to else path.with_suffix(SUFFIXES[format])
+    if target.suffix != SUFFIXES[format]:
+        raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
+    if target.is_dir():
+        raise UserError(f"{target} is a folder: name a file with --to")
+    folder = clips_folder(loaded, clips)
+    description = ""
+
+    def inputs_for(spec: "ModelSpec") -> "Inputs":
+        nonlocal description
+        inputs, description = sample_inputs(spec, folder)
+        return inputs
+
+    precision: Precision = "float16" if half else "float32"
+    exported = export_network(
+        path, format, target, inputs_for, precision=precision, dynamic_batch=dynamic_batch
+    )
+    print(report(exported, description, precision, dynamic_batch=dynamic_batch))
+
+
+def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:
+    """Return the folder of clips to compare on; `None` where the clips of the training are not present.
+
+    Raises:
+        UserError: When the folder that was named does not exist.
+    """
+    if clips is not None:
+        folder = Path(clips).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"no such folder: {folder}")
+        return folder
+    root = loaded.data["init_args"].get("root") or os.environ.get(ROOT_VARIABLE)
+    default = Path(root).expanduser() if root else None
+    # other data sets may have no videos below their root
+    is_ravdess = loaded.data["class_path"] == "emorec.data.RavdessDataModule"
+    return default if default is not None and is_ravdess and default.is_dir() else None
+
+
+def report(exported: "Exported", clips: str, precision: Precision, *, dynamic_batch: bool) -> str:
+    """Format the exported file, its inputs and outputs, and the comparison with the checkpoint."""
+    spec, parity = exported.spec, exported.parity
+    output, meaning = describe_output(spec)
+    batch = "any number of windows" if dynamic_batch else "one window"
+    same_class = f", the same class in {parity.same_class} of {parity.windows}"
+    return "\n".join(
+        [
+            f"{exported.path}: {exported.path.stat().st_size / 1e6:.1f} MB, {spec.network}, weights {precision}, "
+            f"{batch} at once",
+            *(f"  {name}: {text}" for name, text in describe_inputs(spec).items()),
+            f"  {output}: {meaning}",
+            f"{exported.runtime} against the checkpoint on {clips}: {output} differ by at most "
+            f"{parity.max_difference:.2g} (allowed: {TOLERANCES[precision]:g})"
+            f"{same_class if spec.task == 'classes' else ''}",
+            spec.licence,
+        ]
+    )

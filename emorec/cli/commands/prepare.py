@@ -1,0 +1,376 @@
+"""`emorec prepare`: download RAVDESS, check it, and decode its frames for training."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.filesize import decimal as size_text
+from rich.markup import escape
+from rich.table import Table
+
+from emorec.cli.commands.prepare_progress import JobsProgress
+from emorec.commands.actors import parse_actors
+from emorec.data.download import ravdess
+from emorec.data.download.ravdess import Job, Modality, RavdessArchive, Selection
+from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.errors import UserError
+from emorec.io import disk_errors, free_bytes
+from emorec.picture_size import ImageSize
+from emorec.text import first_few, listed_files, plural
+
+FROM_HINT = "--from FOLDER unpacks archives that you downloaded yourself"
+
+
+def prepare(
+    dataset: Literal["ravdess"] = "ravdess",
+    /,
+    *,
+    root: str | None = None,
+    actors: str = "1-24",
+    channel: Literal["speech", "song", "both"] = "speech",
+    modality: Modality = "av",
+    from_: str | None = None,
+    keep_archives: bool = False,
+    num_downloads: int = 3,
+    cache: str = "auto",
+    num_frames: int = 10,
+    image_size: ImageSize = 224,
+    face: Literal["none", "crop"] = "none",
+    dry_run: bool = False,
+    verify: bool = False,
+) -> None:
+    """Download RAVDESS from Zenodo, check it, unpack it, and decode its frames for training.
+
+    Clips that are there already are kept, so an interrupted call is finished by the same call.
+
+    Args:
+        dataset: The data set to prepare; only ravdess.
+        root: The folder to fill; by default the one that EMOREC_RAVDESS_ROOT names.
+        actors: Which of the 24, as in `1-24` or `1-4,23,24`.
+        channel: Spoken clips, sung clips, or both.
+        modality: Clips with sound, their silent twins, or both.
+        from_: Unpack the archives in this folder instead of downloading them.
+        keep_archives: Keep downloaded archives, in ROOT/.archives.
+        num_downloads: Archives at a time.
+        cache: Where decoded frames are stored, as data.cache: auto, none or a folder.
+        num_frames: As data.num_frames.
+        image_size: As data.image_size.
+        face: As data.face.
+        dry_run: Only print what would be done, and the disk space it takes.
+        verify: Only check that all clips and frames are there and intact.
+
+    Raises:
+        UserError: When an argument is invalid, an archive can't be downloaded, or the folder can't take the clips.
+    """
+    folder = root or os.environ.get(ROOT_VARIABLE)
+    if not folder:
+        raise UserError(f"no folder for {dataset}: name it with --root DIR or {ROOT_VARIABLE}")
+    if num_downloads < 1:
+        raise UserError(f"num_downloads is {num_downloads}: it has to be at least 1")
+    path = Path(folder).expanduser()
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is not a folder: name one with --root DIR")
+    archives = ravdess.archives_of(parse_actors(actors), channel)
+    selection = Selection(path, tuple(archives), modality)
+    console = Console(highlight=False, soft_wrap=True)
+    if verify:
+        verify_clips(selection, console)
+        if cache != "none":
+            verify_frames(cache, console)
+        return
+    if selection.missing():
+        complete(
+            selection,
+            console,
+            from_folder=Path(from_).expanduser() if from_ else None,
+            num_downloads=num_downloads,
+            keep_archives=keep_archives,
+            dry_run=dry_run,
+        )
+    else:
+        if not dry_run and (path / ravdess.UNFINISHED_FOLDER).exists():
+            # not while another call is running, nor in a folder that can't be written to
+            with suppress(UserError), ravdess.exclusive(path):
+                ravdess.remove_leftovers(selection)
+        console.print(f"nothing to do: all {selection} are in {path}", markup=False)
+    if not dry_run and cache != "none":
+        decode_frames(
+            selection,
+            console,
+            channel=channel,
+            num_frames=num_frames,
+            image_size=image_size,
+            face=face,
+            cache=cache,
+        )
+
+
+def complete(
+    selection: Selection,
+    console: Console,
+    *,
+    from_folder: Path | None,
+    num_downloads: int,
+    keep_archives: bool,
+    dry_run: bool,
+) -> None:
+    """Download and unpack the missing clips, or print what that would be.
+
+    Args:
+        selection: The clips to have in the end.
+        console: Where to report.
+        from_folder: Folder of archives; without one they are downloaded from Zenodo.
+        num_downloads: Archives at a time.
+        keep_archives: Keep downloaded archives.
+        dry_run: Change nothing.
+
+    Raises:
+        UserError: When some clips can't be downloaded or unpacked.
+    """
+    # late: the network libraries take long to import
+    from emorec.data.download.zenodo import record_files
+
+    try:
+        files = record_files(ravdess.RECORD) if from_folder is None else {}
+    except UserError as error:
+        raise UserError(f"{error}; {FROM_HINT}") from error
+
+    def plan() -> tuple[list[Job], list[RavdessArchive]]:
+        if from_folder is None:
+            return ravdess.plan_downloads(selection, files), []
+        return ravdess.plan_unpacking(selection, from_folder)
+
+    root = selection.root
+    jobs, absent = plan()
+    required = ravdess.required_bytes(jobs, num_downloads, keep_archives=keep_archives)
+    with disk_errors(root):
+        free = free_bytes(root)
+    if dry_run:
+        console.print(plan_table(selection, jobs, absent))
+    if jobs:
+        console.print(plan_summary(jobs, root, required, free), markup=False)
+    if required > free:
+        raise UserError(
+            f"not enough disk in {root}: {size_text(required)} are needed and {size_text(free)} are free "
+            "(make room, choose fewer --actors, or another --root)"
+        )
+    if dry_run:
+        return
+    begin = time.monotonic()
+    with ravdess.exclusive(root):
+        jobs, absent = plan()  # again, because another call may have run meanwhile
+        progress = JobsProgress(jobs, console)
+        try:
+            with progress:
+                ravdess.run_jobs(
+                    jobs, root, progress, num_downloads=num_downloads, keep_archives=keep_archives
+                )
+        except KeyboardInterrupt:
+            console.print("stopped; run the same command again to resume")
+            raise
+        ravdess.remove_leftovers(selection)
+    check_complete(selection, console, absent, progress.failures, from_folder)
+    minutes, seconds = divmod(round(time.monotonic() - begin), 60)
+    console.print(f"all {selection} are in {root} ({minutes} min {seconds} s)", markup=False)
+
+
+def check_complete(
+    selection: Selection,
+    console: Console,
+    absent: Sequence[RavdessArchive],
+    failures: Mapping[Job, str],
+    from_folder: Path | None,
+) -> None:
+    """Report why clips are missing in the end, if any are.
+
+    Args:
+        selection: The clips to have.
+        console: Where to report.
+        absent: Archives that are not in `from_folder`.
+        failures: The failed jobs, with the reason.
+        from_folder: Folder of archives; `None` when they were downloaded.
+
+    Raises:
+        UserError: When clips are missing.
+    """
+    missing = selection.missing()
+    if not missing:
+        return
+    reasons = [
+        reason if job.archive.name in reason else f"{job.archive.name}: {reason}"
+        for job, reason in sorted(failures.items(), key=lambda failure: failure[0].archive)
+    ]
+    if absent:
+        names = first_few([archive.name for archive in absent], limit=3)
+        reasons.append(f"not in {from_folder}: {names}")
+    remedy = (
+        f"download these archives from {ravdess.RECORD_PAGE}, or choose --actors"
+        if from_folder
+        else FROM_HINT
+    )
+    if len(missing) == len(reasons) == 1:
+        raise UserError(f"{reasons[0]}; {remedy}")
+    console.print(missing_table(selection))
+    for reason in reasons:
+        console.print(reason, markup=False)
+    raise UserError(
+        f"{len(missing)} of {len(selection.archives)} archives failed, see above; "
+        f"run the same command again, or {remedy}"
+    )
+
+
+def verify_clips(selection: Selection, console: Console) -> None:
+    """Report whether all selected clips are there and intact.
+
+    Raises:
+        UserError: When one is not.
+    """
+    if missing := selection.missing():
+        console.print(missing_table(selection))
+        lacking = sum(map(len, missing.values()))
+        raise UserError(
+            f"{lacking:,} of {selection} are not in {selection.root}: "
+            "emorec prepare without --verify downloads them"
+        )
+    files = ravdess.clip_files(selection.root)
+    paths = [files[str(name)] for name in selection.clips]
+    damaged = [(path, damage) for path in paths if (damage := ravdess.damage_of(path))]
+    if damaged:
+        raise UserError(
+            f"{len(damaged):,} of {selection} are damaged, delete them and run emorec prepare again: "
+            f"{listed_files(damaged)}"
+        )
+    console.print(f"all {selection} in {selection.root} are there and intact", markup=False)
+
+
+def decode_frames(
+    selection: Selection,
+    console: Console,
+    *,
+    channel: Literal["speech", "song", "both"],
+    num_frames: int,
+    image_size: ImageSize,
+    face: Literal["none", "crop"],
+    cache: str,
+) -> None:
+    """Decode the frames of clips that are not in the cache yet, as training will need them.
+
+    Args:
+        selection: The clips.
+        console: Where to report.
+        channel: As data.channel.
+        num_frames: As data.num_frames.
+        image_size: As data.image_size.
+        face: As data.face.
+        cache: As data.cache.
+
+    Raises:
+        UserError: When there is no room in the cache, or all clips are damaged.
+    """
+    # late: NumPy and OpenCV take long to import
+    from emorec.data.admit import admit
+    from emorec.data.faces.detector import find_detector
+    from emorec.data.ravdess import find_clips
+    from emorec.data.recipe import Recipe
+    from emorec.data.resize import size_to_crop
+    from emorec.picture_size import in_words, size_of
+
+    actors = {archive.actor for archive in selection.archives}
+    folder = find_clips(selection.root, modality=selection.modality, channel=channel)
+    clips = [clip for clip in folder.clips if clip.actor in actors]
+    size = size_of(image_size)
+    recipe = Recipe(
+        num_frames=num_frames,
+        size=size_to_crop(size),
+        face_detector=find_detector() if face == "crop" else None,
+    )
+    looked = admit(
+        clips,
+        recipe,
+        cache=cache,
+        on_error="skip",
+        face_missing="center",
+        workers=os.cpu_count() or 1,
+    )
+    decoded = f"{len(clips) - len(looked.broken):,} of {plural(len(clips), 'clip')}"
+    place = looked.frames.path.parent if looked.frames else None
+    console.print(
+        f"frames of {decoded} are in {place} ({num_frames} of {in_words(size)} pixels each)",
+        markup=False,
+    )
+    for broken in looked.broken:
+        console.print(f"damaged: {broken.path}: {broken.reason}", markup=False)
+    if looked.broken:
+        console.print("delete the damaged clips and run emorec prepare again")
+    if looked.faceless:
+        console.print(f"no face found in {plural(len(looked.faceless), 'clip')}", markup=False)
+
+
+def verify_frames(cache: str, console: Console) -> None:
+    """Compare every frame in the cache with its checksum; the next run decodes damaged ones again.
+
+    Raises:
+        UserError: When the damage can't be recorded.
+    """
+    # late: NumPy takes long to import
+    from emorec.data.cache.folders import kept_in
+    from emorec.data.cache.kept import verify
+
+    folder = kept_in(cache)
+    damaged = verify(folder)
+    for name, count in damaged.items():
+        console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
+    if not damaged:
+        console.print(f"no frames in {folder}", markup=False)
+
+
+def plan_table(
+    selection: Selection, jobs: Sequence[Job], absent: Sequence[RavdessArchive]
+) -> Table:
+    """Return what will be done with each archive."""
+    table = Table("archive", title=f"for {escape(str(selection.root))}", title_justify="left")
+    table.add_column("size", justify="right")
+    table.add_column("clips", justify="right")
+    table.add_column("to do")
+    planned = {job.archive: job for job in jobs}
+    for archive in selection.archives:
+        if job := planned.get(archive):
+            table.add_row(archive.name, size_text(job.size), str(len(job.clips)), steps(job))
+        else:
+            state = "archive not found" if archive in absent else "nothing: its clips are there"
+            table.add_row(archive.name, "", "", state)
+    return table
+
+
+def steps(job: Job) -> str:
+    """Return what will be done with an archive."""
+    if not job.missing_bytes:
+        return "unpack"
+    if job.present_bytes:
+        return f"download from {100 * job.present_bytes // job.size} % on, unpack"
+    return "download, unpack"
+
+
+def plan_summary(jobs: Sequence[Job], root: Path, required: int, free: int) -> str:
+    """Return what will be done with all archives, and the disk space it takes."""
+    clips = plural(sum(len(job.clips) for job in jobs), "clip")
+    work = f"unpack {clips} of {plural(len(jobs), 'archive')}"
+    if to_download := sum(job.missing_bytes for job in jobs):
+        work = f"download {size_text(to_download)} and {work}"
+    return f"{work} to {root}: takes up to {size_text(required)} of {size_text(free)} free disk"
+
+
+def missing_table(selection: Selection) -> Table:
+    """Return the incomplete archives with the number of clips present and in all."""
+    title = f"incomplete: {escape(str(selection.root))}"
+    table = Table("archive", title=title, title_justify="left")
+    table.add_column("clips there", justify="right")
+    table.add_column("of", justify="right")
+    for archive, missing in selection.missing().items():
+        total = len(archive.clips(selection.modality))
+        table.add_row(archive.name, str(total - len(missing)), str(total))
+    return table

@@ -1,0 +1,116 @@
+"""Progress bars of `emorec prepare`."""
+
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from emorec.data.download.ravdess import Job
+from emorec.text import plural
+
+
+class JobsProgress:
+    """A progress bar for each running job and one for all; a finished job becomes a line. See `JobListener`.
+
+    Args:
+        jobs: What will be done.
+        console: Where to show it; without a terminal there are only lines.
+
+    Attributes:
+        failures: The failed jobs, with the reason.
+    """
+
+    def __init__(self, jobs: Sequence[Job], console: Console) -> None:
+        self.failures: dict[Job, str] = {}
+        self._console = console
+        self._lock = threading.Lock()  # jobs run in several threads
+        self._bars: dict[Job, tuple[str, TaskID]] = {}
+        self._totals = {job: job.size if job.remote else job.unpacked_bytes for job in jobs}
+        self._completed = {job: job.present_bytes if job.remote else 0 for job in jobs}
+        self._num_finished = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),  # as wide as the terminal allows
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self._overall = self._progress.add_task(
+            plural(len(jobs), "archive"),
+            total=sum(self._totals.values()),
+            completed=sum(self._completed.values()),
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._progress.stop()
+
+    def downloaded(self, job: Job, num_bytes: int) -> None:
+        """See `JobListener`."""
+        with self._lock:
+            self._completed[job] = num_bytes
+            bar = self._bar(job, job.archive.name, job.size, start=num_bytes)
+            self._progress.update(bar, completed=num_bytes)
+            self._update_overall()
+
+    def unpacked(self, job: Job, num_bytes: int) -> None:
+        """See `JobListener`."""
+        with self._lock:
+            if not job.remote:
+                self._completed[job] += num_bytes
+                self._update_overall()
+            name = job.archive.name.removeprefix("Video_").removesuffix(".zip")
+            bar = self._bar(job, f"unpacking {name}", job.unpacked_bytes)
+            self._progress.update(bar, advance=num_bytes)
+
+    def done(self, job: Job) -> None:
+        """See `JobListener`."""
+        with self._lock:
+            self._completed[job] = self._totals[job]
+            self._finish(job, f"{plural(len(job.clips), 'clip')} unpacked")
+
+    def failed(self, job: Job, reason: str) -> None:
+        """See `JobListener`."""
+        with self._lock:
+            self.failures[job] = reason
+            self._finish(job, "failed")
+
+    def _bar(self, job: Job, description: str, total: int, start: int = 0) -> TaskID:
+        """The bar of a job's current step, replacing that of the step before."""
+        current, bar = self._bars.get(job, ("", self._overall))
+        if current != description:
+            if current:
+                self._progress.remove_task(bar)
+            # started with the bytes of an earlier call, which would distort the speed
+            bar = self._progress.add_task(description, total=total, completed=start)
+            self._bars[job] = (description, bar)
+        return bar
+
+    def _finish(self, job: Job, outcome: str) -> None:
+        if job in self._bars:
+            self._progress.remove_task(self._bars.pop(job)[1])
+        self._num_finished += 1
+        self._update_overall()
+        self._console.print(
+            f"{job.archive.name}: {outcome} ({self._num_finished} of {len(self._totals)} archives)"
+        )
+
+    def _update_overall(self) -> None:
+        self._progress.update(self._overall, completed=sum(self._completed.values()))

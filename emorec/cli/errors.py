@@ -1,0 +1,52 @@
+"""Errors a user can do something about, as one line; everything else is a bug and keeps its traceback."""
+
+import errno
+
+from emorec.parser import first_user_error
+
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+ENVIRONMENT_ERRORS = {
+    "DataLoader worker": "a loader process died, often for lack of memory: "
+    "try fewer --data.num_workers or a smaller --data.batch_size",
+    "[enforce fail": "out of memory: try a smaller --data.batch_size",
+    "Error(s) in loading state_dict": "the checkpoint's weights do not fit its network",
+    "Early stopping conditioned on metric": "early_stopping.monitor",
+}
+"""How a RuntimeError begins that is no bug -> what to put before it."""
+
+
+def user_message(error: BaseException) -> str | None:
+    """Return the one line for an error that a user can do something about, None for a bug."""
+    if user_error := first_user_error(error):
+        return one_line(user_error)
+    if isinstance(error, OSError) and (error.filename or error.errno in DISK_ERRORS):
+        return f"can't use {error.filename or 'the disk'}: {error.strerror}"
+    # late: torch takes seconds, and without it these errors do not occur
+    import torch
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    text = " ".join(str(error).split())
+    if isinstance(error, MisconfigurationException):
+        return text
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"out of GPU memory: try a smaller --data.batch_size ({text})"
+    if isinstance(error, RuntimeError):
+        for start, advice in ENVIRONMENT_ERRORS.items():
+            if text.startswith(start):
+                return f"{advice}: {text}"
+    return None
+
+
+def one_line(error: BaseException) -> str:
+    r"""Return the message of an error, without the traceback of the loader process that raised it.
+
+    >>> one_line(ValueError("no such folder: x"))
+    'no such folder: x'
+    >>> one_line(ValueError("Caught E in DataLoader worker process 0.\nOriginal Traceback...\na.E: broken: x"))
+    'broken: x'
+    """
+    message = str(error).strip()
+    if "Original Traceback" in message:
+        return message.splitlines()[-1].partition(": ")[2]
+    return " ".join(message.split())

@@ -1,1 +1,0 @@
-"""The plain commands, one thin file each: arguments, calls, what is printed."""

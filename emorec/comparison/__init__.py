@@ -1,1 +1,0 @@
-"""Runs side by side: from run folders to a table and a report that can be believed."""

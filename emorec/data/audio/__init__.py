@@ -1,0 +1,1 @@
+"""The sound of a clip: decoding, resampling to one rate and length, augmentation."""

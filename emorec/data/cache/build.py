@@ -1,0 +1,367 @@
+"""Build the cache: decode every clip once, before the first epoch; find the broken ones and store the others."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from emorec.data.cache.progress import with_progress
+from emorec.data.cache.store import (
+    CacheEntry,
+    CacheError,
+    CacheStore,
+    fingerprint,
+    resolve_cache,
+)
+from emorec.data.cache.workers import (
+    Call,
+    ClipSpec,
+    DecoderDiedError,
+    DecoderPool,
+    decode_clip,
+    decode_spans,
+    read_digest,
+)
+from emorec.data.clip import Clip
+from emorec.data.decoding.deadline import within
+from emorec.data.preprocessing import FrameSpec
+from emorec.errors import UserError
+from emorec.io import free_bytes
+from emorec.text import listed_files
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 60.0
+"""For one clip: about a hundred times what it takes."""
+
+COMMIT_SECONDS = 2.0
+"""A kill loses the work of at most this long."""
+
+MAX_SPANS = 16
+"""Spans decoded in one pass. Their frames are in memory at the same time: 330 MB of 20 frames of IEMOCAP each."""
+
+
+class ClipReader:
+    """Read the frames or the sound of clips from the cache, or decode them.
+
+    Args:
+        spec: Of the frames or the sound.
+        files: The .npy files of cached clips; other clips are decoded at each call.
+        errors: Why clips can't be used.
+        faceless: Clips in which no face was found.
+        folder: Where the clips are cached; `None` without a cache.
+    """
+
+    def __init__(
+        self,
+        spec: ClipSpec,
+        files: Mapping[Clip, Path] | None = None,
+        *,
+        errors: Mapping[Clip, str] | None = None,
+        faceless: Sequence[Clip] = (),
+        folder: Path | None = None,
+    ) -> None:
+        self.spec = spec
+        self.files = dict(files or {})
+        self.errors = dict(errors or {})
+        self.faceless = list(faceless)
+        self.folder = folder
+
+    def __call__(self, clip: Clip) -> Any:
+        """Return frames (T, H, W, C) uint8, or sound (samples,) int16, in memory of their own.
+
+        Raises:
+            ClipError: When the clip is not cached and can't be decoded, or that takes longer than a minute.
+        """
+        file = self.files.get(clip)
+        if file is not None:
+            try:
+                return np.load(file, allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                # the cache was cleared or damaged meanwhile
+                log.warning("%s can't be read any more: decoding %s instead", file, clip.title)
+                del self.files[clip]
+        return within(TIMEOUT_SECONDS, self.spec.source(clip), partial(self.spec.load, clip))
+
+
+def build_cache(
+    clips: Sequence[Clip],
+    spec: ClipSpec,
+    cache: str = "auto",
+    *,
+    workers: int,
+    required: bool = False,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    progress: bool = True,
+) -> ClipReader:
+    """Decode the clips that the cache does not hold yet, store them, and return a reader of all.
+
+    Broken are clips that can't be read or decoded to their end, that have one frame, that declare more than one frame
+    too many, that the decoder reports as damaged, and those that hang or crash the decoder. Damage that no decoder
+    notices (a flipped bit that still decodes) can't be found. A clip is recognised by the content of its file,
+    wherever it lies. Clips that hang or crash the decoder are tried again each time, as it may have been the machine's
+    fault.
+
+    Args:
+        clips: The clips.
+        spec: Of their frames or their sound.
+        cache: "auto", "none" or a folder; see `ClipDataModule`. With "none" clips are only checked.
+        workers: Number of decoder subprocesses.
+        required: Whether "auto" must not go on without a cache.
+        timeout_seconds: For one clip; then its decoder is killed.
+        progress: Show a bar when it takes longer than two seconds.
+
+    Raises:
+        CacheError: When the cache can't be used, unless it is "auto" and not required.
+        UserError: When the decoder or the face detector can't be used.
+        RuntimeError: When no subprocess can be started.
+    """
+    build = partial(
+        _build, clips, spec, resolve_cache(cache), workers, timeout_seconds, progress=progress
+    )
+    try:
+        return build(store_clips=cache != "none")
+    except CacheError as error:
+        if cache != "auto" or required:
+            raise
+        log.warning("no cache, so every epoch decodes anew: %s", error)
+        return build(store_clips=False)
+
+
+def check_broken(
+    errors: Mapping[Clip, str], num_clips: int, on_error: Literal["refuse", "skip"]
+) -> None:
+    """Refuse broken clips where none are allowed, or where all are broken.
+
+    Args:
+        errors: The broken clips with the reasons.
+        num_clips: Number of all clips.
+        on_error: "refuse" or "skip" broken clips.
+
+    Raises:
+        UserError: For such clips, listed with the reasons.
+    """
+    if errors and on_error == "refuse":
+        raise UserError(
+            f"{len(errors)} of {num_clips} clips can't be used: {listed_clips(errors)}; "
+            "replace them or leave them out with --data.on_error skip"
+        )
+    if errors and len(errors) == num_clips:
+        raise UserError(f"none of the {num_clips} clips can be used: {listed_clips(errors)}")
+
+
+def listed_clips(errors: Mapping[Clip, str]) -> str:
+    """Join the first clips with their reasons, on one line."""
+    return listed_files([(clip.path, reason) for clip, reason in errors.items()])
+
+
+def _build(
+    clips: Sequence[Clip],
+    spec: ClipSpec,
+    folder: Path,
+    workers: int,
+    timeout_seconds: float,
+    *,
+    store_clips: bool,
+    progress: bool,
+) -> ClipReader:
+    name = spec.name if store_clips else spec.check_name
+    try:
+        with CacheStore(folder, name, required=store_clips) as store:
+            keys, entries = _known_keys(clips, spec, store), store.intact_entries()
+            if any(keys.get(clip) not in entries for clip in clips):
+                with (
+                    store.exclusive() if store_clips else nullcontext(),
+                    DecoderPool(min(workers, len(clips)), timeout_seconds) as pool,
+                ):
+                    filler = _Filler(
+                        spec=spec,
+                        store=store,
+                        pool=pool,
+                        store_clips=store_clips,
+                        progress=progress,
+                    )
+                    keys, entries = filler.fill(clips)
+    except OSError as error:
+        raise CacheError(f"can't keep clips in {folder}: {error.strerror or error}") from error
+    found = {clip: entries[keys[clip]] for clip in clips}
+    return ClipReader(
+        spec,
+        {clip: store.path(keys[clip]) for clip in found if found[clip].checksum is not None},
+        errors={clip: entry.error for clip, entry in found.items() if entry.error is not None},
+        faceless=[clip for clip, one in found.items() if one.face_frames == 0 and not one.error],
+        folder=folder if store_clips else None,
+    )
+
+
+def _known_keys(clips: Sequence[Clip], spec: ClipSpec, store: CacheStore) -> dict[Clip, str]:
+    """The keys of the clips whose files have not changed since their digest was read."""
+    digests = store.known_digests({spec.source(clip) for clip in clips})
+    return {
+        clip: spec.key(clip, digests[spec.source(clip)])
+        for clip in clips
+        if spec.source(clip) in digests
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filler:
+    """Fills one part of a cache, while other processes wait."""
+
+    spec: ClipSpec
+    store: CacheStore
+    pool: DecoderPool
+    store_clips: bool
+    progress: bool
+
+    def fill(self, clips: Sequence[Clip]) -> tuple[dict[Clip, str], dict[str, CacheEntry]]:
+        """Decode what is missing; return the keys of the clips and the entries by key."""
+        damaged = self.store.drop_damaged(progress=self.progress)
+        if damaged:
+            log.warning("%d cached clips were damaged: decoding them again", damaged)
+        keys = _known_keys(clips, self.spec, self.store)
+        entries = self.store.intact_entries()
+        digests, unreadable = self._read_digests(
+            {self.spec.source(clip) for clip in clips if clip not in keys}
+        )
+        for clip in clips:
+            path = self.spec.source(clip)
+            if path in digests:
+                keys[clip] = self.spec.key(clip, digests[path])
+            elif path in unreadable:  # without a digest there is nothing to recognise it by
+                keys[clip] = f"unreadable {path}"
+                entries[keys[clip]] = CacheEntry(error=unreadable[path])
+        # two files of the same content are one clip here
+        entries |= self._decode({key: clip for clip, key in keys.items() if key not in entries})
+        return keys, entries
+
+    def _read_digests(self, paths: Collection[Path]) -> tuple[dict[Path, str], dict[Path, str]]:
+        """Read and record the digests of files; return them, and why other files can't be read."""
+        fingerprints = {path: fingerprint(path) for path in paths}
+        results = self.pool.results({path: (read_digest, (path.absolute(),)) for path in paths})
+        digests, unreadable = {}, {}
+        for path, result in with_progress(results, len(paths), "reading clips", show=self.progress):
+            if isinstance(result, OSError):
+                unreadable[path] = f"can't be read: {result.strerror}"
+            elif isinstance(result, Exception):
+                unreadable[path] = str(result)
+            else:
+                digests[path] = result
+        with self.store.transaction():
+            for path, digest in digests.items():
+                before = fingerprints[path]
+                if before is not None:
+                    self.store.add_digest(path, before, digest)
+        return digests, unreadable
+
+    def _decode(self, todo: Mapping[str, Clip]) -> dict[str, CacheEntry]:
+        """Decode clips and record their entries as they come."""
+        if self.store_clips:
+            self._check_room(len(todo))
+        description = "decoding into the cache" if self.store_clips else "looking for broken clips"
+        entries: dict[str, CacheEntry] = {}
+        unsaved: dict[str, CacheEntry] = {}
+        began = saved = time.monotonic()
+        try:
+            with closing(self._results(todo)) as results:
+                for key, result in with_progress(
+                    results, len(todo), description, show=self.progress
+                ):
+                    if isinstance(result, DecoderDiedError):
+                        # not recorded, as it may have been the machine's fault
+                        entries[key] = CacheEntry(error=str(result))
+                        continue
+                    entries[key] = unsaved[key] = result
+                    if time.monotonic() - saved > COMMIT_SECONDS:
+                        self._save(unsaved, todo)
+                        unsaved, saved = {}, time.monotonic()
+        finally:
+            self._save(unsaved, todo)
+        if self.store_clips and entries:
+            log.info(
+                "decoded %d clips into %s (%.2f GB) in %.0f s; from now on they are read from there",
+                len(entries),
+                self.store.folder.parent,
+                sum(entry.size or 0 for entry in entries.values()) / 1e9,
+                time.monotonic() - began,
+            )
+        return entries
+
+    def _results(
+        self, todo: Mapping[str, Clip]
+    ) -> Generator[tuple[str, CacheEntry | DecoderDiedError]]:
+        """The entry of each clip, or the error of a decoder that died.
+
+        Spans of one video are decoded in one pass. Where something goes wrong in a pass, its clips are decoded one by
+        one, so that each gets the result that it would get alone.
+        """
+        alone: list[tuple[str, ...]] = []
+        for batches in (group_spans(todo, self.spec), alone):
+            calls = {keys: self._call([todo[key] for key in keys], keys) for keys in batches}
+            with closing(self.pool.results(calls)) as results:
+                for keys, result in results:
+                    if isinstance(result, Exception) and not isinstance(result, DecoderDiedError):
+                        raise result
+                    if len(keys) == 1:
+                        yield keys[0], result
+                        continue
+                    each = [None] * len(keys) if isinstance(result, Exception) else result
+                    alone += [(key,) for key, one in zip(keys, each, strict=True) if one is None]
+                    yield from ((key, one) for key, one in zip(keys, each, strict=True) if one)
+
+    def _call(self, clips: Sequence[Clip], keys: Sequence[str]) -> Call:
+        # the subprocess may run in another folder
+        absolute = [
+            replace(
+                clip,
+                path=clip.path.absolute(),
+                sound_path=clip.sound_path and clip.sound_path.absolute(),
+            )
+            for clip in clips
+        ]
+        targets = [self.store.path(key).absolute() if self.store_clips else None for key in keys]
+        if len(keys) == 1:
+            return decode_clip, (absolute[0], self.spec, targets[0])
+        return decode_spans, (absolute, self.spec, targets)
+
+    def _check_room(self, num_clips: int) -> None:
+        folder = self.store.folder.parent
+        clip_bytes = int(np.prod(self.spec.shape)) * np.dtype(self.spec.dtype).itemsize
+        needed, room = num_clips * clip_bytes, free_bytes(folder)
+        if needed > room:
+            raise CacheError(
+                f"{num_clips} clips need {needed / 1e9:.1f} GB in {folder}, where {room / 1e9:.1f} GB are free: "
+                "choose another place with --data.cache DIR, or none with --data.cache none"
+            )
+
+    def _save(self, entries: Mapping[str, CacheEntry], clips: Mapping[str, Clip]) -> None:
+        self.store.add(entries, {key: self.spec.source(clips[key]).name for key in entries})
+
+
+def group_spans(clips: Mapping[str, Clip], spec: ClipSpec) -> list[tuple[str, ...]]:
+    """Group clips by their key: spans of one video that are decoded in one pass, every other clip by itself.
+
+    >>> early = Clip(path=Path("a.avi"), label=0, actor=1, take="a", span_seconds=(1, 2))
+    >>> late, whole = replace(early, span_seconds=(5, 6)), replace(early, span_seconds=None)
+    >>> group_spans({"late": late, "early": early, "whole": whole}, FrameSpec(num_frames=2, size=(8, 8)))
+    [('early', 'late'), ('whole',)]
+    """
+    of_video: dict[Any, list[str]] = defaultdict(list)
+    for key, clip in clips.items():
+        is_span = clip.span_seconds is not None and isinstance(spec, FrameSpec)
+        of_video[clip.path if is_span else key].append(key)
+    groups = []
+    for keys in of_video.values():
+        if len(keys) > 1:  # in temporal order, so that a pass need not go to the end
+            keys.sort(key=lambda key: clips[key].span_seconds or (0.0, 0.0))
+        groups += [
+            tuple(keys[start : start + MAX_SPANS]) for start in range(0, len(keys), MAX_SPANS)
+        ]
+    return groups

@@ -1,1 +1,0 @@
-"""Some frames of a video file, whichever decoder reads it."""

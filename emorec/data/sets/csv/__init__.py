@@ -1,0 +1,1 @@
+"""Any data set listed in a CSV file."""

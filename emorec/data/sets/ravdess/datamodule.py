@@ -1,0 +1,75 @@
+"""RAVDESS data module."""
+
+from functools import cached_property
+from typing import Any
+
+from typing_extensions import override
+
+from emorec.data.datamodule import ClipDataModule
+from emorec.data.sets import resolve_root
+from emorec.data.sets.ravdess.parser import (
+    ROOT_VARIABLE,
+    SINGERS,
+    Channel,
+    Modality,
+    class_names,
+    find_clips,
+)
+from emorec.data.split import ClipIndex, SplitName, make_split
+
+
+class RavdessDataModule(ClipDataModule):
+    """RAVDESS with held-out actors.
+
+    Args:
+        root: Where RAVDESS was unzipped, in any nesting; by default the folder that the environment variable
+            EMOREC_RAVDESS_ROOT names.
+        modality: "av" takes the clips with sound, "video" their silent twins, "both" all (each take then counts
+            twice, as in the seed study).
+        channel: "speech" (eight emotions), "song" (six) or "both".
+        split: Published split of the actors.
+        fold: From 1, for a split with folds.
+        loading: The arguments of `ClipDataModule`.
+
+    Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391.
+    """
+
+    def __init__(
+        self,
+        root: str | None = None,
+        modality: Modality = "av",
+        channel: Channel = "speech",
+        split: SplitName = "seed",
+        fold: int | None = None,
+        **loading: Any,
+    ) -> None:
+        super().__init__(**loading)
+        self.root = root
+        self.modality: Modality = modality
+        self.channel: Channel = channel
+        self.split_name: SplitName = split
+        self.fold = fold
+
+    @property
+    @override
+    def class_names(self) -> tuple[str, ...]:
+        """The emotions of the channel."""
+        return class_names(self.channel)
+
+    @override
+    def find(self) -> ClipIndex:
+        """Return the clips below `root` and their split.
+
+        Raises:
+            UserError: When no folder is named, it does not exist, it holds no such clip, or there is no such fold.
+        """
+        return self._index
+
+    @cached_property
+    def _index(self) -> ClipIndex:
+        root = resolve_root(self.root, ROOT_VARIABLE)
+        split = make_split(self.split_name, self.fold)
+        if self.channel == "song":
+            split = split.among(SINGERS)
+        folder = find_clips(root, modality=self.modality, channel=self.channel)
+        return ClipIndex(folder.clips, split, folder.other_files)

@@ -1,0 +1,1 @@
+"""Reading video files: one interface, three decoding libraries."""

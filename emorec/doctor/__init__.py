@@ -1,0 +1,46 @@
+"""Checks of the installation, the machine and the data, as `emorec doctor` shows them."""
+
+import os
+from pathlib import Path
+
+from emorec.data.cache.folders import cache_folder
+from emorec.doctor.datasets import check_csv, check_iemocap, check_ravdess, is_csv
+from emorec.doctor.environment import (
+    Report,
+    check_decoder,
+    check_disk,
+    check_gpus,
+    check_machine,
+    check_packages,
+    installed_versions,
+)
+
+
+def run_checks(data_root: str | None) -> list[Report]:
+    """Run all checks.
+
+    Args:
+        data_root: The folder of RAVDESS, or a CSV file of clips.
+    """
+    folders = {
+        "runs": Path("lightning_logs"),
+        "weights": _weights_folder(),
+        "decoded frames": cache_folder(),
+    }
+    return [
+        check_packages(installed_versions()),
+        check_machine(),
+        check_gpus(),
+        check_decoder(),
+        check_disk(folders),
+        check_csv(data_root) if data_root and is_csv(data_root) else check_ravdess(data_root),
+        check_iemocap(os.environ.get("EMOREC_IEMOCAP_ROOT")),
+    ]
+
+
+def _weights_folder() -> Path:
+    try:
+        from torch.hub import get_dir
+    except Exception:  # check_gpus reports why
+        return Path("~/.cache/torch/hub").expanduser()
+    return Path(get_dir())

@@ -1,0 +1,136 @@
+"""Checks of data sets: which clips, people and labels are there, and what is missing."""
+
+from collections import Counter
+from pathlib import Path
+
+from emorec.data.csv_file import SUFFIXES, find_csv, read_sheet
+from emorec.data.csv_labels import classes_by_word, names_of_classes
+from emorec.data.csv_paths import locate
+from emorec.data.csv_rows import USUAL, read_rows
+from emorec.data.hacer import COLUMNS, LABELS, OBTAIN
+from emorec.data.iemocap import find_clips as find_iemocap_clips
+from emorec.data.iemocap import sessions_in
+from emorec.data.iemocap_files import SESSIONS
+from emorec.data.iemocap_labels import COUNTS
+from emorec.data.iemocap_labels import LABELS as IEMOCAP_LABELS
+from emorec.data.ravdess import ACTORS, RavdessName, find_clips
+from emorec.doctor.environment import Report
+from emorec.errors import UserError
+from emorec.text import listed_files, number_ranges
+
+CLIPS_PER_KIND = {"speech": 24 * 60, "song": 23 * 44}
+"""Takes in all of RAVDESS: each of the 24 actors speaks 60, each but actor 18 sings 44.
+
+Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391.
+"""
+
+
+def check_ravdess(root: str | None) -> Report:
+    """Count the clips of RAVDESS by kind; name the actors that are missing.
+
+    Args:
+        root: The folder it was unzipped to, None if unknown.
+    """
+    if not root:
+        return Report([("RAVDESS", "not looked for: name its folder with --data_root")])
+    try:
+        folder = find_clips(root, modality="both", channel="both")
+    except UserError as error:
+        return Report([("RAVDESS", f"no clips in {root}")], failures=[str(error)])
+    names = [RavdessName.parse(clip.path.stem) for clip in folder.clips]
+    rows = [("RAVDESS", f"{len(names):,} clips in {root}")]
+    kinds = Counter((name.channel, name.modality) for name in names)
+    for (channel, modality), found in sorted(kinds.items()):
+        sound = "with sound" if modality == "av" else "without sound"
+        rows.append(("", f"{channel} {sound}: {found:,} of {CLIPS_PER_KIND[channel]:,}"))
+    present = {name.actor for name in names}
+    rows.append(("", f"actors {number_ranges(sorted(present))}"))
+    if missing := sorted(set(ACTORS) - present):
+        rows.append(("", f"missing actors {number_ranges(missing)}"))
+    if folder.others:
+        path, reason = folder.others[0]
+        rows.append(("", f"{len(folder.others):,} other files, such as {path.name}: {reason}"))
+    return Report(rows)
+
+
+def is_csv(root: str) -> bool:
+    """Whether this is a CSV file by its suffix, or a folder with one.
+
+    >>> is_csv("mine/clips.csv"), is_csv("mine")
+    (True, False)
+    """
+    path = Path(root).expanduser()
+    return path.suffix.lower() in SUFFIXES or any(path.glob(f"*{SUFFIXES[0]}"))
+
+
+def check_csv(root: str) -> Report:
+    """Count the clips, classes and people of a CSV file with the default columns or those of HACER.
+
+    Args:
+        root: The file, or the folder that holds it.
+    """
+    obtain = f"; {OBTAIN}" if "hacer" in root.lower() else ""
+    try:
+        path = find_csv(root)
+        sheet = read_sheet(path, [*USUAL.names, *COLUMNS.names])
+        is_hacer = sheet.place(USUAL.path) is None and sheet.place(COLUMNS.path) is not None
+        read = read_rows(sheet, COLUMNS if is_hacer else USUAL, skip=True)
+        names = LABELS if is_hacer else names_of_classes(row.label for row in read.used)
+        classes = classes_by_word([row.label for row in read.used], names)
+        videos = locate(path.parent, [row.path for row in read.used])
+    except UserError as error:
+        return Report([("clips", f"none that {root} lists")], failures=[f"{error}{obtain}"])
+    counts = Counter(classes[row.label] for row in read.used)
+    class_counts = [f"{name} {counts[label]:,}" for label, name in enumerate(names)]
+    people = (
+        f"{len({row.group for row in read.used}):,}" if read.has_groups else "the file names none"
+    )
+    rows = [
+        (
+            "clips",
+            f"{len(read.used):,} in {path} ({sheet.encoding}, separated by {sheet.separator!r})",
+        ),
+        ("", f"classes {', '.join(class_counts)}"),
+        ("", f"people {people}"),
+    ]
+    missing = [(video, "") for video in videos.values() if not video.is_file()]
+    lost = (
+        f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{obtain}"
+    )
+    return Report(rows, list(read.remarks), [lost] if missing else [])
+
+
+def check_iemocap(root: str | None) -> Report:
+    """Count the utterances of IEMOCAP and compare them with the published numbers.
+
+    Args:
+        root: The folder that holds its sessions; None for no check.
+    """
+    if not root:
+        return Report()
+    try:
+        folder = find_iemocap_clips(root, merge_excited=True)
+        sessions = [session.name for session in sessions_in(Path(root).expanduser())]
+    except UserError as error:
+        return Report([("IEMOCAP", f"no utterances in {root}")], failures=[str(error)])
+    found = sum(folder.counts.values())
+    rows = [("IEMOCAP", f"{found:,} of {sum(COUNTS.values()):,} utterances in {root}")]
+    rows.append(("", f"{len(folder.clips):,} of four classes, excited counts as happy"))
+    others = [
+        f"{IEMOCAP_LABELS[code]} {folder.counts.get(code, 0):,} of {number:,}"
+        for code, number in COUNTS.items()
+        if folder.counts.get(code, 0) != number
+    ]
+    warnings = []
+    if len(sessions) < len(SESSIONS):
+        rows.append(("", f"{', '.join(sessions)} of five sessions"))
+    elif others:
+        warnings.append(f"IEMOCAP has other numbers of utterances: {'; '.join(others)}")
+    if folder.incomplete:
+        name, missing = folder.incomplete[0]
+        number = len(folder.incomplete)
+        warnings.append(f"incomplete utterances of IEMOCAP: {number:,}, such as {name} ({missing})")
+    if folder.others:
+        path, wrong = folder.others[0]
+        warnings.append(f"{path} has lines that are no utterances: {wrong}")
+    return Report(rows, warnings)

@@ -1,0 +1,1 @@
+"""Reports on finished runs: comparisons (terminal, HTML, Markdown, LaTeX, CSV) and model cards."""

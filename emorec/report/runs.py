@@ -1,0 +1,382 @@
+"""Tested runs, read from their folders."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from emorec.errors import UserError
+from emorec.evaluation.intervals import table_scores
+from emorec.evaluation.predictions import read_predictions
+from emorec.evaluation.report import SPLIT_KEYS
+from emorec.evaluation.task import Task, unknown
+from emorec.text import number_ranges
+
+METRICS = Path("test", "metrics.json")
+PREDICTIONS = Path("test", "predictions.csv")
+CONFIG = Path("config.yaml")
+TRIAL = Path("trial.json")
+EVENTS = "events.out.tfevents.*"
+
+CURVE_TAGS = {
+    "train_loss": ("train/loss_epoch", "train/loss"),
+    "val_loss": ("val/loss",),
+    "train_accuracy": ("train/accuracy",),
+    "val_accuracy": ("val/accuracy",),
+    "train_ccc": ("train/ccc",),
+    "val_ccc": ("val/ccc",),
+}
+"""Curve -> its possible TensorBoard tags, of which the first that exists is read."""
+
+TEST_AGAIN = "test the run again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A run's place in a study, from `trial.json`.
+
+    Attributes:
+        study: The study's name.
+        model: The model's name in the study; runs of equal study and model are one model.
+        fold: From 1; `None` for a split without folds.
+        seed: The run's seed.
+    """
+
+    study: str
+    model: str
+    fold: int | None
+    seed: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """A tested run.
+
+    Attributes:
+        folder: The run folder.
+        task: What is predicted.
+        predictions: A row a test clip (see `emorec.evaluation.predictions`).
+        metrics: The content of `test/metrics.json`.
+        config: The content of `config.yaml`; empty for a run from Python.
+        trial: The content of `trial.json`, for a run of a study.
+    """
+
+    folder: Path
+    task: Task
+    predictions: pd.DataFrame
+    metrics: Mapping[str, Any]
+    config: Mapping[str, Any]
+    trial: Trial | None
+
+    @property
+    def split(self) -> Mapping[str, Any]:
+        """Actors of each side: `name`, `fold`, `train`, `val`, `test`, `hash`."""
+        split: Mapping[str, Any] = self.metrics["split"]
+        return split
+
+    @property
+    def fold(self) -> int | None:
+        """The test fold, from 1; `None` for a split without folds."""
+        fold: int | None = self.trial.fold if self.trial else self.split["fold"]
+        return fold
+
+    @property
+    def seed(self) -> int | None:
+        """The run's seed; `None` when it was not recorded."""
+        seed = self.trial.seed if self.trial else self.config.get("seed_everything")
+        return seed if isinstance(seed, int) else None
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The tested checkpoint, in the run folder where it exists there; else the path at the time of the test."""
+        recorded = self.metrics.get("checkpoint")
+        if not recorded:
+            return None
+        local = self.folder / "checkpoints" / Path(recorded).name
+        return str(local if local.exists() else recorded)
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """A line for each two sides with common actors."""
+        return find_leaks(self.split, self.predictions["actor"])
+
+
+def find_leaks(split: Mapping[str, Any], test_actors: Sequence[str] | pd.Series) -> tuple[str, ...]:
+    """Return a line for each two sides with common actors.
+
+    Args:
+        split: With the actors of `train`, `val` and `test`.
+        test_actors: Actors of the predicted clips, in addition to those of `test`.
+
+    >>> find_leaks({"train": [1, 2], "val": [3], "test": [2]}, ["2"])
+    ('actor 2 is in the training and the test set',)
+    """
+    sides = {side: {str(actor) for actor in split[side]} for side in ("train", "val", "test")}
+    sides["test"] |= set(test_actors)
+    titles = {"train": "training", "val": "validation", "test": "test"}
+    lines = []
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        if both := sides[one] & sides[other]:
+            actors, verb = ("actor", "is") if len(both) == 1 else ("actors", "are")
+            lines.append(
+                f"{actors} {format_actors(both)} {verb} in the {titles[one]} and the {titles[other]} set"
+            )
+    return tuple(lines)
+
+
+def sort_actors(actors: Sequence[int | str] | set[str]) -> list[int | str]:
+    """Sort actors: numbers, then names, in which numbers count as such.
+
+    >>> sort_actors({"10", "9", "video10", "video9"})
+    [9, 10, 'video9', 'video10']
+    """
+
+    def key(actor: str) -> tuple[bool, list[str | int]]:
+        parts = re.split(r"(\d+)", actor)
+        return not actor.isdecimal(), [int(part) if part.isdecimal() else part for part in parts]
+
+    names = sorted(map(str, actors), key=key)
+    return [int(name) if name.isdecimal() else name for name in names]
+
+
+def format_actors(actors: Sequence[int | str] | set[str]) -> str:
+    """Format actors, consecutive numbers as ranges.
+
+    >>> format_actors(["22", "21", "24"]), format_actors(["Ann"])
+    ('21-22, 24', 'Ann')
+    """
+    return number_ranges(sort_actors(actors))
+
+
+def read_run(folder: Path) -> Run:
+    """Read the run in a folder with `test/metrics.json` and `test/predictions.csv`.
+
+    Raises:
+        UserError: When a file is missing, malformed or inconsistent with another.
+    """
+    metrics = _read_metrics(folder / METRICS)
+    path = folder / PREDICTIONS
+    task, predictions = read_predictions(path)
+    _check_predictions(path, task, predictions)
+    names = list(metrics.get("classes" if task.kind == "classes" else "targets") or ())
+    if (names, metrics["num_clips"]) != (list(task.names), len(predictions)):
+        raise UserError(
+            f"{folder / METRICS} is about {metrics['num_clips']} clips and {len(names)} {task.kind}, "
+            f"predictions.csv about {len(predictions)} and {len(task.names)}: {TEST_AGAIN}"
+        )
+    metric = task.cost_metric
+    score = table_scores(task, predictions)[metric]
+    if abs(score - metrics[metric]) > 0.005:  # more than rounding
+        title = "CCC" if metric == "ccc" else metric
+        raise UserError(
+            f"{folder / METRICS} has {title} {metrics[metric]:.3f}, but predictions.csv gives {score:.3f}: "
+            f"the files are from different tests; {TEST_AGAIN}"
+        )
+    return Run(
+        folder=folder,
+        task=task,
+        predictions=predictions,
+        metrics=metrics,
+        config=_read_config(folder / CONFIG),
+        trial=_read_trial(folder / TRIAL),
+    )
+
+
+def _read_metrics(path: Path) -> Mapping[str, Any]:
+    metrics = read_json(path, TEST_AGAIN)
+    of_task = ("ccc", "targets") if "targets" in metrics else ("accuracy", "classes")
+    required = ("model", "num_clips", "split", *of_task)
+    missing = [key for key in sorted(required) if metrics.get(key) is None]
+    split = metrics.get("split")
+    if not missing and not (isinstance(split, dict) and set(SPLIT_KEYS) <= set(split)):
+        missing = ["split"]
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(missing)}: {TEST_AGAIN}")
+    return metrics
+
+
+def _check_predictions(path: Path, task: Task, predictions: pd.DataFrame) -> None:
+    """Refuse a file without clips, with clips of unknown truth, or with values that are not finite."""
+    if predictions.empty:
+        raise UserError(f"{path} has no clips: {TEST_AGAIN}")
+    target = task.target(predictions)
+    unlabelled = unknown(target)
+    if unlabelled.any():
+        first = task.clip_names(predictions["path"])[int(unlabelled.argmax())]
+        raise UserError(
+            f"{path}: {int(unlabelled.sum())} clips have no label, the first is {first}: "
+            "only labelled clips can be compared"
+        )
+    if not np.isfinite(task.output(predictions)).all():
+        raise UserError(f"{path} has predictions that are not finite: the training diverged")
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"can't read {path}: {_one_line(error)}") from error
+    if not isinstance(config, dict):
+        raise UserError(f"{path} is not the configuration of a run")
+    return config
+
+
+def _read_trial(path: Path) -> Trial | None:
+    if not path.exists():
+        return None
+    trial = read_json(path, "run the study again to write it anew")
+    fold, seed = trial.get("fold"), trial.get("seed")
+    named = all(isinstance(trial.get(key), str) for key in ("study", "model"))
+    if not named or not isinstance(seed, int) or not (fold is None or isinstance(fold, int)):
+        raise UserError(f"{path} lacks study, model, fold or seed of the run")
+    return Trial(study=trial["study"], model=trial["model"], fold=fold, seed=seed)
+
+
+def read_json(path: Path, advice: str) -> Mapping[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises:
+        UserError: When it can't be read or is no object; the message ends with the advice.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"can't read {path}: {error.strerror}") from error
+    except ValueError as error:  # of JSON as of UTF-8
+        raise UserError(f"{path} is broken ({_one_line(error)}): {advice}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is broken (it is no JSON object): {advice}")
+    return content
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def find_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[Path]]:
+    """Read the tested runs in folders and below them, each once.
+
+    Args:
+        paths: Run folders, which have to be tested, and folders above run folders. Below the latter, runs without a
+            test are skipped, since a study may still be running.
+
+    Returns:
+        The tested runs, and the folders of skipped ones.
+
+    Raises:
+        UserError: When a folder does not exist or has no tested run, or a run is incomplete or malformed.
+    """
+    runs: dict[Path, Run] = {}
+    skipped: dict[Path, Path] = {}
+    for path in paths:
+        folder = _existing_folder(Path(path).expanduser())
+        if _is_run(folder):
+            below = tested = [folder]
+        else:
+            below = list(_runs_below(folder))
+            tested = [each for each in below if _is_tested(each)]
+        if not tested and below:
+            raise UserError(
+                f"none of the {len(below)} runs in {folder} was tested: {_test_command(below[0])}"
+            )
+        if not tested:
+            raise UserError(
+                f"no run in {folder}: a run's folder holds {METRICS} and {PREDICTIONS.name}"
+            )
+        for each in tested:
+            _check_complete(each)
+            if each.resolve() not in runs:
+                runs[each.resolve()] = read_run(each)
+        skipped |= {each.resolve(): each for each in below if each not in tested}
+    return list(runs.values()), list(skipped.values())
+
+
+def _existing_folder(path: Path) -> Path:
+    if not path.exists():
+        raise UserError(f"no such folder: {path}")
+    if not path.is_dir():
+        raise UserError(
+            f"{path} is not a folder: name a run's folder, such as lightning_logs/CNNLSTM/version_0"
+        )
+    # a run's `test` folder stands for the run
+    in_run = path.resolve().name == "test" and (path / METRICS.name).exists()
+    return path.parent if in_run else path
+
+
+def _runs_below(folder: Path) -> Iterator[Path]:
+    """Run folders in the order of their names; run folders are not searched further."""
+    try:
+        inside = sorted(each for each in folder.iterdir() if each.is_dir())
+    except OSError as error:
+        raise UserError(f"can't read {folder}: {error.strerror}") from error
+    for each in inside:
+        if each.name.startswith("."):
+            continue
+        if _is_run(each):
+            yield each
+        else:
+            yield from _runs_below(each)
+
+
+def _is_run(folder: Path) -> bool:
+    return _is_tested(folder) or any((folder / name).exists() for name in (CONFIG, TRIAL))
+
+
+def _is_tested(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (METRICS, PREDICTIONS))
+
+
+def _check_complete(folder: Path) -> None:
+    if not _is_tested(folder):
+        raise UserError(f"{folder} was not tested: {_test_command(folder)}")
+    for name in (METRICS, PREDICTIONS):
+        if not (folder / name).exists():
+            raise UserError(f"{folder} lacks {name}: {_test_command(folder)}")
+
+
+def _test_command(folder: Path) -> str:
+    return f"emorec test --ckpt {folder / 'checkpoints' / 'best.ckpt'}"
+
+
+def read_curves(folder: Path) -> pd.DataFrame:
+    """Read loss, accuracy and CCC of each epoch from a run's TensorBoard files; a truncated file is read to its end.
+
+    Returns:
+        Epoch (from 1, ascending) -> some columns of `CURVE_TAGS`, NaN where an epoch lacks a value. Of an epoch that
+        was trained twice, the later values. Empty without event files.
+    """
+    if not any(folder.glob(EVENTS)):
+        return pd.DataFrame()
+    # late, as it takes a second
+    from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+        EventAccumulator,
+    )
+
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of truncated files
+    limits = {"scalars": 0, "images": 1, "tensors": 1, "histograms": 1, "audio": 1}
+    events: Any = EventAccumulator(str(folder), size_guidance=limits)
+    try:
+        events.Reload()
+    except Exception:  # a broken file raises anything, and a report is complete without curves
+        return pd.DataFrame()
+    tags = set(events.Tags()["scalars"])
+    if "epoch" not in tags:
+        return pd.DataFrame()
+    epochs = {event.step: int(event.value) + 1 for event in events.Scalars("epoch")}
+    curves = {}
+    for curve, names in CURVE_TAGS.items():
+        if name := next((name for name in names if name in tags), None):
+            values = {event.step: event.value for event in events.Scalars(name)}
+            by_epoch = {epochs[step]: values[step] for step in sorted(values) if step in epochs}
+            if by_epoch:
+                curves[curve] = pd.Series(by_epoch, dtype=float)
+    return pd.DataFrame(curves).sort_index()

@@ -1,0 +1,404 @@
+"""What a comparison shows, computed once, and its table for the terminal, Markdown, LaTeX and CSV."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from emorec.evaluation.task import Task
+from emorec.report.comparison import COST, Comparison, ModelResult, Spread
+from emorec.report.sentences import (
+    COST_NOTE,
+    describe_method,
+    describe_pair,
+    summarize_comparison,
+)
+from emorec.text import UNKNOWN, byte_count, duration, parameter_count, significant
+
+Kind = Literal["model", "majority", "people", "published"]
+
+CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
+"""Of models that were tested with `--calibrate`."""
+
+MAX_PAIRS_IN_TERMINAL = 10
+"""With more pairs, only those of the best model are printed."""
+
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "⁹": r"\textsuperscript{9}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        name: Of the model, or of the reference.
+        kind: A model, trivial predictions ("majority"), human raters, or a published network.
+        cells: Column -> text; columns without a value are missing.
+        leaks: A line for each two sides with common actors.
+        note: Source and conditions of a reference.
+    """
+
+    name: str
+    kind: Kind
+    cells: Mapping[str, str] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
+    note: str = ""
+
+    def cell(self, column: str) -> str:
+        """The text of a column, a dash where it is unknown."""
+        return self.cells.get(column, UNKNOWN)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Content:
+    """What every renderer shows of a comparison.
+
+    Attributes:
+        comparison: The comparison.
+        summary: Findings, the most important first.
+        rows: Models, the best first, then references and trivial predictions, the highest accuracy first.
+        columns: Column -> heading; only those with a value.
+        scores: The columns of scores among them.
+        spreads: The columns of spreads over folds and seeds among them.
+        pairs: A sentence for each pair.
+        method: How scores and intervals were computed.
+        sources: Sources and conditions of the references, each once.
+    """
+
+    comparison: Comparison
+    summary: Sequence[str]
+    rows: Sequence[Row]
+    columns: Mapping[str, str]
+    scores: tuple[str, ...]
+    spreads: tuple[str, ...]
+    pairs: Sequence[str]
+    method: str
+    sources: Sequence[str]
+
+
+def describe(comparison: Comparison) -> Content:
+    """Return what to show of a comparison."""
+    task = comparison.task
+    rows = _rows(comparison)
+    scores = {**task.headings, **CALIBRATED}
+    spreads = {
+        "folds": f"{task.score_title} over folds",
+        "seeds": f"{task.score_title} over seeds",
+    }
+    columns = {
+        name: heading
+        for name, heading in {**scores, **spreads, **COST}.items()
+        if any(name in row.cells for row in rows)
+    }
+    names_of_note: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            names_of_note.setdefault(row.note, []).append(row.name)
+    return Content(
+        comparison=comparison,
+        summary=summarize_comparison(comparison),
+        rows=rows,
+        columns=columns,
+        scores=tuple(name for name in scores if name in columns),
+        spreads=tuple(name for name in spreads if name in columns),
+        pairs=[
+            describe_pair(task, each.better, each.other, each.pair, each.actor_p_holm)
+            for each in comparison.pairs
+        ],
+        method=describe_method(comparison),
+        sources=[f"{', '.join(names)}: {note}" for note, names in names_of_note.items()],
+    )
+
+
+def _rows(comparison: Comparison) -> list[Row]:
+    task = comparison.task
+    others = [
+        (
+            each.scores,
+            Row(
+                name=each.name,
+                kind=each.kind,
+                cells={name: task.format(value) for name, value in each.scores.items()},
+                note="; ".join(filter(None, (each.source, each.note))),
+            ),
+        )
+        for each in comparison.references
+    ]
+    trivial = {
+        name: task.format(value)
+        for name, value in comparison.trivial.items()
+        if name in task.headings
+    }
+    others.append(
+        (comparison.trivial, Row(name=task.trivial_baseline, kind="majority", cells=trivial))
+    )
+    others.sort(key=lambda row: -row[0].get("accuracy", row[0].get("uar", 0)))
+    return [_model_row(result, task) for result in comparison.results] + [row for _, row in others]
+
+
+def _model_row(result: ModelResult, task: Task) -> Row:
+    cells = {
+        name: task.format_estimate(estimate)
+        for name, estimate in result.scores.items()
+        if name in task.headings or name in CALIBRATED
+    }
+    for name, spreads in (("folds", result.folds), ("seeds", result.seeds)):
+        if spreads:
+            cells[name] = _format_spread(spreads[task.score], task)
+    cost = result.cost
+    formatted = {
+        "num_parameters": parameter_count(cost["num_parameters"]),
+        "gflops_per_clip": significant(cost["gflops_per_clip"]),
+        "train_seconds": duration(cost["train_seconds"]),
+        "epochs": significant(cost["epochs"]),
+        "train_clips_per_second": significant(cost["train_clips_per_second"]),
+        "peak_memory_bytes": byte_count(cost["peak_memory_bytes"]),
+    }
+    cells |= {name: text for name, text in formatted.items() if text != UNKNOWN}
+    return Row(name=result.name, kind="model", cells=cells, leaks=result.leaks)
+
+
+def _format_spread(spread: Spread, task: Task) -> str:
+    return f"{task.format(spread.mean)}, s.d. {task.format(spread.sd)}"
+
+
+def markdown(content: Content) -> str:
+    """Render findings, table, pairs and notes in Markdown, for a README or a pull request."""
+    rows = []
+    for row in content.rows:
+        name = escape_markdown(row.name)
+        name = f"**{name}**" if row.kind == "model" else name
+        if row.leaks:
+            name += f" **LEAK: {escape_markdown('; '.join(row.leaks))}**"
+        rows.append([name, *map(row.cell, content.columns)])
+    return "\n".join(
+        [
+            *(f"- {escape_markdown(line)}." for line in content.summary),
+            "",
+            markdown_row(["", *content.columns.values()]),
+            markdown_row(["---", *["---:"] * len(content.columns)]),
+            *map(markdown_row, rows),
+            "",
+            *(f"- {escape_markdown(line)}." for line in content.pairs),
+            *([""] if content.pairs else []),
+            *(
+                f"{escape_markdown(note)}.  "
+                for note in (content.method, COST_NOTE, *content.sources)
+            ),
+            "",
+        ]
+    )
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """Format a row of a Markdown table.
+
+    >>> markdown_row(["UAR", "61.3"])
+    '| UAR | 61.3 |'
+    """
+    return f"| {' | '.join(cells)} |"
+
+
+def escape_markdown(text: str) -> str:
+    r"""Escape the characters that Markdown interprets.
+
+    >>> escape_markdown("a|b *c* <d>")
+    'a\\|b \\*c\\* &lt;d>'
+    """
+    for letter in "\\|*_`":
+        text = text.replace(letter, f"\\{letter}")
+    return text.replace("<", "&lt;")
+
+
+def latex(content: Content) -> str:
+    r"""Render a `table*` environment with booktabs rules, scaled down to the page's width where it is too wide."""
+    caption = ". ".join([content.method, *content.sources])
+    shown = [
+        name
+        for name in content.columns
+        if name in (*content.scores, *content.spreads, "num_parameters", "gflops_per_clip")
+    ]
+    frame = pd.DataFrame(
+        [
+            [_latex_name(row), *(_latex_cell(row.cell(name)) for name in shown)]
+            for row in content.rows
+        ],
+        columns=["", *(escape_latex(content.columns[name]) for name in shown)],
+    )
+    models = sum(row.kind == "model" for row in content.rows)
+    lines = frame.to_latex(index=False, column_format="l" + "r" * len(shown)).splitlines()
+    lines.insert(lines.index(r"\midrule") + 1 + models, r"\midrule")
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,graphicx} in the preamble",
+            r"\begin{table*}",
+            r"\centering",
+            rf"\caption{{{escape_latex(caption)}.}}",
+            r"\label{tab:comparison}",
+            r"\medskip",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            *lines[:-1],
+            rf"{lines[-1]}}}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _latex_name(row: Row) -> str:
+    leak = r" \textbf{(leak: " + escape_latex("; ".join(row.leaks)) + ")}" if row.leaks else ""
+    return escape_latex(row.name) + leak
+
+
+def _latex_cell(text: str) -> str:
+    return "--" if text == UNKNOWN else escape_latex(text)
+
+
+def escape_latex(text: str) -> str:
+    r"""Escape the characters that LaTeX interprets; a per cent sign stays with its number.
+
+    >>> escape_latex("80 % of a_b")
+    '80~\\% of a\\_b'
+    """
+    return "".join(LATEX_ESCAPES.get(letter, letter) for letter in text).replace(r" \%", r"~\%")
+
+
+def spreadsheet(comparison: Comparison) -> str:
+    """Render CSV with all digits: models, trivial predictions, references; shares are 0 to 1, unknown cells empty."""
+    trivial = (
+        "majority class" if comparison.task.kind == "classes" else comparison.task.trivial_baseline
+    )
+    records: list[dict[str, object]] = [
+        *(_model_record(comparison, result) for result in comparison.results),
+        {"name": trivial, "kind": "majority"}
+        | {
+            name: value
+            for name, value in comparison.trivial.items()
+            if name in comparison.task.headings
+        },
+        *(
+            {"name": each.name, "kind": each.kind, **each.scores, "source": each.source}
+            | {"note": each.note}
+            for each in comparison.references
+        ),
+    ]
+    text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def _model_record(comparison: Comparison, result: ModelResult) -> dict[str, object]:
+    scores: dict[str, object] = {}
+    for name, estimate in result.scores.items():
+        scores[name] = estimate.value
+        for by, estimates in (("actors", result.scores), ("clips", result.clip_scores)):
+            if name in estimates:
+                interval = estimates[name].interval
+                scores[f"{name}_{by}_low"] = interval.low if interval else None
+                scores[f"{name}_{by}_high"] = interval.high if interval else None
+    for name in comparison.task.headings:
+        for over, spreads in (("folds", result.folds), ("seeds", result.seeds)):
+            scores[f"{name}_mean_of_{over}"] = spreads[name].mean if spreads else None
+            scores[f"{name}_sd_of_{over}"] = spreads[name].sd if spreads else None
+    return {
+        "name": result.name,
+        "kind": "model",
+        "leak": "; ".join(result.leaks),
+        "num_clips": len(comparison.clips),
+        "num_actors": len(comparison.actors),
+        "num_folds": len(result.model.folds) or 1,
+        "num_seeds": len(result.model.seeds),
+        **scores,
+        **result.cost,
+    }
+
+
+def print_comparison(content: Content, console: Console) -> None:
+    """Print findings, the table, and the pairs; a leak is red."""
+
+    def print_line(line: str, style: str = "") -> None:
+        console.print(Text(f"{line}.", style=style), soft_wrap=not console.is_terminal)
+
+    for line in content.summary:
+        print_line(line, "bold red" if line.startswith("LEAK") else "")
+    console.print()
+    rendered, complete = _fit_table(content, console)
+    console.print(rendered)
+    console.print()
+    comparison = content.comparison
+    leaking = {result.name for result in comparison.results if result.leaks}
+    shown = list(zip(comparison.pairs, content.pairs, strict=True))
+    if len(shown) > MAX_PAIRS_IN_TERMINAL:
+        best = comparison.results[0].name
+        shown = [each for each in shown if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
+    for pair, sentence in shown:
+        print_line(sentence, "red" if leaking & {pair.better, pair.other} else "")
+    if not complete:
+        print_line("More columns are in the report, and in a wider terminal")
+    if len(shown) < len(content.pairs):
+        print_line(f"The other {len(content.pairs) - len(shown)} pairs are in the report")
+
+
+def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:
+    """The table with as many columns as fit, and whether these are all."""
+    scores = tuple(name for name in content.scores if name not in CALIBRATED)
+    choices = (tuple(content.columns), scores, scores[:2], scores[:1])
+    tables = [_rich_table(content, columns) for columns in choices]
+    unlimited = console.options.update(width=10_000)
+    fitting = (
+        each
+        for each in tables
+        if Measurement.get(console, unlimited, each).minimum <= console.width
+    )
+    chosen = next(fitting, tables[-1])
+    return chosen, chosen is tables[0]
+
+
+def _rich_table(content: Content, columns: Sequence[str]) -> Table:
+    rendered = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    unit = ["per cent"] if content.comparison.task.percent else []
+    corner = ", ".join([*unit, "95 % intervals"])
+    rendered.add_column(corner, overflow="fold", min_width=14)
+    for name in columns:
+        heading = content.columns[name].removesuffix(" (WAR)")
+        # an interval is never broken, other cells are at spaces
+        separator = "\n" if name in content.scores else None
+        pieces = [
+            part for row in content.rows for part in _two_lines(row.cell(name)).split(separator)
+        ]
+        longest = max(map(len, [*heading.split(), *pieces]))
+        rendered.add_column(heading, justify="right", min_width=longest)
+    before = "model"
+    for row in content.rows:
+        if before == "model" and row.kind != "model":
+            rendered.add_section()
+        before = row.kind
+        style = "bold red" if row.leaks else "bold" if row.kind == "model" else ""
+        title = Text(row.name, style=style)
+        if row.leaks:
+            title.append("\nLEAK, see above", style="bold red")
+        rendered.add_row(title, *(escape(_two_lines(row.cell(column))) for column in columns))
+    return rendered
+
+
+def _two_lines(cell: str) -> str:
+    r"""Put the interval or standard deviation below the value.
+
+    >>> _two_lines("62.1 (53.0 to 70.5)")
+    '62.1\n53.0 to 70.5'
+    """
+    return cell.replace(" (", "\n").replace(")", "").replace(", s.d.", "\ns.d.")

@@ -1,0 +1,134 @@
+"""Every upload is answered in words for people, and goes."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emorec.app.handler import Answer, Limits, handle_upload
+from emorec.app.sessions import Sessions
+from emorec.errors import UserError
+from emorec.inference.timeline import Gap
+from tests.app.fakes import files_below, predict, timeline_of
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Sessions:
+    return Sessions(tmp_path)
+
+
+def uploaded(sessions: Sessions, content: bytes = b"film", name: str = "a.mp4") -> Path:
+    path = sessions.uploads / "hash" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    sessions.add_upload(path, "ann")
+    return path
+
+
+def answered(
+    sessions: Sessions, upload: Path, predicting: Any = predict, limits: Limits | None = None
+) -> Answer:
+    return handle_upload(
+        upload,
+        "ann",
+        predict=predicting,
+        sessions=sessions,
+        limits=limits or Limits(),
+        progress=lambda *_: None,
+    )
+
+
+def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
+    sessions: Sessions,
+) -> None:
+    answer = answered(sessions, uploaded(sessions))
+    assert answer.timeline == timeline_of(Path("a.mp4"))
+    assert answer.error is None
+    assert answer.folder is not None
+    assert files_below(answer.folder) == ["annotated.mp4", "timeline.csv", "timeline.png"]
+    assert files_below(sessions.root) == files_below(answer.folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"broken", "a.mp4: not a video"),
+        (b"", "a.mp4 is empty: please choose another video"),
+        (b"0" * 1_500_000, "a.mp4 has 1.5 MB: the limit is 1 MB"),
+        (b"crash", "Internal error; see the server log"),
+    ],
+)
+def test_what_can_t_be_looked_at_is_one_sentence_and_nothing_stays(
+    sessions: Sessions, content: bytes, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = answered(sessions, uploaded(sessions, content), limits=Limits(megabytes=1))
+    assert answer == Answer(error=said)
+    assert files_below(sessions.root) == []
+    # whoever started it learns what happened
+    assert ("a mistake of the programmer" in caplog.text) == (content == b"crash")
+
+
+def test_a_file_that_was_not_sent_here_is_not_looked_at(sessions: Sessions, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.mp4"
+    mine.write_bytes(b"film")
+    assert answered(sessions, mine).error == "only uploaded videos are predicted"
+    assert mine.exists()
+
+
+def test_an_upload_that_is_not_there_any_more_is_asked_for_again(sessions: Sessions) -> None:
+    upload = uploaded(sessions)
+    upload.unlink()
+    assert "please upload it again" in (answered(sessions, upload).error or "")
+
+
+def test_who_goes_while_being_answered_stops_the_work_and_leaves_nothing(
+    sessions: Sessions,
+) -> None:
+    steps = []
+
+    def looking(video: Path, folder: Path, progress: object) -> object:
+        (folder / "timeline.csv").touch()
+        sessions.end("ann")
+        progress("looking", 0.1)  # type: ignore[operator]
+        steps.append("went on")
+        return timeline_of()
+
+    assert answered(sessions, uploaded(sessions), looking) == Answer()
+    assert steps == []
+    assert files_below(sessions.root) == []
+
+
+def test_who_goes_at_the_very_end_leaves_nothing_either(sessions: Sessions) -> None:
+    def looking(video: Path, folder: Path, progress: object) -> object:
+        sessions.end("ann")
+        folder.mkdir(exist_ok=True)
+        (folder / "timeline.csv").touch()
+        return timeline_of()
+
+    assert answered(sessions, uploaded(sessions), looking) == Answer()
+    assert files_below(sessions.root) == []
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [((Gap(0.0, 3.0),), "a.mp4 is damaged"), ((), "a.mp4: no part of it can be predicted")],
+)
+def test_a_video_of_which_nothing_can_be_said_is_told(
+    sessions: Sessions, gaps: tuple[Gap, ...], said: str
+) -> None:
+    answer = answered(sessions, uploaded(sessions), lambda *_: timeline_of(windows=(), gaps=gaps))
+    assert said in (answer.error or "")
+    assert files_below(sessions.root) == []
+
+
+def test_limits_are_above_nothing_and_told_in_words() -> None:
+    assert Limits(megabytes=1.5, seconds=20).describe() == "Videos of up to 1.5 MB and 20 seconds"
+    with pytest.raises(UserError, match=r"^--max_seconds is 0: choose a number above 0$"):
+        Limits(seconds=0)
+    with pytest.raises(UserError, match=r"^--max_megabytes is nan"):
+        Limits(megabytes=float("nan"))
+    with pytest.raises(UserError, match=r"a\.mp4 is 1:40 minutes long: the limit is 1:30"):
+        Limits(seconds=90).check_length(Path("a.mp4"), 100)
+    Limits(seconds=90).check_length(Path("a.mp4"), 90)

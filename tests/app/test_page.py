@@ -1,0 +1,99 @@
+"""What the page shows of a result and of its network."""
+
+from dataclasses import replace
+
+from emorec.app.page import (
+    error_html,
+    headline_html,
+    info_markdown,
+    model_info,
+    remarks,
+    summarize,
+    table_of,
+)
+from emorec.inference.timeline import NO_FACE, Gap, Timeline
+from tests.app.fakes import SPEC, timeline_of
+
+INFO = model_info(SPEC)
+
+
+def test_labels_are_counted_and_the_most_frequent_is_the_headline() -> None:
+    timeline = timeline_of()
+    windows = (*timeline.windows, replace(timeline.windows[0], start=2.0, end=4.0))
+    three = replace(timeline, windows=windows, seconds=4.0)
+    assert summarize(three) == "4 s, 3 windows: 2 happy, 1 sad"
+    html = headline_html(three, INFO)
+    assert "most windows" in html
+    assert ">happy</p>" in html
+    assert f"{INFO.meaning}." in html
+    assert [row[:3] for row in table_of(three)["data"]] == [
+        ["0 s", "2 s", "happy"],
+        ["1 s", "3 s", "sad"],
+        ["2 s", "4 s", "happy"],
+    ]
+    assert table_of(three)["headers"] == ["from", "to", "predicted", "happy", "sad"]
+    assert table_of(three)["data"][1][3:] == ["25%", "75%"]
+
+
+def test_several_persons_have_a_column_of_their_own() -> None:
+    one, two = timeline_of().windows
+    both = timeline_of(windows=(one, replace(two, person=2)))
+    assert [row[2] for row in table_of(both)["data"]] == ["1", "2"]
+    assert table_of(both)["headers"][2] == "person"
+    assert "person" not in table_of(timeline_of())["headers"]
+    assert summarize(both) == "3 s, 2 windows, 2 persons: 1 happy, 1 sad"
+
+
+def test_gaps_and_missing_faces_are_remarked_on() -> None:
+    one, two = timeline_of().windows
+    nobody = replace(two, person=None, values=None, predicted=NO_FACE, confidence=None)
+    damaged = timeline_of(windows=(one, nobody), gaps=(Gap(3.0, 4.25),))
+    assert remarks(damaged) == [
+        "Damaged, without a prediction: 0:03 to 0:04",
+        "A face was found in 50% of the windows",
+    ]
+    assert table_of(damaged)["data"][1][2:] == [NO_FACE, "", ""]
+    assert remarks(timeline_of(windows=(nobody,)))[0].startswith("No face found")
+    assert remarks(timeline_of()) == []
+
+
+def numbers() -> Timeline:
+    windows = tuple(
+        replace(
+            each, names=("valence", "arousal"), predicted="", confidence=None, values=(-0.5, 0.25)
+        )
+        for each in timeline_of().windows
+    )
+    return timeline_of(task="numbers", names=("valence", "arousal"), windows=windows)
+
+
+def test_numbers_are_shown_as_numbers() -> None:
+    table = table_of(numbers())
+    assert table["headers"] == ["from", "to", "valence", "arousal"]
+    assert table["data"][0] == ["0 s", "2 s", "-0.50", "0.25"]
+    assert summarize(numbers()) == "3 s, 2 windows"
+    assert "valence -0.50, arousal 0.25</p>" in headline_html(numbers(), INFO)
+    nobody = tuple(replace(each, person=None, values=None) for each in numbers().windows)
+    assert f">{NO_FACE}</p>" in headline_html(replace(numbers(), windows=nobody), INFO)
+
+
+def test_file_names_in_errors_are_escaped() -> None:
+    html = error_html("<img src=x onerror=alert(1)>.mp4: not a video")
+    assert "<img" not in html
+    assert "&lt;img src=x" in html
+
+
+def test_the_page_describes_the_network_and_its_training() -> None:
+    info = model_info(SPEC, "UAR 50 %")
+    assert info.trained_on.startswith("180 clips of 3 people, from RAVDESS: 24 professional actors")
+    assert "CC BY-NC-SA 4.0" in info.licence
+    assert info.meaning.endswith("not one that anybody felt")
+    assert "UAR 50 %" in info_markdown(info)
+    assert info.subject == "a face"
+    audio = model_info(
+        replace(SPEC, inputs=("sound", "heard"), split={"train": [1], "whose": "films"})
+    )
+    assert audio.subject == "a person speaking"
+    assert audio.trained_on.startswith("clips of 1 films")
+    mine = model_info(replace(SPEC, data="emorec.data.CSVDataModule", split={"train": ["ann"]}))
+    assert mine.trained_on == "clips of 1 person, from a data set of its owner's"

@@ -1,0 +1,117 @@
+"""Uploads and results are there while they are needed, and no longer."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emorec.app.sessions import PREFIX, Sessions
+from tests.app.fakes import files_below
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Sessions:
+    return Sessions(tmp_path)
+
+
+def uploaded(sessions: Sessions, name: str = "a.mp4", folder: str = "hash") -> Path:
+    """As Gradio puts it: into a folder named after its content."""
+    path = sessions.uploads / folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"film")
+    return path
+
+
+def test_nobody_else_can_look_into_the_sessions(sessions: Sessions) -> None:
+    assert sessions.root.stat().st_mode & 0o077 == 0
+
+
+def test_an_upload_goes_with_its_folder_when_it_is_released(sessions: Sessions) -> None:
+    upload = uploaded(sessions)
+    sessions.add_upload(upload, "ann")
+    sessions.release_upload(upload, "ann")
+    assert list(sessions.uploads.iterdir()) == [sessions.results]
+
+
+def test_the_same_file_of_two_visitors_stays_until_both_are_answered(sessions: Sessions) -> None:
+    upload = uploaded(sessions)
+    sessions.add_upload(upload, "ann")
+    sessions.add_upload(upload, "bo")
+    sessions.release_upload(upload, "ann")
+    assert upload.is_file()
+    sessions.release_upload(upload, "bo")
+    assert not upload.exists()
+
+
+def test_the_next_result_of_a_visitor_replaces_the_former_one(sessions: Sessions) -> None:
+    first = sessions.new_result("ann")
+    other = sessions.new_result("bo")
+    (first / "timeline.csv").touch()
+    second = sessions.new_result("ann")
+    assert not first.exists()
+    assert second.is_dir()
+    assert other.is_dir()
+
+
+def test_who_leaves_leaves_nothing(sessions: Sessions) -> None:
+    upload, result = uploaded(sessions), sessions.new_result("ann")
+    sessions.add_upload(upload, "ann")
+    (result / "annotated.mp4").touch()
+    sessions.end("ann")
+    assert files_below(sessions.root) == []
+    assert sessions.has_ended("ann")
+    sessions.add_upload(uploaded(sessions), "ann")  # a page that was loaded anew
+    assert not sessions.has_ended("ann")
+
+
+def test_only_what_was_sent_here_is_an_upload(sessions: Sessions, tmp_path: Path) -> None:
+    outside = tmp_path / "mine.mp4"
+    outside.touch()
+    link = sessions.uploads / "link.mp4"
+    link.symlink_to(outside)
+    result = sessions.new_result("ann") / "annotated.mp4"
+    result.touch()
+    assert sessions.is_upload(uploaded(sessions))
+    for path in (outside, link, result, sessions.uploads / ".." / "x", Path("/etc/passwd")):
+        assert not sessions.is_upload(path)
+        sessions.release_upload(path, "ann")
+    assert outside.exists()
+    assert result.exists()
+
+
+def test_sweeping_takes_what_is_old_and_not_in_use(sessions: Sessions) -> None:
+    held, broken_off = uploaded(sessions), sessions.uploads / "tmpabc"
+    broken_off.write_bytes(b"half a film")
+    new = uploaded(sessions, folder="new")
+    sessions.add_upload(held, "ann")
+    old, fresh = sessions.new_result("ann"), sessions.new_result("bo")
+    for path in (held.parent, broken_off, old):
+        os.utime(path, (0, 0))
+    sessions.delete_old(60)
+    assert held.is_file()
+    assert new.is_file()
+    assert not broken_off.exists()
+    assert not old.exists()
+    assert fresh.is_dir()
+
+
+def test_closing_takes_everything(sessions: Sessions, tmp_path: Path) -> None:
+    uploaded(sessions)
+    sessions.new_result("ann")
+    sessions.close()
+    assert list(tmp_path.iterdir()) == []
+    sessions.close()
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f"{PREFIX}{ended.pid}-abc").mkdir()
+    mine = Sessions(tmp_path)
+    (tmp_path / f"{PREFIX}notes").mkdir()
+    other = Sessions(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(
+        [mine.root, other.root, tmp_path / f"{PREFIX}notes"]
+    )

@@ -1,0 +1,137 @@
+"""Backbone features are those of torchvision, HOG finds the direction of edges, landmarks are where a face is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from emorec.baseline.feature_cache import FeatureCache
+from emorec.baseline.features import BackboneFeatures, HogFeatures, LandmarkFeatures
+from emorec.data import RavdessDataModule
+from emorec.data.resize import Frames
+from emorec.errors import UserError
+from tests.yunet_stand_in import stand_in_onnx
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    torch.manual_seed(3)
+    return torchvision.models.mobilenet_v2(weights=None).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "mobilenet_v2.pth"
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def features_of(weights: Any, **changed: Any) -> BackboneFeatures:
+    settings = {"weights": str(weights), "num_frames": 3, "image_size": 32, "seed": 0}
+    return BackboneFeatures("mobilenet_v2", **{**settings, **changed})
+
+
+def test_pooled_features_are_those_of_plain_torch_on_the_same_frames(
+    network: Any, weights: Path, data_of: Callable[..., RavdessDataModule]
+) -> None:
+    data = data_of()
+    clips = data.sides["val"][:3]
+    found = FeatureCache(features_of(weights)).features(data, clips)
+    mean = torch.tensor([0.485, 0.456, 0.406])
+    sd = torch.tensor([0.229, 0.224, 0.225])
+    for clip, row in zip(clips, found, strict=True):
+        frames = torch.from_numpy(data.source(clip)).float() / 255  # (T, 36, 36, C)
+        edge = (frames.shape[1] - 32) // 2
+        crop = frames[:, edge : edge + 32, edge : edge + 32]
+        with torch.no_grad():
+            maps = network.features(((crop - mean) / sd).permute(0, 3, 1, 2))
+        each = maps.mean(dim=(2, 3))  # (T, 1280)
+        expected = torch.cat([each.mean(dim=0), each.std(dim=0, correction=0)])
+        np.testing.assert_allclose(row, expected.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_cost_and_size_are_the_published_ones() -> None:
+    whole = features_of("none", image_size=224, num_frames=1)
+    assert whole.num_parameters == 3_504_872 - 1_281_000
+    assert whole.gflops_per_clip == pytest.approx(0.301, abs=0.002)
+
+
+def test_random_weights_are_those_of_the_seed_and_leave_others_draws_alone() -> None:
+    before = torch.random.get_rng_state()
+    one, again, other = (features_of("none", seed=seed).version for seed in (1, 1, 2))
+    assert one == again != other
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "is no state dict"),
+        (b"no weights at all", "is no state dict"),
+    ],
+)
+def test_a_broken_file_is_one_line(tmp_path: Path, content: bytes, complaint: str) -> None:
+    path = tmp_path / "broken.pth"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=complaint):
+        features_of(path)
+
+
+def test_weights_of_another_network_are_refused_with_the_option_that_names_it(
+    weights: Path,
+) -> None:
+    with pytest.raises(UserError, match=r"--backbone \(resnet18\) has to match the weights"):
+        BackboneFeatures("resnet18", weights=str(weights), num_frames=3, image_size=32, seed=0)
+
+
+def striped(degrees: float, contrast: float = 100.0) -> Frames:
+    """(1, 128, 128, 3): a wave whose brightness changes in one direction alone."""
+    y, x = np.mgrid[:128, :128]
+    angle = np.deg2rad(degrees)
+    wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) / 6)
+    return np.repeat((128 + contrast * wave)[None, ..., None], 3, axis=3).astype(np.uint8)
+
+
+@pytest.mark.parametrize("degrees", [10, 50, 90, 130, 170])
+def test_all_of_hog_is_in_the_bin_of_the_one_direction_there_is(degrees: float) -> None:
+    features = HogFeatures()(striped(degrees))
+    assert features.shape == (1, 7 * 7 * 4 * 9)
+    of_bins = features.reshape(-1, 9).sum(axis=0)
+    assert of_bins.argmax() == degrees // 20  # bins are 20 degrees wide
+    assert of_bins.max() > 0.6 * of_bins.sum()
+
+
+def test_hog_is_the_same_in_less_light() -> None:
+    bright, dim = (HogFeatures()(striped(30, contrast)) for contrast in (100, 50))
+    # not quite, as OpenCV takes the roots of grey levels first
+    assert np.abs(bright - dim).mean() < 0.1 * bright.mean()
+
+
+@pytest.fixture
+def yunet(tmp_path: Path) -> str:
+    """A file with YuNet's outputs whose faces are red squares, and whose points are their cell's corner."""
+    path = tmp_path / "stand_in.onnx"
+    path.write_bytes(stand_in_onnx())
+    return str(path)
+
+
+def test_the_box_is_where_the_face_is_and_a_frame_without_one_is_not_known(yunet: str) -> None:
+    frames = np.zeros((2, 320, 320, 3), np.uint8)
+    frames[0, 128:160, 64:96, 0] = 255  # one cell of 32 pixels, the face is 3 by 4 of them
+    with_face, without = LandmarkFeatures(yunet)(frames)
+    assert np.isnan(without).all()
+    left, top, width, height = with_face[10:]
+    assert (width, height) == pytest.approx((96 / 320, 128 / 320), abs=1e-4)
+    assert left + width / 2 == pytest.approx(80 / 320, abs=1e-4)
+    assert top + height / 2 == pytest.approx(144 / 320, abs=1e-4)
+    corner = ((64 - 80 + 48) / 96, (128 - 144 + 64) / 128)
+    np.testing.assert_allclose(with_face[:10].reshape(5, 2), [corner] * 5, atol=1e-4)
+
+
+def test_a_cascade_marks_no_landmarks() -> None:
+    with pytest.raises(UserError, match="haar, which marks no landmarks: choose yunet or a file"):
+        LandmarkFeatures("haar")

@@ -1,0 +1,206 @@
+"""The validation clips select among classifiers that are fitted to the training clips."""
+
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.pipeline import Pipeline
+
+from emorec.baseline import Classifier
+from emorec.baseline.model_selection import (
+    LabelledFeatures,
+    count_parameters,
+    make_pipelines,
+    select_model,
+)
+from emorec.errors import UserError
+
+CLASSIFIERS = get_args(Classifier)
+NAMES = ("calm", "happy", "sad")
+
+
+def drawn(seed: int, num_clips: int = 60) -> LabelledFeatures:
+    """Clips whose classes overlap, in ten features of very different size."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(num_clips) % len(NAMES)
+    centres = np.random.default_rng(0).normal(size=(len(NAMES), 10))
+    features = (centres[labels] + 1.5 * random.normal(size=(num_clips, 10))) * 10.0 ** np.arange(10)
+    return LabelledFeatures(features.astype(np.float32), labels)
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emorec.baseline.model_selection.NUM_TREES", 20)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_the_selection_is_that_of_scikit_learn_s_grid_search_on_these_sides(
+    classifier: Classifier,
+) -> None:
+    train, val = drawn(1), drawn(2)
+    selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
+    params, pipelines = zip(
+        *make_pipelines(classifier, num_features=10, seed=0, balanced=False), strict=True
+    )
+    step = pipelines[0].steps[-1][0]
+    grid = [{f"{step}__{name}": [value] for name, value in each.items()} for each in params]
+    search = GridSearchCV(
+        pipelines[0],
+        grid,
+        scoring="balanced_accuracy",
+        cv=PredefinedSplit([-1] * len(train.labels) + [0] * len(val.labels)),
+        refit=False,
+    )
+    both = np.concatenate([train.features, val.features]).astype(np.float64)
+    search.fit(both, np.concatenate([train.labels, val.labels]))
+    assert [each.uar for each in selected.candidates] == pytest.approx(
+        search.cv_results_["mean_test_score"].tolist(), abs=1e-6
+    )
+    expected = search.cv_results_["mean_test_score"]
+    first = int((expected > expected.max() - 1e-6).argmax())  # of those that only rounding parts
+    assert selected.params == params[first]
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_predictions_and_probabilities_are_those_of_scikit_learn(
+    classifier: Classifier,
+) -> None:
+    train, val, test = drawn(1), drawn(2), drawn(3, num_clips=200)
+    selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
+    logits = selected.predict(test.features)
+    features = test.features.astype(np.float64)
+    assert logits.argmax(axis=1).tolist() == selected.pipeline.predict(features).tolist()
+    if hasattr(selected.pipeline, "predict_proba"):
+        expected = selected.pipeline.predict_proba(features)
+        np.testing.assert_allclose(softmax(logits, axis=1), expected, atol=1e-9)
+
+
+def test_the_confidence_of_an_svm_is_calibrated_on_the_validation_clips() -> None:
+    train, val = drawn(1), drawn(2, num_clips=300)
+    selected = select_model("rbf_svm", train, val, class_names=NAMES, seed=0)
+    logits = selected.predict(val.features)
+
+    def loss(factor: float) -> float:
+        return float(log_loss(val.labels, softmax(logits * factor, axis=1)))
+
+    assert loss(1.0) < min(loss(0.9), loss(1.1))
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_no_classifier_is_fitted_to_validation_clips(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    fit = Pipeline.fit
+
+    def counted(pipeline: Pipeline, features: Any, labels: Any) -> Pipeline:
+        fitted.append(len(labels))
+        return fit(pipeline, features, labels)
+
+    monkeypatch.setattr(Pipeline, "fit", counted)
+    train, val = drawn(1, num_clips=90), drawn(2, num_clips=30)
+    selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
+    assert set(fitted) == {90}
+    scaling = selected.pipeline[1]
+    np.testing.assert_allclose(scaling.mean_, train.features.astype(np.float64).mean(axis=0))
+
+
+def test_of_equal_candidates_the_most_regularised_is_selected() -> None:
+    far_apart = LabelledFeatures(
+        (100 * np.eye(3, dtype=np.float32))[np.arange(30) % 3], np.arange(30, dtype=np.int64) % 3
+    )
+    selected = select_model("logistic", far_apart, far_apart, class_names=NAMES, seed=0)
+    assert {each.uar for each in selected.candidates} == {1.0}
+    assert selected.params == {"C": 1e-5}
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_two_runs_are_the_same(classifier: Classifier) -> None:
+    one, other = (
+        select_model(classifier, drawn(1), drawn(2), class_names=NAMES, seed=4) for _ in range(2)
+    )
+    assert one.candidates == other.candidates
+    test = drawn(3).features
+    assert np.array_equal(one.predict(test), other.predict(test))
+
+
+def test_balance_helps_the_rare_class() -> None:
+    train, val = drawn(1, num_clips=240), drawn(2)
+    rare = (train.labels > 0) | (np.arange(240) % 12 == 0)
+    train = LabelledFeatures(train.features[rare], train.labels[rare])
+
+    def recall(balanced: bool) -> float:
+        selected = select_model(
+            "logistic", train, val, class_names=NAMES, seed=0, balanced=balanced
+        )
+        predicted = selected.predict(val.features).argmax(axis=1)
+        return float(balanced_accuracy_score(val.labels == 0, predicted == 0))
+
+    assert recall(balanced=True) > recall(balanced=False)
+
+
+def test_two_classes_have_two_logits() -> None:
+    train, val = (
+        LabelledFeatures(each.features[each.labels < 2], each.labels[each.labels < 2])
+        for each in (drawn(1), drawn(2))
+    )
+    selected = select_model("linear_svm", train, val, class_names=NAMES[:2], seed=0)
+    logits = selected.predict(val.features)
+    assert logits.shape == (len(val.labels), 2)
+    expected = selected.pipeline.predict(val.features.astype(np.float64))
+    assert logits.argmax(axis=1).tolist() == expected.tolist()
+
+
+def test_missing_features_are_the_mean_of_the_training_clips() -> None:
+    train, val, test = drawn(1), drawn(2), drawn(3)
+    selected = select_model("logistic", train, val, class_names=NAMES, seed=0)
+    unknown = selected.predict(np.full_like(test.features, np.nan))
+    mean = selected.predict(np.tile(train.features.mean(axis=0), (60, 1)))
+    np.testing.assert_allclose(softmax(unknown, axis=1), softmax(mean, axis=1), atol=1e-5)
+
+
+def test_the_number_of_parameters_follows_from_the_model() -> None:
+    sizes = {}
+    for name in CLASSIFIERS:
+        pipeline = select_model(name, drawn(1), drawn(2), class_names=NAMES, seed=0).pipeline
+        sizes[name] = (count_parameters(pipeline), pipeline[-1])
+    assert sizes["logistic"][0] == 3 * (10 + 1)
+    assert sizes["linear_svm"][0] == 3 * (10 + 1)  # one for each pair of classes
+    size, svm = sizes["rbf_svm"]
+    assert size == svm.n_support_.sum() * (10 + 2) + 3
+    size, forest = sizes["random_forest"]
+    assert size == sum(tree.tree_.node_count for tree in forest.estimators_) * (1 + 3)
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "complaint"),
+    [
+        (
+            LabelledFeatures(np.zeros((2, 1), np.float32), np.array([0, 2])),
+            drawn(2),
+            "clip is happy: a classifier",
+        ),
+        (drawn(1), drawn(2, num_clips=0), "no validation clip"),
+        (
+            LabelledFeatures(np.full((3, 1), np.nan, np.float32), np.arange(3)),
+            drawn(2),
+            "no face was detected",
+        ),
+    ],
+)
+def test_clips_that_allow_no_training_are_refused(
+    train: LabelledFeatures, val: LabelledFeatures, complaint: str
+) -> None:
+    with pytest.raises(UserError, match=complaint):
+        select_model("logistic", train, val, class_names=NAMES, seed=0)
+
+
+def test_a_classifier_that_does_not_converge_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("emorec.baseline.model_selection.MAX_ITERATIONS", 2)
+    select_model("logistic", drawn(1), drawn(2), class_names=NAMES, seed=0)
+    assert "logistic with C 0.1 did not converge" in caplog.text

@@ -1,0 +1,71 @@
+"""`emorec doctor`: how reports are shown, and which data it checks."""
+
+from contextlib import suppress
+
+import pytest
+
+from emorec import doctor as checks
+from emorec.cli.commands.doctor import doctor
+from emorec.doctor import Report
+
+
+@pytest.fixture
+def reports(monkeypatch):
+    """Name of a check -> its report; nothing is checked for real."""
+    made = {}
+    for check in [name for name in vars(checks) if name.startswith("check_")]:
+        monkeypatch.setattr(checks, check, lambda *args, check=check: made.get(check, Report()))
+    return made
+
+
+def test_rows_are_shown_and_a_healthy_machine_ends_quietly(reports, capsys):
+    reports["check_machine"] = Report([("CPU cores", "2 of 2")])
+    doctor()
+    shown = capsys.readouterr().out
+    assert "CPU cores" in shown
+    assert "2 of 2" in shown
+    assert "warning" not in shown
+
+
+def test_a_warning_is_shown_on_one_line_and_is_no_error(reports, capsys):
+    message = "torch 2.9.1: " + "a long story " * 20
+    reports["check_packages"] = Report(warnings=[message.strip()])
+    doctor()
+    assert f"warning: {message.strip()}" in capsys.readouterr().out.splitlines()
+
+
+def test_a_failure_is_shown_after_the_warnings_and_ends_with_exit_code_1(reports, capsys):
+    reports["check_packages"] = Report(failures=["rich is not installed, emorec needs >=13.9"])
+    reports["check_disk"] = Report(warnings=["little room"])
+    with pytest.raises(SystemExit) as exit_:
+        doctor()
+    assert exit_.value.code == 1
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "warning: little room",
+        "error: rich is not installed, emorec needs >=13.9",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "checked"),
+    [("given", "set", "given"), (None, "set", "set"), (None, None, None), (None, "", "")],
+)
+def test_the_data_folder_is_the_argument_or_else_the_variable(
+    reports, monkeypatch, argument, variable, checked
+):
+    roots = []
+    monkeypatch.setattr(checks, "check_ravdess", lambda root: roots.append(root) or Report())
+    if variable is None:
+        monkeypatch.delenv("EMOREC_RAVDESS_ROOT", raising=False)
+    else:
+        monkeypatch.setenv("EMOREC_RAVDESS_ROOT", variable)
+    doctor(argument)
+    assert roots == [checked]
+
+
+def test_a_real_check_shows_the_versions_that_run(capsys):
+    import torch
+
+    with suppress(SystemExit):  # what this machine lacks is its own affair
+        doctor()
+    assert torch.__version__.partition("+")[0] in capsys.readouterr().out

@@ -1,0 +1,38 @@
+"""What `emorec predict` says at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from emorec.cli.commands.predict import speed_line
+from emorec.inference.results import Result
+from emorec.inference.stopwatch import Stopwatch, speed
+from emorec.inference.timeline import Timeline
+
+
+@pytest.mark.parametrize(
+    ("frames", "line"),
+    [
+        (300, "5.0 s, 60 frames/s: 2.5 times the network alone, 5.0 times decoding alone"),
+        (0, "5.0 s, 4.0 times real time: 2.5 times the network alone, 5.0 times decoding alone"),
+    ],
+)
+def test_speed_is_that_of_frames_or_where_only_sound_was_heard_of_time(
+    frames: int, line: str, tmp_path: Path
+) -> None:
+    clock = Stopwatch()
+    clock.seconds |= {"network": 2.0, "decode": 1.0}
+    clock.frames = frames
+    timeline = Timeline(
+        path=tmp_path / "a.mp4",
+        task="classes",
+        names=("calm",),
+        windows=(),
+        gaps=(),
+        seconds=20.0,
+        window_seconds=4.0,
+        hop_seconds=2.0,
+    )
+    content = {"speed": speed(clock, 5.0, timeline.seconds)}
+    result = Result(timeline, tmp_path, content, interrupted=False)
+    assert speed_line([result]) == line

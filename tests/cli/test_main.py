@@ -1,0 +1,195 @@
+"""The choice of a command, the help, and how flags and configs go together."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emorec.cli import main
+from emorec.cli.entry_point import COMMANDS, predicts_data
+from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(words)
+    return capsys.readouterr().out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    return output.err
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_the_help_lists_every_command_with_one_line(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    lines = said(capsys, *words).splitlines()
+    for command in [*EXPERIMENTS, *COMMANDS]:
+        assert sum(line.strip().startswith(f"{command} ") for line in lines) == 1
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("command", [*EXPERIMENTS, *COMMANDS])
+def test_a_command_s_help_says_what_each_option_means(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    code: object = 0
+    try:
+        main([command, "--help"])
+    except SystemExit as end:
+        code = end.code
+    assert code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: emorec {command} ")
+    lines = text.splitlines()
+    assert 2 < len(lines) <= 75
+    assert max(map(len, lines)) <= 110
+    options = re.split(r"\n  (?=-)", text)[1:]
+    assert options
+    for option in options:
+        assert re.match(r"\S.*?\s{2,}[\w(]", option, re.DOTALL), option
+
+
+HEAVY = {
+    "torch",
+    "lightning",
+    "cv2",
+    "sklearn",
+    "av",
+    "matplotlib",
+    "onnxruntime",
+    "pandas",
+    "scipy",
+}
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    program = (
+        "import sys; from contextlib import suppress; from emorec.cli import main\n"
+        f"for command in {['', *EXPERIMENTS, *COMMANDS]}:\n"
+        "    with suppress(SystemExit): main([*command.split(), '--help'])\n"
+        f"    print(command, sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
+    )
+    words = [sys.executable, "-c", program]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert len(said) == 1 + len([*EXPERIMENTS, *COMMANDS])
+    assert {line.split()[-1] for line in said} == {"[]"}
+
+
+@pytest.mark.parametrize("command", EXPERIMENTS)
+def test_every_option_of_the_short_help_exists(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help-all"])
+    full = capsys.readouterr().out
+    short = EXPERIMENT_HELP.get(command, PREDICT_DATA_HELP)
+    options = re.findall(r"^  (?:-c, )?(--[\w.]+)", short, re.MULTILINE)
+    assert options
+    for option in options:
+        name = option.removeprefix("--")
+        if name.startswith(("data.", "model.")):  # those of the class that is chosen
+            section, argument = name.split(".")
+            assert argument in arguments_of(section)
+        else:
+            assert option in full
+
+
+def arguments_of(section: str) -> set[str]:
+    from emorec.data import RavdessDataModule
+    from emorec.models import CNNLSTM
+
+    cls = {"data": RavdessDataModule, "model": CNNLSTM}[section]
+    return set(cls(**{"weights": "none"} if section == "model" else {}).hparams)
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    from emorec import __version__
+
+    assert said(capsys, "--version") == f"emorec {__version__}\n"
+
+
+def test_an_unknown_command_is_refused_with_the_near_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "no command 'tset' (did you mean test?)" in refused(capsys, "tset")
+
+
+NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
+DATA = ("--data", "emorec.data.RavdessDataModule")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "data_set"),
+    [
+        ("--ckpt best.ckpt", True),
+        ("--ckpt best.ckpt --data.root clips --calibrate", True),
+        ("--ckpt=best.ckpt --views 2", True),
+        ("--ckpt best.ckpt --calibrate --data.num_workers 0", True),
+        ("--ckpt best.ckpt --help-all", True),
+        ("--ckpt best.ckpt clips", False),
+        ("clips --ckpt best.ckpt", False),
+        ("--ckpt=best.ckpt --annotate clips", False),
+        ("--ckpt=best.ckpt --anotate", False),
+        ("--model x.pt2", False),
+        ("--help", False),
+    ],
+)
+def test_predict_is_about_videos_when_one_is_named_or_a_flag_that_only_videos_have(
+    arguments: str, data_set: bool
+) -> None:
+    assert predicts_data(arguments.split()) == data_set
+
+
+def test_the_printed_configuration_is_one_that_runs_the_same(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def printed(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["fit", *words, "--print_config"])
+        assert ended.value.code in (0, None)
+        return capsys.readouterr().out
+
+    first = printed("--data.num_frames", "3", *NETWORK, *DATA, "--data.root", "clips")
+    assert yaml.safe_load(first)["data"]["init_args"]["num_frames"] == 3
+    path = tmp_path / "printed.yaml"
+    path.write_text(first)
+    assert printed("--config", str(path)) == first
+
+
+@pytest.mark.parametrize("flags_come", ["first", "last"])
+def test_flags_win_over_configurations_wherever_they_stand(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, flags_come: str
+) -> None:
+    configs = []
+    for name, epochs in (("one.yaml", 1), ("two.yaml", 2)):
+        (tmp_path / name).write_text(
+            yaml.safe_dump(
+                {"trainer": {"max_epochs": epochs}, "data": DATA[1], "model": NETWORK[1]}
+            )
+        )
+        configs += ["--config", str(tmp_path / name)]
+    flags = ["--data.batch_size", "3", "--model.lr=2"]
+    words = [*flags, *configs] if flags_come == "first" else [*configs, *flags]
+    with pytest.raises(SystemExit):
+        main(["fit", *words, "--print_config"])
+    run = yaml.safe_load(capsys.readouterr().out)
+    assert run["trainer"]["max_epochs"] == 2  # the later configuration
+    assert run["data"]["init_args"]["batch_size"] == 3
+    assert run["model"]["init_args"]["lr"] == 2.0
+
+
+def test_the_help_of_a_class_tells_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--model.help", "CNNLSTM"])
+    assert "--model.bidirectional" in capsys.readouterr().out

@@ -1,0 +1,108 @@
+"""Sound comes as it was recorded: one channel, the rate that was asked for, the span that was asked for."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import resample_poly
+
+from emorec.data.audio.decode import NO_SOUND, NOT_SOUND, decode_audio
+from emorec.data.decoding.decode import CUT_OFF, ClipError
+from emorec.data.synthetic.encode import encode_mp4
+from tests import videos
+
+RATE = 16_000
+
+
+def tone(seconds: float, rate: int, pitch: float = 440.0, loudness: float = 0.4) -> np.ndarray:
+    times = np.arange(round(seconds * rate)) / rate
+    return (loudness * np.sin(2 * np.pi * pitch * times)).astype(np.float32)
+
+
+def write_wav(path: Path, channels: list[np.ndarray], rate: int) -> Path:
+    samples = np.round(np.stack(channels, axis=1) * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
+
+
+def test_samples_are_those_of_the_file(tmp_path: Path) -> None:
+    recorded = tone(0.5, RATE)
+    sound = decode_audio(write_wav(tmp_path / "a.wav", [recorded], RATE), RATE)
+    assert sound.dtype == np.float32
+    np.testing.assert_allclose(sound, recorded, atol=1e-4)
+
+
+def test_two_channels_become_their_mean(tmp_path: Path) -> None:
+    left, right = tone(0.3, RATE), tone(0.3, RATE, pitch=1000, loudness=0.2)
+    sound = decode_audio(write_wav(tmp_path / "a.wav", [left, right], RATE), RATE)
+    np.testing.assert_allclose(sound, (left + right) / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+def test_another_rate_is_resampled(tmp_path: Path, rate: int) -> None:
+    recorded = tone(1.0, rate)
+    silent = np.zeros_like(recorded)
+    sound = decode_audio(write_wav(tmp_path / "a.wav", [recorded, silent], rate), RATE)
+    oracle = resample_poly(recorded / 2, RATE, rate)
+    assert abs(len(sound) - RATE) <= 1
+    middle = slice(2000, 14_000)  # filters differ at the ends
+    np.testing.assert_allclose(sound[middle], oracle[middle], atol=2e-3)
+
+
+def test_the_sound_of_a_video_is_heard(tmp_path: Path) -> None:
+    recorded = tone(1.0, RATE)
+    path = tmp_path / "a.mp4"
+    pictures = np.zeros((10, 32, 32, 3), dtype=np.uint8)
+    path.write_bytes(encode_mp4(pictures, fps=10, sound=recorded, sample_rate=RATE))
+    sound = decode_audio(path, RATE)
+    spectrum = np.abs(np.fft.rfft(sound[4000:12_000]))
+    assert np.argmax(spectrum) * RATE / 8000 == pytest.approx(440, abs=2)
+    assert np.abs(sound[4000:12_000]).max() == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_span_is_counted_in_seconds_of_the_file(tmp_path: Path) -> None:
+    loud, quiet = tone(0.5, RATE), tone(0.5, RATE, loudness=0.01)
+    path = write_wav(tmp_path / "a.wav", [np.concatenate([loud, quiet])], RATE)
+    assert np.abs(decode_audio(path, RATE, (0.1, 0.4))).max() > 0.3
+    later = decode_audio(path, RATE, (0.6, 0.9))
+    assert len(later) == 4800
+    assert np.abs(later).max() < 0.02
+    assert len(decode_audio(path, RATE, (0.9, 7))) == 1600
+
+
+def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
+    silent_film = videos.write_video(tmp_path / "film.mp4", 5)
+    unknown = videos.change_sound(videos.write_video(tmp_path / "odd.mp4", 5, sound=True))
+    text, empty = tmp_path / "text.wav", tmp_path / "empty.wav"
+    text.write_text("no sound at all, but enough letters that somebody might read them as a header")
+    empty.touch()
+    short = write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)
+    cut_off = videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, sound=True), 60)
+    nothing = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
+    for path, span, reason in (
+        (silent_film, None, NO_SOUND),
+        (unknown, None, NO_SOUND),
+        (cut_off, None, CUT_OFF),
+        (text, None, NOT_SOUND),
+        (empty, None, "the file is empty"),
+        (tmp_path / "gone.wav", None, "can't be read: No such file or directory"),
+        (short, (1.0, 2.0), "its sound is empty between 1 s and 2 s"),
+        (nothing, None, "its sound is empty"),
+    ):
+        with pytest.raises(ClipError) as error:
+            decode_audio(path, RATE, span)
+        assert error.value.reason == reason
+        assert str(error.value) == f"{path}: {reason}"
+
+
+@pytest.mark.real
+def test_real_clips_are_heard(ravdess_root: Path) -> None:
+    for path in sorted(ravdess_root.rglob("01-01-05-02-*.mp4"))[:3]:
+        sound = decode_audio(path, RATE)
+        assert 2 * RATE < len(sound) < 6 * RATE
+        assert 0.01 < np.abs(sound).max() <= 1.0

@@ -1,0 +1,83 @@
+"""Specifications whose decoder does what the name of a clip says, or counts its passes."""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from typing_extensions import override
+
+from emorec.data.clip import Clip
+from emorec.data.decoding.decode import ClipError
+from emorec.data.preprocessing import FrameSpec, PreprocessedClip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Misbehaving(FrameSpec):
+    """Appends the process and the path of each clip to `log`."""
+
+    log: str
+    num_frames: int = 2
+    size: tuple[int, int] = (8, 8)
+
+    @override
+    def decode(self, clip: Clip) -> PreprocessedClip:
+        name = clip.path.name
+        with Path(self.log).open("a") as log:
+            log.write(f"{os.getpid()} {name}\n")
+        if "hang" in name:
+            time.sleep(60)
+        if "crash" in name:
+            os._exit(3)
+        if "killed" in name:
+            os.kill(os.getpid(), 9)
+        if "damaged" in name:
+            raise ClipError.of(clip.path, "damaged")
+        frames = np.full(self.shape, len(name), dtype=np.uint8)
+        return PreprocessedClip(frames, video_frames=2, promised=2)
+
+    def decoded(self) -> list[str]:
+        """Names of the clips that were decoded since the last call."""
+        log = Path(self.log)
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.write_text("")
+        return sorted(line.partition(" ")[2] for line in lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountingPasses(FrameSpec):
+    """Appends to `log` for how many clips each pass through a video is."""
+
+    log: str
+
+    @override
+    def decode(self, clip: Clip) -> PreprocessedClip:
+        self._count(1)
+        return FrameSpec.decode(self, clip)
+
+    @override
+    def decode_spans(self, clips: Sequence[Clip]) -> list[PreprocessedClip | None]:
+        self._count(len(clips))
+        return FrameSpec.decode_spans(self, clips)
+
+    def passes(self) -> list[int]:
+        """The numbers of clips, sorted."""
+        return sorted(map(int, Path(self.log).read_text().split()))
+
+    def _count(self, number: int) -> None:
+        with Path(self.log).open("a") as log:
+            log.write(f"{number}\n")
+
+
+def clips_of(paths: Sequence[Path]) -> list[Clip]:
+    return [Clip(path=path, label=0, actor=1, take=path.name) for path in paths]
+
+
+def write_files(folder: Path, *names: str) -> list[Path]:
+    """Files of different content."""
+    paths = [folder / name for name in names]
+    for path in paths:
+        path.write_text(f"pictures of {path.name}")
+    return paths

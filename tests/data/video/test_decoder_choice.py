@@ -1,0 +1,108 @@
+"""Choosing a decoder: which library is imported, and what happens when it is missing."""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from emorec.data.video.reader import ClipError, Decoder, decode, decoder_version
+from emorec.errors import UserError
+from tests import videos
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return videos.write_video(tmp_path / "clip.mp4", 5)
+
+
+def test_a_missing_library_is_one_line_with_the_way_to_install_it(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, decoder: Decoder
+) -> None:
+    package = {"pyav": "av"}.get(decoder, decoder)
+    monkeypatch.delitem(sys.modules, f"emorec.data.video.{decoder}", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError) as error:
+        decode(clip, range, decoder=decoder)
+    assert not isinstance(error.value, ClipError)
+    assert str(error.value).startswith(f"{decoder_version(decoder)} is installed but can't be lo")
+
+    def nothing_is_installed(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", nothing_is_installed)
+    extra = {"decord": "emorec", "torchcodec": "emorec[torchcodec]", "pyav": "emorec"}
+    for call in (lambda: decode(clip, range, decoder=decoder), lambda: decoder_version(decoder)):
+        with pytest.raises(UserError) as error:
+            call()
+        assert str(error.value) == f"{decoder} is not installed: pip install '{extra[decoder]}'"
+
+
+def test_torchcodec_without_ffmpeg_is_one_line_with_the_way_to_install_it(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchcodec = pytest.importorskip("torchcodec")
+    monkeypatch.delitem(sys.modules, "emorec.data.video.torchcodec", raising=False)
+    monkeypatch.setattr(torchcodec, "ffmpeg_major_version", None)
+    with pytest.raises(UserError) as error:
+        decode(clip, range, decoder="torchcodec")
+    assert re.fullmatch(
+        r"torchcodec [\d.]+ is installed but can't be loaded: it finds no FFmpeg: apt install .*",
+        str(error.value),
+    )
+
+
+def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+
+
+@pytest.mark.slow
+def test_only_the_chosen_library_is_imported(clip: Path, decoder: Decoder) -> None:
+    code = """
+import sys
+from pathlib import Path
+from emorec.data.video.reader import decode, decoder_version
+libraries = {"decord", "torchcodec", "av", "torch"}
+print(decoder_version(sys.argv[1]))
+assert not libraries & set(sys.modules)
+decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
+print(*sorted(libraries & set(sys.modules)))
+"""
+    version, imported = run(code, decoder, clip).stdout.splitlines()
+    assert re.fullmatch(r"(decord2?|torchcodec|av) \d+\.[\w.+]+", version)
+    # torchcodec gives tensors
+    assert imported == {"pyav": "av", "torchcodec": "torch torchcodec"}.get(decoder, decoder)
+
+
+@pytest.mark.slow
+def test_a_decoder_is_silent_about_damage_unless_errors_are_logged(
+    tmp_path: Path, decoder: Decoder
+) -> None:
+    path = videos.flip_bits(videos.write_video(tmp_path / "clip.mp4"), 20)
+    code = """
+import sys
+from pathlib import Path
+from emorec.data.video.reader import decode, log_errors_to_stderr
+decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
+print("logging now", file=sys.stderr, flush=True)
+for _ in range(2):
+    log_errors_to_stderr(sys.argv[1])
+decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
+"""
+    before, after = run(code, decoder, path).stderr.split("logging now\n")
+    assert before == ""
+    assert re.search("error while decoding MB", after)
+
+
+def test_a_decoder_without_av1_names_others(tmp_path: Path) -> None:
+    if decoder_version("decord") != "decord 0.6.0":
+        pytest.skip("only decord 0.6.0 is known to have no AV1")
+    path = videos.write_video(tmp_path / "clip.mp4", codec="libsvtav1")
+    with pytest.raises(ClipError) as error:
+        decode(path, range)
+    assert error.value.reason == (
+        "decord 0.6.0 can't decode this format (is it AV1?): choose data.decoder torchcodec or pyav"
+    )

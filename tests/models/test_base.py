@@ -1,0 +1,287 @@
+"""Runs of a small network under Lightning's Trainer."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from sklearn.metrics import recall_score
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.optim import Adam, AdamW
+
+from emorec.errors import UserError
+from emorec.models import EarlyFusionCNN, LateFusion
+
+MakeData = Callable[..., Any]
+
+
+def network(**own: Any) -> EarlyFusionCNN:
+    """Without dropout, so that a run is the same every time."""
+    torch.manual_seed(0)
+    return EarlyFusionCNN(**({"num_frames": 2, "image_size": 16, "dropout": 0.0} | own))
+
+
+def trainer(folder: Path, **own: Any) -> Trainer:
+    quiet: dict[str, Any] = {
+        "accelerator": "cpu",
+        "default_root_dir": folder,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "max_epochs": 1,
+    }
+    return Trainer(**(quiet | own))
+
+
+class Rates(Callback):
+    """Notes the learning rate of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def test_the_training_loss_is_smoothed_and_weighted(tmp_path: Path, make_data: MakeData) -> None:
+    weights = torch.linspace(0.5, 2.0, 8)
+    data = make_data(class_weights=weights)
+    model = network(label_smoothing=0.1)
+    batch = next(iter(data.train_dataloader()))
+    with torch.no_grad():
+        logits = model.train()(batch["frames"])
+    expected = cross_entropy(logits, batch["label"], weight=weights, label_smoothing=0.1)
+    run = trainer(tmp_path, limit_train_batches=1, limit_val_batches=0)
+    run.fit(model, data)
+    torch.testing.assert_close(run.callback_metrics["train/loss"], expected)
+    assert "class_weights" not in model.state_dict()
+
+
+def test_a_run_without_a_data_module_has_no_class_weights(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    model, data = network(), make_data()
+    trainer(tmp_path).fit(model, data.train_dataloader(), data.val_dataloader())
+    assert model.class_weights is None
+
+
+def test_every_figure_is_logged_under_its_stage(tmp_path: Path, make_data: MakeData) -> None:
+    run = trainer(tmp_path)
+    run.fit(network(), make_data())
+    figures = {"loss", "accuracy", "uar", "macro_f1"}
+    assert set(run.callback_metrics) == (
+        {f"train/{name}" for name in figures}
+        | {f"val/{name}" for name in figures | {"ece"}}
+        | {"train/loss_step", "train/loss_epoch"}
+    )
+
+
+def test_the_training_figures_are_those_of_the_whole_epoch(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    class Listener(Callback):
+        def on_train_batch_start(
+            self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+        ) -> None:
+            with torch.no_grad():
+                seen.append((pl_module(batch["frames"]).argmax(1), batch["label"]))
+
+    run = trainer(tmp_path, callbacks=[Listener()])
+    run.fit(network(), make_data(clips=20))
+    predicted, label = (torch.cat(part) for part in zip(*seen, strict=True))
+    assert len(label) == 20
+    right = (predicted == label).float().mean()
+    assert run.callback_metrics["train/accuracy"] == pytest.approx(right.item())
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_evaluation_figures_are_those_of_all_clips_at_once(
+    tmp_path: Path, make_data: MakeData, stage: str
+) -> None:
+    model, data, run = network(label_smoothing=0.3), make_data(clips=10), trainer(tmp_path)
+    (logged,) = (run.validate if stage == "val" else run.test)(model, data, verbose=False)
+    loader = data.val_dataloader() if stage == "val" else data.test_dataloader()
+    with torch.no_grad():
+        logits = torch.cat([model.eval()(batch["frames"]) for batch in loader])
+    label = torch.cat([batch["label"] for batch in loader])
+    assert model.collected.index.tolist() == list(range(10))
+    torch.testing.assert_close(model.collected.output, logits)
+    assert logged[f"{stage}/loss"] == pytest.approx(cross_entropy(logits, label).item())
+    assert logged[f"{stage}/uar"] == pytest.approx(
+        recall_score(label, logits.argmax(1), average="macro")
+    )
+    assert logged[f"{stage}/accuracy"] == (logits.argmax(1) == label).float().mean()
+
+
+def test_prediction_returns_index_and_probabilities_and_collects_them(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    model = network()
+    batches = trainer(tmp_path).predict(model, make_data(clips=6))
+    assert batches is not None
+    assert torch.cat([batch["index"] for batch in batches]).tolist() == list(range(6))  # type: ignore[call-overload]
+    probabilities = torch.cat([batch["probabilities"] for batch in batches])  # type: ignore[call-overload]
+    torch.testing.assert_close(model.collected.output.softmax(dim=1), probabilities)
+
+
+@pytest.mark.parametrize("own", [{"limit_val_batches": 0}, {"fast_dev_run": True}])
+@pytest.mark.parametrize("scheduler", ["plateau", "cosine", "none"])
+def test_a_run_without_validation_or_of_one_batch_ends_well(
+    tmp_path: Path, make_data: MakeData, own: dict[str, Any], scheduler: str
+) -> None:
+    run = trainer(tmp_path, **own)
+    run.fit(network(scheduler=scheduler, warmup_epochs=1), make_data())
+    assert run.state.finished
+
+
+def test_the_cosine_goes_by_steps_and_ends_with_the_run(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    rates = Rates()
+    model = network(scheduler="cosine", warmup_epochs=1, lr=0.5)
+    trainer(tmp_path, max_epochs=3, callbacks=[rates]).fit(model, make_data(clips=16))
+    cosine = [(1 + math.cos(math.pi * step / 8)) / 4 for step in range(8)]
+    assert rates.seen == pytest.approx([0.125, 0.25, 0.375, 0.5, *cosine])
+
+
+def test_warmup_counts_optimizer_steps_when_gradients_are_accumulated(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    rates = Rates()
+    run = trainer(tmp_path, max_epochs=2, callbacks=[rates], accumulate_grad_batches=2)
+    run.fit(network(warmup_epochs=2, lr=1e-3), make_data(clips=16))
+    quarters = [0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0, 1.0]
+    assert rates.seen == pytest.approx([quarter * 1e-3 for quarter in quarters])
+
+
+def test_a_cosine_without_an_end_is_refused(tmp_path: Path, make_data: MakeData) -> None:
+    run = trainer(tmp_path, max_epochs=-1)
+    with pytest.raises(UserError, match=r"where the run ends: set --trainer\.max_epochs"):
+        run.fit(network(scheduler="cosine"), make_data())
+
+
+def test_a_plateau_follows_the_validation_accuracy_and_the_rate_is_logged(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    expected: list[float] = []
+
+    class Oracle(Callback):
+        """Divides the rate by 10 after each epoch that was no better than the best before."""
+
+        best, rate = -1.0, 1e-3
+
+        def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            expected.append(self.rate)
+            accuracy = float(trainer.callback_metrics["val/accuracy"])
+            if accuracy <= self.best:
+                self.rate *= 0.1
+            self.best = max(self.best, accuracy)
+
+    monitor = LearningRateMonitor()
+    run = trainer(tmp_path, max_epochs=5, logger=CSVLogger(tmp_path), callbacks=[Oracle(), monitor])
+    run.fit(network(scheduler="plateau", plateau_patience=0, lr=1e-3), make_data())
+    assert monitor.lrs["lr-AdamW"] == pytest.approx(expected)
+    assert expected[0] > expected[-1]
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.parametrize("scheduler", ["plateau", "cosine", "none"])
+def test_a_run_that_was_cut_off_ends_exactly_as_an_undisturbed_one(
+    tmp_path: Path, make_data: MakeData, scheduler: str
+) -> None:
+    def run(ckpt: Path | None = None) -> tuple[dict[str, Tensor], list[float]]:
+        """Final weights and the rate of each step; each epoch is saved as Lightning does it."""
+        saving = ModelCheckpoint(
+            tmp_path / "epochs",
+            filename="{epoch}",
+            save_top_k=-1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+        model = network(
+            scheduler=scheduler, plateau_patience=0, warmup_epochs=0.5, optimizer="adam", lr=1e-3
+        )
+        fit = trainer(
+            tmp_path, max_epochs=4, callbacks=[saving, rates := Rates()], enable_checkpointing=True
+        )
+        fit.fit(model, make_data(clips=16), ckpt_path=ckpt, weights_only=True)
+        return model.state_dict(), rates.seen
+
+    undisturbed, rates = run()
+    for epoch in range(3):
+        torch.manual_seed(epoch)
+        resumed, last_rates = run(tmp_path / "epochs" / f"epoch={epoch}.ckpt")
+        assert last_rates == rates[4 * (epoch + 1) :]
+        assert all(torch.equal(undisturbed[name], value) for name, value in resumed.items())
+    assert len(set(rates)) > 2 or scheduler == "none"
+
+
+def test_only_what_learns_is_handed_to_the_optimizer(tmp_path: Path, make_data: MakeData) -> None:
+    for name, kind in [("adam", Adam), ("adamw", AdamW)]:
+        model = LateFusion(
+            weights="none",
+            freeze="all",
+            num_frames=2,
+            image_size=32,
+            optimizer=name,  # type: ignore[arg-type]
+            lr=0.02,
+            weight_decay=0.3,
+        )
+        run = trainer(tmp_path)
+        run.fit(model, make_data(clips=4, image_size=32))
+        (group,) = run.optimizers[0].param_groups
+        assert type(run.optimizers[0]) is kind
+        assert (group["lr"], group["weight_decay"]) == (0.02, 0.3)
+        assert group["params"] == list(model.classifier.parameters())
+
+
+def test_a_checkpoint_is_loaded_after_the_weights_it_started_from_are_gone(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    source = LateFusion(weights="none", num_frames=2, image_size=32).backbone.network
+    path = tmp_path / "pretrained.pth"
+    torch.save(source.state_dict(), path)
+    model = LateFusion(weights=str(path), num_frames=2, image_size=32)
+    run = trainer(tmp_path)
+    run.fit(model, make_data(clips=4, image_size=32))
+    run.save_checkpoint(tmp_path / "network.ckpt")
+    path.unlink()
+    again = LateFusion.load_from_checkpoint(tmp_path / "network.ckpt", weights_only=True)
+    assert again.hparams["weights"] == str(path)
+    held = again.state_dict()
+    assert all(torch.equal(held[name], value) for name, value in model.state_dict().items())
+
+
+# Lightning fears that repeated clips are counted twice: they are not.
+@pytest.mark.slow
+def test_a_compiled_network_trains_to_the_same_weights(tmp_path: Path, make_data: MakeData) -> None:
+    models = [network(), network(compile=True)]
+    for model in models:
+        trainer(tmp_path, limit_val_batches=0).fit(model, make_data(clips=4))
+    plain, compiled = (model.state_dict() for model in models)
+    assert plain.keys() == compiled.keys()
+    for name, value in plain.items():
+        torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_the_predictions_of_a_run_are_asked_for_after_it(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    model, run = network(), trainer(tmp_path)
+    with pytest.raises(RuntimeError, match="no clip was predicted yet"):
+        _ = model.collected
+    run.validate(model, make_data(), verbose=False)
+    assert len(EarlyFusionCNN.of(run.lightning_module).collected) == 8
+    with pytest.raises(
+        UserError, match=r"needs an emorec\.models\.LateFusion, not a EarlyFusionCNN"
+    ):
+        LateFusion.of(run.lightning_module)

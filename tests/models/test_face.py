@@ -1,0 +1,28 @@
+"""Face networks: single frames and sequences, classes and numbers."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from emorec.models import FaceClassifier, FaceRegressor
+from tests.models.conftest import random_frames
+
+
+@pytest.mark.parametrize("kind", [FaceClassifier, FaceRegressor])
+def test_only_the_last_frame_counts_without_recurrent_layers(kind: Any) -> None:
+    network = kind(num_frames=3, image_size=96).eval()
+    frames = random_frames(2, 3, 96)
+    other = frames.clone()
+    other[:, :2] = 0
+    with torch.no_grad():
+        assert torch.equal(network(frames), network(other))
+        assert network(frames).shape == (2, 8 if kind is FaceClassifier else 2)
+
+
+@pytest.mark.parametrize("kind", [FaceClassifier, FaceRegressor])
+def test_both_stages_learn_together(kind: Any) -> None:
+    network = kind(num_frames=2, image_size=96, rnn="gru", hidden_sizes=(6,))
+    network(random_frames(2, 2, 96)).square().sum().backward()
+    grads = [weights.grad for weights in network.parameters()]
+    assert all(grad is not None and grad.isfinite().all() for grad in grads)

@@ -1,0 +1,55 @@
+"""Training curves are read from TensorBoard's files, epoch by epoch."""
+
+from pathlib import Path
+
+import pytest
+from torch.utils.tensorboard import SummaryWriter
+
+from emorec.report.runs import EVENTS, read_curves
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    with SummaryWriter(str(tmp_path)) as writer:
+        for epoch in range(3):
+            step = 10 * epoch + 9
+            writer.add_scalar("val/loss", 2.0 - epoch / 4, step)
+            writer.add_scalar("train/loss_epoch", 1.5 - epoch / 4, step)
+            writer.add_scalar("val/accuracy", epoch / 4, step)
+            writer.add_scalar("epoch", epoch, step)
+        writer.add_scalar("train/loss_step", 7.0, 15)
+    return tmp_path
+
+
+def test_each_epoch_has_the_value_that_was_logged(run: Path) -> None:
+    curves = read_curves(run)
+    assert list(curves.index) == [1, 2, 3]
+    assert list(curves["val_loss"]) == [2.0, 1.75, 1.5]
+    assert list(curves["train_loss"]) == [1.5, 1.25, 1.0]
+    assert list(curves["val_accuracy"]) == [0.0, 0.25, 0.5]
+    assert "train_accuracy" not in curves
+
+
+def test_an_epoch_that_was_trained_again_after_a_stop_counts_once(run: Path) -> None:
+    with SummaryWriter(str(run), filename_suffix=".again") as writer:
+        for epoch in (2, 3):
+            step = 10 * epoch + 9
+            writer.add_scalar("val/loss", 1.0 - epoch / 4, step)
+            writer.add_scalar("epoch", epoch, step)
+    curve = read_curves(run)["val_loss"]
+    assert curve.to_dict() == {1: 2.0, 2: 1.75, 3: 0.5, 4: 0.25}
+
+
+def test_a_folder_without_events_has_no_curves(tmp_path: Path) -> None:
+    assert read_curves(tmp_path).empty
+
+
+def test_a_file_that_was_cut_off_counts_as_far_as_it_goes(run: Path) -> None:
+    [path] = run.glob(EVENTS)
+    path.write_bytes(path.read_bytes()[:-120])
+    assert list(read_curves(run).index[:2]) == [1, 2]
+
+
+def test_a_file_of_something_else_is_no_reason_to_stop(tmp_path: Path) -> None:
+    (tmp_path / EVENTS.replace("*", "1.x")).write_bytes(b"not events at all" * 50)
+    assert read_curves(tmp_path).empty
