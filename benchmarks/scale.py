@@ -20,7 +20,7 @@ from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset, make_loader
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.ravdess import find_clips
+from emorec.data.sets.ravdess.parser import find_clips
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.image_size import size_before_crop

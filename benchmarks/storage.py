@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from emorec.bench.stages import clips_per_second, endless_batches, one_thread
 from emorec.data.cache.build import ClipReader
-from emorec.data.decoding.decode import Frames
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.ravdess import find_clips
+from emorec.data.sets.ravdess.parser import find_clips
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.video.reader import Frames
 from emorec.image_size import size_before_crop
 from emorec.text import significant
 

@@ -203,7 +203,9 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     except (RuntimeError, EOFError, ValueError, KeyError):
         raise UserError(unusable) from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is not a checkpoint of emorec: it holds a {type(content).__name__}")
+        raise UserError(
+            f"{path} is not a checkpoint of emorec: it holds a {type(content).__name__}"
+        )
     for section, names in RETIRED_ARGUMENTS.items():
         for name in names:
             content.get(section, {}).pop(name, None)

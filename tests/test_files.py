@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.files import whole_file
+from emorec.io import atomic_write
 
 
 def test_an_exception_while_writing_leaves_the_former_file(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_an_exception_while_writing_leaves_the_former_file(tmp_path: Path) -> No
     target.write_bytes(b"former")
 
     def interrupted() -> None:
-        with whole_file(target) as file:
+        with atomic_write(target) as file:
             file.write(b"half of the n")
             raise RuntimeError
 
@@ -29,7 +29,7 @@ def test_an_exception_while_writing_leaves_the_former_file(tmp_path: Path) -> No
 def _write_more_than_fits(target: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    with whole_file(target) as file:
+    with atomic_write(target) as file:
         file.write(b"x" * 2000)
 
 
@@ -48,7 +48,7 @@ def test_a_disk_that_takes_no_more_leaves_the_former_file(tmp_path: Path) -> Non
 
 def _rewrite_for_ever(target: Path) -> None:
     for number in range(10**9):
-        with whole_file(target) as file:
+        with atomic_write(target) as file:
             file.write(bytes([number % 256]) * 100_000)
 
 
@@ -66,6 +66,6 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         content = target.read_bytes()
         assert len(content) == 100_000
         assert len(set(content)) == 1
-    with whole_file(target) as file:  # what a kill left half-written does not stand in the way
+    with atomic_write(target) as file:  # what a kill left half-written does not stand in the way
         file.write(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.bin"]

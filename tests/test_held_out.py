@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from emorec import checkpoint
 from emorec.cli import main
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from tests.program import SMALL
 from tests.watched import watched
 

@@ -12,7 +12,7 @@ from emorec import models
 from emorec.cli import main
 from emorec.cli.entry_point import COMMANDS
 from emorec.cli.help import EXPERIMENTS
-from emorec.models.cost import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from emorec.app.handler import Answer, Limits, Predict, handle_upload
 from emorec.app.sessions import Sessions
-from emorec.card import uses
-from emorec.data.data_sheets import sheet_of
-from emorec.data.split import whom
+from emorec.data.datasheets import datasheet
+from emorec.data.split import format_people
 from emorec.errors import UserError
 from emorec.inference.colors import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, Timeline, format_means, format_time
+from emorec.report import uses
 from emorec.text import first_few, plural
 
 if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server` sets first
@@ -70,8 +70,8 @@ class ModelInfo:
 
 def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
     """Describe a network for visitors."""
-    sheet = sheet_of(spec.data)
-    people = whom(len(spec.split.get("train", ())), spec.split)
+    sheet = datasheet(spec.data)
+    people = format_people(len(spec.split.get("train", ())), spec.split)
     num_clips = spec.split.get("num_clips", {}).get("train")
     clips = f"{num_clips:,} clips" if num_clips else "clips"
     about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""
@@ -91,8 +91,7 @@ def read_test_result(path: Path) -> str | None:
     if path.suffix.lower() in (".onnx", ".pt2"):
         return None
     from emorec import checkpoint
-    from emorec.card.figures import headline
-    from emorec.card.tested import read_test
+    from emorec.report.card_facts import headline, read_test
 
     try:
         tested = read_test(checkpoint.read(path))

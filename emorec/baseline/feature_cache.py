@@ -12,21 +12,13 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from emorec.baseline.features import FeatureExtractor, Floats, pool_frames
-from emorec.data.cache.decode_pool import with_bar
-from emorec.data.cache.folders import kept_in
-from emorec.data.cache.manifest import (
-    MANIFEST,
-    Manifest,
-    Part,
-    clip_key,
-    content_digest,
-    fingerprint,
-    part,
-)
+from emorec.data.cache.manifest import MANIFEST, Manifest, Part, clip_key, part
+from emorec.data.cache.progress import with_progress
+from emorec.data.cache.store import file_digest, fingerprint, resolve_cache
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.loader import make_loader
-from emorec.data.resize import Frames
+from emorec.data.dataset import make_loader
+from emorec.data.video.reader import Frames
 from emorec.io import atomic_write
 
 log = logging.getLogger(__name__)
@@ -69,7 +61,7 @@ class FeatureCache:
             if data.cache == "none":
                 self._compute(data, missing)
             else:
-                self._load_or_compute(data, missing, kept_in(data.cache))
+                self._load_or_compute(data, missing, resolve_cache(data.cache))
         return np.stack([self._features[part(clip)] for clip in clips])
 
     def _missing(self, clips: Sequence[Clip]) -> list[Clip]:
@@ -113,7 +105,7 @@ class FeatureCache:
         """Compute the features of clips; save them every minute and at the end, also after Ctrl-C."""
         saved_at = time.monotonic()
         try:
-            for clip, frames in with_bar(
+            for clip, frames in with_progress(
                 _clip_frames(data, clips), len(clips), f"{self.extractor.name} features"
             ):
                 self._features[part(clip)] = pool_frames(self.extractor(frames))
@@ -179,7 +171,7 @@ def _content_keys(cache_folder: Path, clips: Sequence[Clip]) -> list[str]:
     for clip in clips:
         recorded, digest = digests.get(str(clip.path.absolute()), (None, ""))
         if recorded is None or recorded != fingerprint(clip.path):
-            digest = content_digest(clip.path)
+            digest = file_digest(clip.path)
         keys.append(clip_key(digest, clip))
     return keys
 

@@ -11,13 +11,12 @@ import torch
 
 from emorec.baseline import FeatureKind
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.faces.detector import HAAR, MIN_SCORE, YUNET_SIDE, load_detector
-from emorec.data.faces.detector_file import find_detector
-from emorec.data.resize import Frames
+from emorec.data.faces.detector import HAAR, MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.models import LateFusion
 from emorec.models.flops import gflops_per_clip, num_parameters
-from emorec.picture_size import Size
 
 Floats = npt.NDArray[np.float32]
 
@@ -195,7 +194,7 @@ class LandmarkFeatures:
                 "data.face_detector is haar, which marks no landmarks: choose yunet or a file of it"
             )
         path = find_detector("yunet" if detector == "auto" else detector)
-        self.version = f"landmarks 1 {load_detector(path).version} opencv {cv2.__version__}"
+        self.version = f"landmarks 1 {FaceDetector(path).version} opencv {cv2.__version__}"
         self._detector = cv2.FaceDetectorYN.create(
             "onnx",
             np.frombuffer(Path(path).read_bytes(), np.uint8),

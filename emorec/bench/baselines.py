@@ -28,9 +28,8 @@ from emorec.data import ClipDataModule
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
 from emorec.data.dataset import make_loader
-from emorec.data.decoding.decode import Frames
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.preprocessing import FrameSpec, ReadFrames, resize_frames
+from emorec.data.video.reader import Frames, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import Size
 from emorec.io import list_files

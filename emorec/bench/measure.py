@@ -19,7 +19,7 @@ from emorec.bench.report import Report, Speed
 from emorec.bench.stages import Stage, device_stages, file_reader, is_cached, loading_stages
 from emorec.data import ClipDataModule, RavdessDataModule
 from emorec.data.clip import Clip
-from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.data.sets.ravdess.parser import ROOT_VARIABLE
 from emorec.data.split import ACTORS
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings

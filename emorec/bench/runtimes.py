@@ -17,16 +17,12 @@ from emorec.bench.machine import check_out, check_positive, describe_machine, lo
 from emorec.bench.stages import step_speed
 from emorec.errors import UserError
 from emorec.image_size import format_frames
-from emorec.inference.export import exported
-from emorec.inference.export_format import SUFFIXES
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.facts import Facts
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.parity import parity
+from emorec.inference.export import compare, to_bytes
 from emorec.inference.parity import shown as shown_difference
-from emorec.inference.runtime import Runtime
+from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
+from emorec.inference.sample_inputs import synthetic_inputs
+from emorec.inference.spec import SUFFIXES, ModelSpec
 from emorec.inference.torch_runtime import TorchRuntime
-from emorec.inference.trial_windows import drawn_windows
 from emorec.io import disk_errors, write_json
 from emorec.text import plural, significant
 
@@ -107,7 +103,7 @@ def export_both_ways(ckpt: Path, folder: Path) -> list[Path]:
     files = []
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
-        content, _ = exported(ckpt, kind, dynamic_batch=True)
+        content, _ = to_bytes(ckpt, kind, dynamic_batch=True)
         files[-1].write_bytes(content)
     return files
 
@@ -130,15 +126,15 @@ def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> 
             raise UserError(
                 f"{path} has other inputs or outputs than {files[0]}: compare files of one network"
             )
-    windows = drawn_windows(first.facts, max(BATCH_SIZES))
+    windows = synthetic_inputs(first.facts, max(BATCH_SIZES))
     expected = first(windows)
     return [
-        Contender(path.name, runtime, parity(runtime(windows), expected).largest)
+        Contender(path.name, runtime, compare(runtime(windows), expected).largest)
         for path, runtime in loaded
     ]
 
 
-def _signature(facts: Facts) -> tuple[Any, ...]:
+def _signature(facts: ModelSpec) -> tuple[Any, ...]:
     """Return a network's inputs and outputs."""
     sound = (facts.sound_rate, facts.sound_seconds) if facts.hears else ()
     return facts.inputs, facts.names, facts.num_frames, facts.image_size, sound
@@ -147,7 +143,7 @@ def _signature(facts: Facts) -> tuple[Any, ...]:
 def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
     """Measure all in turns, so that what disturbs the machine disturbs all alike."""
     facts = contenders[0].runtime.facts
-    windows = {size: drawn_windows(facts, size) for size in BATCH_SIZES}
+    windows = {size: synthetic_inputs(facts, size) for size in BATCH_SIZES}
     for _ in range(rounds):
         for contender in contenders:
             for size, inputs in windows.items():

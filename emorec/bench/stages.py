@@ -21,9 +21,9 @@ from emorec.data.augment import Augment, ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
 from emorec.data.dataset import ClipDataset, make_loader
-from emorec.data.feature_dataset import FeatureDataset
-from emorec.data.frame_window import WindowPictures
 from emorec.data.preprocessing import ReadFrames
+from emorec.data.sets.affwild2.features import FeatureDataset
+from emorec.data.sets.affwild2.windows import WindowFrames
 from emorec.models import ClipNetwork
 from emorec.text import plural
 
@@ -220,7 +220,7 @@ def file_reader(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | Non
     dataset = data.dataset(data.sides["train"])
     if isinstance(dataset, FeatureDataset):
         return "features", dataset.features
-    if isinstance(data.read_frames, WindowPictures):
+    if isinstance(data.read_frames, WindowFrames):
         return "pictures", data.read_frames
     return None
 

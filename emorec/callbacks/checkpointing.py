@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from typing_extensions import override
 
 from emorec.checkpoint import load, save
-from emorec.data.dataset import draw_seed
+from emorec.data.dataset import sample_seed
 from emorec.models.base import ClipNetwork
 
 AUTO_MONITOR = "auto"
@@ -133,4 +133,4 @@ class EpochSeed(Callback):
     ) -> None:
         # not at the start of the epoch: the loader draws a number then, but in a resumed run it has done so before
         if batch_idx == 0:
-            torch.manual_seed(draw_seed(self.seed, trainer.current_epoch, trainer.global_rank))
+            torch.manual_seed(sample_seed(self.seed, trainer.current_epoch, trainer.global_rank))

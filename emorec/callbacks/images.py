@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.run_record import last_step
-from emorec.data.clip import Clip
+from emorec.data.clip import Clip, label_name
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.dataset import ClipDataset, label_name
+from emorec.data.dataset import ClipDataset
 from emorec.evaluation.figures import (
     class_counts_figure,
     contact_sheet,

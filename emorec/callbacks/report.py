@@ -11,10 +11,10 @@ from rich.console import Console
 from typing_extensions import override
 
 from emorec.checkpoint import Checkpoint, add_temperature, class_path
+from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.own_format import OwnFormat
-from emorec.data.views import refuse_other_numbers
+from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
@@ -52,7 +52,7 @@ class EvaluationReport(Callback):
         calibrate: bool = False,
         without: str | None = None,
     ) -> None:
-        refuse_other_numbers(num_views)
+        check_num_views(num_views)
         self.checkpoint = checkpoint
         self.folder = checkpoint.run_folder / (
             f"{command}_without_{without}" if without else command
@@ -108,7 +108,7 @@ class EvaluationReport(Callback):
         )
         write_predictions(path, task, table)
         print(f"{len(table)} clips: {path}")
-        if isinstance(data, OwnFormat):
+        if isinstance(data, AffWild2DataModule):
             values = task.values(collected.output).astype(np.float32)
             print(data.write_own_format(self.folder, collected.index.numpy(), values))
 
@@ -174,7 +174,7 @@ class EvaluationReport(Callback):
         self, data: ClipDataModule, network: ClipNetwork, clips: Sequence[Clip]
     ) -> dict[str, str | float] | None:
         """Return how a data set's own submission smooths predictions over time, and the scores after that."""
-        if not isinstance(data, OwnFormat):
+        if not isinstance(data, AffWild2DataModule):
             return None
         task, collected = network.task, network.collected
         values = task.values(collected.output).astype(np.float32)

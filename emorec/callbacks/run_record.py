@@ -25,10 +25,10 @@ from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification
+from emorec.image_size import format_frames
 from emorec.io import atomic_write
 from emorec.models.base import ClipNetwork
 from emorec.models.flops import gflops_per_clip, num_parameters
-from emorec.picture_size import frames_in_words
 from emorec.text import number_ranges
 
 NOT_COMPARED = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
@@ -197,7 +197,7 @@ def network_markdown(network: ClipNetwork) -> str:
         f"| {name} | {num_parameters(part):,} | {_num_trained(part):,} |"
         for name, part in {**parts, "**all**": network}.items()
     ]
-    clip = frames_in_words(network.num_frames, network.image_size)
+    clip = format_frames(network.num_frames, network.image_size)
     cost = f"{gflops_per_clip(network):.2f} GFLOPs (multiply-adds) for a clip of {clip}"
     table = ["| part | parameters | trained |", "|---|--:|--:|", *rows]
     return "\n\n".join([f"**{class_path(type(network))}**", "\n".join(table), cost])

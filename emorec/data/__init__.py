@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emorec.data.affwild2_datamodule import AffWild2DataModule
-    from emorec.data.csv_datamodule import CSVDataModule
     from emorec.data.datamodule import ClipDataModule
-    from emorec.data.hacer_datamodule import HACERDataModule
-    from emorec.data.iemocap_datamodule import IemocapDataModule
-    from emorec.data.ravdess_datamodule import RavdessDataModule
+    from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
+    from emorec.data.sets.csv.datamodule import CSVDataModule
+    from emorec.data.sets.hacer import HACERDataModule
+    from emorec.data.sets.iemocap.datamodule import IemocapDataModule
+    from emorec.data.sets.ravdess.datamodule import RavdessDataModule
 
 _MODULES = {
     "AffWild2DataModule": "affwild2_datamodule",

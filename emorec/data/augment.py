@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import Frames
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size
 

@@ -25,10 +25,10 @@ from emorec.data.dataset import (
     make_loader,
     sampling_weights,
 )
-from emorec.data.decoding.decode import Decoder
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import find_detector
 from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
 from emorec.data.split import STAGE_SIDES, ClipIndex, Side, Split
+from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
 from emorec.image_size import ImageSize, parse_image_size, size_before_crop
 from emorec.text import first_few, listed_files, plural

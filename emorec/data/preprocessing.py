@@ -12,11 +12,17 @@ import cv2
 import numpy as np
 
 from emorec.data.clip import Clip, Half, content_key
-from emorec.data.decoding.decode import DecodedClip, Decoder, Frames, decode, decoder_version
-from emorec.data.decoding.decode_spans import decode_spans
-from emorec.data.decoding.sample import linspace_indices
-from emorec.data.faces.detector import FaceDetector, load_detector
-from emorec.data.faces.face import MARGIN, area_around, clip_box, cut_out
+from emorec.data.faces.boxes import MARGIN, clip_box, crop, crop_area
+from emorec.data.faces.detector import FaceDetector
+from emorec.data.video.reader import (
+    DecodedClip,
+    Decoder,
+    Frames,
+    decode,
+    decode_spans,
+    decoder_version,
+    linspace_indices,
+)
 from emorec.image_size import Size
 
 Resize = Literal["shorter_side", "squash"]
@@ -152,7 +158,7 @@ class FrameSpec:
             face = clip_box(frames, cached_detector(self.face_detector))
             face_frames = 0 if face.box is None else face.found
             if face.box is not None:
-                frames = cut_out(frames, area_around(face.box, self.size))
+                frames = crop(frames, crop_area(face.box, self.size))
         frames = resize_frames(frames, self.size, self.resize)
         return PreprocessedClip(frames, decoded.video_frames, decoded.promised, face_frames)
 
@@ -218,4 +224,4 @@ def crop_half(frames: Frames, half: Half | None) -> Frames:
 @cache
 def cached_detector(name: str) -> FaceDetector:
     """Return the face detector, opened once in this process."""
-    return load_detector(name)
+    return FaceDetector(name)

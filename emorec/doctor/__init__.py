@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.store import cache_folder
 from emorec.doctor.datasets import check_csv, check_iemocap, check_ravdess, is_csv
 from emorec.doctor.environment import (
     Report,

@@ -3,17 +3,20 @@
 from collections import Counter
 from pathlib import Path
 
-from emorec.data.csv_file import SUFFIXES, find_csv, read_sheet
-from emorec.data.csv_labels import classes_by_word, names_of_classes
-from emorec.data.csv_paths import locate
-from emorec.data.csv_rows import USUAL, read_rows
-from emorec.data.hacer import COLUMNS, LABELS, OBTAIN
-from emorec.data.iemocap import find_clips as find_iemocap_clips
-from emorec.data.iemocap import sessions_in
-from emorec.data.iemocap_files import SESSIONS
-from emorec.data.iemocap_labels import COUNTS
-from emorec.data.iemocap_labels import LABELS as IEMOCAP_LABELS
-from emorec.data.ravdess import ACTORS, RavdessName, find_clips
+from emorec.data.sets.csv.parser import (
+    DEFAULT_COLUMNS,
+    class_indices,
+    infer_class_names,
+    locate_videos,
+    parse_rows,
+)
+from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
+from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
+from emorec.data.sets.iemocap.parser import LABEL_COUNTS, SESSIONS, find_clips
+from emorec.data.sets.iemocap.parser import LABELS as IEMOCAP_LABELS
+from emorec.data.sets.iemocap.parser import find_clips as find_iemocap_clips
+from emorec.data.sets.ravdess.parser import RavdessName, find_clips
+from emorec.data.split import ACTORS
 from emorec.doctor.environment import Report
 from emorec.errors import UserError
 from emorec.text import listed_files, number_ranges
@@ -69,15 +72,18 @@ def check_csv(root: str) -> Report:
     Args:
         root: The file, or the folder that holds it.
     """
-    obtain = f"; {OBTAIN}" if "hacer" in root.lower() else ""
+    obtain = f"; {HOW_TO_GET_HACER}" if "hacer" in root.lower() else ""
     try:
         path = find_csv(root)
-        sheet = read_sheet(path, [*USUAL.names, *COLUMNS.names])
-        is_hacer = sheet.place(USUAL.path) is None and sheet.place(COLUMNS.path) is not None
-        read = read_rows(sheet, COLUMNS if is_hacer else USUAL, skip=True)
-        names = LABELS if is_hacer else names_of_classes(row.label for row in read.used)
-        classes = classes_by_word([row.label for row in read.used], names)
-        videos = locate(path.parent, [row.path for row in read.used])
+        sheet = read_table(path, [*DEFAULT_COLUMNS.names, *HACER_COLUMNS.names])
+        is_hacer = (
+            sheet.place(DEFAULT_COLUMNS.path) is None
+            and sheet.place(HACER_COLUMNS.path) is not None
+        )
+        read = parse_rows(sheet, HACER_COLUMNS if is_hacer else DEFAULT_COLUMNS, skip=True)
+        names = HACER_LABELS if is_hacer else infer_class_names(row.label for row in read.used)
+        classes = class_indices([row.label for row in read.used], names)
+        videos = locate_videos(path.parent, [row.path for row in read.used])
     except UserError as error:
         return Report([("clips", f"none that {root} lists")], failures=[f"{error}{obtain}"])
     counts = Counter(classes[row.label] for row in read.used)
@@ -110,15 +116,15 @@ def check_iemocap(root: str | None) -> Report:
         return Report()
     try:
         folder = find_iemocap_clips(root, merge_excited=True)
-        sessions = [session.name for session in sessions_in(Path(root).expanduser())]
+        sessions = [session.name for session in find_clips(Path(root).expanduser())]
     except UserError as error:
         return Report([("IEMOCAP", f"no utterances in {root}")], failures=[str(error)])
     found = sum(folder.counts.values())
-    rows = [("IEMOCAP", f"{found:,} of {sum(COUNTS.values()):,} utterances in {root}")]
+    rows = [("IEMOCAP", f"{found:,} of {sum(LABEL_COUNTS.values()):,} utterances in {root}")]
     rows.append(("", f"{len(folder.clips):,} of four classes, excited counts as happy"))
     others = [
         f"{IEMOCAP_LABELS[code]} {folder.counts.get(code, 0):,} of {number:,}"
-        for code, number in COUNTS.items()
+        for code, number in LABEL_COUNTS.items()
         if folder.counts.get(code, 0) != number
     ]
     warnings = []

@@ -186,7 +186,7 @@ def check_decoder() -> Report:
     """Encode a clip of known grey levels, decode it, and compare."""
     greys = [20, 60, 100, 140, 180, 220]
     try:
-        from emorec.data.decoding.decode import decode
+        from emorec.data.video.reader import decode
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "greys.mp4")

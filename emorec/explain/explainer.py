@@ -17,7 +17,7 @@ from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
 from emorec.data.faces.detector import find_detector
 from emorec.data.preprocessing import FrameSpec
-from emorec.data.sets.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.video.reader import ClipError
 from emorec.errors import UserError
 from emorec.explain.importance import Importance, frame_importance, sound_importance

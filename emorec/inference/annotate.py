@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from emorec.data.resize import Frames
+from emorec.data.video.reader import Frames
 from emorec.inference.overlay import Playback, draw
 from emorec.inference.timeline import Timeline
 from emorec.inference.video import VideoFile

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import ClipError
-from emorec.data.sound.decode_sound import NO_SOUND, Waveform, parts_of_sound
-from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
+from emorec.data.audio.decode import NO_SOUND, Waveform, iter_audio
+from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.video.reader import ClipError
 from emorec.inference.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
 
-def audio_preprocessing(spec: ModelSpec) -> SoundRecipe:
+def audio_preprocessing(spec: ModelSpec) -> AudioSpec:
     """Return the audio preprocessing of a network that takes sound."""
-    return SoundRecipe(sound_rate=spec.sound_rate, sound_seconds=spec.sound_seconds)
+    return AudioSpec(sound_rate=spec.sound_rate, sound_seconds=spec.sound_seconds)
 
 
 class AudioWindows:
@@ -30,12 +30,10 @@ class AudioWindows:
         preprocessing: Of the audio.
     """
 
-    def __init__(self, path: Path, preprocessing: SoundRecipe) -> None:
+    def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        self._chunks: Iterator[npt.NDArray[np.float32]] = parts_of_sound(
-            path, preprocessing.sound_rate
-        )
+        self._chunks: Iterator[npt.NDArray[np.float32]] = iter_audio(path, preprocessing.sound_rate)
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
@@ -43,7 +41,7 @@ class AudioWindows:
     def read_all(self) -> tuple[Waveform, bool]:
         """Return (samples,), -1 to 1, of a video that is a single window, and whether it has sound."""
         try:
-            return as_floats(self.preprocessing.samples(self.path)), True
+            return to_float(self.preprocessing.samples(self.path)), True
         except ClipError as error:
             self._warn(error)
             return self.preprocessing.silence, False
@@ -61,7 +59,7 @@ class AudioWindows:
         sound = self._buffer[: stop - first] if first == self._offset else self._buffer[:0]
         if not len(sound):
             return self.preprocessing.silence, False
-        return as_floats(self.preprocessing.of_sound(sound)), True
+        return to_float(self.preprocessing.of_sound(sound)), True
 
     def _fill(self, first: int, stop: int) -> None:
         """Drop the samples before `first`, and read up to `stop`."""

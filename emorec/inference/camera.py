@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from emorec.data.decoding.decode import Frames
-from emorec.data.faces.detector import FaceDetector, speechless_opencv
+from emorec.data.faces.detector import FaceDetector, silent_opencv
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.inference.audio import audio_preprocessing
 from emorec.inference.frame_buffer import make_frame_buffer
@@ -56,7 +56,7 @@ class Camera:
         self.index = index
         self.seconds = seconds
         self._now = now
-        with speechless_opencv():
+        with silent_opencv():
             self._capture = open_capture(index)
             self._next: Frames | None = self._grab() if self._capture.isOpened() else None
         if self._next is None:

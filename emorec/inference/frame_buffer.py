@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from emorec.data.decoding.decode import Frames
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.faces.boxes import Box, clip_box, crop, crop_area, face_of_boxes
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.faces.face import Box, area_around, clip_box, cut_out, face_of
-from emorec.data.resize import central, resized, size_to_crop
+from emorec.data.preprocessing import center_crop, resize_frames
+from emorec.data.video.reader import Frames, linspace_indices
+from emorec.image_size import size_before_crop
 from emorec.inference.audio import audio_preprocessing
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
@@ -114,7 +114,7 @@ class TrackedFaces(FrameBuffer):
         """See `FrameBuffer`; yields one window without a person where no face is in at least half of the frames."""
         windows: dict[int, Window] = {}
         for track in sorted({track for index in indices for track in self._faces[index]}):
-            box = face_of([self._faces[index].get(track) for index in indices]).box
+            box = face_of_boxes([self._faces[index].get(track) for index in indices]).box
             if box is None:
                 continue
             # numbered late: tracks found in less than half of every window are mostly false detections
@@ -154,13 +154,15 @@ def make_frame_buffer(
 def preprocess(frames: Frames, spec: ModelSpec) -> Frames:
     """(T, H, W, C) -> (T, height, width, C), resized and cropped as in training without augmentation; a copy."""
     return np.array(
-        central(resized(frames, size_to_crop(spec.image_size), spec.resize), spec.image_size)
+        center_crop(
+            resize_frames(frames, size_before_crop(spec.image_size), spec.resize), spec.image_size
+        )
     )
 
 
 def crop_face(frames: Frames, box: Box, spec: ModelSpec) -> Frames:
     """(T, H, W, C) -> (T, height, width, C), cropped around the face in `box` and preprocessed."""
-    return preprocess(cut_out(frames, area_around(box, size_to_crop(spec.image_size))), spec)
+    return preprocess(crop(frames, crop_area(box, size_before_crop(spec.image_size))), spec)
 
 
 def window_from_frames(frames: Frames, spec: ModelSpec, detector: FaceDetector | None) -> Window:

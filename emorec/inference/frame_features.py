@@ -10,12 +10,13 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from emorec import checkpoint
-from emorec.data.affwild2 import Video
-from emorec.data.affwild2_datamodule import AffWild2DataModule
-from emorec.data.frame_window import Window, WindowPictures, features_file
-from emorec.data.loader import make_loader
+from emorec.data.dataset import make_loader
+from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
+from emorec.data.sets.affwild2.features import features_file
+from emorec.data.sets.affwild2.parser import Video
+from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
-from emorec.files import whole_file
+from emorec.io import atomic_write
 from emorec.models import FaceClassifier, FaceRegressor
 
 FEATURES_OF = "features_of.txt"
@@ -52,7 +53,7 @@ def write_features(
         found = np.zeros((len(video.frames), num_features), dtype=np.float32)
         for batch in _pictures(data, video, batch_size):
             found[batch["index"].numpy()] = _features(network, batch["frames"].to(place))
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             np.save(file, found)
     frames = sum(len(video.frames) for video in videos)
     print(
@@ -98,7 +99,7 @@ def _claim(folder: Path, ckpt: Path) -> None:
             f"{folder} holds the features of another network, {note.read_text().split()[0]}: choose another --to"
         )
     try:
-        with whole_file(note) as file:
+        with atomic_write(note) as file:
             file.write(content.encode())
     except OSError as error:
         raise UserError(f"can't write into {folder}: {error.strerror}") from error
@@ -106,7 +107,7 @@ def _claim(folder: Path, ckpt: Path) -> None:
 
 def _pictures(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
-    data.source = WindowPictures([video], Window(1), data.recipe.size, data.recipe.resize)
+    data.source = WindowFrames([video], Window(1), data.recipe.size, data.recipe.resize)
     return make_loader(
         data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=data.num_workers
     )

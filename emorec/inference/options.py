@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from emorec.data.faces.detector import FaceDetector, load_detector
-from emorec.data.faces.detector_file import find_detector
+from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.errors import UserError
 from emorec.inference.spec import ModelSpec
 
@@ -74,4 +73,4 @@ class Options:
         if crop != spec.face:
             trained_on = "cropped faces" if spec.face else "whole frames"
             log.warning("face is %s, but the network was trained on %s", self.face, trained_on)
-        return load_detector(find_detector(self.face_detector)) if crop else None
+        return FaceDetector(find_detector(self.face_detector)) if crop else None

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from emorec.data.faces.face import Box
-from emorec.data.resize import Frames
+from emorec.data.faces.boxes import Box
+from emorec.data.video.reader import Frames
 from emorec.inference.colors import UNCERTAIN_COLOR, colors_of, rgb, text_color
 from emorec.inference.timeline import Timeline, Window, display_intervals
 

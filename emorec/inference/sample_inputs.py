@@ -7,18 +7,17 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.csv_paths import VIDEO_SUFFIXES
-from emorec.data.decoding.decode import ClipError
-from emorec.data.decoding.sample import linspace_indices
-from emorec.data.recipe import Recipe
-from emorec.data.resize import Frames, resized, size_to_crop
-from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.data.sound.sound_recipe import as_floats, fitted
+from emorec.data.audio.decode import NO_SOUND
+from emorec.data.audio.spec import fit_length, to_float
+from emorec.data.augment import ClipTransform
+from emorec.data.preprocessing import FrameSpec, resize_frames
+from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE
-from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import ClipError, Frames, linspace_indices
 from emorec.errors import UserError
+from emorec.image_size import size_before_crop
 from emorec.inference.audio import audio_preprocessing
 from emorec.inference.runtimes import Inputs
 from emorec.inference.spec import ModelSpec
@@ -55,7 +54,7 @@ def synthetic_inputs(spec: ModelSpec, count: int = MAX_CLIPS) -> Inputs:
     """Return inputs of synthetic faces that act the emotions in turn, with their voices."""
     settings = ClipSettings(num_frames=max(1, spec.num_frames))
     names = (plan(actors=[1], takes=1) * count)[:count]
-    frames = [resized(draw_clip(name, settings), spec.image_size) for name in names]
+    frames = [resize_frames(draw_clip(name, settings), spec.image_size) for name in names]
     spoken = ClipSettings(num_frames=max(1, round(spec.sound_seconds * settings.fps)))
     sounds = [(_resample(voice_clip(name, spoken), spec), True) for name in names]
     return _stack(spec, frames, sounds)
@@ -73,15 +72,15 @@ def _stack(spec: ModelSpec, frames: Sequence[Frames], sounds: Sequence[Sound]) -
 
 def _read_frames(path: Path, spec: ModelSpec) -> Frames:
     """(T, H, W, 3), whole frames even for a network of faces: runtimes are compared, not accuracy."""
-    size = size_to_crop(spec.image_size)
-    recipe = Recipe(num_frames=spec.num_frames, size=size, resize=spec.resize)
+    size = size_before_crop(spec.image_size)
+    recipe = FrameSpec(num_frames=spec.num_frames, size=size, resize=spec.resize)
     return ClipTransform(spec.image_size)(recipe.pictures(path).frames)
 
 
 def _read_sound(path: Path, spec: ModelSpec) -> Sound:
     preprocessing = audio_preprocessing(spec)
     try:
-        return as_floats(preprocessing.samples(path)), True
+        return to_float(preprocessing.samples(path)), True
     except ClipError as error:
         if error.reason != NO_SOUND:
             raise
@@ -92,4 +91,4 @@ def _resample(voice: npt.NDArray[np.float32], spec: ModelSpec) -> npt.NDArray[np
     """Return a synthetic voice at the sample rate and of the length of the network's input."""
     times = np.arange(spec.sound_samples) / spec.sound_rate
     voice_times = np.arange(len(voice)) / SAMPLE_RATE
-    return fitted(np.interp(times, voice_times, voice).astype(np.float32), len(times))
+    return fit_length(np.interp(times, voice_times, voice).astype(np.float32), len(times))

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, Self
 
-from emorec.data.resize import Resize, size_to_crop
+from emorec.data.preprocessing import Resize
 from emorec.errors import UserError
-from emorec.picture_size import Size, in_words, size_of
+from emorec.image_size import Size, format_size, parse_image_size, size_before_crop
 
 SPEC_FORMAT = 2
 """Version of the stored specification; a higher one was written by a newer emorec."""
@@ -105,7 +105,7 @@ class ModelSpec:
                 )
             stored["task"] = stored["says"]
             values = {field.name: stored[field.name] for field in fields(cls)}
-            values["image_size"] = size_of(values["image_size"])
+            values["image_size"] = parse_image_size(values["image_size"])
             return cls(
                 **{**values, "names": tuple(values["names"]), "inputs": tuple(values["inputs"])}
             )
@@ -150,7 +150,7 @@ def describe_normalization(statistics: Sequence[Sequence[float]]) -> str:
 
 def describe_inputs(spec: ModelSpec) -> dict[str, str]:
     """Describe each input: type, shape, units and preprocessing."""
-    size, seconds = in_words(spec.image_size), f"{spec.window_seconds:g} s"
+    size, seconds = format_size(spec.image_size), f"{spec.window_seconds:g} s"
     height, width = spec.image_size
     whole = {
         "shorter_side": "the central part of the picture, of these proportions",
@@ -162,7 +162,7 @@ def describe_inputs(spec: ModelSpec) -> dict[str, str]:
         "frames": (
             f"uint8 (batch, {spec.num_frames}, {height}, {width}, 3), RGB"
             f"{spacing if spec.num_frames > 1 else ''}, of each frame "
-            f"{face if spec.face else whole}, scaled to {in_words(size_to_crop(spec.image_size))} pixels and "
+            f"{face if spec.face else whole}, scaled to {format_size(size_before_crop(spec.image_size))} pixels and "
             f"cropped to the central {size}; values 0 to 255 as decoded, normalization is inside the network"
         ),
         "sound": (

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec import __version__, checkpoint
-from emorec.data.affwild2 import FRAMES_PER_SECOND
-from emorec.data.data_sheets import sheet_of
+from emorec.data.datasheets import datasheet
+from emorec.data.sets.affwild2.parser import FRAMES_PER_SECOND
 from emorec.errors import UserError
+from emorec.image_size import parse_image_size
 from emorec.inference.runtimes import Inputs, Outputs, arrays_of
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
 from emorec.layers.normalize import PixelStatistics
 from emorec.models import AudioVisual, ClipClassifier, ClipNetwork, ClipRegressor
-from emorec.picture_size import size_of
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
@@ -136,7 +136,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         names=output_names(loaded, network),
         inputs=network.inputs,
         num_frames=data["num_frames"],
-        image_size=size_of(data["image_size"]),
+        image_size=parse_image_size(data["image_size"]),
         resize=data["resize"],
         face=data.get("face") == "crop" or single_frames,
         sound_rate=data.get("sound_rate", 16_000),
@@ -148,7 +148,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         emorec_version=__version__,
         data=loaded.data["class_path"],
         split=loaded.split,
-        licence=sheet_of(loaded.data["class_path"]).licence,
+        licence=datasheet(loaded.data["class_path"]).licence,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emorec.data.faces.face import SAME_FACE_OVERLAP, Box, overlap
+from emorec.data.faces.boxes import SAME_FACE_OVERLAP, Box, iou
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def match_boxes(expected: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int
         return []
     from scipy.optimize import linear_sum_assignment
 
-    overlaps = np.array([[overlap(one, other) for other in boxes] for one in expected])
+    overlaps = np.array([[iou(one, other) for other in boxes] for one in expected])
     overlaps[overlaps < SAME_FACE_OVERLAP] = 0.0
     rows, columns = linear_sum_assignment(overlaps, maximize=True)
     return [

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import NO_FRAME, ClipError, Frames, refuse_unreadable
+from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 
 if TYPE_CHECKING:  # importing PyAV is slow
-    from emorec.data.decoding.decode_pyav import Picture
-    from emorec.data.decoding.packets import Listener
+    pass
 
 DEFAULT_FRAMES_PER_SECOND = 25.0
 """Of files without a frame rate and without timestamps."""
@@ -70,9 +69,9 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         # importing PyAV is slow
-        from emorec.data.decoding.decode_pyav import Reader
+        from emorec.data.video.pyav import Reader
 
-        refuse_unreadable(path)
+        check_readable(path)
         self.path: Path | None = path
         self._reader = Reader(path, to_its_end=False)
         first = next((picture for _, picture in self._reader.stream() if picture), None)

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, ClipError, likely_ends
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.audio.decode import NO_SOUND
 from emorec.data.faces.detector import FaceDetector
-from emorec.data.sound.decode_sound import NO_SOUND
+from emorec.data.video.reader import (
+    TIME_TOLERANCE_SECONDS,
+    ClipError,
+    likely_ends,
+    linspace_indices,
+)
 from emorec.errors import UserError
 from emorec.inference.audio import AudioWindows, audio_preprocessing
 from emorec.inference.camera import Camera, camera_windows

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.image_size import Size, format_size
 from emorec.layers.pretrained import load_pretrained
 from emorec.layers.small_cnns import ClipCNN, FaceCNN
-from emorec.picture_size import Size, in_words
 from emorec.text import did_you_mean
 
 Freeze = Literal["none", "all", "stages"]
@@ -129,7 +129,7 @@ def _check_size(name: str, side: int | None, image_size: Size) -> None:
     """Refuse a size other than the one square size that a network takes."""
     if side is not None and image_size != (side, side):
         raise UserError(
-            f"{name} only takes images of {in_words((side, side))} pixels, not {in_words(image_size)}: "
+            f"{name} only takes images of {format_size((side, side))} pixels, not {format_size(image_size)}: "
             f"set --data.image_size {side}"
         )
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.image_size import Size, format_frames
 from emorec.layers.normalize import IMAGENET
-from emorec.picture_size import Size, frames_in_words
 
 LUMA = (0.299, 0.587, 0.114)
 """Luminance weights of red, green and blue. Source: ITU-R BT.601, section 2.5.1."""
@@ -102,8 +102,8 @@ class ClipCNN(nn.Module):
             for side, least in zip((num_frames, *image_size), MIN_CLIP_SHAPE, strict=True)
         ):
             raise UserError(
-                f"clip_cnn takes at least {frames_in_words(MIN_CLIP_SHAPE[0], MIN_CLIP_SHAPE[1:])}, not "
-                f"{frames_in_words(num_frames, image_size)}"
+                f"clip_cnn takes at least {format_frames(MIN_CLIP_SHAPE[0], MIN_CLIP_SHAPE[1:])}, not "
+                f"{format_frames(num_frames, image_size)}"
             )
         layers: list[nn.Module] = []
         time, (height, width) = num_frames, image_size

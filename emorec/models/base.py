@@ -18,10 +18,10 @@ from typing_extensions import override
 from emorec.errors import UserError
 from emorec.evaluation.collector import Collected, PredictionCollector
 from emorec.evaluation.task import Task
+from emorec.image_size import ImageSize, parse_image_size
 from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models.optim import OPTIMIZERS, OptimizerName, Schedule, make_schedulers
-from emorec.picture_size import ImageSize, size_of
 
 
 class ClipNetwork(LightningModule):
@@ -82,7 +82,7 @@ class ClipNetwork(LightningModule):
                 f"{lr_decay} at least 0"
             )
         self.num_frames = num_frames
-        self.image_size = size_of(image_size)
+        self.image_size = parse_image_size(image_size)
         self.optimizer: OptimizerName = optimizer
         self.lr = lr
         self.weight_decay = weight_decay

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.layers.backbone import Backbone, Freeze, image_backbone
 from emorec.layers.temporal import last_state, recurrent
 from emorec.models.base import ClipNetwork
 from emorec.models.classifier import ClipClassifier
 from emorec.models.regressor import ClipRegressor
-from emorec.picture_size import Size
 
 FaceRNN = Literal["none", "rnn", "gru", "lstm"]
 

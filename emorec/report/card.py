@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from emorec.checkpoint import Checkpoint
-from emorec.data.data_sheets import DataSheet, sheet_of
+from emorec.data.datasheets import Datasheet, datasheet
 from emorec.data.split import SIDES
 from emorec.evaluation.breakdown import (
     accuracy_by_group,
@@ -59,7 +59,7 @@ def model_card(checkpoint: Checkpoint) -> str:
     network = network_info(checkpoint)
     result = read_test(checkpoint)
     test = result if isinstance(result, TestResults) else None
-    sheet = sheet_of(checkpoint.data["class_path"])
+    sheet = datasheet(checkpoint.data["class_path"])
     local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
     split = test.metrics["split"] if test else checkpoint.split
     network_name = checkpoint.model["class_path"].rpartition(".")[2]
@@ -118,7 +118,7 @@ def single_line(text: str) -> str:
     return escape_markdown(" ".join(text.split()))
 
 
-def _summary(checkpoint: Checkpoint, sheet: DataSheet, test: TestResults | None) -> str:
+def _summary(checkpoint: Checkpoint, sheet: Datasheet, test: TestResults | None) -> str:
     data = f"{sheet.name}{describe_other_clips(checkpoint)}"
     trained = f"A network trained on {data}. Its prediction is {sheet.meaning}."
     if test is None:

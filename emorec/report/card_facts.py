@@ -10,10 +10,10 @@ import pandas as pd
 import yaml
 
 from emorec.checkpoint import Checkpoint, import_class
-from emorec.data.split import SIDES, whom
+from emorec.data.split import SIDES, format_people
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.evaluation.task import Task
-from emorec.picture_size import frames_in_words
+from emorec.image_size import format_frames
 from emorec.report.runs import (
     METRICS,
     PREDICTIONS,
@@ -116,7 +116,7 @@ def describe_inputs(data: Mapping[str, Any], network: Mapping[str, Any]) -> list
             region = "the face and its surroundings"
         elif data["class_path"] == "emorec.data.AffWild2DataModule":
             region = "the face, as cropped by the data set"
-        frames = frames_in_words(network["num_frames"], tuple(network["image_size"]))
+        frames = format_frames(network["num_frames"], tuple(network["image_size"]))
         spread = "" if network["num_frames"] == 1 else ", evenly spaced over the clip"
         inputs.append(f"{frames}{spread}: {region}")
     if "sound" in network["modalities"]:
@@ -202,7 +202,7 @@ class TestResults:
     @property
     def people(self) -> str:
         """The number of people, or of videos where people are not identified."""
-        return whom(len(self.actors), self.metrics["split"])
+        return format_people(len(self.actors), self.metrics["split"])
 
     @property
     def calibrated(self) -> pd.DataFrame | None:

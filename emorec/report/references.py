@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.task import Task
 

@@ -14,7 +14,7 @@ from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from tests.app.fakes import files_below
 from tests.app.serving import Page, serving, soon
-from tests.card.made_run import write_checkpoint
+from tests.report.made_checkpoints import write_checkpoint
 
 pytest.importorskip("gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -9,7 +9,7 @@ import pytest
 from emorec.baseline.feature_cache import FeatureCache
 from emorec.baseline.features import Floats
 from emorec.data import RavdessDataModule
-from emorec.data.resize import Frames
+from emorec.data.video.reader import Frames
 
 
 class Brightness:

@@ -12,7 +12,7 @@ import torchvision
 from emorec.baseline.feature_cache import FeatureCache
 from emorec.baseline.features import BackboneFeatures, HogFeatures, LandmarkFeatures
 from emorec.data import RavdessDataModule
-from emorec.data.resize import Frames
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from tests.yunet_stand_in import stand_in_onnx
 

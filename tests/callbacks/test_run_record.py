@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from emorec.bench.process_memory import resident_bytes
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -19,7 +20,6 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from emorec import checkpoint
-from emorec.bench.process_memory import resident_bytes
 from emorec.callbacks.run_record import (
     device_name,
     max_resident_bytes,

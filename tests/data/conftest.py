@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from emorec.data.decoding.decode import Decoder
+from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
 
 # the package exports a function under the name of this module

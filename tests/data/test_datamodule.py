@@ -16,14 +16,13 @@ from lightning.pytorch import Trainer
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.data import RavdessDataModule
-from emorec.data.decoding.decode import decode
-from emorec.data.decoding.sample import linspace_indices
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.face import area_around, clip_box, cut_out
+from emorec.data.faces.boxes import clip_box, crop, crop_area
+from emorec.data.faces.detector import FaceDetector
 from emorec.data.preprocessing import resize_frames
-from emorec.data.ravdess import SINGERS
+from emorec.data.sets.ravdess.parser import SINGERS
 from emorec.data.split import SIDES
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
+from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import Size, size_before_crop
 from tests import videos
@@ -343,10 +342,10 @@ def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
     module = face_data(faces, tmp_path, image_size=size)
     clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
-    box = clip_box(frames, load_detector(detector_of(faces))).box
+    box = clip_box(frames, FaceDetector(detector_of(faces))).box
     assert box is not None
     larger = size_before_crop(size)
-    face = resize_frames(cut_out(frames, area_around(box, larger)), larger)
+    face = resize_frames(crop(frames, crop_area(box, larger)), larger)
     assert np.array_equal(module.read_frames(clip), face)
     assert not np.array_equal(face, resize_frames(frames, larger))
 

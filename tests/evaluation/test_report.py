@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.metrics import confusion_matrix
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.evaluation.calibration import calibrate
 from emorec.evaluation.predictions import read_predictions
 from emorec.evaluation.report import (

@@ -9,16 +9,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from emorec.data.decoding.sample import linspace_indices
-from emorec.data.ravdess import RavdessName
-from emorec.data.resize import Frames, resized, size_to_crop
+from emorec.data.augment import ClipTransform
+from emorec.data.preprocessing import resize_frames
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import drawn_area, make_look
 from emorec.data.synthetic.settings import ClipSettings
-from emorec.data.transform import ClipTransform
+from emorec.data.video.reader import Frames, linspace_indices
 from emorec.explain.explainer import explain
 from emorec.explain.saliency import MethodChoice, SaliencyMap
+from emorec.image_size import size_before_crop
 from emorec.inference.spec import ModelSpec
 from emorec.models import ClipNetwork
 
@@ -87,7 +88,7 @@ def aim_on_drawn_faces(
 def network_frames(images: Frames, spec: ModelSpec) -> Tensor:
     """Frames of a clip (N, H, W, 3) -> (1, T, 3, H, W), preprocessed as in training."""
     chosen = images[linspace_indices(len(images), spec.num_frames)]
-    images = resized(chosen, size_to_crop(spec.image_size), spec.resize)
+    images = resize_frames(chosen, size_before_crop(spec.image_size), spec.resize)
     frames = torch.from_numpy(ClipTransform(spec.image_size)(images))  # (T, H, W, 3)
     return frames.permute(0, 3, 1, 2)[None]
 

@@ -9,6 +9,7 @@ import torch
 
 from emorec.explain.explainer import explain
 from emorec.explain.figure import explanation_figure
+from emorec.image_size import Size
 from emorec.models import (
     CNN3D,
     CNNLSTM,
@@ -21,7 +22,6 @@ from emorec.models import (
     EarlyFusionResNet,
     LateFusion,
 )
-from emorec.picture_size import Size
 from tests.explain.networks import spec_for
 
 SEES: dict[str, Any] = {"num_classes": 3, "num_frames": 2, "image_size": (128, 160)}

@@ -14,8 +14,8 @@ from emorec.explain.score import Score, log_odds
 from emorec.models import FaceRegressor
 from tests.explain.networks import (
     NUM_FRAMES,
-    USED,
     SIDE,
+    USED,
     LowAndEarly,
     OneFrame,
     OverTime,

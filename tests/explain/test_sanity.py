@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip, plan
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.explain.saliency import MethodChoice, frame_saliency

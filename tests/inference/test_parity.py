@@ -5,25 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import Decoder
-from emorec.data.faces.detector import load_detector
-from emorec.data.faces.detector_file import find_detector
-from emorec.data.recipe import Recipe
-from emorec.data.resize import size_to_crop
-from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
-from emorec.data.transform import ClipTransform
+from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.augment import ClipTransform
+from emorec.data.faces.detector import FaceDetector, find_detector
+from emorec.data.preprocessing import FrameSpec
+from emorec.data.video.reader import Decoder
+from emorec.image_size import Size, size_before_crop
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Window
 from emorec.inference.video import VideoFile
 from emorec.inference.windows import windows_of
-from emorec.picture_size import Size
 from tests import videos
 from tests.inference.specs import make_spec
 
 
 def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> Window:
-    found = load_detector(detector) if detector else None
+    found = FaceDetector(detector) if detector else None
     (window,) = windows_of(VideoFile(path), wanted, Options(), found)
     assert isinstance(window, Window)
     return window
@@ -32,9 +30,9 @@ def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> W
 def trained(
     path: Path, wanted: ModelSpec, detector: str | None = None, decoder: Decoder = "pyav"
 ) -> np.ndarray:
-    recipe = Recipe(
+    recipe = FrameSpec(
         num_frames=wanted.num_frames,
-        size=size_to_crop(wanted.image_size),
+        size=size_before_crop(wanted.image_size),
         resize=wanted.resize,
         decoder=decoder,
         face_detector=detector,
@@ -98,6 +96,6 @@ def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: 
         videos.write_video(tmp_path / "clip.mp4", 40, sound=True),
     ):
         window = only_window(path, hears)
-        recipe = SoundRecipe(sound_rate=16_000, sound_seconds=1.0)
+        recipe = AudioSpec(sound_rate=16_000, sound_seconds=1.0)
         assert window.has_sound
-        np.testing.assert_array_equal(window.sound, as_floats(recipe.samples(path)))
+        np.testing.assert_array_equal(window.sound, to_float(recipe.samples(path)))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emorec.data.faces.face import Box
+from emorec.data.faces.boxes import Box
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor

@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import ClipError, decode
-from emorec.data.decoding.decode_pyav import Reader
+from emorec.data.video.pyav import Reader
+from emorec.data.video.reader import ClipError, decode
 from emorec.inference.video import VideoFile
 from tests import videos
 

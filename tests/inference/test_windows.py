@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.decoding.decode import ClipError, Frames
-from emorec.data.faces.face import Box
-from emorec.data.resize import central, resized
-from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.faces.boxes import Box
+from emorec.data.preprocessing import center_crop, resize_frames
+from emorec.data.synthetic.clips import encode_mp4
+from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.options import Options
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
@@ -73,9 +73,9 @@ def test_a_long_video_is_cut_into_overlapping_windows(tmp_path: Path) -> None:
     frames = videos.reference_frames(path)
     for window in found:
         indices = np.linspace(0, 19, 5, dtype=int) + round(20 * window.start)
-        pictures = resized(frames[indices], (32, 32))
+        pictures = resize_frames(frames[indices], (32, 32))
         # the reference is brought to RGB by a faster, coarser way
-        np.testing.assert_allclose(window.frames, central(pictures, (28, 28)), atol=4)
+        np.testing.assert_allclose(window.frames, center_crop(pictures, (28, 28)), atol=4)
 
 
 def test_one_frame_is_one_window(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_windows_shorter_than_a_frame_show_the_one_that_stands(
     options = Options(window_seconds=0.2, hop_seconds=0.2)
     found = windows(path, options, num_frames=num_frames)
     assert [each.start for each in found] == pytest.approx([0.2 * count for count in range(15)])
-    frames = central(resized(videos.reference_frames(path), (32, 32)), (28, 28))
+    frames = center_crop(resize_frames(videos.reference_frames(path), (32, 32)), (28, 28))
     shown = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
     for window, index in zip(found, shown, strict=True):
         assert isinstance(window, Window)
@@ -193,12 +193,12 @@ def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> Non
 
 def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
-    recipe = SoundRecipe(sound_rate=16_000, sound_seconds=0.8)
+    recipe = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
     found = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
     assert len(found) == 5
     for window in found:
         assert isinstance(window, Window)
-        oracle = as_floats(recipe.samples(path, (window.start, window.end)))
+        oracle = to_float(recipe.samples(path, (window.start, window.end)))
         np.testing.assert_array_equal(window.sound, oracle)
         assert window.has_sound
 

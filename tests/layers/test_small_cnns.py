@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from emorec.errors import UserError
+from emorec.image_size import Size
 from emorec.layers.backbone import image_backbone, video_backbone
 from emorec.layers.normalize import IMAGENET, Normalize
 from emorec.layers.small_cnns import ClipCNN, FaceCNN, Grey
 from emorec.models import CNN3D
 from emorec.models.face import FrameSequence, RecurrentStack
-from emorec.picture_size import Size
 
 TABLE = {
     "BatchNorm2d": 2 * 1,

@@ -9,7 +9,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from emorec.callbacks.best_and_last import BestAndLast
+from emorec.callbacks.checkpointing import BestAndLast
 from emorec.errors import UserError
 from emorec.models import ClipRegressor
 from emorec.models.regressor import MeanConcordance, concordance

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emorec import checkpoint
 from emorec.checkpoint import class_path
 from emorec.data import AffWild2DataModule, RavdessDataModule
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.data.split import make_split
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Regression

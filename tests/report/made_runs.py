@@ -11,8 +11,8 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from emorec.data.labels import EMOTIONS
-from emorec.data.ravdess import RavdessName
+from emorec.data.clip import EMOTIONS
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.split import SplitName, make_split
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Classification

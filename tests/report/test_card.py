@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from sklearn.metrics import precision_score, recall_score
 
 from emorec import checkpoint
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.report.card import model_card
 from tests.report.made_checkpoints import write_checkpoint, write_regressor
 from tests.report.made_runs import write_run

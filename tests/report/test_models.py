@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.report.models import Model, align_models, group_runs
 from emorec.report.runs import Run, find_runs

@@ -13,7 +13,7 @@ import yaml
 from matplotlib.image import imread
 from typing_extensions import override
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.report.comparison import Comparison, compare_runs
 from emorec.report.models import group_runs
 from emorec.report.page import (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.data.labels import EMOTIONS
+from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.task import Classification, Regression
 from emorec.report.references import builtin_references, read_references, references_for

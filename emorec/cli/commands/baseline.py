@@ -198,7 +198,7 @@ def _make_folds(
     experiment: "Experiment", folds: str, options: dict[str, Any]
 ) -> tuple[list[Any], list[dict[str, Any]]]:
     """The data module of each fold, and the settings that repeat it, without the classifier."""
-    from emorec.data.iemocap_split import FOLDS
+    from emorec.data.sets.iemocap.split import FOLDS
     from emorec.data.split import TEST_FOLDS
 
     settings = experiment.config.data.init_args

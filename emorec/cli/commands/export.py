@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.data.sets.ravdess.parser import ROOT_VARIABLE
 from emorec.errors import UserError
 from emorec.inference.spec import (
     SUFFIXES,

@@ -13,13 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from emorec.cli.commands.prepare_progress import JobsProgress
-from emorec.commands.actors import parse_actors
 from emorec.data.download import ravdess
 from emorec.data.download.ravdess import Job, Modality, RavdessArchive, Selection
-from emorec.data.ravdess import ROOT_VARIABLE
+from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
 from emorec.errors import UserError
+from emorec.image_size import ImageSize
 from emorec.io import disk_errors, free_bytes
-from emorec.picture_size import ImageSize
 from emorec.text import first_few, listed_files, plural
 
 FROM_HINT = "--from FOLDER unpacks archives that you downloaded yourself"
@@ -77,7 +76,7 @@ def prepare(
     archives = ravdess.archives_of(parse_actors(actors), channel)
     selection = Selection(path, tuple(archives), modality)
     console = Console(highlight=False, soft_wrap=True)
-    if verify:
+    if verify_cache:
         verify_clips(selection, console)
         if cache != "none":
             verify_frames(cache, console)
@@ -272,23 +271,22 @@ def decode_frames(
         UserError: When there is no room in the cache, or all clips are damaged.
     """
     # late: NumPy and OpenCV take long to import
-    from emorec.data.admit import admit
+    from emorec.data.cache.build import build_cache
     from emorec.data.faces.detector import find_detector
-    from emorec.data.ravdess import find_clips
-    from emorec.data.recipe import Recipe
-    from emorec.data.resize import size_to_crop
-    from emorec.picture_size import in_words, size_of
+    from emorec.data.preprocessing import FrameSpec
+    from emorec.data.sets.ravdess.parser import find_clips
+    from emorec.image_size import format_size, parse_image_size, size_before_crop
 
     actors = {archive.actor for archive in selection.archives}
     folder = find_clips(selection.root, modality=selection.modality, channel=channel)
     clips = [clip for clip in folder.clips if clip.actor in actors]
-    size = size_of(image_size)
-    recipe = Recipe(
+    size = parse_image_size(image_size)
+    recipe = FrameSpec(
         num_frames=num_frames,
-        size=size_to_crop(size),
+        size=size_before_crop(size),
         face_detector=find_detector() if face == "crop" else None,
     )
-    looked = admit(
+    looked = build_cache(
         clips,
         recipe,
         cache=cache,
@@ -299,7 +297,7 @@ def decode_frames(
     decoded = f"{len(clips) - len(looked.broken):,} of {plural(len(clips), 'clip')}"
     place = looked.frames.path.parent if looked.frames else None
     console.print(
-        f"frames of {decoded} are in {place} ({num_frames} of {in_words(size)} pixels each)",
+        f"frames of {decoded} are in {place} ({num_frames} of {format_size(size)} pixels each)",
         markup=False,
     )
     for broken in looked.broken:
@@ -317,11 +315,10 @@ def verify_frames(cache: str, console: Console) -> None:
         UserError: When the damage can't be recorded.
     """
     # late: NumPy takes long to import
-    from emorec.data.cache.folders import kept_in
-    from emorec.data.cache.kept import verify
+    from emorec.data.cache.store import resolve_cache, verify_cache
 
-    folder = kept_in(cache)
-    damaged = verify(folder)
+    folder = resolve_cache(cache)
+    damaged = verify_cache(folder)
     for name, count in damaged.items():
         console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
     if not damaged:

@@ -5,8 +5,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emorec.commands.actors import parse_actors
-from emorec.data.ravdess import ACTORS
+from emorec.data.sets.ravdess.parser import parse_actors
+from emorec.data.split import ACTORS
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.text import plural
 

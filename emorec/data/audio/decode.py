@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.decoding.decode import CUT_OFF, ClipError, refuse_unreadable
+from emorec.data.video.reader import CUT_OFF, ClipError, check_readable
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 """(samples,) float32, -1 to 1."""
@@ -36,7 +36,7 @@ def decode_audio(
     Raises:
         ClipError: When it can't be read, has no sound (then its reason is `NO_SOUND`), or none in the span.
     """
-    refuse_unreadable(path)
+    check_readable(path)
     chunks = list(iter_audio(path, rate))
     channels = np.concatenate(chunks, axis=1) if chunks else np.empty((1, 0), dtype=np.float32)
     waveform: Waveform = channels.mean(axis=0, dtype=np.float32)
@@ -61,12 +61,12 @@ def iter_audio(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
     # PyAV takes long to import
     import av
 
-    from emorec.data.decoding.packets import sound_in
+    from emorec.data.video.pyav import sound_stream
 
     samples, declared_seconds = 0, 0.0
     try:
         with av.open(str(path)) as container:
-            stream = sound_in(container)
+            stream = sound_stream(container)
             if stream is None:
                 raise ClipError.of(path, NO_SOUND)
             declared_seconds = float((stream.duration or 0) * (stream.time_base or 0))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emorec.data.audio.decode import Waveform, decode_audio
 from emorec.data.clip import Clip, content_key
-from emorec.data.decoding.decode import decoder_version
+from emorec.data.video.reader import decoder_version
 
 FORMAT = 2
 """Version of the preprocessing; raising it makes cached sound unused."""

@@ -30,8 +30,8 @@ from emorec.data.cache.workers import (
     read_digest,
 )
 from emorec.data.clip import Clip
-from emorec.data.decoding.deadline import within
 from emorec.data.preprocessing import FrameSpec
+from emorec.data.video.reader import run_with_timeout
 from emorec.errors import UserError
 from emorec.io import free_bytes
 from emorec.text import listed_files
@@ -88,7 +88,9 @@ class ClipReader:
                 # the cache was cleared or damaged meanwhile
                 log.warning("%s can't be read any more: decoding %s instead", file, clip.title)
                 del self.files[clip]
-        return within(TIMEOUT_SECONDS, self.spec.source(clip), partial(self.spec.load, clip))
+        return run_with_timeout(
+            TIMEOUT_SECONDS, self.spec.source(clip), partial(self.spec.load, clip)
+        )
 
 
 def build_cache(

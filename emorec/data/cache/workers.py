@@ -25,8 +25,8 @@ import emorec
 from emorec.data.audio.spec import AudioSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
-from emorec.data.decoding.decode import ClipError, hear_damage, video_length
 from emorec.data.preprocessing import FrameSpec, PreprocessedClip
+from emorec.data.video.reader import ClipError, log_errors_to_stderr, video_length
 from emorec.errors import UserError
 
 ClipSpec: TypeAlias = FrameSpec | AudioSpec
@@ -200,7 +200,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> CacheEntry:
         if isinstance(spec, AudioSpec):
             samples = spec.load(clip)
             return CacheEntry() if target is None else write_clip(target, samples, CacheEntry())
-        hear_damage(spec.decoder)
+        log_errors_to_stderr(spec.decoder)
         if target is None and clip.span_seconds is None:
             length = video_length(clip.path, spec.decoder)
             error = _damage(length.promised, length.decodable)
@@ -226,7 +226,7 @@ def decode_spans(
         OSError: When a file can't be written.
     """
     try:
-        hear_damage(spec.decoder)
+        log_errors_to_stderr(spec.decoder)
         found = spec.decode_spans(clips)
     except ClipError:
         return [None] * len(clips)

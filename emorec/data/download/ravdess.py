@@ -17,8 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal, Protocol
 from zipfile import BadZipFile, ZipFile
 
-from emorec.data.ravdess import (
-    ACTORS,
+from emorec.data.sets.ravdess.parser import (
     CHANNELS,
     INTENSITIES,
     NUM_REPETITIONS,
@@ -27,6 +26,7 @@ from emorec.data.ravdess import (
     RavdessName,
     class_names,
 )
+from emorec.data.split import ACTORS
 from emorec.errors import UserError
 from emorec.io import DiskFullError, atomic_write, disk_errors, list_files, raise_unreadable
 from emorec.text import plural

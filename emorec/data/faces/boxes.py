@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emorec.data.resize import CROP_SHARE
 from emorec.data.video.reader import Frames
-from emorec.picture_size import Size
+from emorec.image_size import CROP_SHARE, Size
 
 MARGIN = 0.05
 """Margin on each side of the face, as a share of its height."""

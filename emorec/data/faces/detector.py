@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from emorec.data.cache.folders import cache_folder
+from emorec.data.cache.store import cache_folder
 from emorec.data.faces.boxes import Box
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from emorec.data.labels import EMOTIONS
-from emorec.data.ravdess import ACTORS, RavdessName
+from emorec.data.clip import EMOTIONS
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.split import ACTORS
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
 from emorec.data.synthetic.settings import ClipSettings

@@ -7,8 +7,8 @@ import pytest
 
 from emorec.app import server
 from emorec.cli import main
-from tests.card.made_run import write_checkpoint
 from tests.refusal import refusal
+from tests.report.made_checkpoints import write_checkpoint
 
 pytest.importorskip("gradio")
 

@@ -14,7 +14,7 @@ from emorec.cli import main
 from emorec.evaluation.predictions import read_predictions
 from emorec.explain.explainer import Explainer, InputReader, clip_from_file
 from tests import videos
-from tests.inference.facts import facts
+from tests.inference.specs import make_spec
 from tests.refusal import refusal
 
 FIT = (
@@ -92,7 +92,7 @@ def test_one_window_of_a_longer_video_is_explained(
 
 def test_a_network_of_single_frames_explains_the_next_frame(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 20, fps=4)
-    single = facts(num_frames=1, window_seconds=1 / 30)
+    single = make_spec(num_frames=1, window_seconds=1 / 30)
     assert clip_from_file(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 

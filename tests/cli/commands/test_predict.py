@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.cli.entry_point import predicts_data
 from emorec.cli.help import VIDEO_OPTIONS
-from emorec.cli.predicted import is_about_videos
 from emorec.inference.options import Options
 from tests import videos
 from tests.cli.commands.predicting import rows_of, run
@@ -119,7 +119,7 @@ def test_a_camera_is_told_window_by_window(
 def test_words_without_an_option_before_them_are_videos(
     words: Sequence[str], videos_are_named: bool
 ) -> None:
-    assert is_about_videos(words) == videos_are_named
+    assert predicts_data(words) == videos_are_named
 
 
 def test_the_help_names_every_option_of_videos_with_its_default() -> None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emorec.data.source import Cached
 
 from emorec.cli import main
 from emorec.data import RavdessDataModule
 from emorec.data.download.ravdess import archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from emorec.data.source import Cached
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 

@@ -1,7 +1,7 @@
 import pytest
 
 from emorec.cli.commands.synth import synth
-from emorec.commands.actors import parse_actors
+from emorec.data.sets.ravdess.parser import parse_actors
 from emorec.errors import UserError
 
 

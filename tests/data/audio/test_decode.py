@@ -8,8 +8,8 @@ import pytest
 from scipy.signal import resample_poly
 
 from emorec.data.audio.decode import NO_SOUND, NOT_SOUND, decode_audio
-from emorec.data.decoding.decode import CUT_OFF, ClipError
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
+from emorec.data.video.reader import CUT_OFF, ClipError
 from tests import videos
 
 RATE = 16_000

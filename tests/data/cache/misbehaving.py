@@ -10,8 +10,8 @@ import numpy as np
 from typing_extensions import override
 
 from emorec.data.clip import Clip
-from emorec.data.decoding.decode import ClipError
 from emorec.data.preprocessing import FrameSpec, PreprocessedClip
+from emorec.data.video.reader import ClipError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

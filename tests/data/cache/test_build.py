@@ -18,10 +18,9 @@ from emorec.data.audio.spec import AudioSpec
 from emorec.data.cache.build import ClipReader, build_cache
 from emorec.data.cache.store import DATABASE, CacheError, checksum_of, clear_cache, list_cache
 from emorec.data.clip import Clip, Half
-from emorec.data.decoding.decode import ClipError, Decoder, decode
-from emorec.data.decoding.sample import linspace_indices
 from emorec.data.preprocessing import FrameSpec, resize_frames
-from emorec.data.synthetic.encode import encode_mp4
+from emorec.data.synthetic.clips import encode_mp4
+from emorec.data.video.reader import ClipError, Decoder, decode, linspace_indices
 from tests import videos
 from tests.data.audio.test_decode import RATE, tone, write_wav
 from tests.data.cache.misbehaving import CountingPasses, Misbehaving, clips_of, write_files

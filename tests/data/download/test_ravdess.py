@@ -21,7 +21,8 @@ from emorec.data.download.ravdess import (
     required_bytes,
     unpack,
 )
-from emorec.data.ravdess import ACTORS, RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.split import ACTORS
 from emorec.errors import UserError
 from tests import videos
 from tests.zenodo_server import clip_content, ravdess_zip, tree, zipped

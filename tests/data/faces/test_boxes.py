@@ -20,10 +20,9 @@ from emorec.data.faces.boxes import (
     iou,
 )
 from emorec.data.faces.detector import FaceDetector, find_detector
-from emorec.data.resize import CROP_SHARE
 from emorec.data.video.reader import Frames, decode, linspace_indices
 from emorec.errors import UserError
-from emorec.picture_size import Size
+from emorec.image_size import CROP_SHARE, Size
 
 HERE = Box(100, 40, 60, 80)
 

@@ -12,7 +12,7 @@ import pytest
 
 from emorec.data.faces.boxes import Box
 from emorec.data.faces.detector import YUNET_SIDE, FaceDetector
-from emorec.data.ravdess import RavdessName
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.clips import draw_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.video.reader import Frames

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from emorec import checkpoint, load
 from emorec.cli import main
 from emorec.data import AffWild2DataModule
-from emorec.inference.video_file import VideoFile
+from emorec.inference.video import VideoFile
 from emorec.models import FaceRegressor
 from tests import videos
 from tests.affwild2 import NUM_FRAMES, write_affwild2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emorec.data import IemocapDataModule
-from emorec.data.decoding.sample import linspace_indices
+from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
 from tests.iemocap_set import DIALOGUES, FPS, grey, name_of, tone
 

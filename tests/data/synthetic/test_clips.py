@@ -5,7 +5,7 @@ import decord
 import numpy as np
 import pytest
 
-from emorec.data.ravdess import RavdessName, find_clips
+from emorec.data.sets.ravdess.parser import RavdessName, find_clips
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip, write_dataset
 from emorec.data.synthetic.expression import perform
 from emorec.data.synthetic.settings import ClipSettings

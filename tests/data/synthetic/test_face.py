@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from emorec.data.labels import EMOTIONS
-from emorec.data.ravdess import RavdessName
+from emorec.data.clip import EMOTIONS
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.synthetic.expression import ACTION_UNITS, BACKWARDS, EXPRESSIONS, Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
 from emorec.data.synthetic.voice import VOICES

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from emorec.data.clip import Clip
-from emorec.data.decoding.decode import Frames
 from emorec.data.preprocessing import Resize, resize_frames
 from emorec.data.sets.affwild2.parser import FrameNumbers, Labels, Video
+from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size
 
