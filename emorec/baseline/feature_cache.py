@@ -12,12 +12,12 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from emorec.baseline.features import FeatureExtractor, Floats, pool_frames
-from emorec.data.cache.manifest import MANIFEST, Manifest, Part, clip_key, part
 from emorec.data.cache.progress import with_progress
-from emorec.data.cache.store import file_digest, fingerprint, resolve_cache
+from emorec.data.cache.store import file_digests, resolve_cache
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import make_loader
+from emorec.data.preprocessing import FrameSpec
 from emorec.data.video.reader import Frames
 from emorec.io import atomic_write
 
@@ -48,7 +48,7 @@ class FeatureCache:
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         self.extractor = extractor
-        self._features: dict[Part, Floats] = {}
+        self._features: dict[Clip, Floats] = {}
 
     def features(self, data: ClipDataModule, clips: Sequence[Clip]) -> Floats:
         """(N, 2D): mean and standard deviation over the frames of each clip, as a network would get them.
@@ -62,19 +62,17 @@ class FeatureCache:
                 self._compute(data, missing)
             else:
                 self._load_or_compute(data, missing, resolve_cache(data.cache))
-        return np.stack([self._features[part(clip)] for clip in clips])
+        return np.stack([self._features[clip] for clip in clips])
 
     def _missing(self, clips: Sequence[Clip]) -> list[Clip]:
-        return [clip for clip in clips if part(clip) not in self._features]
+        return [clip for clip in clips if clip not in self._features]
 
     def _load_or_compute(
         self, data: ClipDataModule, clips: Sequence[Clip], cache_folder: Path
     ) -> None:
         path = cache_folder / FOLDER / f"{self._file_stem(data)}.npz"
-        keys = {
-            part(clip): key
-            for clip, key in zip(clips, _content_keys(cache_folder, clips), strict=True)
-        }
+        digests = file_digests(cache_folder, {clip.path for clip in clips})
+        keys = {clip: FrameSpec.key(clip, digests[clip.path]) for clip in clips}
 
         def load() -> dict[str, Floats]:
             stored = read_features(path)
@@ -108,7 +106,7 @@ class FeatureCache:
             for clip, frames in with_progress(
                 _clip_frames(data, clips), len(clips), f"{self.extractor.name} features"
             ):
-                self._features[part(clip)] = pool_frames(self.extractor(frames))
+                self._features[clip] = pool_frames(self.extractor(frames))
                 if time.monotonic() - saved_at > SAVE_INTERVAL_SECONDS:
                     save()
                     saved_at = time.monotonic()
@@ -117,9 +115,9 @@ class FeatureCache:
 
     def _file_stem(self, data: ClipDataModule) -> str:
         size = "x".join(map(str, data.image_size))
-        source = f"{FORMAT} {data.recipe.name} {size} {self.extractor.version}"
+        source = f"{FORMAT} {data.frame_spec.name} {size} {self.extractor.version}"
         digest = hashlib.sha256(source.encode()).hexdigest()
-        return f"{data.recipe.name}-{size}-{self.extractor.name}-{digest[:8]}"
+        return f"{data.frame_spec.name}-{size}-{self.extractor.name}-{digest[:8]}"
 
 
 def read_features(path: Path) -> dict[str, Floats]:
@@ -161,21 +159,6 @@ def _exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def _content_keys(cache_folder: Path, clips: Sequence[Clip]) -> list[str]:
-    """Keys of clips by the content of their files; digests that the cache's manifest knows are not computed again."""
-    digests = {}
-    if (cache_folder / MANIFEST).is_file():
-        with Manifest(cache_folder / MANIFEST) as manifest:
-            digests = manifest.digests()
-    keys = []
-    for clip in clips:
-        recorded, digest = digests.get(str(clip.path.absolute()), (None, ""))
-        if recorded is None or recorded != fingerprint(clip.path):
-            digest = file_digest(clip.path)
-        keys.append(clip_key(digest, clip))
-    return keys
-
-
 def _clip_frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Frames]]:
     """Each clip with its frames (T, H, W, C), without augmentation."""
     if not clips:
@@ -184,7 +167,6 @@ def _clip_frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[
         data.dataset(clips),
         batch_size=data.batch_size,
         num_workers=min(data.num_workers, len(clips)),
-        shape=(data.recipe.num_frames, *data.image_size, 3),
     )
     for batch in loader:
         frames = batch["frames"].permute(0, 1, 3, 4, 2).contiguous().numpy()  # (B, T, H, W, C)

@@ -11,7 +11,7 @@ import torch
 
 from emorec.baseline import FeatureKind
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.faces.detector import HAAR, MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
+from emorec.data.faces.detector import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size
@@ -75,7 +75,7 @@ def make_extractor(
     return BackboneFeatures(
         backbone,
         weights=weights,
-        num_frames=data.recipe.num_frames,
+        num_frames=data.frame_spec.num_frames,
         image_size=data.image_size,
         seed=seed,
     )
@@ -189,11 +189,7 @@ class LandmarkFeatures:
     gflops_per_clip = float("nan")
 
     def __init__(self, detector: str = "auto") -> None:
-        if detector == HAAR:
-            raise UserError(
-                "data.face_detector is haar, which marks no landmarks: choose yunet or a file of it"
-            )
-        path = find_detector("yunet" if detector == "auto" else detector)
+        path = find_detector(detector)
         self.version = f"landmarks 1 {FaceDetector(path).version} opencv {cv2.__version__}"
         self._detector = cv2.FaceDetectorYN.create(
             "onnx",

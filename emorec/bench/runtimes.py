@@ -18,11 +18,10 @@ from emorec.bench.stages import step_speed
 from emorec.errors import UserError
 from emorec.image_size import format_frames
 from emorec.inference.export import compare, to_bytes
-from emorec.inference.parity import shown as shown_difference
 from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
 from emorec.inference.sample_inputs import synthetic_inputs
 from emorec.inference.spec import SUFFIXES, ModelSpec
-from emorec.inference.torch_runtime import TorchRuntime
+from emorec.inference.torch_runtime import TorchRuntime, load_network
 from emorec.io import disk_errors, write_json
 from emorec.text import plural, significant
 
@@ -103,7 +102,8 @@ def export_both_ways(ckpt: Path, folder: Path) -> list[Path]:
     files = []
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
-        content, _ = to_bytes(ckpt, kind, dynamic_batch=True)
+        network, spec = load_network(ckpt)
+        content = to_bytes(network, spec, kind, dynamic_batch=True)
         files[-1].write_bytes(content)
     return files
 
@@ -122,27 +122,27 @@ def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> 
     loaded = [(path, runtimes[path.suffix](path)) for path in files]
     first = loaded[0][1]
     for path, runtime in loaded:
-        if _signature(runtime.facts) != _signature(first.facts):
+        if _signature(runtime.spec) != _signature(first.spec):
             raise UserError(
                 f"{path} has other inputs or outputs than {files[0]}: compare files of one network"
             )
-    windows = synthetic_inputs(first.facts, max(BATCH_SIZES))
+    windows = synthetic_inputs(first.spec, max(BATCH_SIZES))
     expected = first(windows)
     return [
-        Contender(path.name, runtime, compare(runtime(windows), expected).largest)
+        Contender(path.name, runtime, compare(runtime(windows), expected).max_difference)
         for path, runtime in loaded
     ]
 
 
-def _signature(facts: ModelSpec) -> tuple[Any, ...]:
+def _signature(spec: ModelSpec) -> tuple[Any, ...]:
     """Return a network's inputs and outputs."""
-    sound = (facts.sound_rate, facts.sound_seconds) if facts.hears else ()
-    return facts.inputs, facts.names, facts.num_frames, facts.image_size, sound
+    sound = (spec.sound_rate, spec.sound_seconds) if spec.uses_sound else ()
+    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound
 
 
 def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
     """Measure all in turns, so that what disturbs the machine disturbs all alike."""
-    facts = contenders[0].runtime.facts
+    facts = contenders[0].runtime.spec
     windows = {size: synthetic_inputs(facts, size) for size in BATCH_SIZES}
     for _ in range(rounds):
         for contender in contenders:
@@ -153,7 +153,7 @@ def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: in
 
 def print_table(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Print a row for each file and batch size."""
-    facts = contenders[0].runtime.facts
+    facts = contenders[0].runtime.spec
     frames = format_frames(facts.num_frames, facts.image_size) if facts.sees else "sound"
     console.print(
         f"{facts.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
@@ -165,7 +165,7 @@ def print_table(contenders: Sequence[Contender], machine: dict[str, Any], consol
     for column in ("batch", "clips/s", "ms", "difference"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in contenders:
-        difference = shown_difference(each.difference)
+        difference = f"{each.difference:.2g}"
         for size, speeds in each.speeds.items():
             speed = median(speeds)
             numbers = (str(size), significant(speed), significant(1000 * size / speed), difference)

@@ -117,7 +117,7 @@ def network_step(trainer: Trainer, batch: Mapping[str, Tensor]) -> Callable[[], 
     def forward_and_backward() -> Tensor:
         optimizer.zero_grad()
         with strategy.precision_plugin.train_step_context():
-            loss = model.loss_of(model(*model.given(inputs)), inputs["label"])
+            loss = model.loss(model.output(inputs), inputs["label"])
         strategy.backward(loss, optimizer)
         return loss
 
@@ -219,7 +219,7 @@ def file_reader(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | Non
     """
     dataset = data.dataset(data.sides["train"])
     if isinstance(dataset, FeatureDataset):
-        return "features", dataset.features
+        return "features", dataset.read_features
     if isinstance(data.read_frames, WindowFrames):
         return "pictures", data.read_frames
     return None

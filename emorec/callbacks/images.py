@@ -7,13 +7,13 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
+from torch.utils.data import Dataset
 from typing_extensions import override
 
 from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.run_record import last_step
-from emorec.data.clip import Clip, label_name
+from emorec.data.clip import Clip, Sample, label_name
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.dataset import ClipDataset
 from emorec.evaluation.figures import (
     class_counts_figure,
     contact_sheet,
@@ -91,10 +91,10 @@ def training_clips(data: ClipDataModule) -> Figure | None:
 def training_audio(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
     """Draw the spectrograms of these clips, augmented as in the first epoch; `None` without audio."""
     layers = [layer for layer in network.modules() if isinstance(layer, Spectrogram)]
-    if not layers or data.hearing is None:
+    if not layers or data.audio_spec is None:
         return None
     positions, captions = _choose_clips(data)
-    dataset = data.dataset(data.sides["train"], vary_sound=data.sound_augment)
+    dataset = data.dataset(data.sides["train"], augment_sound=data.sound_augment)
     sound = torch.stack([dataset[position]["sound"] for position in positions])  # (N, samples)
     with torch.no_grad():
         pictures = layers[0](sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
@@ -115,7 +115,7 @@ def _choose_clips(data: ClipDataModule) -> tuple[list[int], list[str]]:
 
 def balance_figure(data: ClipDataModule) -> Figure | None:
     """Plot the labels of the training clips before and after undersampling; `None` without it."""
-    labels: tuple[Any, Any] | None = getattr(data, "before_and_after", None)
+    labels: tuple[Any, Any] | None = getattr(data, "labels_before_and_after", None)
     if labels is None:
         return None
     parts = dict(zip(("before", "after"), labels, strict=True))
@@ -170,7 +170,7 @@ def one_of_each(labels: Sequence[int], limit: int) -> list[int]:
 
 
 def _sheet(
-    dataset: ClipDataset, positions: Sequence[int], captions: Sequence[str]
+    dataset: Dataset[Sample], positions: Sequence[int], captions: Sequence[str]
 ) -> Figure | None:
     """Draw clips below each other; `None` where samples have features in place of frames, or no frames at all."""
     samples = [dataset[position] for position in positions]

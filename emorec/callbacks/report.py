@@ -103,14 +103,14 @@ class EvaluationReport(Callback):
         table = task.table(
             collected.target,
             collected.output,
-            **_paths_and_actors(data.everything, collected.index.numpy()),
+            **_paths_and_actors(data.all_clips, collected.index.numpy()),
             temperature=self._temperature,
         )
         write_predictions(path, task, table)
         print(f"{len(table)} clips: {path}")
         if isinstance(data, AffWild2DataModule):
             values = task.values(collected.output).astype(np.float32)
-            print(data.write_own_format(self.folder, collected.index.numpy(), values))
+            print(data.write_submission(self.folder, collected.index.numpy(), values))
 
     def _report(self, trainer: Trainer, network: ClipNetwork, clips: Sequence[Clip]) -> None:
         if not trainer.is_global_zero:
@@ -178,7 +178,7 @@ class EvaluationReport(Callback):
             return None
         task, collected = network.task, network.collected
         values = task.values(collected.output).astype(np.float32)
-        smoothed = data.smoothed(clips, collected.index.numpy(), values)
+        smoothed = data.smooth_predictions(clips, collected.index.numpy(), values)
         if smoothed is None:
             return None
         how, values = smoothed

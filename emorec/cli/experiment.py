@@ -128,7 +128,11 @@ def make_logger(experiment: Experiment) -> TensorBoardLogger:
     record = experiment.checkpoint
     if record and (record.run_folder / "checkpoints").is_dir():
         folder = record.run_folder
-        place = (folder.parent.parent, folder.parent.name, folder.name)
+        place: tuple[Path, str, str | None] = (
+            folder.parent.parent,
+            folder.parent.name,
+            folder.name,
+        )
     else:
         root = Path(experiment.config.trainer.default_root_dir or ".")
         place = (root / "lightning_logs", type(experiment.model).__name__, None)

@@ -12,7 +12,7 @@ from emorec.data.sets.csv.parser import (
 )
 from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
 from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
-from emorec.data.sets.iemocap.parser import LABEL_COUNTS, SESSIONS, find_clips
+from emorec.data.sets.iemocap.parser import LABEL_COUNTS, SESSIONS
 from emorec.data.sets.iemocap.parser import LABELS as IEMOCAP_LABELS
 from emorec.data.sets.iemocap.parser import find_clips as find_iemocap_clips
 from emorec.data.sets.ravdess.parser import RavdessName, find_clips
@@ -50,9 +50,9 @@ def check_ravdess(root: str | None) -> Report:
     rows.append(("", f"actors {number_ranges(sorted(present))}"))
     if missing := sorted(set(ACTORS) - present):
         rows.append(("", f"missing actors {number_ranges(missing)}"))
-    if folder.others:
-        path, reason = folder.others[0]
-        rows.append(("", f"{len(folder.others):,} other files, such as {path.name}: {reason}"))
+    if folder.other_files:
+        path, reason = folder.other_files[0]
+        rows.append(("", f"{len(folder.other_files):,} other files, such as {path.name}: {reason}"))
     return Report(rows)
 
 
@@ -75,26 +75,26 @@ def check_csv(root: str) -> Report:
     obtain = f"; {HOW_TO_GET_HACER}" if "hacer" in root.lower() else ""
     try:
         path = find_csv(root)
-        sheet = read_table(path, [*DEFAULT_COLUMNS.names, *HACER_COLUMNS.names])
-        is_hacer = (
-            sheet.place(DEFAULT_COLUMNS.path) is None
-            and sheet.place(HACER_COLUMNS.path) is not None
+        table = read_table(path, [*DEFAULT_COLUMNS.names, *HACER_COLUMNS.names])
+        is_hacer = not table.has_column(DEFAULT_COLUMNS.path) and table.has_column(
+            HACER_COLUMNS.path
         )
-        read = parse_rows(sheet, HACER_COLUMNS if is_hacer else DEFAULT_COLUMNS, skip=True)
-        names = HACER_LABELS if is_hacer else infer_class_names(row.label for row in read.used)
-        classes = class_indices([row.label for row in read.used], names)
-        videos = locate_videos(path.parent, [row.path for row in read.used])
+        columns = HACER_COLUMNS if is_hacer else DEFAULT_COLUMNS
+        clips = parse_rows(table, columns, skip_invalid=True)
+        names = HACER_LABELS if is_hacer else infer_class_names(row.label for row in clips.rows)
+        classes = class_indices([row.label for row in clips.rows], names)
+        videos = locate_videos(path.parent, [row.path for row in clips.rows])
     except UserError as error:
         return Report([("clips", f"none that {root} lists")], failures=[f"{error}{obtain}"])
-    counts = Counter(classes[row.label] for row in read.used)
+    counts = Counter(classes[row.label] for row in clips.rows)
     class_counts = [f"{name} {counts[label]:,}" for label, name in enumerate(names)]
     people = (
-        f"{len({row.group for row in read.used}):,}" if read.has_groups else "the file names none"
+        f"{len({row.group for row in clips.rows}):,}" if clips.has_groups else "the file names none"
     )
     rows = [
         (
             "clips",
-            f"{len(read.used):,} in {path} ({sheet.encoding}, separated by {sheet.separator!r})",
+            f"{len(clips.rows):,} in {path} ({table.encoding}, separated by {table.delimiter!r})",
         ),
         ("", f"classes {', '.join(class_counts)}"),
         ("", f"people {people}"),
@@ -103,7 +103,7 @@ def check_csv(root: str) -> Report:
     lost = (
         f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{obtain}"
     )
-    return Report(rows, list(read.remarks), [lost] if missing else [])
+    return Report(rows, list(clips.warnings), [lost] if missing else [])
 
 
 def check_iemocap(root: str | None) -> Report:
@@ -116,27 +116,26 @@ def check_iemocap(root: str | None) -> Report:
         return Report()
     try:
         folder = find_iemocap_clips(root, merge_excited=True)
-        sessions = [session.name for session in find_clips(Path(root).expanduser())]
     except UserError as error:
         return Report([("IEMOCAP", f"no utterances in {root}")], failures=[str(error)])
-    found = sum(folder.counts.values())
+    found = sum(folder.label_counts.values())
     rows = [("IEMOCAP", f"{found:,} of {sum(LABEL_COUNTS.values()):,} utterances in {root}")]
     rows.append(("", f"{len(folder.clips):,} of four classes, excited counts as happy"))
     others = [
-        f"{IEMOCAP_LABELS[code]} {folder.counts.get(code, 0):,} of {number:,}"
+        f"{IEMOCAP_LABELS[code]} {folder.label_counts.get(code, 0):,} of {number:,}"
         for code, number in LABEL_COUNTS.items()
-        if folder.counts.get(code, 0) != number
+        if folder.label_counts.get(code, 0) != number
     ]
     warnings = []
-    if len(sessions) < len(SESSIONS):
-        rows.append(("", f"{', '.join(sessions)} of five sessions"))
+    if len(folder.sessions) < len(SESSIONS):
+        rows.append(("", f"sessions {', '.join(map(str, folder.sessions))} of five"))
     elif others:
         warnings.append(f"IEMOCAP has other numbers of utterances: {'; '.join(others)}")
     if folder.incomplete:
         name, missing = folder.incomplete[0]
         number = len(folder.incomplete)
         warnings.append(f"incomplete utterances of IEMOCAP: {number:,}, such as {name} ({missing})")
-    if folder.others:
-        path, wrong = folder.others[0]
+    if folder.malformed:
+        path, wrong = folder.malformed[0]
         warnings.append(f"{path} has lines that are no utterances: {wrong}")
     return Report(rows, warnings)

@@ -139,13 +139,13 @@ def find_clips(addresses: Sequence[str], clips: Sequence[Clip], path: Path) -> l
     found = []
     for address in addresses:
         namesakes = by_name.get(address.replace("\\", "/").rpartition("/")[2], [])
-        clip = by_address.get(address, namesakes[0] if len(namesakes) == 1 else None)
-        if clip is None:
+        match = by_address.get(address, namesakes[0] if len(namesakes) == 1 else None)
+        if match is None:
             raise UserError(
                 f"{address} of {path} is not among the {len(clips)} clips of the data: "
                 "name the folder of the data with --root"
             )
-        found.append(clip)
+        found.append(match)
     return found
 
 

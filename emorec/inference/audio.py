@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio.decode import NO_SOUND, Waveform, iter_audio
+from emorec.data.audio.decode import NO_SOUND, Waveform, decode_audio, iter_audio
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.video.reader import ClipError
 from emorec.inference.spec import ModelSpec
@@ -41,7 +41,8 @@ class AudioWindows:
     def read_all(self) -> tuple[Waveform, bool]:
         """Return (samples,), -1 to 1, of a video that is a single window, and whether it has sound."""
         try:
-            return to_float(self.preprocessing.samples(self.path)), True
+            waveform = decode_audio(self.path, self.preprocessing.sound_rate)
+            return to_float(self.preprocessing.fit(waveform)), True
         except ClipError as error:
             self._warn(error)
             return self.preprocessing.silence, False
@@ -59,7 +60,7 @@ class AudioWindows:
         sound = self._buffer[: stop - first] if first == self._offset else self._buffer[:0]
         if not len(sound):
             return self.preprocessing.silence, False
-        return to_float(self.preprocessing.of_sound(sound)), True
+        return to_float(self.preprocessing.fit(sound)), True
 
     def _fill(self, first: int, stop: int) -> None:
         """Drop the samples before `first`, and read up to `stop`."""

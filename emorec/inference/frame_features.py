@@ -44,7 +44,7 @@ def write_features(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network.to(place).eval()
     data.prepare_data()
-    videos = data.found_videos[0]
+    videos = data.videos
     num_features = network.network.num_features
     for video in track(videos, description="features", transient=True):
         path = features_file(folder, video)
@@ -78,7 +78,7 @@ def _data(
 
 
 def _network(said: checkpoint.Checkpoint) -> FaceClassifier | FaceRegressor:
-    found = checkpoint.imported(said, said.model["class_path"])
+    found = checkpoint.import_class(said, said.model["class_path"])
     if not issubclass(found, FaceClassifier | FaceRegressor):
         raise UserError(
             f"{said.path} holds {said.model['class_path']}: it takes a FaceRegressor or a FaceClassifier"
@@ -107,9 +107,10 @@ def _claim(folder: Path, ckpt: Path) -> None:
 
 def _pictures(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:
     """The frames of a video, one by one, as the network sees them where nothing is drawn."""
-    data.source = WindowFrames([video], Window(1), data.recipe.size, data.recipe.resize)
+    spec = data.frame_spec
+    data.read_frames = WindowFrames([video], Window(1), spec.size, spec.resize)
     return make_loader(
-        data.dataset(data.frames_of(video)), batch_size=batch_size, num_workers=data.num_workers
+        data.dataset(data.all_frames(video)), batch_size=batch_size, num_workers=data.num_workers
     )
 
 

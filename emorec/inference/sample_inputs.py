@@ -7,9 +7,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio.decode import NO_SOUND
+from emorec.data.audio.decode import NO_SOUND, decode_audio
 from emorec.data.audio.spec import fit_length, to_float
 from emorec.data.augment import ClipTransform
+from emorec.data.clip import UNLABELLED, Clip
 from emorec.data.preprocessing import FrameSpec, resize_frames
 from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
@@ -73,14 +74,16 @@ def _stack(spec: ModelSpec, frames: Sequence[Frames], sounds: Sequence[Sound]) -
 def _read_frames(path: Path, spec: ModelSpec) -> Frames:
     """(T, H, W, 3), whole frames even for a network of faces: runtimes are compared, not accuracy."""
     size = size_before_crop(spec.image_size)
-    recipe = FrameSpec(num_frames=spec.num_frames, size=size, resize=spec.resize)
-    return ClipTransform(spec.image_size)(recipe.pictures(path).frames)
+    frame_spec = FrameSpec(num_frames=spec.num_frames, size=size, resize=spec.resize)
+    clip = Clip(path=path, label=UNLABELLED, actor="", take=path.stem)
+    return ClipTransform(spec.image_size)(frame_spec.load(clip))
 
 
 def _read_sound(path: Path, spec: ModelSpec) -> Sound:
     preprocessing = audio_preprocessing(spec)
     try:
-        return to_float(preprocessing.samples(path)), True
+        waveform = decode_audio(path, preprocessing.sound_rate)
+        return to_float(preprocessing.fit(waveform)), True
     except ClipError as error:
         if error.reason != NO_SOUND:
             raise

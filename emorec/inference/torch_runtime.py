@@ -110,7 +110,7 @@ def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:
     Raises:
         UserError: When it can't be imported, or is no emorec network.
     """
-    cls = checkpoint.imported(loaded, loaded.model["class_path"])
+    cls = checkpoint.import_class(loaded, loaded.model["class_path"])
     if not (isinstance(cls, type) and issubclass(cls, ClipNetwork)):
         raise UserError(
             f"{loaded.path} holds {loaded.model['class_path']}, which is no emorec network"
@@ -147,7 +147,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         checkpoint_sha256=sha256(loaded.path),
         emorec_version=__version__,
         data=loaded.data["class_path"],
-        split=loaded.split,
+        split=dict(loaded.split),
         licence=datasheet(loaded.data["class_path"]).licence,
     )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 
 if TYPE_CHECKING:  # importing PyAV is slow
-    pass
+    from emorec.data.video.pyav import AudioSink, DecodedFrame
 
 DEFAULT_FRAMES_PER_SECOND = 25.0
 """Of files without a frame rate and without timestamps."""
@@ -117,12 +117,12 @@ class VideoFile:
         """
         remaining = deque(sorted(set(needed)))
         self.end, self.damaged = 0, False
-        if self._reader.can_pass_over:
+        if self._reader.can_skip:
             yield from self._read(remaining, needed)
         if remaining:
             yield from self._read(remaining, None)
 
-    def all_frames(self, audio: "Listener") -> Iterator[tuple[float, Frames]]:
+    def all_frames(self, audio: "AudioSink") -> Iterator[tuple[float, Frames]]:
         """Yield start in seconds and (H, W, C) uint8 RGB of every frame, upright, in order, to the end of the file.
 
         Frames that can't be decoded are left out.
@@ -131,8 +131,8 @@ class VideoFile:
             audio: Receives the audio packets meanwhile.
         """
         self.end, self.damaged = 0, False
-        for index, picture in self._decoded(self._reader.stream(listener=audio)):
-            yield float(self.starts[index]), picture.upright()
+        for index, picture in self._decoded(self._reader.stream(audio_sink=audio)):
+            yield float(self.starts[index]), picture.to_rgb()
 
     def _read(
         self, remaining: deque[int], needed: Collection[int] | None
@@ -144,14 +144,14 @@ class VideoFile:
                     return
                 remaining.popleft()
             if remaining and remaining[0] == index:
-                yield remaining.popleft(), float(self.starts[index]), picture.upright()
+                yield remaining.popleft(), float(self.starts[index]), picture.to_rgb()
             if not remaining:
                 return
         remaining.clear()
 
     def _decoded(
-        self, stream: "Iterator[tuple[int, Picture | None]]"
-    ) -> "Iterator[tuple[int, Picture]]":
+        self, stream: "Iterator[tuple[int, DecodedFrame | None]]"
+    ) -> "Iterator[tuple[int, DecodedFrame]]":
         last = -1
         for index, picture in stream:
             self.damaged = self.damaged or picture is None

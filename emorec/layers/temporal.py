@@ -1,6 +1,7 @@
 """Layers over time: recurrent networks, a transformer encoder over frames, attention pooling."""
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -11,7 +12,7 @@ from emorec.errors import UserError
 
 RNN = Literal["rnn", "gru", "lstm"]
 
-_RNNS: dict[RNN, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_RNNS: dict[RNN, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 def recurrent(

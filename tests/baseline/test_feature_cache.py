@@ -40,7 +40,7 @@ def test_a_row_is_its_own_clip_s_whatever_the_order_and_the_number_of_processes(
     clips = [data.sides["train"][place] for place in (7, 0, 3, 11, 5)]
     found = FeatureCache(Brightness()).features(data, clips)
     for clip, row in zip(clips, found, strict=True):
-        each = data.source(clip)[:, 2:34, 2:34].mean(axis=(1, 2, 3))
+        each = data.read_frames(clip)[:, 2:34, 2:34].mean(axis=(1, 2, 3))
         np.testing.assert_allclose(row, [each.mean(), each.std()], rtol=1e-4)
 
 

@@ -44,7 +44,7 @@ def test_pooled_features_are_those_of_plain_torch_on_the_same_frames(
     mean = torch.tensor([0.485, 0.456, 0.406])
     sd = torch.tensor([0.229, 0.224, 0.225])
     for clip, row in zip(clips, found, strict=True):
-        frames = torch.from_numpy(data.source(clip)).float() / 255  # (T, 36, 36, C)
+        frames = torch.from_numpy(data.read_frames(clip)).float() / 255  # (T, 36, 36, C)
         edge = (frames.shape[1] - 32) // 2
         crop = frames[:, edge : edge + 32, edge : edge + 32]
         with torch.no_grad():

@@ -120,7 +120,7 @@ def test_a_clip_of_one_frame_has_a_map_and_no_importance() -> None:
     torch.manual_seed(0)
     network = FaceRegressor(num_frames=1, image_size=96, rnn="none").eval()
     frames = torch.randint(0, 256, (1, 1, 3, 96, 96), dtype=torch.uint8)
-    facts = spec_for(network, names=("valence", "arousal"))
+    spec = spec_for(network, names=("valence", "arousal"))
     explanation = explain(network, spec, {"frames": frames}, target="arousal")
     assert explanation.prediction.name == explanation.prediction.predicted == "arousal"
     assert not explanation.prediction.is_class

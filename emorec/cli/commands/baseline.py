@@ -122,7 +122,7 @@ def _measure(
         seed=seed,
     )
     first.prepare_data()
-    first.find().tell_missing("test")  # once, not for every fold
+    first.find().warn_missing_actors("test")  # once, not for every fold
     cache = FeatureCache(extractor)
     console = Console(highlight=False)
     status = Console(stderr=True).status("", spinner="line")

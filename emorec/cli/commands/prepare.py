@@ -76,7 +76,7 @@ def prepare(
     archives = ravdess.archives_of(parse_actors(actors), channel)
     selection = Selection(path, tuple(archives), modality)
     console = Console(highlight=False, soft_wrap=True)
-    if verify_cache:
+    if verify:
         verify_clips(selection, console)
         if cache != "none":
             verify_frames(cache, console)
@@ -281,31 +281,23 @@ def decode_frames(
     folder = find_clips(selection.root, modality=selection.modality, channel=channel)
     clips = [clip for clip in folder.clips if clip.actor in actors]
     size = parse_image_size(image_size)
-    recipe = FrameSpec(
+    spec = FrameSpec(
         num_frames=num_frames,
         size=size_before_crop(size),
         face_detector=find_detector() if face == "crop" else None,
     )
-    looked = build_cache(
-        clips,
-        recipe,
-        cache=cache,
-        on_error="skip",
-        face_missing="center",
-        workers=os.cpu_count() or 1,
-    )
-    decoded = f"{len(clips) - len(looked.broken):,} of {plural(len(clips), 'clip')}"
-    place = looked.frames.path.parent if looked.frames else None
+    reader = build_cache(clips, spec, cache, workers=os.cpu_count() or 1, required=face == "crop")
+    decoded = f"{len(clips) - len(reader.errors):,} of {plural(len(clips), 'clip')}"
     console.print(
-        f"frames of {decoded} are in {place} ({num_frames} of {format_size(size)} pixels each)",
+        f"frames of {decoded} are in {reader.folder} ({num_frames} of {format_size(size)} pixels each)",
         markup=False,
     )
-    for broken in looked.broken:
-        console.print(f"damaged: {broken.path}: {broken.reason}", markup=False)
-    if looked.broken:
+    for clip, reason in reader.errors.items():
+        console.print(f"damaged: {clip.path}: {reason}", markup=False)
+    if reader.errors:
         console.print("delete the damaged clips and run emorec prepare again")
-    if looked.faceless:
-        console.print(f"no face found in {plural(len(looked.faceless), 'clip')}", markup=False)
+    if reader.faceless:
+        console.print(f"no face found in {plural(len(reader.faceless), 'clip')}", markup=False)
 
 
 def verify_frames(cache: str, console: Console) -> None:

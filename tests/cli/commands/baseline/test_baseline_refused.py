@@ -69,12 +69,12 @@ def test_a_split_without_validation_actors_is_refused(
 ) -> None:
     Path("nobody_validates.py").write_text(
         "from emorec.data import RavdessDataModule\n"
-        "from emorec.data.found import Found\n"
+        "from emorec.data.split import ClipIndex\n"
         "from emorec.data.split import Split\n\n\n"
         "class NobodyValidates(RavdessDataModule):\n"
-        "    def find(self) -> Found:\n"
+        "    def find(self) -> ClipIndex:\n"
         "        split = Split('mine', None, train=(1, 2), val=(), test=(3,))\n"
-        "        return Found(super().find().clips, split)\n"
+        "        return ClipIndex(super().find().clips, split)\n"
     )
     words = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
     assert "split mine has no validation actors" in failed(capsys, *words)
