@@ -11,7 +11,7 @@ from emorec.data.sets.csv.parser import (
     parse_rows,
 )
 from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
-from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
+from emorec.data.sets.hacer.parser import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
 from emorec.diagnosis.findings import Findings
 from emorec.errors import UserError
 from emorec.text import listed_files
