@@ -191,8 +191,10 @@ def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
     assert module.split_record()["train"] == [*range(1, 7), *range(8, 21)]
     caplog.clear()
     module.prepare_data()
-    said = [text for text in caplog.messages if "no clip" in text]
-    assert said == ["split seed: the data has no clip of train actor 7: going on with the others"]
+    warnings = [text for text in caplog.messages if "no clip" in text]
+    assert warnings == [
+        "split seed: the data has no clip of train actor 7: going on with the others"
+    ]
 
 
 def test_training_opens_no_clip_of_the_test_and_needs_none(root: Path, tmp_path: Path) -> None:
@@ -241,10 +243,10 @@ def test_song_has_six_classes_and_no_actor_18_from_end_to_end(
     song = ("--data.root", str(root), "--data.channel", "song", "--trainer.max_epochs", "1")
     main(["fit", *SMALL, *song])
     (best,) = tmp_path.rglob("best.ckpt")
-    said = checkpoint.read(best)
-    assert said.class_names == ("neutral", "calm", "happy", "sad", "angry", "fearful")
-    assert said.model["init_args"]["num_classes"] == 6
-    assert 18 not in said.split["train"]
+    record = checkpoint.read(best)
+    assert record.class_names == ("neutral", "calm", "happy", "sad", "angry", "fearful")
+    assert record.model["init_args"]["num_classes"] == 6
+    assert 18 not in record.split["train"]
     main(["test", "--ckpt", str(best), "--trainer.accelerator", "cpu"])
     assert (best.parents[1] / "test" / "predictions.csv").read_text().count("\n") == 13
 
@@ -271,12 +273,14 @@ def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", logger="emorec")
-    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "kept"))
+    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
     for _ in range(2):
         assert data(drawn_clips).read_frames.files
-    assert len(list((tmp_path / "kept").glob("2x18x18-*/"))) == 1
-    (said,) = [text for text in caplog.messages if "from now on they are read from there" in text]
-    assert f"decoded 175 clips into {tmp_path / 'kept'}" in said
+    assert len(list((tmp_path / "cache").glob("2x18x18-*/"))) == 1
+    (warning,) = [
+        text for text in caplog.messages if "from now on they are read from there" in text
+    ]
+    assert f"decoded 175 clips into {tmp_path / 'cache'}" in warning
 
 
 def test_auto_goes_on_without_a_cache_where_there_is_no_room(
@@ -288,8 +292,8 @@ def test_auto_goes_on_without_a_cache_where_there_is_no_room(
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
     assert not data(drawn_clips).read_frames.files
-    (said,) = [text for text in caplog.messages if "no cache" in text]
-    assert "need 0.0 GB" in said
+    (warning,) = [text for text in caplog.messages if "no cache" in text]
+    assert "need 0.0 GB" in warning
     with pytest.raises(UserError, match=r"choose another place with --data.cache DIR"):
         data(drawn_clips, cache=str(tmp_path / "elsewhere"))
 
@@ -360,9 +364,9 @@ def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
     assert np.array_equal(
         module.read_frames(clip), resize_frames(frames, size_before_crop((56, 56)))
     )
-    (said,) = [text for text in caplog.messages if "no face is found in" in text]
-    assert "1 of 22 clips" in said
-    assert FACELESS in said
+    (warning,) = [text for text in caplog.messages if "no face is found in" in text]
+    assert "1 of 22 clips" in warning
+    assert FACELESS in warning
     record = module.split_record()
     assert record["faceless"] == [FACELESS]
     assert record["face_detector"].startswith("yunet ")

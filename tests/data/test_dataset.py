@@ -91,7 +91,7 @@ def unread(clip: Clip) -> Any:
 
 
 def unread_clips(count: int) -> ClipDataset:
-    """Clips of which nobody reads a file."""
+    """Clips whose files are never read."""
     clips = [
         Clip(path=Path(f"{position}.mp4"), label=0, actor=1, take=str(position))
         for position in range(count)
@@ -102,7 +102,7 @@ def unread_clips(count: int) -> ClipDataset:
 def order(sampler: EpochSampler, epoch: int = 0) -> list[int]:
     sampler.set_epoch(epoch)
     keys = list(sampler)
-    assert {key[0] for key in keys} == {epoch}  # every clip is told its epoch
+    assert {key[0] for key in keys} == {epoch}  # every position comes with its epoch
     return [position for _, position in keys]
 
 
@@ -174,7 +174,7 @@ loader = make_loader(Endless(), batch_size=1, num_workers=2)
 batches = iter(loader)
 print(next(batches)["label"].item(), flush=True)
 kept = [batches]
-kept.append(kept)  # a circle, which Python does not take apart when it ends
+kept.append(kept)  # a reference cycle, which Python does not collect at exit
 raise SystemExit(7)
 """
 

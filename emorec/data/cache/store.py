@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS clips (
 BUSY_SECONDS = 60.0
 """How long one process waits for another one that writes to the database."""
 
-LOCK_MESSAGE_SECONDS = 2.0
+LOCK_MESSAGE_SECONDS = 5.0
 """How long a process waits for another one that fills the cache before it logs a warning."""
 
 _OURS = re.compile(

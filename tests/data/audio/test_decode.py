@@ -79,7 +79,7 @@ def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
     silent_film = videos.write_video(tmp_path / "film.mp4", 5)
     unknown = videos.change_sound(videos.write_video(tmp_path / "odd.mp4", 5, sound=True))
     text, empty = tmp_path / "text.wav", tmp_path / "empty.wav"
-    text.write_text("no sound at all, but enough letters that somebody might read them as a header")
+    text.write_text("no sound at all, but as many letters as a header has")
     empty.touch()
     short = write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)
     cut_off = videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, sound=True), 60)
