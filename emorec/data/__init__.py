@@ -6,17 +6,17 @@ if TYPE_CHECKING:
     from emorec.data.datamodule import ClipDataModule
     from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
     from emorec.data.sets.csv.datamodule import CSVDataModule
-    from emorec.data.sets.hacer import HACERDataModule
+    from emorec.data.sets.hacer.datamodule import HACERDataModule
     from emorec.data.sets.iemocap.datamodule import IemocapDataModule
     from emorec.data.sets.ravdess.datamodule import RavdessDataModule
 
 _MODULES = {
-    "AffWild2DataModule": "affwild2_datamodule",
-    "CSVDataModule": "csv_datamodule",
+    "AffWild2DataModule": "sets.affwild2.datamodule",
+    "CSVDataModule": "sets.csv.datamodule",
     "ClipDataModule": "datamodule",
-    "HACERDataModule": "hacer_datamodule",
-    "IemocapDataModule": "iemocap_datamodule",
-    "RavdessDataModule": "ravdess_datamodule",
+    "HACERDataModule": "sets.hacer.datamodule",
+    "IemocapDataModule": "sets.iemocap.datamodule",
+    "RavdessDataModule": "sets.ravdess.datamodule",
 }
 
 __all__ = [
