@@ -251,7 +251,7 @@ class Task(ABC):
             else self.format(estimate.value)
         )
 
-    def _known(self, target: NDArray[Any]) -> None:
+    def _check_scorable(self, target: NDArray[Any]) -> None:
         """Refuse clips that can't be scored."""
         if len(target) == 0:
             raise ValueError("no predictions to score: 0 clips")
@@ -336,7 +336,7 @@ class Classification(Task):
     ) -> Floats:
         """Sum up confusion counts (K * K), bins of confidence (15 * 3) and the cross-entropy; see `Task.sums`."""
         target, output = np.asarray(target, np.int64), np.asarray(output)
-        self._known(target)
+        self._check_scorable(target)
         group, num_groups = _one_group(group, len(target))
         num_classes = len(self.names)
         log_probabilities = self._log_probabilities(output)
@@ -578,7 +578,7 @@ class Regression(Task):
     ) -> Floats:
         """Sum up the moments of the R numbers (R * 8), see `Task.sums`; rows of one call alone may be added."""
         target = np.asarray(target, np.float64)
-        self._known(target)
+        self._check_scorable(target)
         group, num_groups = _one_group(group, len(target))
         terms = scores.moments(target, np.asarray(output, np.float64)).reshape(len(target), -1)
         columns = [np.bincount(group, term, minlength=num_groups) for term in terms.T]
