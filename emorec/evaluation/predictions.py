@@ -29,7 +29,7 @@ def write_predictions(path: Path, task: Task, table: pd.DataFrame) -> None:
     for column in table.columns[table.dtypes == np.float64]:
         text[column] = table[column].map("{:.9g}".format).astype(object)
         if column in task.truth_columns:
-            text.loc[table[column].isna(), column] = ""
+            text.loc[table[column].isna().to_numpy(), column] = ""
     content = text.to_csv(index=False, lineterminator="\n")
     with atomic_write(path) as file:
         file.write(content.encode("utf-8", errors="surrogateescape"))

@@ -85,7 +85,8 @@ def write_report(
     table = task.table(target, output, paths=paths, actors=actors, temperature=temperature)
     metrics = metrics_json(task, target, output, run, paths=paths, temperature=temperature)
     write_predictions(folder / "predictions.csv", task, table)
-    title = f"{run.model.rpartition('.')[2]}: {task.headline(metrics)} on {len(table)} clips"
+    headline = task.headline(task.evaluate(target, output))
+    title = f"{run.model.rpartition('.')[2]}: {headline} on {len(table)} clips"
     with atomic_write(folder / f"{task.plot_name}.png") as file:
         task.plot(target, output, title).savefig(file, format="png")
     write_json(metrics, folder / "metrics.json", allow_nan=False)
@@ -115,9 +116,8 @@ def metrics_json(
         loss = scores.pop("loss")
         calibrated = {"ece_calibrated": None, "temperature": temperature}
         if temperature is not None:
-            calibrated["ece_calibrated"] = task.evaluate(target, calibrate(output, temperature))[
-                "ece"
-            ]
+            other = task.evaluate(target, calibrate(output, temperature))
+            calibrated["ece_calibrated"] = other["ece"]
         [sums] = task.sums(target, output)
         metrics = {
             **scores,
@@ -130,11 +130,15 @@ def metrics_json(
         }
     else:
         assert isinstance(task, Regression)
+        per_target = task.per_name(task.sums(target, output)[0]).to_dict("index")
         metrics = {
             **scores,
             **counts,
             "targets": list(task.names),
-            "per_target": task.per_name(task.sums(target, output)[0]).to_dict("index"),
+            "per_target": {
+                name: {metric: finite(value) for metric, value in row.items()}
+                for name, row in per_target.items()
+            },
             "per_video": _scores_per_video(task, target, output, paths),
         }
     return {

@@ -214,6 +214,24 @@ def test_a_report_of_numbers_has_the_scores_of_the_set_and_of_each_video(tmp_pat
     assert table["path"].tolist() == paths
 
 
+def test_a_report_of_a_diverged_network_is_written_too(tmp_path: Path) -> None:
+    nan = np.full((3, 2), np.nan)
+    write_report(tmp_path, NUMBERS, np.zeros((3, 2)), nan, RUN, paths=PATHS[:3], actors=["23"] * 3)
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["ccc"] is content["loss"] is None
+    write_report(
+        tmp_path,
+        EMOTION,
+        [0, 1],
+        nan[:2].repeat(4, axis=1),
+        RUN,
+        paths=PATHS[:2],
+        actors=["23"] * 2,
+    )
+    assert json.loads((tmp_path / "metrics.json").read_text())["loss"] is None
+    assert (tmp_path / "predictions.csv").read_text().splitlines()[1].endswith(",nan")
+
+
 def test_the_table_has_a_row_per_class_their_mean_and_chance() -> None:
     lines = printed(80).splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
