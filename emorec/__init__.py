@@ -4,20 +4,18 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emorec.inference.load import load
-    from emorec.inference.prediction import Prediction, WindowPrediction
-    from emorec.inference.predictor import Predictor
-    from emorec.inference.timeline import Timeline
+    from emorec.inference.predictor import Predictor, load
+    from emorec.inference.timeline import Prediction, Timeline, Window
 
 _PLACES = {
-    "load": "load",
-    "Prediction": "prediction",
+    "load": "predictor",
+    "Prediction": "timeline",
     "Predictor": "predictor",
     "Timeline": "timeline",
-    "WindowPrediction": "prediction",
+    "Window": "timeline",
 }
 
-__all__ = ["Prediction", "Predictor", "Timeline", "WindowPrediction", "load"]
+__all__ = ["Prediction", "Predictor", "Timeline", "Window", "load"]
 
 try:
     __version__ = version("emorec")

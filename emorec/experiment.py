@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -69,6 +70,8 @@ def parse_experiment(
     Raises:
         UserError: When a config can't be read, a flag is unknown, or a value does not fit.
     """
+    for name in ("lightning.pytorch", "lightning.fabric"):  # seeds, devices, advertisements
+        logging.getLogger(name).setLevel(logging.WARNING)
     if str(Path.cwd()) not in sys.path:  # `--model my_file.MyNetwork`
         sys.path.append(str(Path.cwd()))
     refuse_incomplete(arguments, command, ignored)

@@ -74,12 +74,19 @@ def one_line(message: str, error: BaseException | None = None) -> str:
     return re.sub(r"<class '([\w.]+)'>", r"\1", "; ".join(lines)).replace("typing.", "")
 
 
-def suggestion(problem: str, names: Collection[str]) -> str:
+def suggestion(problem: str, names: Collection[str] = ()) -> str:
     """Return a did-you-mean for a flag, a quoted word, or the last word of a sentence.
+
+    Args:
+        problem: The sentence.
+        names: What may have been meant; by default the choices that the sentence quotes.
 
     >>> suggestion("Option 'batchsize' is not accepted", ["batch_size", "augment"])
     ' (did you mean batch_size?)'
+    >>> suggestion("Expected a Literal['seed', 'loso']. Got value: loos")
+    ' (did you mean loso?)'
     """
+    names = names or re.findall(r"'([^' ]+)'", problem)
     words = map("".join, re.findall(r"'([^' ]+)'|(--[\w.-]+)|([\w.]+)$", problem))
     hints = (did_you_mean(word, names) for word in reversed([*words]) if word not in names)
     return next(filter(None, hints), "")

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from emorec import checkpoint, load
 from emorec.cli import main
 from emorec.data import AffWild2DataModule
-from emorec.inference.video_file import VideoFile
+from emorec.inference.video import VideoFile
 from emorec.models import FaceRegressor
 from tests import videos
 from tests.affwild2 import NUM_FRAMES, write_affwild2
@@ -58,8 +58,8 @@ def test_a_network_of_frames_says_something_of_a_video_five_times_a_second(
     place: Path, tmp_path: Path
 ) -> None:
     predictor = load(run_of(place) / "checkpoints" / "best.ckpt", device="cpu")
-    assert predictor.facts.face
-    assert predictor.facts.window_seconds == pytest.approx(1 / 30)
+    assert predictor.spec.face
+    assert predictor.spec.window_seconds == pytest.approx(1 / 30)
     path = videos.write_video(tmp_path / "talk.mp4", 60, look="gradient")
     said = predictor.predict(path, face="none")
     assert [each.end - each.start for each in said.windows] == pytest.approx([0.2] * 10)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import sklearn.metrics
 import yaml
+from emorec.study.check import check
 
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.cli.commands.compare import compare
 from emorec.errors import UserError
-from emorec.study.check import check
 from emorec.study.definition import read_definition
 from emorec.study.plan import planned_runs
 

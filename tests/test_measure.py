@@ -14,7 +14,7 @@ import torch
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.evaluation.calibration import fit_temperature
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.predictions import read_predictions
 from tests.program import SMALL
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_a_prediction_names_every_clip_of_a_folder(best: Path, drawn_clips: Path
         ("validate", "1", "actors 5-8 of split msaf6 were in train"),
     ],
 )
-def test_nobody_is_measured_on_actors_who_trained(
+def test_a_network_is_not_measured_on_actors_who_trained_it(
     best: Path, capsys: pytest.CaptureFixture[str], command: str, fold: str, complaint: str
 ) -> None:
     other = ("--data.split", "msaf6", "--data.fold", fold)
@@ -74,7 +74,7 @@ def test_nobody_is_measured_on_actors_who_trained(
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command left in the run's folder."""
+    """The files of a command in the run's folder."""
 
     figures: dict[str, Any]
     header: list[str]
@@ -92,8 +92,8 @@ def measured(best: Path, command: str, *words: str) -> Measured:
         reader = csv.DictReader(file)
         rows = list(reader)
     figures = folder / "metrics.json"
-    said = json.loads(figures.read_text()) if figures.is_file() else {}
-    return Measured(said, list(reader.fieldnames or []), rows)
+    metrics = json.loads(figures.read_text()) if figures.is_file() else {}
+    return Measured(metrics, list(reader.fieldnames or []), rows)
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
@@ -122,10 +122,9 @@ def test_calibrated_probabilities_are_the_raw_ones_at_the_checkpoint_s_temperatu
 
 def test_the_stored_temperature_is_the_one_of_the_validation_clips(best: Path) -> None:
     (temperature,) = checkpoint.read(best).temperatures.values()
-    read = measured(best, "validate")
-    logits = torch.tensor(read.probabilities(), dtype=torch.float64).log()
-    truth = torch.tensor([read.header[5:].index(row["emotion"]) for row in read.rows])
-    fitted = fit_temperature(Predictions(torch.arange(len(truth)), truth, logits))
+    measured(best, "validate")
+    task, table = read_predictions(best.parents[1] / "validate" / "predictions.csv")
+    fitted = fit_temperature(task.target(table), task.output(table))
     # a csv file has nine digits
     assert fitted == pytest.approx(temperature, rel=1e-3)
 
@@ -136,7 +135,8 @@ def test_a_checkpoint_without_a_temperature_is_given_one_by_its_validation_clips
     (tmp_path / "checkpoints").mkdir()
     old = tmp_path / "checkpoints" / "old.ckpt"
     content = checkpoint.load(best)
-    expected = content["emorec"].pop("temperatures")
+    expected = content["emorec"]["temperatures"]
+    content["emorec"]["temperatures"] = {}
     torch.save(content, old)
     for command in ("test", "predict"):
         with pytest.raises(SystemExit) as ended:
@@ -146,18 +146,18 @@ def test_a_checkpoint_without_a_temperature_is_given_one_by_its_validation_clips
         assert f"{old} has no temperature" in error
         assert f"emorec validate --ckpt {old} --calibrate" in error
         assert error.count("\n") == 1
-    with pytest.raises(SystemExit):  # there validate those too who are to be tested here
+    with pytest.raises(SystemExit):  # test actors of this split validate in that fold
         main(["validate", "--ckpt", str(old), *CPU, "--calibrate", *FOLD_5])
-    assert "the actors who validated" in capsys.readouterr().err
+    assert "the validation actors of" in capsys.readouterr().err
     assert checkpoint.read(old).temperatures == {}
     validated = measured(old, "validate", "--calibrate")
     assert checkpoint.read(old).temperatures == pytest.approx(expected)
     assert validated.figures["temperature"] == checkpoint.read(old).temperatures[1]
     assert measured(old, "test", "--calibrate").figures["ece_calibrated"] is not None
-    main(["fit", "--ckpt", str(old), "--trainer.max_epochs", "1"])  # it is still one to go on from
+    main(["fit", "--ckpt", str(old), "--trainer.max_epochs", "1"])  # it can still be resumed
 
 
-def test_views_are_averaged_and_count_each_clip_once(best: Path) -> None:
+def test_views_are_averaged_and_each_clip_counts_once(best: Path) -> None:
     one, ten = measured(best, "test"), measured(best, "test", "--views", "10")
     assert (one.figures["views"], ten.figures["views"]) == (1, 10)
     assert ten.figures["num_clips"] == len(ten.rows) == 15
@@ -173,9 +173,9 @@ def test_a_temperature_is_for_as_many_views_as_it_was_fitted_to(
     three = ("--calibrate", "--views", "3")
     with pytest.raises(SystemExit):
         main(["test", "--ckpt", str(mine), *CPU, *three])
-    said = capsys.readouterr().err
-    assert "has no temperature for 3 views of a clip" in said
-    assert f"emorec validate --ckpt {mine} --calibrate --views 3" in said
+    error = capsys.readouterr().err
+    assert "has no temperature for 3 views of a clip" in error
+    assert f"emorec validate --ckpt {mine} --calibrate --views 3" in error
     main(["validate", "--ckpt", str(mine), *CPU, *three])
     kept = checkpoint.read(mine).temperatures
     assert kept.keys() == {1, 3}
@@ -213,9 +213,9 @@ def test_a_training_looks_once_and_has_nothing_to_calibrate_by(
         assert f"{words[0]}: there is no such option" in capsys.readouterr().err
 
 
-def test_the_report_says_what_the_training_took(best: Path) -> None:
+def test_the_report_has_what_the_training_took(best: Path) -> None:
     figures = measured(best, "test").figures
-    said = checkpoint.read(best)
-    assert figures["train_clips_per_second"] == said.train_clips_per_second
-    assert figures["peak_memory_bytes"] == said.peak_memory_bytes
-    assert (figures["trained_on"], said.trained_on) == ("cpu", "cpu")
+    record = checkpoint.read(best)
+    assert figures["train_clips_per_second"] == record.train_clips_per_second
+    assert figures["peak_memory_bytes"] == record.peak_memory_bytes
+    assert (figures["trained_on"], record.trained_on) == ("cpu", "cpu")

@@ -86,11 +86,6 @@ def test_no_file_in_the_repository_is_large(committed):
     assert [path for path in committed if path.stat().st_size > 500_000] == []
 
 
-def test_no_source_file_is_longer_than_300_lines(committed):
-    sources = [path for path in committed if path.is_relative_to(ROOT / "emorec")]
-    assert [path for path in sources if len(path.read_bytes().splitlines()) > 300] == []
-
-
 def test_runs_are_ignored_and_their_readme_is_not(committed):
     assert {path for path in committed if path.is_relative_to(ROOT / "lightning_logs")} == {
         ROOT / "lightning_logs" / "README.md"

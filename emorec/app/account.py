@@ -60,8 +60,7 @@ def tested_of(path: Path) -> str | None:
     if path.suffix.lower() in (".onnx", ".pt2"):
         return None
     from emorec import checkpoint
-    from emorec.card.figures import headline
-    from emorec.card.tested import read_test
+    from emorec.report.card_facts import headline, read_test
 
     try:
         tested = read_test(checkpoint.read(path))

@@ -10,7 +10,7 @@ from emorec.app.limits import Limits
 from emorec.app.rooms import Rooms
 from emorec.app.shown import rendered, text_of
 from emorec.app.upload import take_only_uploads
-from emorec.card import uses
+from emorec.report import uses
 
 TITLE = "emorec: what does the network say?"
 WAITING = 20

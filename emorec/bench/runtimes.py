@@ -1,4 +1,4 @@
-"""`emorec bench --model FILE`: what runs a trained network fastest, and whether all of them say the same."""
+"""What runs a trained network fastest, and whether all runtimes give the same outputs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -13,187 +13,169 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from emorec.bench.circumstances import load_average, machine
-from emorec.bench.json_file import refuse_unwritable, write_json
-from emorec.bench.room import at_least_one
-from emorec.bench.speed import clips_per_second
-from emorec.bench.table import shown
+from emorec.bench.machine import check_out, check_positive, describe_machine, load_average
+from emorec.bench.stages import step_speed
 from emorec.errors import UserError
-from emorec.inference.export import exported
-from emorec.inference.export_format import SUFFIXES
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.facts import Facts
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.parity import parity
-from emorec.inference.parity import shown as shown_difference
-from emorec.inference.runtime import Runtime, Windows
-from emorec.inference.torch_runtime import TorchRuntime
-from emorec.inference.trial_windows import drawn_windows
+from emorec.inference.export import compare, to_bytes
+from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
+from emorec.inference.sample_inputs import synthetic_inputs
+from emorec.inference.spec import SUFFIXES, ModelSpec
+from emorec.inference.torch_runtime import TorchRuntime, load_network
+from emorec.io import disk_errors, write_json
 from emorec.picture_size import frames_in_words
+from emorec.text import plural, significant
 
-BATCHES = (1, 8)
+BATCH_SIZES = (1, 8)
 """Windows at once: one, as from a camera, and as many as a video gives."""
 
-ENDINGS = (".ckpt", *SUFFIXES.values())
+MODEL_SUFFIXES = (".ckpt", *SUFFIXES.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A network and what runs it.
+    """A network in a file and the runtime that runs it.
 
     Attributes:
         name: Of its file.
         runtime: What runs it.
-        speeds: Windows at once -> windows a second, a measurement a round.
-        difference: From what the first contender says, at most.
+        difference: Largest difference of an output from the first contender's.
+        speeds: Batch size -> windows a second, one measurement a round.
     """
 
     name: str
     runtime: Runtime
     difference: float
-    speeds: dict[int, list[float]] = field(default_factory=lambda: {size: [] for size in BATCHES})
+    speeds: dict[int, list[float]] = field(
+        default_factory=lambda: {size: [] for size in BATCH_SIZES}
+    )
 
 
-def runtimes(
+def compare_runtimes(
+    model: Sequence[str],
     *,
-    model: list[str] = [],  # noqa: B006 - never changed; jsonargparse wants a list
-    seconds: float = 2.0,
-    rounds: int = 3,
-    device: str | None = None,
-    threads: int | None = None,
-    out: str = "lightning_logs/bench_runtimes.json",
+    seconds: float,
+    rounds: int,
+    device: str | None,
+    threads: int | None,
+    out: Path,
 ) -> None:
-    """Compare what runs a trained network: torch, ONNX Runtime, torch.export.
+    """Measure the files of a network, print a table, and write a JSON file.
 
     Args:
         model: A checkpoint, or several files: checkpoints, .onnx, .pt2. One checkpoint alone is exported both ways.
         seconds: How long each is measured in a round.
         rounds: How often all are measured; medians are shown.
-        device: Such as cuda or cpu; a GPU where there is one when not given.
-        threads: On the CPU, of each; as many as torch takes when not given.
+        device: Such as cuda or cpu; by default a GPU where there is one.
+        threads: On the CPU; by default as many as torch takes.
         out: JSON file to write, replaced.
 
     Raises:
-        UserError: When a file can't be used, or the networks take other windows.
+        UserError: When a file can't be used, or the networks take different inputs.
     """
-    at_least_one({"rounds": rounds, **({} if threads is None else {"threads": threads})})
-    if not seconds > 0:
-        raise UserError(f"seconds is {seconds:g}: choose more than 0")
+    check_positive({"seconds": seconds, "rounds": rounds})
+    if threads is not None:
+        check_positive({"threads": threads})
     files = [Path(each).expanduser() for each in model]
-    refuse_other_files(files)
-    refuse_unwritable(Path(out))
+    for path in files:
+        if path.suffix not in MODEL_SUFFIXES:
+            raise UserError(f"--model {path}: name files that end in {', '.join(MODEL_SUFFIXES)}")
+    check_out(out)
     load, before = load_average(), torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
         with ExitStack() as stack:
             if [each.suffix for each in files] == [".ckpt"]:
                 folder = stack.enter_context(TemporaryDirectory(prefix="emorec-bench-"))
-                files += exported_both_ways(files[0], Path(folder))
-            contenders = entered(files, device, torch.get_num_threads())
-            measure(contenders, seconds, rounds)
-            circumstances = {**machine(), "load_average": load}
+                files += export_both_ways(files[0], Path(folder))
+            contenders = load_contenders(files, device, torch.get_num_threads())
+            measure_in_turns(contenders, seconds, rounds)
+            machine = {**describe_machine(), "load_average": load}
     finally:
         torch.set_num_threads(before)
-    show(contenders, circumstances, Console(highlight=False, soft_wrap=True))
-    write_json(plain(contenders, circumstances, seconds, rounds), Path(out))
+    print_table(contenders, machine, Console(highlight=False, soft_wrap=True))
+    with disk_errors(out):
+        write_json(to_dict(contenders, machine, seconds, rounds), out)
 
 
-def refuse_other_files(files: Sequence[Path]) -> None:
-    """Stops at what no runtime reads.
-
-    Raises:
-        UserError: With the file's name.
-    """
-    for path in files:
-        if path.suffix not in ENDINGS:
-            raise UserError(f"--model {path}: name files that end in {', '.join(ENDINGS)}")
-
-
-def exported_both_ways(ckpt: Path, folder: Path) -> list[Path]:
-    """A checkpoint's network as files of both formats, made in a folder."""
+def export_both_ways(ckpt: Path, folder: Path) -> list[Path]:
+    """Write a checkpoint's network in both export formats."""
     files = []
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
-        content, _ = exported(ckpt, kind, dynamic_batch=True)
-        files[-1].write_bytes(content)
+        network, spec = load_network(ckpt)
+        files[-1].write_bytes(to_bytes(network, spec, kind, dynamic_batch=True))
     return files
 
 
-def entered(files: Sequence[Path], device: str | None, threads: int) -> list[Contender]:
-    """The networks in files, each asked about the same windows once.
+def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> list[Contender]:
+    """Load the networks and run each once on the same windows.
 
     Raises:
-        UserError: When one can't be used, or they take other windows or say other things.
+        UserError: When one can't be used, or they take different inputs or have different outputs.
     """
-    ways: dict[str, Callable[[Path], Runtime]] = {
+    runtimes: dict[str, Callable[[Path], Runtime]] = {
         ".ckpt": lambda path: TorchRuntime(path, device),
         ".onnx": lambda path: OnnxRuntime(path, device, threads),
         ".pt2": lambda path: ExportedRuntime(path, device),
     }
-    opened = [(path, ways[path.suffix](path)) for path in files]
-    first = opened[0][1]
-    for path, runtime in opened:
-        if taken(runtime.facts) != taken(first.facts):
+    loaded = [(path, runtimes[path.suffix](path)) for path in files]
+    first = loaded[0][1]
+    for path, runtime in loaded:
+        if _signature(runtime.spec) != _signature(first.spec):
             raise UserError(
-                f"{path} takes or says other things than {files[0]}: compare files of one network"
+                f"{path} has other inputs or outputs than {files[0]}: compare files of one network"
             )
-    windows = drawn_windows(first.facts, max(BATCHES))
+    windows = synthetic_inputs(first.spec, max(BATCH_SIZES))
     expected = first(windows)
     return [
-        Contender(path.name, runtime, parity(runtime(windows), expected).largest)
-        for path, runtime in opened
+        Contender(path.name, runtime, compare(runtime(windows), expected).max_difference)
+        for path, runtime in loaded
     ]
 
 
-def taken(facts: Facts) -> tuple[Any, ...]:
-    """What has to be the same of networks that are given the same windows."""
-    sound = (facts.sound_rate, facts.sound_seconds) if facts.hears else ()
-    return facts.inputs, facts.names, facts.num_frames, facts.image_size, sound
+def _signature(spec: ModelSpec) -> tuple[Any, ...]:
+    """Return a network's inputs and outputs."""
+    sound = (spec.sound_rate, spec.sound_seconds) if spec.uses_sound else ()
+    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound
 
 
-def measure(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
-    """Measures all in turn, so that what disturbs the machine disturbs all alike."""
-    facts = contenders[0].runtime.facts
-    windows = {size: drawn_windows(facts, size) for size in BATCHES}
+def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
+    """Measure all in turns, so that what disturbs the machine disturbs all alike."""
+    spec = contenders[0].runtime.spec
+    windows = {size: synthetic_inputs(spec, size) for size in BATCH_SIZES}
     for _ in range(rounds):
         for contender in contenders:
-            for size, given in windows.items():
-                work = partial(_asked, contender.runtime, given, size)
-                contender.speeds[size].append(clips_per_second(work, seconds))
+            for size, inputs in windows.items():
+                run = partial(contender.runtime, inputs)
+                contender.speeds[size].append(step_speed(run, size, seconds))
 
 
-def _asked(runtime: Runtime, windows: Windows, size: int) -> int:
-    runtime(windows)  # numpy in and out: a GPU has finished then
-    return size
-
-
-def show(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
-    """Prints a row for each."""
-    facts = contenders[0].runtime.facts
-    seen = frames_in_words(facts.num_frames, facts.image_size) if facts.sees else "sound"
+def print_table(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
+    """Print a row for each file and batch size."""
+    spec = contenders[0].runtime.spec
+    frames = frames_in_words(spec.num_frames, spec.image_size) if spec.uses_frames else "sound"
     console.print(
-        f"{facts.network.rpartition('.')[2]}, windows of {seen}, {machine['threads']} "
-        f"thread{'s' * (machine['threads'] > 1)} on {machine['cores']} cores. Medians of the rounds; a clip's "
-        "milliseconds are those until the answer, and answers are compared with the first's"
+        f"{spec.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
+        f"{plural(machine['cores'], 'core')}. Medians of the rounds; differences are from the first file's outputs"
     )
     table = Table(box=None, pad_edge=False)
     for column in ("file", "run by"):
         table.add_column(column, no_wrap=True)
-    for column in ("at once", "clips/s", "ms", "differs by"):
+    for column in ("batch", "clips/s", "ms", "difference"):
         table.add_column(column, justify="right", no_wrap=True)
     for each in contenders:
-        differs = shown_difference(each.difference)
+        difference = f"{each.difference:.2g}"
         for size, speeds in each.speeds.items():
             speed = median(speeds)
-            numbers = (str(size), shown(speed), shown(1000 * size / speed), differs)
+            numbers = (str(size), significant(speed), significant(1000 * size / speed), difference)
             table.add_row(each.name, each.runtime.description, *numbers)
     console.print(table)
 
 
-def plain(
+def to_dict(
     contenders: Sequence[Contender], machine: dict[str, Any], seconds: float, rounds: int
 ) -> dict[str, Any]:
-    """All that was measured, as plain values."""
+    """Return plain values, as in the JSON file."""
     return {
         "format": 1,
         "machine": machine,

@@ -1,5 +1,5 @@
 """The command line: arguments become a function call, and a user's mistake ends in one line."""
 
-from emorec.cli.main import main
+from emorec.cli.entry_point import main
 
 __all__ = ["main"]

@@ -41,9 +41,9 @@ def user_message(error: BaseException) -> str | None:
 def one_line(error: BaseException) -> str:
     r"""Return the message of an error, without the traceback of the loader process that raised it.
 
-    >>> one_line(UserError("no such folder: x"))
+    >>> one_line(ValueError("no such folder: x"))
     'no such folder: x'
-    >>> one_line(UserError("Caught E in DataLoader worker process 0.\nOriginal Traceback...\na.E: broken: x"))
+    >>> one_line(ValueError("Caught E in DataLoader worker process 0.\nOriginal Traceback...\na.E: broken: x"))
     'broken: x'
     """
     message = str(error).strip()

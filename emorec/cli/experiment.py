@@ -15,17 +15,17 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelChec
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emorec.callbacks import (
-    EndTogether,
+    DistributedShutdown,
     EpochLines,
     EpochSeed,
     EvaluationReport,
+    ModalityAblation,
     Pictures,
     ProgressBar,
     RunRecord,
     StopBetweenBatches,
     Throughput,
     ValidationLog,
-    Without,
 )
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
@@ -48,13 +48,13 @@ def run_experiment(command: str, arguments: Sequence[str]) -> None:
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     experiment = parse_experiment(arguments, cast("Command", command))
     model, data = experiment.instantiate()
-    end_together = EndTogether()
+    shutdown = DistributedShutdown()
     is_fit = command == "fit"
     callbacks = fit_callbacks(experiment) if is_fit else evaluation_callbacks(experiment)
-    trainer = make_trainer(experiment, [end_together, StopBetweenBatches(), *callbacks])
+    trainer = make_trainer(experiment, [shutdown, StopBetweenBatches(), *callbacks])
     options: dict[str, Any] = {"verbose": False} if command in ("validate", "test") else {}
     record = experiment.checkpoint
-    with exit_on_signal(trainer, end_together), discard_empty_run(trainer, resumed=bool(record)):
+    with exit_on_signal(trainer, shutdown), discard_empty_run(trainer, resumed=bool(record)):
         getattr(trainer, command)(
             model,
             datamodule=data,
@@ -94,7 +94,7 @@ def evaluation_callbacks(experiment: Experiment) -> list[Callback]:
         calibrate=config.calibrate,
         without=config.drop,
     )
-    return [*progress_bar(), *([Without(config.drop)] if config.drop else []), report]
+    return [*progress_bar(), *([ModalityAblation(config.drop)] if config.drop else []), report]
 
 
 def make_trainer(experiment: Experiment, callbacks: Sequence[Callback]) -> Trainer:
@@ -141,7 +141,7 @@ def progress_bar() -> list[Callback]:
 
 
 @contextmanager
-def exit_on_signal(trainer: Trainer, end_together: EndTogether) -> Iterator[None]:
+def exit_on_signal(trainer: Trainer, shutdown: DistributedShutdown) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into one line that says how to resume, and the exit code 128 + signal.
 
     Raises:
@@ -151,7 +151,7 @@ def exit_on_signal(trainer: Trainer, end_together: EndTogether) -> Iterator[None
         yield
     except (SystemExit, KeyboardInterrupt, RuntimeError) as stopped:
         # a cluster's SIGTERM reaches the loader processes too, whose end is then a RuntimeError
-        if trainer.received_sigterm or end_together.received_sigterm:
+        if trainer.received_sigterm or shutdown.received_sigterm:
             code = 128 + signal.SIGTERM
         elif not isinstance(stopped, RuntimeError):  # Lightning makes a SystemExit of Ctrl-C
             code = 128 + signal.SIGINT

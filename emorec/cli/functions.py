@@ -80,8 +80,8 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         self.function(*first, *any_number, **values)
 
     @override
-    def format_help(self) -> str:
-        text: str = super().format_help()
+    def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
+        text = super().format_help(formatter)
         for name in self.parameters:
             if name != _shown(name):
                 option = f"--{_shown(name)} {_shown(name).upper()}"
@@ -98,19 +98,21 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         return names[0] if names else None
 
     def _usage(self) -> list[str]:
+        """Return the positional arguments and the required options."""
         shown = []
         for name, parameter in self.parameters.items():
+            required = parameter.default is _Parameter.empty
             if name == self._variadic:
                 shown.append(f"[{name.upper()}...]")
-            elif parameter.kind is _Parameter.POSITIONAL_ONLY and parameter.default:
-                required = parameter.default is _Parameter.empty
-                shown.append(name.upper() if required else f"[{parameter.default}]")
-            elif parameter.default is _Parameter.empty and parameter.kind in (
-                _Parameter.KEYWORD_ONLY,
-                _Parameter.POSITIONAL_OR_KEYWORD,
+            elif parameter.kind is _Parameter.KEYWORD_ONLY:
+                shown += [f"--{name} {name.upper()}"] if required else []
+            elif parameter.kind is _Parameter.POSITIONAL_ONLY and not required:
+                shown.append(f"[{parameter.default}]")
+            elif required and parameter.kind not in (
+                _Parameter.VAR_POSITIONAL,
+                _Parameter.VAR_KEYWORD,
             ):
-                keyword_only = parameter.kind is _Parameter.KEYWORD_ONLY
-                shown.append(f"--{name} {name.upper()}" if keyword_only else name.upper())
+                shown.append(name.upper())
         return shown
 
     def _sort(self, arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:

@@ -19,7 +19,7 @@ from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.transform import ClipTransform
 from emorec.explain.explanation import explain
 from emorec.explain.heat import Asked, Map
-from emorec.inference.facts import Facts
+from emorec.inference.spec import ModelSpec
 from emorec.models import ClipNetwork
 
 
@@ -52,7 +52,7 @@ class Aim:
 
 def aim_on_drawn_faces(
     network: ClipNetwork,
-    facts: Facts,
+    facts: ModelSpec,
     names: Iterable[RavdessName],
     *,
     settings: ClipSettings | None = None,
@@ -81,7 +81,7 @@ def aim_on_drawn_faces(
     return Aim(heat=heat, area=area, heat_in_head=heat_in_head, area_in_head=area_in_head)
 
 
-def as_seen(pictures: Frames, facts: Facts) -> Tensor:
+def as_seen(pictures: Frames, facts: ModelSpec) -> Tensor:
     """(N, H, W, 3) of a clip -> (1, T, 3, H, W), by the chain of a training."""
     chosen = pictures[linspace_indices(len(pictures), facts.num_frames)]
     pictures = resized(chosen, size_to_crop(facts.image_size), facts.resize)
@@ -90,7 +90,7 @@ def as_seen(pictures: Frames, facts: Facts) -> Tensor:
 
 
 def area_as_seen(
-    part: Literal["head", "features"], name: RavdessName, settings: ClipSettings, facts: Facts
+    part: Literal["head", "features"], name: RavdessName, settings: ClipSettings, facts: ModelSpec
 ) -> npt.NDArray[np.bool_]:
     """(T, H, W): where in these frames a part is drawn."""
     poses = perform(name, num_frames=settings.num_frames, seed=settings.seed).poses

@@ -12,7 +12,7 @@ from emorec.errors import UserError
 from emorec.explain.heat import Asked, Map, Method, frame_heat, sound_heat, spectrogram_of
 from emorec.explain.moments import Importance, frame_importance, sound_importance
 from emorec.explain.score import Score
-from emorec.inference.facts import Facts
+from emorec.inference.spec import ModelSpec
 from emorec.models import ClipNetwork
 
 
@@ -66,7 +66,7 @@ class Explanation:
 
 def explain(
     network: ClipNetwork,
-    facts: Facts,
+    facts: ModelSpec,
     given: Mapping[str, Tensor],
     *,
     about: str | None = None,
@@ -112,11 +112,11 @@ def explain(
 
 
 def _answer(
-    network: ClipNetwork, facts: Facts, given: Mapping[str, Tensor], about: str | None
+    network: ClipNetwork, facts: ModelSpec, given: Mapping[str, Tensor], about: str | None
 ) -> tuple[Answer, Score]:
     with torch.no_grad():
         said = network(*given.values())[0].float().cpu()  # (K,) or (R,)
-    is_class = facts.says == "classes"
+    is_class = facts.task == "classes"
     values = (said / (facts.temperature or 1.0)).softmax(dim=0) if is_class else said
     first = int(values.abs().argmax())
     position = first if about is None else facts.names.index(about)

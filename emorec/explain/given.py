@@ -19,9 +19,9 @@ from emorec.data.sound.hearing import sound_of
 from emorec.data.sound.sound_recipe import as_floats
 from emorec.data.source import DecodedPictures, DecodedSound
 from emorec.data.transform import ClipTransform
-from emorec.inference.facts import Facts
-from emorec.inference.schedule import schedule
-from emorec.inference.sound_windows import sound_recipe
+from emorec.inference.audio import audio_preprocessing
+from emorec.inference.spec import ModelSpec
+from emorec.inference.windows import window_times
 
 ONE_FRAME_WITHIN = 1.0
 """Seconds."""
@@ -38,11 +38,11 @@ class Chain:
         UserError: When the face detector of the training can't be had.
     """
 
-    def __init__(self, said: Checkpoint, facts: Facts) -> None:
+    def __init__(self, said: Checkpoint, facts: ModelSpec) -> None:
         data = said.data["init_args"]
         self.inputs = facts.inputs
         recipe = Recipe(
-            num_frames=facts.num_frames if facts.sees else 0,
+            num_frames=facts.num_frames if facts.uses_frames else 0,
             size=size_to_crop(facts.image_size),
             resize=facts.resize,
             decoder=data.get("decoder", "decord"),
@@ -50,7 +50,7 @@ class Chain:
         )
         self._pictures = DecodedPictures(recipe)
         self._transform = ClipTransform(facts.image_size)
-        self._sound = sound_recipe(facts)
+        self._sound = audio_preprocessing(facts)
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:
         """By input, in the network's order: frames (1, T, 3, H, W) uint8, sound (1, samples), heard (1,).
@@ -77,7 +77,7 @@ class Chain:
         return torch.from_numpy(as_floats(samples))[None], True
 
 
-def clip_of(path: Path, facts: Facts, start: float | None = None) -> Clip:
+def clip_of(path: Path, facts: ModelSpec, start: float | None = None) -> Clip:
     """A file as a clip, or a window of it; of a network that was trained on RAVDESS its name may tell the truth.
 
     Args:
@@ -96,14 +96,14 @@ def clip_of(path: Path, facts: Facts, start: float | None = None) -> Clip:
     return Clip(path=path, label=label, actor="", take=path.stem, span_seconds=span)
 
 
-def _window_at(path: Path, facts: Facts, start: float | None) -> tuple[float, float] | None:
+def _window_at(path: Path, facts: ModelSpec, start: float | None) -> tuple[float, float] | None:
     """Start and end in seconds; `None` for all of a file."""
     if start is None:
         seconds = file_seconds(path)
         if seconds is None:
             return None
         window = facts.window_seconds
-        start, end = next(schedule(seconds, window_seconds=window, hop_seconds=window))
+        start, end = next(window_times(seconds, window_seconds=window, hop_seconds=window))
         if end == seconds:
             return None
     # of a single frame the next one that starts, however slow the film

@@ -61,7 +61,7 @@ def explain_misclassified(work: Work, limit: int, root: str | None, out: Path | 
     Raises:
         UserError: When the network names no classes, nothing was predicted yet, or a clip is not there any more.
     """
-    if work.facts.says != "classes":
+    if work.facts.task != "classes":
         raise UserError(
             f"{work.said.path} predicts numbers, of which none is right or wrong: name clips instead of --misclassified"
         )

@@ -1,6 +1,8 @@
-"""`annotated.mp4`: the video once more, with what the network said drawn on it, and its own sound."""
+"""`annotated.mp4`: the video with its predictions drawn on it, and its own sound."""
 
-from collections.abc import Callable
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -8,27 +10,27 @@ from typing import Self
 import av
 import cv2
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from emorec.data.resize import Frames
-from emorec.inference.moments import Moments
-from emorec.inference.overlay import draw
-from emorec.inference.sound_track import SoundTrack
+from emorec.inference.overlay import Playback, draw
 from emorec.inference.timeline import Timeline
-from emorec.inference.video_file import VideoFile
+from emorec.inference.video import VideoFile
 
-LONGEST_SIDE = 1920
-"""In pixels; larger videos are shrunk."""
+MAX_SIDE = 1920
+"""Pixels; larger videos are downscaled."""
 
-TICKS_A_SECOND = 90_000
-"""All usual rates have frames that start at whole ticks."""
+TICKS_PER_SECOND = 90_000
+"""Frames of all usual frame rates start at a whole tick."""
 
-MP4 = "frag_keyframe+delay_moov+default_base_moof+global_sidx+skip_trailer"
-"""Fragments with their index in front: of any other mp4 FFmpeg keeps some 70 bytes a frame and a piece of sound.
+MOVFLAGS = "frag_keyframe+delay_moov+default_base_moof+global_sidx+skip_trailer"
+"""Fragments, with the index in front: of any other mp4 FFmpeg keeps some 70 bytes a frame and audio packet in memory.
 
-The first one waits for the sound to begin, and so takes memory where it begins late.
+The first fragment waits for the audio to start, so it takes memory where audio starts late.
 """
 
 X264 = {
@@ -36,51 +38,58 @@ X264 = {
     "crf": "20",
     "x264-params": "threads=4:lookahead-threads=1:mbtree=0",
 }
-"""A fixed number of threads, for another one gives other bytes, and so do x264's macroblock trees from run to run."""
+"""Reproducible: the bytes depend on the number of threads, and with macroblock trees they vary from run to run."""
+
+COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
+"""Audio codecs that mp4 takes and players know; others are encoded as AAC."""
+
+AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+MAX_PRIMING_SECONDS = 0.1
+"""Audio packets that decoders need before the first audible sample start at most this long before it."""
 
 
-def annotate(
+def annotate_video(
     path: Path,
     video: VideoFile,
     timeline: Timeline,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Writes the video with what was said of it, upright, its frames at their own times; whole or not at all.
+    """Write a video with its predictions, upright, at its own frame times; the file is complete or absent.
 
     Args:
-        path: The mp4 to write.
-        video: What was predicted; all of its frames are decoded once more.
-        timeline: What was said of it.
-        progress: Is told how many seconds of the video are done.
+        path: The mp4 file.
+        video: The predicted video; all of its frames are decoded again.
+        timeline: Its prediction.
+        progress: Called with the position, in seconds.
 
     Raises:
         OSError: When the file can't be written.
     """
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    moments = Moments(timeline)
+    partial = path.with_name(f".{path.name}.unfinished")
+    playback = Playback(timeline)
     try:
-        with _Writer(unfinished, video) as writer:
-            for seconds, frame in video.film(writer.sound):
-                small = shrunk(frame)
-                people = moments.at(seconds)
-                drawn = draw(small, [shown.scaled(len(small) / len(frame)) for shown in people])
-                writer.add(seconds, drawn)
+        with _Mp4Writer(partial, video) as writer:
+            for seconds, frame in video.all_frames(writer.audio):
+                small = downscale(frame)
+                scale = len(small) / len(frame)
+                writer.write(seconds, draw(small, playback.at(seconds), scale))
                 if progress:
                     progress(seconds)
-        unfinished.replace(path)
+        partial.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
-def shrunk(frame: Frames, longest: int = LONGEST_SIDE) -> Frames:
-    """(H, W, 3) -> the frame with no side longer than so many pixels and both even, as H.264 wants them.
+def downscale(frame: Frames, max_side: int = MAX_SIDE) -> Frames:
+    """(H, W, 3) -> the frame with no side above `max_side` pixels, and both even, as H.264 requires.
 
-    >>> shrunk(np.zeros((1080, 3840, 3), np.uint8)).shape, shrunk(np.zeros((5, 7, 3), np.uint8)).shape
+    >>> downscale(np.zeros((1080, 3840, 3), np.uint8)).shape, downscale(np.zeros((5, 7, 3), np.uint8)).shape
     ((540, 1920, 3), (6, 8, 3))
     """
     height, width = frame.shape[:2]
-    if max(height, width) > longest:
-        scale = longest / max(height, width)
+    if max(height, width) > max_side:
+        scale = max_side / max(height, width)
         size = max(1, round(width * scale)), max(1, round(height * scale))
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
         height, width = frame.shape[:2]
@@ -89,8 +98,8 @@ def shrunk(frame: Frames, longest: int = LONGEST_SIDE) -> Frames:
     return frame
 
 
-class _Writer:
-    """An mp4 whose pictures are drawn and whose sound is that of a video."""
+class _Mp4Writer:
+    """Encodes frames, and copies the audio of a video beside them."""
 
     def __init__(self, path: Path, video: VideoFile) -> None:
         self._file: OutputContainer = av.open(
@@ -98,43 +107,126 @@ class _Writer:
             "w",
             format="mp4",
             options={
-                "movflags": MP4,
+                "movflags": MOVFLAGS,
                 "fflags": "+bitexact",
-                "avoid_negative_ts": "disabled",  # what sound is stored before its first moment stays before it
+                "avoid_negative_ts": "disabled",  # priming packets keep their negative times
             },
         )
-        self._stream = self._opened(video)
-        self.sound = SoundTrack(self._file)
-        self._last = -1
+        self._stream = self._add_stream(video)
+        self.audio = AudioCopy(self._file)
+        self._last_pts = -1
 
-    def add(self, seconds: float, picture: Frames) -> None:
-        """Adds a frame that starts at a moment, and the sound up to it."""
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        # frames of files without times may come with equal ones
-        frame.pts = self._last = max(round(seconds * TICKS_A_SECOND), self._last + 1)
-        frame.time_base = Fraction(1, TICKS_A_SECOND)
-        self.sound.write_until(seconds)
-        self._file.mux(self._stream.encode(frame))
+    def write(self, seconds: float, frame: Frames) -> None:
+        """Write a frame that starts at `seconds`, and the audio before it."""
+        encoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        # frames of files without timestamps may have equal times
+        encoded.pts = self._last_pts = max(round(seconds * TICKS_PER_SECOND), self._last_pts + 1)
+        encoded.time_base = Fraction(1, TICKS_PER_SECOND)
+        self.audio.write_until(seconds)
+        self._file.mux(self._stream.encode(encoded))
 
-    def _opened(self, video: VideoFile) -> VideoStream:
+    def _add_stream(self, video: VideoFile) -> VideoStream:
         rate = Fraction(video.frames_per_second).limit_denominator(1001)
         stream = self._file.add_stream("libx264", rate=rate or 25, options=X264)
-        picture = np.empty((video.height, video.width, 3), np.uint8)
-        stream.height, stream.width = shrunk(picture).shape[:2]
+        blank = np.empty((video.height, video.width, 3), np.uint8)
+        stream.height, stream.width = downscale(blank).shape[:2]
         stream.pix_fmt = "yuv420p"
-        # as the colours are turned into; untagged, players guess by the size
+        # as RGB is converted; players guess the colours of an untagged video by its size
         stream.codec_context.colorspace = Colorspace.SMPTE170M
         stream.codec_context.color_range = ColorRange.MPEG
-        stream.codec_context.time_base = Fraction(1, TICKS_A_SECOND)
+        stream.codec_context.time_base = Fraction(1, TICKS_PER_SECOND)
         return stream
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 self._file.mux(self._stream.encode())
-                self.sound.end()
+                self.audio.finish()
         finally:
             self._file.close()
+
+
+class AudioCopy:
+    """Copies the audio packets of a video as they are read; packets after one that can't be decoded are dropped.
+
+    Args:
+        file: Output with a video stream and nothing written yet.
+    """
+
+    def __init__(self, file: OutputContainer) -> None:
+        self._file = file
+        self._zero = Fraction(0)
+        self._stream: AudioStream | None = None
+        self._copy, self._broken = False, False
+        self._queue: deque[tuple[float, list[Packet[AudioStream]]]] = deque()
+        """Start in seconds from the first frame, and packets."""
+
+    def begin(self, sound: AudioStream, zero: Fraction) -> None:
+        """See `emorec.data.decoding.packets.Listener`."""
+        self._zero = zero
+        self._copy = sound.codec_context.name in COPIED_CODECS
+        if self._copy:
+            self._stream = self._file.add_stream_from_template(sound)
+        else:
+            self._stream = self._file.add_stream("aac", rate=_aac_rate(sound))
+            self._stream.layout = "mono" if sound.channels == 1 else "stereo"
+
+    def take(self, packet: "Packet[AudioStream]") -> None:
+        """See `emorec.data.decoding.packets.Listener`."""
+        assert self._stream is not None
+        if self._copy:
+            self._copy_packet(packet, self._stream)
+        elif not self._broken:
+            try:
+                self._queue += self._encode(packet, self._stream)
+            except av.FFmpegError:
+                self._broken = True
+
+    def write_until(self, seconds: float) -> None:
+        """Write the packets read so far that start before a position.
+
+        Raises:
+            OSError: When the file can't be written.
+        """
+        while self._queue and self._queue[0][0] < seconds:
+            self._file.mux(self._queue.popleft()[1])
+
+    def finish(self) -> None:
+        """Write all remaining packets.
+
+        Raises:
+            OSError: When the file can't be written.
+        """
+        self.write_until(math.inf)
+        if self._stream is not None and not self._copy:
+            self._file.mux(self._stream.encode(None))
+
+    def _copy_packet(self, packet: "Packet[AudioStream]", stream: AudioStream) -> None:
+        if packet.pts is None or packet.dts is None:
+            return
+        start = float(packet.pts * packet.time_base - self._zero)
+        if start < -MAX_PRIMING_SECONDS:
+            return
+        shift = round(self._zero / packet.time_base)
+        packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+        self._queue.append((start, [packet]))
+
+    def _encode(
+        self, packet: "Packet[AudioStream]", stream: AudioStream
+    ) -> "Iterator[tuple[float, list[Packet[AudioStream]]]]":
+        for frame in packet.stream.decode(packet):
+            if frame.pts is None or frame.time_base is None:
+                continue
+            start = float(frame.pts * frame.time_base - self._zero)
+            if start < 0:
+                continue
+            frame.pts -= round(self._zero / frame.time_base)
+            yield start, stream.encode(frame)
+
+
+def _aac_rate(stream: AudioStream) -> int:
+    """Return the sample rate of AAC that is closest to that of the stream."""
+    return min(AAC_RATES, key=lambda rate: abs(rate - (stream.rate or AAC_RATES[-1])))

@@ -1,38 +1,48 @@
-"""A camera of this machine, live."""
+"""Live camera, and its windows on a fixed grid of times."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from emorec.data.decoding.decode import Frames
-from emorec.data.faces.detector import speechless_opencv
+from emorec.data.faces.detector import FaceDetector, speechless_opencv
 from emorec.errors import UserError
+from emorec.inference.audio import audio_preprocessing
+from emorec.inference.frame_buffer import make_frame_buffer
+from emorec.inference.spec import ModelSpec
+from emorec.inference.stopwatch import Stopwatch
+from emorec.inference.timeline import Window
 
 
 class Camera:
-    """A camera whose frames come as they are filmed.
+    """Camera that yields frames in real time.
 
     Args:
         index: Of the camera; 0 is the first.
-        seconds: How long to film; `None` is until it is interrupted or the camera goes away.
-        open_capture: Opens a camera; OpenCV's own unless a test brings another.
-        now: A clock in seconds.
+        seconds: How long to record; `None`: until interrupted or disconnected.
+        open_capture: Opens a camera; tests replace OpenCV's.
+        now: Clock, in seconds.
 
     Raises:
         UserError: When there is no such camera.
 
     Attributes:
         index: Of the camera.
-        seconds: How long to film.
-        frames_per_second: As the camera says; 0 where it does not.
+        seconds: How long to record.
+        frames_per_second: As reported by the camera; 0 where unknown.
         width: In pixels.
         height: In pixels.
-        has_sound: A camera is only seen.
+        has_sound: Cameras have no sound.
     """
 
+    path: Path | None = None
+    live = True
     has_sound = False
 
     def __init__(
@@ -51,25 +61,121 @@ class Camera:
             self._next: Frames | None = self._grab() if self._capture.isOpened() else None
         if self._next is None:
             self._capture.release()
-            raise UserError(f"camera {index}: there is none that gives pictures; try 0, or a file")
+            raise UserError(f"camera {index}: no such camera; try 0, or a video file")
         self.height, self.width = self._next.shape[:2]
         self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS))
 
-    def frames(self) -> Iterator[tuple[float, Frames]]:
-        """Seconds since the first frame, and (H, W, C) uint8 RGB, as they are filmed; once.
+    @property
+    def length(self) -> float | None:
+        """See `Video`."""
+        return self.seconds
 
-        It ends after `seconds`, when the camera goes away, and when the generator is closed.
+    def describe(self) -> dict[str, Any]:
+        """See `Video`."""
+        return {"camera": self.index}
+
+    def frames(self) -> Iterator[tuple[float, Frames]]:
+        """Yield seconds since the first frame and (H, W, C) uint8 RGB as frames arrive; once.
+
+        Ends after `seconds`, when the camera is disconnected, or when the generator is closed.
         """
         try:
-            began = self._now()
+            started = self._now()
             seconds, frame = 0.0, self._next
             while frame is not None and (self.seconds is None or seconds < self.seconds):
                 yield seconds, frame
                 frame = self._grab()
-                seconds = self._now() - began
+                seconds = self._now() - started
         finally:
             self._capture.release()
 
     def _grab(self) -> Frames | None:
-        came, picture = self._capture.read()
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8) if came else None
+        success, frame = self._capture.read()
+        return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if success else None
+
+
+@dataclass(slots=True)
+class _OpenWindow:
+    """Window that is being recorded.
+
+    Attributes:
+        start: In seconds.
+        end: In seconds.
+        times: Times of the frames that are still missing.
+        indices: Of the frames so far.
+    """
+
+    start: float
+    end: float
+    times: deque[float]
+    indices: list[int]
+
+
+def camera_windows(
+    camera: Camera,
+    spec: ModelSpec,
+    detector: FaceDetector | None,
+    stopwatch: Stopwatch,
+    *,
+    window_seconds: float,
+    hop_seconds: float,
+) -> Iterator[Window]:
+    """Yield the windows of a camera as they are recorded: at T evenly spaced times, the frame displayed then.
+
+    An incomplete last window is dropped.
+
+    Args:
+        camera: Opened.
+        spec: Of a network that takes frames.
+        detector: Face detector; `None` takes whole frames.
+        stopwatch: Counts frames, and measures waiting for them and the detector.
+        window_seconds: Length of a window.
+        hop_seconds: From the start of one window to the next.
+
+    Raises:
+        UserError: When the camera ends before the first window does.
+    """
+    buffer = make_frame_buffer(spec, detector, window_seconds, stopwatch)
+    open_windows: deque[_OpenWindow] = deque()
+    opened = closed = 0
+    for index, (since, until, frame) in enumerate(
+        stopwatch.each("decode", _display_intervals(camera))
+    ):
+        while opened * hop_seconds < until:
+            start = opened * hop_seconds
+            end = start + window_seconds
+            times = deque(np.linspace(start, end, spec.num_frames).tolist())
+            open_windows.append(_OpenWindow(start, end, times, []))
+            opened += 1
+        stopwatch.frames += 1
+        needed = False
+        for window in open_windows:
+            while window.times and window.times[0] < until:
+                window.times.popleft()
+                window.indices.append(index)
+                needed = True
+        if needed:
+            buffer.add(index, since, frame)
+        while open_windows and not open_windows[0].times:
+            window = open_windows.popleft()
+            closed += 1
+            for each in buffer.windows(window.start, window.end, window.indices):
+                silence = audio_preprocessing(spec).silence if spec.uses_sound else None
+                yield replace(each, sound=silence)
+        buffer.drop_before(open_windows[0].indices[0] if open_windows else index + 1)
+    if not closed:
+        raise UserError(
+            f"camera {camera.index}: it ended before the first window of {window_seconds:g} s"
+        )
+
+
+def _display_intervals(camera: Camera) -> Iterator[tuple[float, float, Frames]]:
+    """Yield start and end of the interval in which each frame is the latest one, in seconds, and the frame."""
+    previous, duration = None, 0.0
+    for seconds, frame in camera.frames():
+        if previous is not None:
+            duration = seconds - previous[0]
+            yield previous[0], seconds, previous[1]
+        previous = seconds, frame
+    if previous is not None:
+        yield previous[0], previous[0] + duration, previous[1]

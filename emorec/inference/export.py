@@ -1,114 +1,324 @@
-"""A checkpoint becomes a file that runs without emorec's networks, once it was seen to say the same."""
+"""Export of a checkpoint to ONNX or torch.export, compared with the checkpoint before it is written."""
 
+import io
+import re
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+from typing_extensions import override
+
+from emorec import __version__
 from emorec.errors import UserError
-from emorec.files import whole_file
-from emorec.inference.deployed import Deployed
-from emorec.inference.export_format import SUFFIXES, Format
-from emorec.inference.export_onnx import to_onnx
-from emorec.inference.export_torch import to_torch_export
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.facts import Facts
-from emorec.inference.half import halve
-from emorec.inference.metadata import metadata
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.parity import Parity, parity, shown
-from emorec.inference.precision import TOLERANCES, Precision
-from emorec.inference.program import program_of
-from emorec.inference.runtime import Runtime, Windows
-from emorec.inference.torch_runtime import TorchRuntime, load_network
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
+from emorec.inference.spec import (
+    SUFFIXES,
+    TOLERANCES,
+    ExportFormat,
+    ModelSpec,
+    Precision,
+    describe_inputs,
+    describe_output,
+    export_metadata,
+)
+from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
+from emorec.io import atomic_write
+from emorec.layers.normalize import Normalize
+from emorec.layers.spectrogram import Spectrogram
 from emorec.models import ClipNetwork
 
-RUNTIMES: dict[Format, Callable[[Path, str], Runtime]] = {
+RUNTIMES: dict[ExportFormat, Callable[[Path, str], Runtime]] = {
     "onnx": OnnxRuntime,
     "torch_export": ExportedRuntime,
 }
 
+MAX_ONNX_BYTES = 2**31 - 1
+
+FLOAT32_LAYERS = (Normalize, Spectrogram, nn.RNNBase)
+"""Layers that a float16 network computes at float32: a spectrogram's power is below the range of float16, brightness
+would be quantized, and ONNX Runtime has recurrent layers at float32 alone on a CPU (version 1.31 crashes on some of
+float16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Agreement of two runtimes on the same windows.
+
+    Attributes:
+        windows: Number of windows.
+        max_difference: Of two probabilities, or of two numbers.
+        same_class: Windows with the same predicted class.
+    """
+
+    windows: int
+    max_difference: float
+    same_class: int
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A file that was written.
+    """Exported file.
 
     Attributes:
-        path: Where.
-        facts: What it says of itself.
+        path: The file.
+        spec: Of its network.
         parity: With the checkpoint.
-        runtime: What ran it.
+        runtime: Description of the runtime it was compared with.
     """
 
     path: Path
-    facts: Facts
+    spec: ModelSpec
     parity: Parity
     runtime: str
 
 
-def exported(
-    ckpt: Path, kind: Format, precision: Precision = "float32", *, dynamic_batch: bool = False
-) -> tuple[bytes, Facts]:
-    """The content of a file that says what a checkpoint says, not compared with it yet.
-
-    Raises:
-        UserError: When the checkpoint can't be used or exported.
-    """
-    network, facts = load_network(ckpt)
-    return _content(network, facts, kind, precision, dynamic_batch=dynamic_batch), facts
-
-
-def _content(
-    network: ClipNetwork, facts: Facts, kind: Format, precision: Precision, *, dynamic_batch: bool
-) -> bytes:
-    if precision == "float16":
-        halve(network)
-    deployed = Deployed(network, facts)
-    program = program_of(deployed, facts, dynamic_batch=dynamic_batch)
-    said = metadata(facts, precision, deployed.statistics)
-    return to_onnx(program, facts, said) if kind == "onnx" else to_torch_export(program, said)
-
-
 def export(
     ckpt: Path,
-    kind: Format,
-    to: Path,
-    windows: Callable[[Facts], Windows],
+    file_format: ExportFormat,
+    path: Path,
+    sample_inputs: Callable[[ModelSpec], Inputs],
     *,
     precision: Precision = "float32",
     dynamic_batch: bool = False,
 ) -> Exported:
-    """Writes a checkpoint's network into a file, whole or not at all, when both say the same of some windows.
+    """Export a checkpoint's network; the file is written, atomically, when its outputs agree with the checkpoint's.
 
     Args:
         ckpt: The checkpoint.
-        kind: Of the file.
-        to: The file; replaced.
-        windows: What both are asked about, given the network's facts.
+        file_format: Of the file.
+        path: The file; replaced.
+        sample_inputs: Returns the windows to compare on.
         precision: Of the weights.
-        dynamic_batch: Whether it takes any number of windows at once; else one.
+        dynamic_batch: Whether it takes batches of any size; else single windows.
 
     Raises:
-        UserError: When the checkpoint can't be used, the file says something else, or it can't be written.
+        UserError: When the checkpoint can't be used, the outputs differ too much, or the file can't be written.
     """
-    network, facts = load_network(ckpt)
-    given = windows(facts)  # first: what is wrong with them is told before half a minute of export
-    content = _content(network, facts, kind, precision, dynamic_batch=dynamic_batch)
+    network, spec = load_network(ckpt)
+    inputs = sample_inputs(
+        spec
+    )  # first: a mistake in it is reported before half a minute of export
+    content = to_bytes(network, spec, file_format, precision, dynamic_batch=dynamic_batch)
     with tempfile.TemporaryDirectory(prefix="emorec-export-") as folder:
-        trial = Path(folder, f"network{SUFFIXES[kind]}")
-        trial.write_bytes(content)
-        runtime = RUNTIMES[kind](trial, "cpu")
-        found = parity(runtime(given), TorchRuntime(ckpt, "cpu")(given))
-    if found.largest > TOLERANCES[precision]:
+        candidate = Path(folder, f"network{SUFFIXES[file_format]}")
+        candidate.write_bytes(content)
+        runtime = RUNTIMES[file_format](candidate, "cpu")
+        parity = compare(runtime(inputs), TorchRuntime(ckpt, "cpu")(inputs))
+    if parity.max_difference > TOLERANCES[precision]:
         raise UserError(
-            f"{to} was not written: exported, {ckpt} says something else by up to {shown(found.largest)}, and "
-            f"{TOLERANCES[precision]:g} is allowed{'; leave out --half' if precision == 'float16' else ''}"
+            f"{path} was not written: its outputs differ from those of {ckpt} by up to "
+            f"{parity.max_difference:.2g}, and {TOLERANCES[precision]:g} is allowed"
+            f"{'; leave out --half' if precision == 'float16' else ''}"
         )
     try:
-        with whole_file(to) as file:
+        with atomic_write(path) as file:
             file.write(content)
     except OSError as error:
         raise UserError(
-            f"can't write {to}: {error.strerror}; choose another file with --to"
+            f"can't write {path}: {error.strerror}; choose another file with --to"
         ) from error
-    return Exported(to, facts, found, runtime.description)
+    return Exported(path, spec, parity, runtime.description)
+
+
+def to_bytes(
+    network: ClipNetwork,
+    spec: ModelSpec,
+    file_format: ExportFormat,
+    precision: Precision = "float32",
+    *,
+    dynamic_batch: bool = False,
+) -> bytes:
+    """Return the content of an exported file, without a comparison; at float16 the network is changed.
+
+    Raises:
+        UserError: When a package is missing, or the network is too large for the format.
+    """
+    if precision == "float16":
+        to_float16(network)
+    module = InferenceModule(network, spec)
+    program = trace(module, spec, dynamic_batch=dynamic_batch)
+    metadata = export_metadata(spec, precision, module.statistics)
+    return (
+        to_onnx(program, spec, metadata)
+        if file_format == "onnx"
+        else to_torch_export(program, metadata)
+    )
+
+
+def compare(outputs: Outputs, expected: Outputs) -> Parity:
+    """Compare outputs (B, K) with the expected ones.
+
+    >>> rows = np.array([[0.4, 0.6], [0.5, 0.5]], dtype=np.float32)
+    >>> compare(rows, rows)
+    Parity(windows=2, max_difference=0.0, same_class=2)
+    """
+    difference = np.abs(outputs - expected)
+    # NaN and infinity, as after an overflow, exceed every tolerance
+    largest = float(difference.max()) if np.isfinite(difference).all() else float("inf")
+    same_class = int((outputs.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    return Parity(len(outputs), largest, same_class)
+
+
+def trace(module: InferenceModule, spec: ModelSpec, *, dynamic_batch: bool) -> ExportedProgram:
+    """Trace a network to a graph of torch operations, without references to source files.
+
+    Args:
+        module: The network, on the CPU.
+        spec: Its specification.
+        dynamic_batch: Whether the graph takes batches of any size; else single windows.
+    """
+    dynamic_shapes = (tuple({0: Dim("batch")} for _ in spec.inputs),) if dynamic_batch else None
+    # with a batch of one, torch would specialize the batch dimension
+    inputs = zero_inputs(spec, batch_size=2 if dynamic_batch else 1)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # about weights of recurrent layers
+        program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes)
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # has file names of this machine
+    return program
+
+
+def zero_inputs(spec: ModelSpec, batch_size: int = 1) -> tuple[Tensor, ...]:
+    """Return zeros of the shapes and types of a network's inputs."""
+    inputs = {
+        "frames": torch.zeros(batch_size, spec.num_frames, *spec.image_size, 3, dtype=torch.uint8),
+        "sound": torch.zeros(batch_size, spec.sound_samples),
+        "heard": torch.zeros(batch_size, dtype=torch.bool),
+    }
+    return tuple(inputs[name] for name in spec.inputs)
+
+
+def to_onnx(program: ExportedProgram, spec: ModelSpec, metadata: Mapping[str, str]) -> bytes:
+    """Return the content of an ONNX file.
+
+    Args:
+        program: The graph.
+        spec: Specification of the network.
+        metadata: Of the file.
+
+    Raises:
+        UserError: When a package is missing, or the network is too large.
+    """
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"ONNX export needs {', '.join(missing)}, not installed: pip install 'emorec[onnx]'"
+        )
+    output, _ = describe_output(spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations within torch
+        exported = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=list(spec.inputs),
+            output_names=[output],
+            verbose=False,
+        )
+    assert exported is not None
+    model = exported.model_proto
+    if model.ByteSize() > MAX_ONNX_BYTES:
+        raise UserError(
+            "the network exceeds the 2 GB of an ONNX file: choose --format torch_export, or --half"
+        )
+    set_metadata(model, spec, metadata)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def set_metadata(model: Any, spec: ModelSpec, metadata: Mapping[str, str]) -> None:
+    """Replace the exporter's metadata of an ONNX model, in place.
+
+    Args:
+        model: ONNX `ModelProto`.
+        spec: Specification of the network.
+        metadata: Key -> text.
+    """
+    graph = model.graph
+    nodes = [*graph.node, *(node for function in model.functions for node in function.node)]
+    values = [*graph.value_info, *graph.initializer, *graph.input, *graph.output]
+    for each in (*nodes, *values, graph, model):
+        del each.metadata_props[:]
+    for each in (*graph.value_info, *graph.input, *graph.output):
+        for dim in each.type.tensor_type.shape.dim:
+            if dim.HasField("dim_param"):
+                dim.dim_param = rename_batch(dim.dim_param)
+    model.producer_name, model.producer_version = "emorec", __version__
+    model.doc_string = f"{spec.network}, exported by emorec. {spec.licence}"
+    for key, text in metadata.items():
+        model.metadata_props.add(key=key, value=text)
+    texts = {**describe_inputs(spec), **dict([describe_output(spec)])}
+    for each in (*graph.input, *graph.output):
+        each.doc_string = texts[each.name]
+
+
+def rename_batch(dimension: str) -> str:
+    """Rename torch's symbol of the batch dimension, the only one in these graphs.
+
+    >>> rename_batch("s21"), rename_batch("10*s21")
+    ('batch', '10*batch')
+    """
+    return re.sub(r"\bs\d+\b", "batch", dimension)
+
+
+def to_torch_export(program: ExportedProgram, metadata: Mapping[str, str]) -> bytes:
+    """Return the content of a .pt2 file.
+
+    Args:
+        program: The graph; its example inputs are removed.
+        metadata: Of the file.
+    """
+    file = io.BytesIO()
+    program.example_inputs = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about weights in channels-last memory format
+        torch.export.save(program, file, extra_files={**metadata, "torch": torch.__version__})
+    return file.getvalue()
+
+
+class Float32Layer(nn.Module):
+    """Layer computed at float32 within a float16 network.
+
+    Args:
+        layer: Takes one tensor.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    @override
+    def forward(self, inputs: Tensor) -> Any:
+        """Any input of the layer -> its output, float16."""
+        return _half(self.layer(inputs.float()))
+
+
+def to_float16(network: nn.Module) -> None:
+    """Convert a network to float16 in place, except for `FLOAT32_LAYERS`.
+
+    >>> from emorec.layers.normalize import IMAGENET
+    >>> network = nn.Sequential(Normalize(IMAGENET), nn.Conv2d(3, 2, 1))
+    >>> to_float16(network)
+    >>> network(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).dtype, network[1].weight.dtype
+    (torch.float16, torch.float16)
+    """
+    layers = {
+        name: layer for name, layer in network.named_modules() if isinstance(layer, FLOAT32_LAYERS)
+    }
+    for name in layers:
+        network.set_submodule(name, nn.Identity())
+    network.half()
+    for name, layer in layers.items():
+        network.set_submodule(name, Float32Layer(layer))
+
+
+def _half(outputs: Any) -> Any:
+    """Convert a tensor, or nested tuples of tensors, to float16."""
+    return tuple(map(_half, outputs)) if isinstance(outputs, tuple) else outputs.half()

@@ -1,211 +1,269 @@
-"""What is drawn on the frames of a video: a box around each face, what is predicted, and bars of probabilities."""
+"""Overlays on video frames: a box around each face, the predicted label, and bars of probabilities."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emorec.data.faces.face import Box
 from emorec.data.resize import Frames
-from emorec.inference.colours import colours_of
-from emorec.inference.prediction import WindowPrediction
-from emorec.inference.timeline_picture import ink_on
+from emorec.inference.colors import UNCERTAIN_COLOR, colors_of, rgb, text_color
+from emorec.inference.timeline import Timeline, Window, display_intervals
 
-MOST_BARS, MOST_BARS_OF_MANY = 8, 3
-"""Of more classes the likeliest are shown; fewer where several people are shown."""
+MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
+"""Of more classes, the most probable ones are shown; fewer where the video has several persons."""
 
-BACKDROP = (24, 26, 30, 205)
-GROOVE = (78, 82, 90, 205)
-WORDS = (255, 255, 255, 255)
-UNSURE = "#c9ced6"
+CARD_COLOR = (24, 26, 30, 205)
+BAR_COLOR = (78, 82, 90, 205)
+TEXT_COLOR = (255, 255, 255, 255)
+
+GAP = 6
+"""Pixels between a face and its card."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """What is shown of a person at a moment.
+class Overlay:
+    """Overlay of a person at one time.
 
     Attributes:
-        said: What the network said.
-        box: Where the face is now, in pixels of the frame; `None` for the whole picture.
-        among_others: Whether there are others in the video: the person's number is told, and less of each.
+        window: The window displayed then.
+        box: The face then, in pixels of the frame; `None` for whole frames.
+        several: Whether the video has several persons: the number is shown, and fewer classes.
     """
 
-    said: WindowPrediction
+    window: Window
     box: Box | None
-    among_others: bool
-
-    def scaled(self, scale: float) -> Self:
-        """The same in a picture whose sides are so many times as long."""
-        if self.box is None or scale == 1:
-            return self
-        left, top, width, height = (scale * each for each in astuple(self.box))
-        return replace(self, box=Box(left, top, width, height))
+    several: bool
 
 
-def draw(frame: Frames, people: Sequence[Shown]) -> Frames:
-    """(H, W, 3) uint8 RGB, a copy with all that is shown.
+class Playback:
+    """Overlays of a video at any time.
+
+    Args:
+        timeline: Of the video.
+    """
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._several = len(timeline.persons) > 1
+        self._tracks = [
+            _PlaybackTrack(timeline.of_person(person), timeline.hop_seconds)
+            for person in (*timeline.persons, None)
+        ]
+
+    def at(self, seconds: float) -> list[Overlay]:
+        """Return the overlay of each person; none in a gap.
+
+        Args:
+            seconds: From the first frame.
+        """
+        return [
+            Overlay(window, track.box_at(seconds), self._several and window.person is not None)
+            for track in self._tracks
+            if (window := track.window_at(seconds)) is not None
+        ]
+
+
+class _PlaybackTrack:
+    """Windows and face positions of one person over time."""
+
+    def __init__(self, windows: Sequence[Window], hop_seconds: float) -> None:
+        self._intervals = list(display_intervals(windows, hop_seconds))
+        self._starts = [start for start, _, _ in self._intervals]
+        boxes: dict[float, Box] = {}
+        for window in windows:
+            boxes |= dict(window.boxes)
+            if window.box is not None and not window.boxes:
+                boxes[(window.start + window.end) / 2] = window.box
+        self._boxes = sorted(boxes.items(), key=lambda item: item[0])
+        self._seconds = [seconds for seconds, _ in self._boxes]
+
+    def window_at(self, seconds: float) -> Window | None:
+        index = bisect_right(self._starts, seconds) - 1
+        if index < 0 or seconds >= self._intervals[index][1]:
+            return None
+        return self._intervals[index][2]
+
+    def box_at(self, seconds: float) -> Box | None:
+        """Return the box, interpolated linearly between detections."""
+        if not self._boxes:
+            return None
+        index = bisect_right(self._seconds, seconds)
+        before = self._boxes[max(index - 1, 0)]
+        after = self._boxes[min(index, len(self._boxes) - 1)]
+        if after[0] <= before[0]:
+            return before[1]
+        return interpolate(before[1], after[1], (seconds - before[0]) / (after[0] - before[0]))
+
+
+def interpolate(one: Box, other: Box, share: float) -> Box:
+    """Interpolate linearly between two boxes.
+
+    >>> interpolate(Box(0, 0, 10, 10), Box(10, 0, 20, 10), 0.5)
+    Box(left=5.0, top=0.0, width=15.0, height=10.0)
+    """
+    return Box(
+        left=one.left + share * (other.left - one.left),
+        top=one.top + share * (other.top - one.top),
+        width=one.width + share * (other.width - one.width),
+        height=one.height + share * (other.height - one.height),
+    )
+
+
+def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Frames:
+    """Return a copy of the frame with the overlays.
 
     Args:
         frame: (H, W, 3) uint8, RGB.
-        people: Who is in it; those without a box have the picture for themselves.
+        overlays: One for each person; a card without a box is at the lower left of the frame.
+        scale: Pixels of this frame for each pixel of the boxes.
     """
     picture = np.ascontiguousarray(frame).copy()
-    letter = letter_height(*picture.shape[:2])
-    for shown in people:
-        colour = _colour(shown.said)
-        card = _card(shown.said, shown.among_others, letter)
-        if shown.box is None:
-            corner = letter // 2, picture.shape[0] - card.shape[0] - letter // 2
+    height, width = picture.shape[:2]
+    font_size = font_size_for(height, width)
+    for overlay in overlays:
+        card = _card(overlay.window, overlay.several, font_size)
+        if overlay.box is None:
+            left, top = font_size // 2, height - card.shape[0] - font_size // 2
         else:
-            corner = (_below if shown.among_others else _beside)(shown.box, card, picture)
-            _rectangle(picture, shown.box, colour, max(2, letter // 8))
-        _paste(picture, card, *corner)
+            box = overlay.box
+            if scale != 1:
+                box = Box(scale * box.left, scale * box.top, scale * box.width, scale * box.height)
+            left, top = card_position(
+                box, (card.shape[1], card.shape[0]), (width, height), below=overlay.several
+            )
+            corners = (
+                (round(box.left), round(box.top)),
+                (round(box.left + box.width), round(box.top + box.height)),
+            )
+            thickness = max(2, font_size // 8)
+            cv2.rectangle(picture, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+            cv2.rectangle(
+                picture, *corners, rgb(_label_color(overlay.window)), thickness, cv2.LINE_AA
+            )
+        _paste(picture, card, left, top)
     return picture
 
 
-def letter_height(height: int, width: int) -> int:
-    """Pixels of a letter that can be read in a picture of that size.
+def font_size_for(height: int, width: int) -> int:
+    """Return a readable font size, in pixels.
 
-    >>> letter_height(720, 1280), letter_height(64, 96)
+    >>> font_size_for(720, 1280), font_size_for(64, 96)
     (20, 9)
     """
     return max(9, round(min(height, width) / 36))
 
 
-def _colour(said: WindowPrediction) -> str:
-    return dict(zip(said.names, colours_of(said.names), strict=True)).get(said.predicted, UNSURE)
+def card_position(
+    box: Box, card: tuple[int, int], frame: tuple[int, int], *, below: bool
+) -> tuple[int, int]:
+    """Return left and top of a card.
 
+    Args:
+        box: The face.
+        card: Width and height of the card, in pixels.
+        frame: Width and height of the frame, in pixels.
+        below: Below the face, else above it, else over its lower part; or: to the right of the face, else to the left
+            of it, else over its right part.
 
-def _beside(box: Box, card: npt.NDArray[np.uint8], picture: Frames) -> tuple[int, int]:
-    """Left and top of a card: right of the face where there is room, else left of it, else over it."""
-    high, wide = card.shape[:2]
-    height, width = picture.shape[:2]
-    gap = 6
-    left = round(box.left + box.width) + gap
-    if left + wide > width:
-        left = round(box.left) - gap - wide
-    left = min(max(left if left >= 0 else width - wide, 0), max(width - wide, 0))
-    return left, min(max(round(box.top), 0), max(height - high, 0))
-
-
-def _below(box: Box, card: npt.NDArray[np.uint8], picture: Frames) -> tuple[int, int]:
-    """Left and top of a card: below the face where there is room, else above it, else over its lower part."""
-    high, wide = card.shape[:2]
-    height, width = picture.shape[:2]
-    gap = 6
-    top = round(box.top + box.height) + gap
-    if top + high > height:
-        top = round(box.top) - gap - high
-    left = min(max(round(box.left + box.width / 2 - wide / 2), 0), max(width - wide, 0))
-    return left, top if top >= 0 else max(height - high, 0)
-
-
-def _rectangle(picture: Frames, box: Box, colour: str, thickness: int) -> None:
-    corners = (
-        (round(box.left), round(box.top)),
-        (round(box.left + box.width), round(box.top + box.height)),
+    >>> card_position(Box(10, 10, 20, 20), (30, 20), (100, 100), below=False)
+    (36, 10)
+    >>> card_position(Box(60, 70, 20, 25), (30, 20), (100, 100), below=True)
+    (55, 44)
+    """
+    if below:
+        left, top = round(box.left + box.width / 2 - card[0] / 2), round(box.top + box.height) + GAP
+        if top + card[1] > frame[1]:
+            top = round(box.top) - GAP - card[1]
+        top = top if top >= 0 else frame[1] - card[1]
+        return min(max(left, 0), max(frame[0] - card[0], 0)), max(top, 0)
+    left, top = round(box.left + box.width) + GAP, round(box.top)
+    if left + card[0] > frame[0]:
+        left = round(box.left) - GAP - card[0]
+    left = left if left >= 0 else frame[0] - card[0]
+    return (
+        min(max(left, 0), max(frame[0] - card[0], 0)),
+        min(max(top, 0), max(frame[1] - card[1], 0)),
     )
-    cv2.rectangle(picture, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
-    cv2.rectangle(picture, *corners, _rgb(colour), thickness, cv2.LINE_AA)
+
+
+def _label_color(window: Window) -> str:
+    colors = dict(zip(window.names, colors_of(window.names), strict=True))
+    return colors.get(window.predicted, UNCERTAIN_COLOR)
 
 
 def _paste(picture: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> None:
-    """Lays a card of RGBA over the picture, what of it fits."""
+    """Blend an RGBA card into the frame, clipped at its edges."""
     top, left = max(top, 0), max(left, 0)
     under = picture[top : top + card.shape[0], left : left + card.shape[1]]
     card = card[: under.shape[0], : under.shape[1]]
-    opaque = card[..., 3:].astype(np.uint16)
-    mixed = (under * (255 - opaque) + card[..., :3] * opaque + 127) // 255
-    under[:] = mixed.astype(np.uint8)
+    alpha = card[..., 3:].astype(np.uint16)
+    blended = (under * (255 - alpha) + card[..., :3] * alpha + 127) // 255
+    under[:] = blended.astype(np.uint8)
 
 
 @lru_cache(maxsize=64)
-def _card(said: WindowPrediction, among_others: bool, letter: int) -> npt.NDArray[np.uint8]:
-    """(h, w, 4) uint8 RGBA: the word on a ground of its colour, and bars below it."""
-    font = _font(letter)
-    rows = _rows(said, MOST_BARS_OF_MANY if among_others else MOST_BARS)
-    gap = max(2, letter // 4)
-    names = max((font.getlength(name) for name, _, _ in rows), default=0)
-    bar = 6 * letter
-    head = _head(said, among_others)
-    value_width = font.getlength("-0.00" if not said.predicted else "100 %")
-    width = round(max(names + bar + value_width + 4 * gap, font.getlength(head)) + 4 * gap)
-    line = round(1.35 * letter)
-    height = line * (len(rows) + bool(head)) + 2 * gap
-    card = Image.new("RGBA", (width, height), BACKDROP)
+def _card(window: Window, several: bool, font_size: int) -> npt.NDArray[np.uint8]:
+    """(height, width, 4) uint8 RGBA: the label on the colour of its class, and a bar for each class or number."""
+    font = _font(font_size)
+    bars = _bars(window, MAX_BARS_OF_SEVERAL if several else MAX_BARS)
+    is_classifier = bool(window.predicted)
+    title = ": ".join(
+        [*([f"{window.person}"] if several else []), *([window.predicted] if is_classifier else [])]
+    )
+    gap, line = max(2, font_size // 4), round(1.35 * font_size)
+    name_width = max((font.getlength(name) for name, _, _ in bars), default=0)
+    bar_width = 6 * font_size
+    value_width = font.getlength("100 %" if is_classifier else "-0.00")
+    content = max(name_width + bar_width + value_width + 4 * gap, font.getlength(title))
+    width = round(content + 4 * gap)
+    card = Image.new("RGBA", (width, line * (len(bars) + bool(title)) + 2 * gap), CARD_COLOR)
     pen = ImageDraw.Draw(card)
     top = 0
-    if head:
-        ground = _colour(said)
-        pen.rectangle((0, 0, width, line + gap // 2), fill=ground)
-        pen.text((2 * gap, (line + gap // 2) / 2), head, ink_on(ground), font, "lm")
+    if title:
+        color = _label_color(window)
+        pen.rectangle((0, 0, width, line + gap // 2), fill=color)
+        pen.text((2 * gap, (line + gap // 2) / 2), title, text_color(color), font, "lm")
         top = line + gap // 2
-    for row, (name, colour, value) in enumerate(rows):
+    for row, (name, color, value) in enumerate(bars):
         middle = top + gap / 2 + (row + 0.5) * line
-        left = 4 * gap + names
-        pen.text((2 * gap, middle), name, WORDS, font, "lm")
-        _bar(
-            pen,
-            (left, middle - letter * 0.32, left + bar, middle + letter * 0.32),
-            said,
-            value,
-            colour,
-        )
-        figure = f"{value:.2f}" if not said.predicted else f"{100 * value:.0f} %"
-        pen.text((width - 2 * gap, middle), figure, WORDS, font, "rm")
+        pen.text((2 * gap, middle), name, TEXT_COLOR, font, "lm")
+        left, half_height = 4 * gap + name_width, font_size * 0.32
+        area = (left, middle - half_height, left + bar_width, middle + half_height)
+        pen.rectangle(area, fill=BAR_COLOR)
+        # probabilities from the left, numbers from the middle to either side
+        zero = left if is_classifier else (area[0] + area[2]) / 2
+        reach = (area[2] - area[0]) if is_classifier else (area[2] - area[0]) / 2
+        end = zero + reach * min(max(value, -1.0), 1.0)
+        pen.rectangle((min(zero, end), area[1], max(zero, end), area[3]), fill=color)
+        text = f"{100 * value:.0f} %" if is_classifier else f"{value:.2f}"
+        pen.text((width - 2 * gap, middle), text, TEXT_COLOR, font, "rm")
     return np.asarray(card)
 
 
-def _bar(
-    pen: ImageDraw.ImageDraw,
-    place: tuple[float, float, float, float],
-    said: WindowPrediction,
-    value: float,
-    colour: str,
-) -> None:
-    """A bar from the left for a probability; for a number from the middle to either side."""
-    left, top, right, bottom = place
-    pen.rectangle(place, fill=GROOVE)
-    zero = left if said.predicted else (left + right) / 2
-    reach = (right - left) if said.predicted else (right - left) / 2
-    end = zero + reach * min(max(value, -1.0), 1.0)
-    pen.rectangle((min(zero, end), top, max(zero, end), bottom), fill=colour)
-
-
-def _head(said: WindowPrediction, among_others: bool) -> str:
-    words = [f"{said.person}"] if among_others else []
-    words += [said.predicted] if said.predicted else []
-    return ": ".join(words)
-
-
-def _rows(said: WindowPrediction, most: int) -> list[tuple[str, str, float]]:
-    """Name, colour and value of each bar, in label order."""
-    if said.values is None:
+def _bars(window: Window, max_bars: int) -> list[tuple[str, str, float]]:
+    """Return name, colour and value of each bar, in label order."""
+    if window.values is None:
         return []
-    every = list(zip(said.names, colours_of(said.names), said.values, strict=True))
-    if len(every) <= most or not said.predicted:
-        return every
-    least = sorted(said.values, reverse=True)[most - 1]
-    return [row for row in every if row[2] >= least][:most]
+    bars = list(zip(window.names, colors_of(window.names), window.values, strict=True))
+    if len(bars) <= max_bars or not window.predicted:
+        return bars
+    least = sorted(window.values, reverse=True)[max_bars - 1]
+    return [bar for bar in bars if bar[2] >= least][:max_bars]
 
 
 @lru_cache(maxsize=8)
-def _font(letter: int) -> ImageFont.FreeTypeFont:
-    """The font that comes with matplotlib: Latin, Greek, Cyrillic, Arabic and more scripts."""
-    return ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")), letter)
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    """Red, green and blue.
-
-    >>> _rgb("#ff8000")
-    (255, 128, 0)
-    """
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """Return Matplotlib's font, without importing it: Latin, Greek, Cyrillic, Arabic and more scripts."""
+    matplotlib = find_spec("matplotlib")
+    assert matplotlib is not None
+    assert matplotlib.origin is not None
+    return ImageFont.truetype(
+        str(Path(matplotlib.origin).with_name("mpl-data") / "fonts/ttf/DejaVuSans.ttf"), size
+    )

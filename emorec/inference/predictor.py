@@ -1,202 +1,243 @@
-"""A trained network, ready for anyone's video."""
+"""Predictor: a trained network applied to any video."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import TypedDict, Unpack
 
+from emorec.data.faces.detector import FaceDetector
 from emorec.errors import UserError
-from emorec.inference.batches import batches, has_somebody, stacked
-from emorec.inference.camera import Camera
-from emorec.inference.cutting import Cutting
-from emorec.inference.facts import Facts
-from emorec.inference.frames_as_seen import frames_as_seen
-from emorec.inference.prediction import Prediction, WindowPrediction, prediction_of
-from emorec.inference.runtime import Outputs, Runtime
-from emorec.inference.settings import FaceChoice, Settings
+from emorec.inference.frame_buffer import window_from_frames
+from emorec.inference.options import Options
+from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
+from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
-from emorec.inference.timeline import Timeline
-from emorec.inference.video_file import VideoFile
-from emorec.inference.window import Hole, Window
+from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
+from emorec.inference.video import Video, VideoFile
 from emorec.inference.windows import windows_of
 
-
-class How(TypedDict, total=False):
-    """What `Settings` says, of what is to be otherwise this time."""
-
-    window_seconds: float | None
-    hop_seconds: float | None
-    abstain_below: float
-    face: FaceChoice
-    face_detector: str
-    batch_size: int
+MAX_WAITING_BATCHES = 4
+"""A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""
 
 
 class Predictor:
-    """Says what a trained network makes of videos and of frames, one at a time: threads need one each, or a lock.
+    """Predicts videos and frames with a trained network; not thread-safe.
 
     Args:
-        runtime: What runs the network; see `emorec.load`.
-        settings: What holds where `predict` is not told otherwise.
+        runtime: Runs the network; see `emorec.load`.
+        options: Defaults of `predict`.
     """
 
-    def __init__(self, runtime: Runtime, settings: Settings | None = None) -> None:
+    def __init__(self, runtime: Runtime, options: Options | None = None) -> None:
         self.runtime = runtime
-        self.settings = settings or Settings()
-        self._cuttings: dict[Settings, Cutting] = {}
+        self.options = options or Options()
+        self._detectors: dict[Options, FaceDetector | None] = {}
 
     @property
-    def facts(self) -> Facts:
-        """What there is to know of the network."""
-        return self.runtime.facts
+    def spec(self) -> ModelSpec:
+        """Specification of the network."""
+        return self.runtime.spec
 
     @overload
-    def predict(self, what: str | PathLike[str], **how: Unpack[How]) -> Timeline: ...
+    def predict(self, video: str | PathLike[str], **options: Any) -> Timeline: ...
     @overload
-    def predict(self, what: npt.NDArray[np.uint8], **how: Unpack[How]) -> Prediction: ...
+    def predict(self, video: npt.NDArray[np.uint8], **options: Any) -> Prediction: ...
 
     def predict(
-        self, what: str | PathLike[str] | npt.NDArray[np.uint8], **how: Unpack[How]
+        self, video: str | PathLike[str] | npt.NDArray[np.uint8], **options: Any
     ) -> Timeline | Prediction:
-        """What the network says of a video or of some frames.
+        """Predict the windows of a video, or some frames.
 
         Args:
-            what: The path of a video, whose windows become a timeline; or frames (T, H, W, 3) uint8, RGB, any number of
-                them, which are one window: the network sees those of them that it would see of a clip.
-            how: See `Settings`.
+            video: Path of a video; or any number of frames (T, H, W, 3) uint8, RGB, which are one window, sampled as
+                the frames of a clip in training.
+            options: Override the defaults; see `Options`.
 
         Raises:
-            UserError: When the file can't be read, the frames have another shape or type, or the network does not take
-                what there is.
+            UserError: When the file can't be read, the frames have the wrong shape or type, or the network does not
+                take frames.
         """
-        settings = replace(self.settings, **how)
-        if not isinstance(what, np.ndarray):
-            return self._timeline(Path(what).expanduser(), settings)
-        frames = refuse_other_frames(what, self.facts)
-        window = frames_as_seen(frames, self.facts, self._cutting(settings).detector)
-        return self._say([window], settings)[0]
+        chosen = replace(self.options, **options)
+        if isinstance(video, np.ndarray):
+            check_frames(video, self.spec)
+            window = window_from_frames(video, self.spec, self.detector(chosen))
+            return self._predict_batch([window], chosen)[0]
+        file = VideoFile(Path(video).expanduser())
+        return self.timeline(file, self.stream(file, chosen), chosen)
 
     def stream(
         self,
-        video: VideoFile | Camera,
-        settings: Settings | None = None,
-        clock: Stopwatch | None = None,
+        video: Video,
+        options: Options | None = None,
+        stopwatch: Stopwatch | None = None,
         progress: Callable[[float], None] | None = None,
-    ) -> Iterator[WindowPrediction | Hole]:
-        """What the network says of a video, as soon as it is said; memory does not grow with the video.
+    ) -> Iterator[Window | Gap]:
+        """Yield the predicted windows of a video as soon as they are known, in constant memory.
 
         Args:
-            video: Open.
-            settings: Those of the predictor when not given.
-            clock: Is told where the time goes.
-            progress: Is told up to which second the video is read.
+            video: An opened `VideoFile` or `Camera`.
+            options: By default those of the predictor.
+            stopwatch: Measures the stages.
+            progress: Called with the start of each window, in seconds, when its frames are decoded.
 
         Raises:
-            UserError: When the network does not take what there is.
+            UserError: When the network does not take such a video.
         """
-        settings = settings or self.settings
-        clock = clock or Stopwatch()
-        pieces = windows_of(video, self.facts, self._cutting(settings), clock)
-        # somebody before a camera waits for no batch
-        size = settings.batch_size if isinstance(video, VideoFile) else 1
-        for batch in batches(told(pieces, progress), size):
-            with clock.during("network"):
-                said = self._say([each for each in batch if isinstance(each, Window)], settings)
-            words = iter(said)
-            for piece in batch:
-                yield (
-                    piece if isinstance(piece, Hole) else WindowPrediction.of(piece, next(words))
-                )
-
-    def detector(self, settings: Settings | None = None) -> str | None:
-        """What finds faces, in a few words; `None` where none are looked for."""
-        detector = self._cutting(settings or self.settings).detector
-        return None if detector is None else detector.version
-
-    def _cutting(self, settings: Settings) -> Cutting:
-        """Opened once for all videos."""
-        if settings not in self._cuttings:
-            self._cuttings[settings] = settings.cutting(self.facts)
-        return self._cuttings[settings]
-
-    def _timeline(self, path: Path, settings: Settings) -> Timeline:
-        video = VideoFile(path)
-        pieces = list(self.stream(video, settings))
-        return self.timeline(video, pieces, settings)
+        options = options or self.options
+        stopwatch = stopwatch or Stopwatch()
+        batch_size = 1 if video.live else options.batch_size
+        waiting: list[Window | Gap] = []
+        num_inputs = 0
+        for piece in windows_of(video, self.spec, options, self.detector(options), stopwatch):
+            if progress:
+                progress(piece.start)
+            waiting.append(piece)
+            num_inputs += _has_input(piece)
+            full = num_inputs in (0, batch_size)
+            if full or len(waiting) >= MAX_WAITING_BATCHES * batch_size:
+                yield from self._predict_pieces(waiting, options, stopwatch)
+                waiting, num_inputs = [], 0
+        yield from self._predict_pieces(waiting, options, stopwatch)
 
     def timeline(
-        self,
-        video: VideoFile | Camera,
-        pieces: Iterable[WindowPrediction | Hole],
-        settings: Settings | None = None,
+        self, video: Video, pieces: Iterable[Window | Gap], options: Options | None = None
     ) -> Timeline:
-        """What `stream` gave, as one.
+        """Collect the result of `stream`.
 
         Args:
-            video: Whose it is.
-            pieces: What `stream` gave.
-            settings: With which.
+            video: The video.
+            pieces: Its windows and gaps.
+            options: Those of `stream`.
         """
-        settings = settings or self.settings
         pieces = tuple(pieces)
-        path = video.path if isinstance(video, VideoFile) else None
-        cutting = self._cutting(settings)
+        window_seconds, hop_seconds = (options or self.options).window_and_hop(self.spec)
+        seconds = None if video.live else video.length
         return Timeline(
-            path=path,
-            says=self.facts.says,
-            names=self.facts.names,
-            windows=tuple(each for each in pieces if isinstance(each, WindowPrediction)),
-            holes=tuple(each for each in pieces if isinstance(each, Hole)),
-            seconds=video.seconds
-            if isinstance(video, VideoFile)
-            else max((each.end for each in pieces), default=0.0),
-            window_seconds=cutting.window_seconds,
-            hop_seconds=cutting.hop_seconds,
+            path=video.path,
+            task=self.spec.task,
+            names=self.spec.names,
+            windows=tuple(each for each in pieces if isinstance(each, Window)),
+            gaps=tuple(each for each in pieces if isinstance(each, Gap)),
+            seconds=max((each.end for each in pieces), default=0.0) if seconds is None else seconds,
+            window_seconds=window_seconds,
+            hop_seconds=hop_seconds,
         )
 
-    def _say(self, windows: list[Window], settings: Settings) -> list[Prediction]:
-        """What is said of each, "no face" where nobody is."""
-        with_somebody = [window for window in windows if has_somebody(window)]
-        outputs = iter(self._outputs(with_somebody))
+    def detector(self, options: Options | None = None) -> FaceDetector | None:
+        """Return the face detector, opened once; `None` where whole frames are used.
+
+        Raises:
+            UserError: When it is not available.
+        """
+        options = options or self.options
+        if options not in self._detectors:
+            self._detectors[options] = options.open_detector(self.spec)
+        return self._detectors[options]
+
+    def _predict_pieces(
+        self, pieces: Sequence[Window | Gap], options: Options, stopwatch: Stopwatch
+    ) -> Iterator[Window | Gap]:
+        with stopwatch.measure("network"):
+            windows = [piece for piece in pieces if isinstance(piece, Window)]
+            predicted = iter(self._predict_batch(windows, options))
+        for piece in pieces:
+            yield piece if isinstance(piece, Gap) else next(predicted)
+
+    def _predict_batch(self, windows: Sequence[Window], options: Options) -> list[Window]:
+        """Return the windows with their predictions, without frames and sound."""
+        batch = [window for window in windows if _has_input(window)]
+        outputs = iter(self.runtime(stack_inputs(batch, self.spec)) if batch else ())
         return [
-            prediction_of(
-                self.facts, next(outputs) if has_somebody(each) else None, settings.abstain_below
+            with_prediction(
+                window,
+                self.spec,
+                next(outputs) if _has_input(window) else None,
+                options.abstain_below,
             )
-            for each in windows
+            for window in windows
         ]
 
-    def _outputs(self, windows: list[Window]) -> Outputs:
-        """(B, K) or (B, R)."""
-        if not windows:
-            return np.empty((0, len(self.facts.names)), np.float32)
-        return self.runtime(stacked(windows, self.facts))
 
+def load(
+    path: str | PathLike[str], device: str | None = None, options: Options | None = None
+) -> Predictor:
+    """Load a trained network as a predictor.
 
-def told(
-    pieces: Iterable[Window | Hole], progress: Callable[[float], None] | None
-) -> Iterator[Window | Hole]:
-    """The pieces of a video; progress is told where each begins."""
-    for piece in pieces:
-        if progress:
-            progress(piece.start)
-        yield piece
-
-
-def refuse_other_frames(frames: npt.NDArray[np.uint8], facts: Facts) -> npt.NDArray[np.uint8]:
-    """The frames, if they are frames that the network can see.
+    Args:
+        path: An emorec checkpoint (run by torch), or what `emorec export` made of it: `.onnx` (run by ONNX Runtime,
+            without torch) or `.pt2` (run by torch, without Lightning).
+        device: Such as "cuda" or "cpu"; by default the fastest available.
+        options: Defaults of `Predictor.predict`.
 
     Raises:
-        UserError: When they have another type or shape, or the network does not see.
+        UserError: When the file is missing or invalid, or its runtime is not installed.
     """
-    if not facts.sees:
-        raise UserError(f"{facts.network} only hears: give it the path of a file with sound")
+    return Predictor(load_runtime(Path(path).expanduser(), device), options)
+
+
+def with_prediction(
+    window: Window, spec: ModelSpec, output: Outputs | None, abstain_below: float = 0.0
+) -> Window:
+    """Return a window with its prediction, without frames and sound.
+
+    Args:
+        window: The window.
+        spec: Of the network.
+        output: (K,) probabilities or (R,) numbers; `None` without a face.
+        abstain_below: Lowest confidence that names a class.
+    """
+    window = replace(window, frames=None, sound=None, names=spec.names)
+    if output is None:
+        return replace(window, predicted=NO_FACE)
+    values = tuple(output.tolist())
+    if spec.task == "numbers":
+        return replace(window, values=values)
+    best = int(output.argmax())
+    predicted = spec.names[best] if values[best] >= abstain_below else UNCERTAIN
+    return replace(window, values=values, predicted=predicted, confidence=values[best])
+
+
+def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
+    """Stack the inputs of B windows.
+
+    Raises:
+        ValueError: When a window lacks an input of the network.
+    """
+    inputs = Inputs()
+    if spec.uses_frames:
+        frames = [window.frames for window in windows if window.frames is not None]
+        inputs["frames"] = np.stack(frames)  # (B, T, H, W, 3)
+    if spec.uses_sound:
+        sound = [window.sound for window in windows if window.sound is not None]
+        inputs["sound"] = np.stack(sound)  # (B, samples)
+    if "heard" in spec.inputs:
+        inputs["heard"] = np.array([window.has_sound for window in windows])  # (B,)
+    if any(
+        len(each) != len(windows)
+        for each in (inputs.get("frames", windows), inputs.get("sound", windows))
+    ):
+        raise ValueError(f"some of {len(windows)} windows lack frames or sound")
+    return inputs
+
+
+def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:
+    """Refuse frames that the network can't take.
+
+    Raises:
+        UserError: When they have the wrong type or shape, or it takes no frames.
+    """
+    if not spec.uses_frames:
+        raise UserError(f"{spec.network} takes only sound: pass the path of a file with sound")
     if frames.dtype != np.uint8:
-        raise UserError(f"frames are {frames.dtype}: they have to be uint8, 0 to 255, RGB")
+        raise UserError(f"frames are {frames.dtype}: pass uint8, 0 to 255, RGB")
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
-        raise UserError(f"frames have the shape {frames.shape}: it has to be (T, H, W, 3), RGB")
-    return frames
+        raise UserError(f"frames have the shape {frames.shape}: pass (T, H, W, 3), RGB")
+
+
+def _has_input(piece: Window | Gap) -> bool:
+    """Whether the network has to run for a piece."""
+    return isinstance(piece, Window) and piece.person is not None

@@ -1,84 +1,178 @@
-"""What a network said of a video, window after window."""
+"""Timeline of a video: its windows, each with its prediction, and the gaps between them."""
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emorec.inference.facts import Says
-from emorec.inference.prediction import NO_FACE, WindowPrediction
-from emorec.inference.window import Hole
+import numpy as np
+import numpy.typing as npt
+
+from emorec import text
+from emorec.data.faces.face import Box
+from emorec.inference.spec import Task
+
+NO_FACE = "no face"
+"""Label of a window without a face."""
+
+UNCERTAIN = "uncertain"
+"""Label of a window whose confidence is below `Options.abstain_below`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """Prediction of a network for a window or for some frames.
+
+    Attributes:
+        names: The K classes in label order, or the R numbers.
+        values: Their probabilities, or the numbers; `None` without a face.
+        predicted: The class, "no face" or "uncertain"; empty for a network that predicts numbers.
+        confidence: The highest probability; `None` for numbers and without a face.
+
+    >>> Prediction(names=("happy", "sad"), values=(0.25, 0.75), predicted="sad", confidence=0.75).probabilities
+    {'happy': 0.25, 'sad': 0.75}
+    """
+
+    names: tuple[str, ...] = ()
+    values: tuple[float, ...] | None = None
+    predicted: str = ""
+    confidence: float | None = None
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Class -> probability, or number -> value; empty without a face."""
+        return dict(zip(self.names, self.values or (), strict=False))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window(Prediction):
+    """One person in a half-open interval of a video: the network's input first, its prediction later.
+
+    Attributes:
+        start: Seconds from the first frame.
+        end: Seconds, exclusive.
+        person: Number of the track, from 1 in order of appearance; `None` where no face was found. Networks trained on
+            whole frames know one person, 1.
+        box: The face, in pixels of the upright frame; `None` where none was searched or found.
+        boxes: The face in single frames of the window: (seconds, box).
+        frames: (T, H, W, 3) uint8, RGB; only until the window is predicted.
+        sound: (samples,) float32, -1 to 1; only until the window is predicted.
+        has_sound: Whether the window has sound; where not, `sound` is zeros.
+    """
+
+    start: float
+    end: float
+    person: int | None
+    box: Box | None = None
+    boxes: tuple[tuple[float, Box], ...] = ()
+    frames: npt.NDArray[np.uint8] | None = None
+    sound: npt.NDArray[np.float32] | None = None
+    has_sound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Half-open interval of a video, in seconds, that can't be decoded.
+
+    Attributes:
+        start: Seconds from the first frame.
+        end: Seconds, exclusive.
+    """
+
+    start: float
+    end: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What a network said of a video.
+    """Predictions for a whole video.
 
     Attributes:
         path: The video; `None` for a camera.
-        says: Whether the network names classes or predicts numbers.
-        names: Of the classes in label order, or of the numbers.
-        windows: In the order of their start, then of the person.
-        holes: Stretches whose frames can't be decoded.
-        seconds: How long the video is.
-        window_seconds: How long a window is.
-        hop_seconds: From the start of a window to that of the next.
+        task: Whether the network predicts classes or numbers.
+        names: The classes in label order, or the numbers.
+        windows: With their predictions, sorted by start, then by person.
+        gaps: Intervals that can't be decoded.
+        seconds: Length of the video.
+        window_seconds: Length of a window.
+        hop_seconds: From the start of one window to the next.
     """
 
     path: Path | None
-    says: Says
+    task: Task
     names: tuple[str, ...]
-    windows: tuple[WindowPrediction, ...]
-    holes: tuple[Hole, ...]
+    windows: tuple[Window, ...]
+    gaps: tuple[Gap, ...]
     seconds: float
     window_seconds: float
     hop_seconds: float
 
     @property
     def persons(self) -> tuple[int, ...]:
-        """Who is in it, numbered from 1."""
+        """Numbers of the persons, sorted."""
         return tuple(sorted({each.person for each in self.windows if each.person is not None}))
 
     @property
     def face_coverage(self) -> float | None:
-        """The share of the stretches that could be decoded in which somebody is; `None` without any."""
-        stretches = {each.start for each in self.windows}
-        with_somebody = {each.start for each in self.windows if each.person is not None}
-        return len(with_somebody) / len(stretches) if stretches else None
+        """Share of the decoded intervals with a face; `None` without any interval."""
+        starts = {each.start for each in self.windows}
+        with_face = {each.start for each in self.windows if each.person is not None}
+        return len(with_face) / len(starts) if starts else None
 
     @property
     def most_frequent(self) -> str | None:
-        """The word that is said of most windows with a face, of equal ones the first; `None` for numbers.
+        """The most frequent label of windows with a face, the first one of a tie; `None` for numbers.
 
-        Where there is no face at all it is "no face".
+        "no face" where no window has one.
         """
-        if self.says == "numbers" or not self.windows:
+        if self.task == "numbers" or not self.windows:
             return None
-        said = Counter(each.predicted for each in self.windows if each.person is not None)
-        return said.most_common(1)[0][0] if said else NO_FACE
+        labels = Counter(each.predicted for each in self.windows if each.person is not None)
+        return labels.most_common(1)[0][0] if labels else NO_FACE
 
-    def of_person(self, person: int) -> tuple[WindowPrediction, ...]:
-        """The windows of one person."""
+    def of_person(self, person: int | None) -> tuple[Window, ...]:
+        """Return the windows of one person; `None`: those without a face."""
         return tuple(each for each in self.windows if each.person == person)
 
-    def at(self, seconds: float, person: int | None = None) -> WindowPrediction | None:
-        """Of the windows around a moment the one whose middle is nearest; `None` where there is none.
 
-        Args:
-            seconds: From the first frame.
-            person: One of `persons`; any when not given.
-        """
-        around = [
-            each
-            for each in self.windows
-            if each.start <= seconds < each.end and person in (None, each.person)
-        ]
-        return min(around, key=lambda each: abs(each.start + each.end - 2 * seconds), default=None)
+def display_intervals(
+    windows: Sequence[Window], hop_seconds: float
+) -> Iterator[tuple[float, float, Window]]:
+    """Yield start and end, in seconds, of the interval in which each window is displayed.
+
+    Overlapping windows meet halfway between their centres; the first and the last window of a run keep their outer end.
+
+    Args:
+        windows: Of one person, sorted.
+        hop_seconds: From the start of one window to the next.
+    """
+    centres = [(each.start + each.end) / 2 for each in windows]
+    adjacent = [
+        later - earlier < 1.5 * hop_seconds for earlier, later in itertools.pairwise(centres)
+    ]
+    for index, window in enumerate(windows):
+        start, end = window.start, window.end
+        if index > 0 and adjacent[index - 1]:
+            start = (centres[index - 1] + centres[index]) / 2
+        if index < len(adjacent) and adjacent[index]:
+            end = (centres[index] + centres[index + 1]) / 2
+        yield start, end, window
 
 
-def means_in_words(timeline: Timeline) -> str:
-    """The mean of each number over all windows with somebody, such as "valence 0.12, arousal -0.40"; "" without any."""
+def format_means(timeline: Timeline) -> str:
+    """Format the mean of each number over the windows with a face, such as "valence 0.12, arousal -0.40"."""
     values = [each.values for each in timeline.windows if each.values is not None]
     means = [sum(column) / len(values) for column in zip(*values, strict=True)]
     return ", ".join(
         f"{name} {mean:.2f}" for name, mean in zip(timeline.names, means, strict=False)
     )
+
+
+def format_time(seconds: float, video_seconds: float) -> str:
+    """Format a position in a video of a given length.
+
+    >>> format_time(75, 600), format_time(2.5, 3.7), format_time(3675, 4000)
+    ('1:15', '2.5 s', '1:01:15')
+    """
+    return f"{seconds:g} s" if video_seconds < 60 else text.clock_time(seconds)

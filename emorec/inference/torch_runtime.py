@@ -1,114 +1,159 @@
-"""A checkpoint becomes a network that is ready to use, run by torch."""
+"""Checkpoints run by torch: the network with its normalization before it, and temperature and softmax behind it."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from typing_extensions import override
 
 from emorec import __version__, checkpoint
 from emorec.data.affwild2 import FRAMES_PER_SECOND
 from emorec.data.data_sheets import sheet_of
 from emorec.errors import UserError
-from emorec.files import sha256_of
-from emorec.inference.deployed import Deployed
-from emorec.inference.facts import Facts
-from emorec.inference.runtime import Outputs, Windows
-from emorec.models import ClipClassifier, ClipNetwork, ClipRegressor
+from emorec.inference.runtimes import Inputs, Outputs, arrays_of
+from emorec.inference.spec import ModelSpec
+from emorec.io import sha256
+from emorec.layers.normalize import PixelStatistics
+from emorec.models import AudioVisual, ClipClassifier, ClipNetwork, ClipRegressor
 from emorec.picture_size import size_of
 
-CLIP_SECONDS = 3.7
-"""Of a clip of RAVDESS, for checkpoints that do not say how long theirs were.
+DEFAULT_CLIP_SECONDS = 3.7
+"""Window length for checkpoints that do not record the length of their clips.
 
-Source: the median (3.66) and the mean (3.69) of the 1,320 clips with sound of actors 1 to 22.
+Source: the median (3.66) and the mean (3.69) of the 1,320 RAVDESS clips with sound of actors 1 to 22.
 """
 
 
 class TorchRuntime:
-    """A checkpoint, run by torch.
+    """Checkpoint, run by torch.
 
     Args:
         path: The checkpoint.
-        device: Such as "cuda" or "cpu"; a GPU where there is one when not given.
+        device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no checkpoint of emorec, or of a network that takes no pictures and no sound.
+        UserError: When it is no emorec checkpoint, or its network takes features.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
-        network, self.facts = load_network(path)
+        network, self.spec = load_network(path)
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.deployed = Deployed(network, self.facts).to(self.device)
+        self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 
-    def __call__(self, windows: Windows) -> Outputs:
+    def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
-        given: Any = windows
-        inputs = [torch.from_numpy(given[name]).to(self.device) for name in self.facts.inputs]
+        tensors = [
+            torch.from_numpy(array).to(self.device) for array in arrays_of(inputs, self.spec)
+        ]
         with torch.inference_mode():
-            said: Outputs = self.deployed(*inputs).cpu().numpy().astype(np.float32, copy=False)
-        return said
+            outputs: Outputs = self.module(*tensors).cpu().numpy().astype(np.float32, copy=False)
+        return outputs
 
 
-def load_network(path: Path) -> tuple[ClipNetwork, Facts]:
-    """The network of a checkpoint, on the CPU and in evaluation mode, and what there is to know of it.
+class InferenceModule(nn.Module):
+    """Trained network as it is used and exported: from decoded frames to probabilities.
+
+    Takes the inputs of `spec.inputs` in that order: frames (B, T, H, W, 3) uint8, sound (B, samples) float32, heard
+    (B,) bool. Returns (B, K) probabilities or (B, R) numbers, float32.
+
+    Args:
+        network: The trained network.
+        spec: Its specification.
+    """
+
+    def __init__(self, network: ClipNetwork, spec: ModelSpec) -> None:
+        super().__init__()
+        self.network = network
+        self.frames_position = spec.inputs.index("frames") if spec.uses_frames else None
+        self.temperature = spec.temperature or 1.0
+        self.is_classifier = spec.task == "classes"
+        self.eval().requires_grad_(False)
+
+    @property
+    def statistics(self) -> PixelStatistics:
+        """Mean and standard deviation that normalize pixels."""
+        network = self.network
+        return network.video.statistics if isinstance(network, AudioVisual) else network.statistics
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Inputs -> (B, K) or (B, R)."""
+        tensors = list(inputs)
+        if self.frames_position is not None:
+            # memory stays (B, T, H, W, 3), as in training
+            tensors[self.frames_position] = tensors[self.frames_position].permute(
+                0, 1, 4, 2, 3
+            )  # (B, T, 3, H, W)
+        outputs: Tensor = self.network(*tensors)
+        outputs = outputs.float()
+        return (outputs / self.temperature).softmax(dim=1) if self.is_classifier else outputs
+
+
+def load_network(path: Path) -> tuple[ClipNetwork, ModelSpec]:
+    """Load a checkpoint's network, on the CPU and in evaluation mode, and its specification.
 
     Raises:
-        UserError: When it is no checkpoint of emorec, or its network takes features instead of pictures.
+        UserError: When it is no emorec checkpoint, or its network takes features.
     """
-    said = checkpoint.read(path)
-    network = network_class(said).load_from_checkpoint(
-        said.path, map_location="cpu", weights_only=True
+    loaded = checkpoint.read(path)
+    network = network_class(loaded).load_from_checkpoint(
+        loaded.path, map_location="cpu", weights_only=True
     )
-    return network.eval(), facts_of(said, network)
+    return network.eval(), model_spec(loaded, network)
 
 
-def network_class(said: checkpoint.Checkpoint) -> type[ClipNetwork]:
-    """The class of a checkpoint's network.
-
-    Raises:
-        UserError: When it can't be imported or is no network of emorec.
-    """
-    found = checkpoint.imported(said, said.model["class_path"])
-    if not (isinstance(found, type) and issubclass(found, ClipNetwork)):
-        raise UserError(f"{said.path} holds {said.model['class_path']}, no network of emorec")
-    return found
-
-
-def facts_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> Facts:
-    """What there is to know of a checkpoint's network.
+def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:
+    """Import the class of a checkpoint's network.
 
     Raises:
-        UserError: When it takes features instead of pictures.
+        UserError: When it can't be imported, or is no emorec network.
     """
-    data = said.data["init_args"]
+    cls = checkpoint.imported(loaded, loaded.model["class_path"])
+    if not (isinstance(cls, type) and issubclass(cls, ClipNetwork)):
+        raise UserError(
+            f"{loaded.path} holds {loaded.model['class_path']}, which is no emorec network"
+        )
+    return cls
+
+
+def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec:
+    """Return the specification of a checkpoint's network.
+
+    Raises:
+        UserError: When it takes features instead of frames.
+    """
+    data = loaded.data["init_args"]
     if data.get("features") is not None:
         raise UserError(
-            f"{said.path} was trained on features of frames: name a network that sees pictures"
+            f"{loaded.path} was trained on frame features: name the checkpoint of a network that takes frames"
         )
-    of_frames = said.data["class_path"] == "emorec.data.AffWild2DataModule"
-    return Facts(
-        network=said.model["class_path"],
-        says="classes" if isinstance(network, ClipClassifier) else "numbers",
-        names=names_of(said, network),
+    single_frames = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
+    return ModelSpec(
+        network=loaded.model["class_path"],
+        task="classes" if isinstance(network, ClipClassifier) else "numbers",
+        names=output_names(loaded, network),
         inputs=network.inputs,
         num_frames=data["num_frames"],
         image_size=size_of(data["image_size"]),
         resize=data["resize"],
-        face=data.get("face") == "crop" or of_frames,
+        face=data.get("face") == "crop" or single_frames,
         sound_rate=data.get("sound_rate", 16_000),
         sound_seconds=data.get("sound_seconds", 3.0),
-        window_seconds=said.clip_seconds
-        or (data["num_frames"] / FRAMES_PER_SECOND if of_frames else CLIP_SECONDS),
-        temperature=said.temperatures.get(1),
-        checkpoint_sha256=sha256_of(said.path),
+        window_seconds=loaded.clip_seconds
+        or (data["num_frames"] / FRAMES_PER_SECOND if single_frames else DEFAULT_CLIP_SECONDS),
+        temperature=loaded.temperatures.get(1),
+        checkpoint_sha256=sha256(loaded.path),
         emorec_version=__version__,
-        data=said.data["class_path"],
-        split=said.split,
-        licence=sheet_of(said.data["class_path"]).licence,
+        data=loaded.data["class_path"],
+        split=loaded.split,
+        licence=sheet_of(loaded.data["class_path"]).licence,
     )
 
 
-def names_of(said: checkpoint.Checkpoint, network: ClipNetwork) -> tuple[str, ...]:
-    """Of the classes or the numbers that a checkpoint's network says."""
-    return said.class_names or (network.target_names if isinstance(network, ClipRegressor) else ())
+def output_names(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> tuple[str, ...]:
+    """Return the classes or the numbers that a checkpoint's network predicts."""
+    return loaded.class_names or (
+        network.target_names if isinstance(network, ClipRegressor) else ()
+    )

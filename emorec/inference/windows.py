@@ -1,158 +1,327 @@
-"""A video becomes windows: its frames go once through decoding and the search for faces."""
+"""Windows of a video: their times, the frames that a network takes of each, and the pass that reads them."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import chain, islice
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 
-from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, ClipError
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.decoding.decode import TIME_TOLERANCE_SECONDS, ClipError, likely_ends
+from emorec.data.decoding.sample import linspace_indices
+from emorec.data.faces.detector import FaceDetector
 from emorec.data.sound.decode_sound import NO_SOUND
-from emorec.inference.camera import Camera
-from emorec.inference.cutting import Cutting
-from emorec.inference.facts import Facts
-from emorec.inference.live import windows_of_camera
-from emorec.inference.looks import Looks, looks_of
-from emorec.inference.schedule import Span, has_gap, longest_shown, schedule, span
-from emorec.inference.sound_windows import SoundWindows, sound_recipe
+from emorec.errors import UserError
+from emorec.inference.audio import AudioWindows, audio_preprocessing
+from emorec.inference.camera import Camera, camera_windows
+from emorec.inference.frame_buffer import FrameBuffer, make_frame_buffer
+from emorec.inference.options import Options
+from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
-from emorec.inference.video_file import VideoFile
-from emorec.inference.window import Hole, Window
+from emorec.inference.timeline import Gap, Window
+from emorec.inference.video import Video, VideoFile
+
+MAX_SINGLE_WINDOW = 1.5
+"""In windows: a video that is no longer is one window."""
+
+MIN_REMAINDER = 0.5
+"""In hops: when more than that follows the last window, another window ends with the video."""
+
+MAX_FROZEN_SHARE = 0.5
+"""Of a window that may show one frozen frame."""
+
+MIN_FROZEN_SECONDS = 0.5
+"""A frame shown for no longer is never frozen; nor is one shown up to twice as long as the median frame."""
 
 
 def windows_of(
-    video: VideoFile | Camera, facts: Facts, cutting: Cutting, clock: Stopwatch | None = None
-) -> Iterator[Window | Hole]:
-    """The windows of a video in order of their start, then of persons; memory holds those that are open.
+    video: Video,
+    spec: ModelSpec,
+    options: Options,
+    detector: FaceDetector | None = None,
+    stopwatch: Stopwatch | None = None,
+) -> Iterator[Window | Gap]:
+    """Yield the windows of a video sorted by start, then by person; only open windows are in memory.
 
-    A window one of whose frames can't be decoded is a hole, as is one that for more than half of it shows a frame which
-    stood too long; holes that touch are one.
+    A window with a frame that can't be decoded is a gap, and so is one that shows a frozen frame for more than half of
+    it; touching gaps are merged.
 
     Args:
-        video: Where the frames come from.
-        facts: Of the network that is to see or hear them.
-        cutting: How the video is cut.
-        clock: Counts frames, and what decoding and finding faces take.
+        video: An opened `VideoFile` or `Camera`.
+        spec: Of the network.
+        options: Length of the windows and distance between them.
+        detector: Face detector; `None` takes whole frames.
+        stopwatch: Counts frames, and measures decoding and the detector.
 
     Raises:
-        ClipError: When a network that only hears is given what has no sound.
-        UserError: When it is given a camera, or a camera gives less than a window.
+        ClipError: When an audio network gets a video without sound.
+        UserError: When an audio network gets a camera, or a camera ends before the first window does.
     """
-    clock = clock or Stopwatch()
+    stopwatch = stopwatch or Stopwatch()
+    window_seconds, hop_seconds = options.window_and_hop(spec)
     if isinstance(video, Camera):
-        return windows_of_camera(video, facts, cutting, clock)
-    if facts.sees:
-        windows = _seen(video, facts, cutting, clock)
-    elif video.has_sound:
-        windows = (
-            Window(start=start, end=end, person=1) for start, end in _schedule(video, cutting)
+        if not spec.uses_frames:
+            raise UserError(
+                f"camera {video.index}: cameras have no sound, and this network takes nothing else"
+            )
+        return camera_windows(
+            video, spec, detector, stopwatch, window_seconds=window_seconds, hop_seconds=hop_seconds
         )
-    else:
-        raise ClipError.of(video.path, f"{NO_SOUND}, and this network only hears")
-    if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
-        windows = chain(windows, [Hole(video.seconds, video.promised_seconds)])
-    return joined(_heard(video, facts, windows, clock) if facts.hears else windows)
-
-
-def joined(windows: Iterable[Window | Hole]) -> Iterator[Window | Hole]:
-    """The same, with holes that touch made one.
-
-    >>> list(joined([Hole(0.0, 1.2), Hole(6 * 0.2, 1.4)]))  # 6 * 0.2 is a little more than 1.2
-    [Hole(start=0.0, end=1.4)]
-    >>> list(joined([Hole(0.0, 4.0), Hole(2.0, 6.0), Hole(8.0, 9.0)]))
-    [Hole(start=0.0, end=6.0), Hole(start=8.0, end=9.0)]
-    """
-    hole: Hole | None = None
-    for each in windows:
-        if (
-            isinstance(each, Hole)
-            and hole is not None
-            and each.start <= hole.end + TIME_TOLERANCE_SECONDS
-        ):
-            hole = Hole(hole.start, max(hole.end, each.end))
-            continue
-        if hole is not None:
-            yield hole
-            hole = None
-        if isinstance(each, Hole):
-            hole = each
-        else:
-            yield each
-    if hole is not None:
-        yield hole
-
-
-def _schedule(video: VideoFile, cutting: Cutting) -> Iterator[tuple[float, float]]:
-    return schedule(
-        video.seconds, window_seconds=cutting.window_seconds, hop_seconds=cutting.hop_seconds
+    assert isinstance(video, VideoFile)
+    assert video.path is not None
+    times = list(
+        window_times(video.seconds, window_seconds=window_seconds, hop_seconds=hop_seconds)
     )
-
-
-def _seen(
-    video: VideoFile, facts: Facts, cutting: Cutting, clock: Stopwatch
-) -> Iterator[Window | Hole]:
-    """The windows, silent so far."""
-    windows = _looked_at(video, facts, cutting, clock, video.frames_in_file)
-    first = list(islice(windows, 1))
-    if isinstance(first[0], Hole) and first[0].end == video.seconds and not video.damaged:
-        # one window, whose frames end earlier than any file should: now it is known where
-        yield from _looked_at(video, facts, cutting, clock, max(1, video.end))
-        return
-    yield from chain(first, windows)
-
-
-def _looked_at(
-    video: VideoFile, facts: Facts, cutting: Cutting, clock: Stopwatch, promised: int
-) -> Iterator[Window | Hole]:
-    """The windows of a video of which so many frames come, or one less."""
-    looks = looks_of(facts, cutting, clock)
-
-    def spans() -> Iterator[Span]:
-        starts = video.starts[:promised]
-        longest = longest_shown(starts)
-        for start, end in _schedule(video, cutting):
-            if end - start < video.seconds and has_gap(start, end, starts, longest):
-                yield Span(start, end, {})
-            else:
-                yield span(start, end, starts, num_frames=facts.num_frames)
-
-    needed = {index for each in spans() for index in each.frames}
-    gone_by = 0
-    open_spans = spans()
-    current = next(open_spans, None)
-    for index, seconds, frame in clock.each("decode", video.frames(needed)):
-        clock.frames, gone_by = clock.frames + index + 1 - gone_by, index + 1
-        clock.looked_at += 1
-        looks.add(index, seconds, frame)
-        while current is not None and current.last <= index:
-            yield from _composed(current, looks)
-            current = next(open_spans, None)
-            if current is not None:
-                looks.forget(current.first)
-    while current is not None:
-        yield from _composed(current, looks)
-        current = next(open_spans, None)
-
-
-def _composed(span: Span, looks: Looks) -> Iterator[Window | Hole]:
-    indices = span.indices(looks.there())
-    if indices is None:
-        yield Hole(span.start, span.end)
+    windows: Iterator[Window | Gap]
+    if spec.uses_frames:
+        windows = _windows_with_frames(
+            video,
+            times,
+            spec,
+            make_frame_buffer(spec, detector, window_seconds, stopwatch),
+            stopwatch,
+        )
+        first = next(windows)
+        if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
+            # a single window of a file with fewer frames than it says; this pass found out how many
+            buffer = make_frame_buffer(spec, detector, window_seconds, stopwatch)
+            windows = _windows_with_frames(
+                video, times, spec, buffer, stopwatch, num_frames=max(1, video.end)
+            )
+        else:
+            windows = chain([first], windows)
+    elif video.has_sound:
+        windows = (Window(start=start, end=end, person=1) for start, end in times)
     else:
-        yield from looks.windows(span.start, span.end, indices)
+        raise ClipError.of(video.path, f"{NO_SOUND}, and this network takes nothing else")
+    if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
+        windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
+    if spec.uses_sound:
+        windows = _add_sound(video, video.path, windows, spec, stopwatch)
+    return merge_gaps(windows)
 
 
-def _heard(
-    video: VideoFile, facts: Facts, windows: Iterable[Window | Hole], clock: Stopwatch
-) -> Iterator[Window | Hole]:
-    """The windows with their sound; for a network that only hears those without any are holes."""
-    sounds = SoundWindows(video.path, sound_recipe(facts))
+def _windows_with_frames(
+    video: VideoFile,
+    times: Sequence[tuple[float, float]],
+    spec: ModelSpec,
+    buffer: FrameBuffer,
+    stopwatch: Stopwatch,
+    *,
+    num_frames: int | None = None,
+) -> Iterator[Window | Gap]:
+    """Yield the windows of a video with `num_frames` decodable frames or one less; by default those it says it has."""
+    starts = video.starts[:num_frames]
+    longest = max_frame_seconds(starts)
+
+    def choose(start: float, end: float) -> FrameChoice:
+        if end - start < video.seconds and is_frozen(start, end, starts, longest):
+            return FrameChoice(start, end, {})
+        return choose_frames(start, end, starts, num_frames=spec.num_frames)
+
+    def windows_in(choice: FrameChoice) -> Iterator[Window | Gap]:
+        indices = choice.indices(buffer.indices())
+        if indices is None:
+            yield Gap(choice.start, choice.end)
+        else:
+            yield from buffer.windows(choice.start, choice.end, indices)
+
+    # chosen twice: the choices of a long video take more memory than its times
+    needed = {index for start, end in times for index in choose(start, end).frames}
+    choices = (choose(start, end) for start, end in times)
+    choice = next(choices, None)
+    passed = 0
+    for index, seconds, frame in stopwatch.each("decode", video.frames(needed)):
+        stopwatch.frames, passed = stopwatch.frames + index + 1 - passed, index + 1
+        buffer.add(index, seconds, frame)
+        while choice is not None and choice.last <= index:
+            yield from windows_in(choice)
+            choice = next(choices, None)
+            if choice is not None:
+                buffer.drop_before(choice.first)
+    while choice is not None:
+        yield from windows_in(choice)
+        choice = next(choices, None)
+
+
+def _add_sound(
+    video: VideoFile,
+    path: Path,
+    windows: Iterable[Window | Gap],
+    spec: ModelSpec,
+    stopwatch: Stopwatch,
+) -> Iterator[Window | Gap]:
+    """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
+    audio = AudioWindows(path, audio_preprocessing(spec))
     for window in windows:
-        if isinstance(window, Hole):
+        if isinstance(window, Gap):
             yield window
             continue
         whole = (window.start, window.end) == (0.0, video.seconds)
-        with clock.during("decode"):
-            sound, heard = sounds.whole() if whole else sounds(window.start, window.end)
-        if heard or facts.sees:
-            yield replace(window, sound=sound, heard=heard)
+        with stopwatch.measure("decode"):
+            sound, has_sound = audio.read_all() if whole else audio.read(window.start, window.end)
+        if has_sound or spec.uses_frames:
+            yield replace(window, sound=sound, has_sound=has_sound)
         else:
-            yield Hole(window.start, window.end)
+            yield Gap(window.start, window.end)
+
+
+def merge_gaps(windows: Iterable[Window | Gap]) -> Iterator[Window | Gap]:
+    """Yield the windows with touching gaps merged.
+
+    >>> list(merge_gaps([Gap(0.0, 1.2), Gap(6 * 0.2, 1.4)]))  # 6 * 0.2 is a little more than 1.2
+    [Gap(start=0.0, end=1.4)]
+    >>> list(merge_gaps([Gap(0.0, 4.0), Gap(2.0, 6.0), Gap(8.0, 9.0)]))
+    [Gap(start=0.0, end=6.0), Gap(start=8.0, end=9.0)]
+    """
+    gap: Gap | None = None
+    for each in windows:
+        if isinstance(each, Gap):
+            if gap is not None and each.start <= gap.end + TIME_TOLERANCE_SECONDS:
+                gap = Gap(gap.start, max(gap.end, each.end))
+                continue
+            if gap is not None:
+                yield gap
+            gap = each
+            continue
+        if gap is not None:
+            yield gap
+            gap = None
+        yield each
+    if gap is not None:
+        yield gap
+
+
+def window_times(
+    seconds: float, *, window_seconds: float, hop_seconds: float
+) -> Iterator[tuple[float, float]]:
+    """Yield start and end of each window, in seconds.
+
+    Args:
+        seconds: Length of the video.
+        window_seconds: Length of a window, above 0.
+        hop_seconds: From the start of one window to the next, above 0.
+
+    >>> list(window_times(5.0, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 5.0)]
+    >>> list(window_times(8.5, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0)]
+    >>> list(window_times(9.5, window_seconds=4.0, hop_seconds=2.0))
+    [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0), (5.5, 9.5)]
+    """
+    if seconds <= MAX_SINGLE_WINDOW * window_seconds + TIME_TOLERANCE_SECONDS:
+        yield 0.0, seconds
+        return
+    last = int((seconds - window_seconds + TIME_TOLERANCE_SECONDS) / hop_seconds)
+    for hop in range(last + 1):
+        yield hop * hop_seconds, hop * hop_seconds + window_seconds
+    if seconds - (last * hop_seconds + window_seconds) > MIN_REMAINDER * hop_seconds:
+        yield seconds - window_seconds, seconds
+
+
+def max_frame_seconds(starts: npt.NDArray[np.float64]) -> float:
+    """Return how long a frame may be displayed before it counts as frozen, in seconds.
+
+    >>> max_frame_seconds(np.arange(30) / 30), max_frame_seconds(np.arange(3.0))
+    (0.5, 2.0)
+    """
+    if len(starts) < 2:
+        return MIN_FROZEN_SECONDS
+    return max(MIN_FROZEN_SECONDS, 2 * float(np.median(np.diff(starts))))
+
+
+def is_frozen(start: float, end: float, starts: npt.NDArray[np.float64], longest: float) -> bool:
+    """Return whether a frozen frame fills more than half of a window, as where a recording was interrupted.
+
+    Args:
+        start: Of the window, in seconds.
+        end: Of the window, in seconds.
+        starts: Start of each frame, in seconds from the first.
+        longest: `max_frame_seconds(starts)`.
+
+    >>> is_frozen(0.0, 4.0, np.array([0.0, 0.5, 1.0, 2.5, 3.5]), 1.0)
+    False
+    >>> is_frozen(0.0, 4.0, np.array([0.0, 0.5, 1.0, 3.5]), 1.0)
+    True
+    >>> slow = np.array([0.0, 0.25, 0.5, 2.0])  # no frame starts in these windows, but one is displayed
+    >>> is_frozen(0.3, 0.4, slow, 0.5), is_frozen(1.0, 1.1, slow, 0.5)
+    (False, True)
+    """
+    first = int(np.searchsorted(starts, start, side="right")) - 1
+    stop = int(np.searchsorted(starts, end))
+    next_start = starts[stop] if stop < len(starts) else end
+    edges = np.append(starts[first:stop], next_start)
+    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+    frozen = (np.diff(edges) > longest) & (inside > MAX_FROZEN_SHARE * (end - start))
+    return bool(frozen.any())
+
+
+@dataclass(frozen=True, slots=True)
+class FrameChoice:
+    """Frames that a window may need, chosen before decoding.
+
+    Attributes:
+        start: In seconds from the first frame.
+        end: In seconds, exclusive.
+        by_end: Possible number of decodable frames -> T frame indices, sorted; empty for a frozen window.
+    """
+
+    start: float
+    end: float
+    by_end: dict[int, list[int]]
+
+    @property
+    def first(self) -> int:
+        """First frame that may be needed; -1 without any."""
+        return min(self.frames, default=-1)
+
+    @property
+    def last(self) -> int:
+        """Last frame that may be needed; -1 without any."""
+        return max(self.frames, default=-1)
+
+    @property
+    def frames(self) -> set[int]:
+        """All frames that may be needed, and the last one before each end, which shows that it was reached."""
+        return {index for end, indices in self.by_end.items() for index in (*indices, end - 1)}
+
+    def indices(self, decoded: Collection[int]) -> list[int] | None:
+        """Return T frame indices, or `None` where one of them was not decoded.
+
+        >>> choice = FrameChoice(0.0, 1.0, {3: [0, 2], 2: [0, 1]})
+        >>> choice.indices({0, 1, 2}), choice.indices({0, 1}), choice.indices({0})
+        ([0, 2], [0, 1], None)
+        """
+        for end in sorted(self.by_end, reverse=True):
+            if end - 1 in decoded:
+                indices = self.by_end[end]
+                return indices if all(index in decoded for index in indices) else None
+        return None
+
+
+def choose_frames(
+    start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int
+) -> FrameChoice:
+    """Choose T evenly spaced frames of those that start in a window, else the one displayed then.
+
+    Args:
+        start: Of the window, in seconds.
+        end: Of the window, in seconds.
+        starts: Start of each frame, in seconds. The last one may not be decodable, as in every original of RAVDESS.
+        num_frames: T.
+
+    >>> choose_frames(0.2, 0.4, np.arange(10) / 10, num_frames=2).by_end
+    {4: [2, 3]}
+    >>> choose_frames(0.0, 1.0, np.arange(10) / 10, num_frames=3).by_end
+    {9: [0, 4, 8], 10: [0, 4, 9]}
+    >>> choose_frames(0.22, 0.27, np.arange(10) / 10, num_frames=2).by_end
+    {3: [2, 2]}
+    """
+    edges = np.searchsorted(starts, np.array((start, end)) - TIME_TOLERANCE_SECONDS)
+    first, stop = int(edges[0]), int(edges[1])
+    by_end: dict[int, list[int]] = {}
+    for last in sorted(likely_ends(promised=len(starts), shown=len(starts), first=0, stop=stop)):
+        begin = min(first, last - 1)
+        by_end[last] = [begin + index for index in linspace_indices(last - begin, num_frames)]
+    return FrameChoice(start, end, by_end)

@@ -111,12 +111,12 @@ def check_runs(definition: Definition, runs: Iterable[PlannedRun]) -> None:
             does not have, a folder without clips.
     """
     from emorec.experiment import parse_experiment  # late: it imports torch and Lightning
-    from emorec.layers.pretrained import refuse_missing
+    from emorec.layers.pretrained import check_weights_exist
 
     for run in _representatives(definition, runs):
         try:
             experiment = parse_experiment(run.fit[1:])
-            refuse_missing(str(experiment.config.model.init_args.get("weights", "none")))
+            check_weights_exist(str(experiment.config.model.init_args.get("weights", "none")))
             experiment.instantiate_data().find()
         except UserError as error:
             raise UserError(f"{run.model}: {error}") from error

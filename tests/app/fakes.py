@@ -6,13 +6,12 @@ from pathlib import Path
 
 from emorec.app.answer import Progress
 from emorec.errors import UserError
-from emorec.inference.prediction import WindowPrediction
-from emorec.inference.timeline import Timeline
-from tests.inference.facts import facts
+from emorec.inference.timeline import Timeline, Window
+from tests.inference.specs import make_spec
 
 NAMES = ("happy", "sad")
 
-FACTS = facts(
+SPEC = make_spec(
     network="emorec.models.LateFusion",
     names=NAMES,
     num_frames=4,
@@ -31,7 +30,7 @@ SECONDS = {b"slow": 0.5, b"endl": 120.0}
 def timeline_of(path: Path | None = None, **said: object) -> Timeline:
     """Two windows of one person: happy, then sad."""
     windows = tuple(
-        WindowPrediction(
+        Window(
             names=NAMES,
             values=(share, 1 - share),
             predicted=word,

@@ -19,10 +19,10 @@ PROGRAM = """
 import contextlib, sys
 from emorec.app.limits import Limits
 from emorec.app.server import application_of, place_of, rooms_of, server_of, swept
-from tests.app.fakes import FACTS, look
+from tests.app.fakes import SPEC, look
 
 with contextlib.closing(place_of("127.0.0.1", 0)) as place, swept(rooms_of()) as rooms:
-    app = application_of(look, FACTS, rooms, Limits(megabytes=1))
+    app = application_of(look, SPEC, rooms, Limits(megabytes=1))
     print(f"open http://127.0.0.1:{place.getsockname()[1]}", flush=True)
     server_of(app, rooms).run(sockets=[place])
 print("ended")

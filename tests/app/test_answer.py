@@ -9,7 +9,7 @@ from emorec.app.answer import Answerer
 from emorec.app.limits import Limits
 from emorec.app.rooms import Rooms
 from emorec.errors import UserError
-from emorec.inference.window import Hole
+from emorec.inference.timeline import Gap
 from tests.app.fakes import files_below, look, timeline_of
 
 
@@ -112,12 +112,12 @@ def test_who_goes_at_the_very_end_leaves_nothing_either(rooms: Rooms) -> None:
 
 @pytest.mark.parametrize(
     ("holes", "said"),
-    [((Hole(0.0, 3.0),), "a.mp4 is damaged"), ((), "has no part that can be looked at")],
+    [((Gap(0.0, 3.0),), "a.mp4 is damaged"), ((), "has no part that can be looked at")],
 )
 def test_a_video_of_which_nothing_can_be_said_is_told(
-    rooms: Rooms, holes: tuple[Hole, ...], said: str
+    rooms: Rooms, gaps: tuple[Gap, ...], said: str
 ) -> None:
-    html = answered(rooms, uploaded(rooms), lambda *_: timeline_of(windows=(), holes=holes))
+    html = answered(rooms, uploaded(rooms), lambda *_: timeline_of(windows=(), gaps=gaps))
     assert said in html
     assert files_below(rooms.root) == []
 

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from emorec.app.account import account_of
 from emorec.app.shown import counted, remarks, result_html
-from emorec.inference.prediction import NO_FACE
-from emorec.inference.window import Hole
-from tests.app.fakes import FACTS, timeline_of
+from emorec.inference.timeline import NO_FACE, Gap
+from tests.app.fakes import SPEC, timeline_of
 
 
 def test_the_words_are_counted_and_the_commonest_is_the_headline() -> None:
@@ -30,7 +29,7 @@ def test_several_people_have_a_column_of_their_own() -> None:
 def test_holes_and_missing_faces_are_told() -> None:
     one, two = timeline_of().windows
     nobody = replace(two, person=None, values=None, predicted=NO_FACE, confidence=None)
-    damaged = timeline_of(windows=(one, nobody), holes=(Hole(3.0, 4.25),))
+    damaged = timeline_of(windows=(one, nobody), gaps=(Gap(3.0, 4.25),))
     assert remarks(damaged) == [
         "From 0:03 to 0:04 the file is damaged: nothing is said of that",
         "A face was found in 50% of the windows",
@@ -46,7 +45,7 @@ def test_numbers_are_shown_as_numbers() -> None:
         )
         for each in timeline_of().windows
     )
-    numbers = timeline_of(says="numbers", names=("valence", "arousal"), windows=windows)
+    numbers = timeline_of(task="numbers", names=("valence", "arousal"), windows=windows)
     html = result_html(numbers, place="", meaning="")
     assert "-0.50" in html
     assert "confidence" not in html
@@ -57,16 +56,16 @@ def test_numbers_are_shown_as_numbers() -> None:
 
 
 def test_the_account_tells_on_whom_the_network_was_trained() -> None:
-    account = account_of(FACTS, "UAR 50 %")
+    account = account_of(SPEC, "UAR 50 %")
     assert account.trained.startswith("180 clips of 3 people, from RAVDESS: 24 professional actors")
     assert "CC BY-NC-SA 4.0" in account.licence
     assert account.meaning.endswith("not one that anybody felt")
     assert account.tested == "UAR 50 %"
     assert account.takes == "a face"
     heard = account_of(
-        replace(FACTS, inputs=("sound", "heard"), split={"train": [1], "whose": "films"})
+        replace(SPEC, inputs=("sound", "heard"), split={"train": [1], "whose": "films"})
     )
     assert heard.takes == "somebody who speaks"
     assert heard.trained.startswith("clips of 1 films")
-    mine = account_of(replace(FACTS, data="emorec.data.CSVDataModule", split={"train": ["ann"]}))
+    mine = account_of(replace(SPEC, data="emorec.data.CSVDataModule", split={"train": ["ann"]}))
     assert mine.trained == "clips of 1 person, from a data set of its owner's"

@@ -2,12 +2,14 @@
 
 import gc
 import multiprocessing
+from functools import partial
 
 import pytest
+from torch.utils.benchmark import Timer
 
 
 class Stopwatch:
-    """A clock that moves where a test moves it, and a ten-thousandth of a second whenever somebody looks at it."""
+    """A clock that tests move by hand, and that moves by a ten-thousandth of a second each time it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -17,21 +19,26 @@ class Stopwatch:
         return self.now
 
     def second(self) -> None:
-        """Lets a second pass."""
+        """Let a second pass."""
         self.now += 1.0
+
+    def millisecond(self) -> None:
+        """Let a millisecond pass."""
+        self.now += 1e-3
 
 
 @pytest.fixture
 def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
-    """What measures take for the time."""
+    """The clock of all measurements."""
     clock = Stopwatch()
     monkeypatch.setattr("time.perf_counter", clock)
+    monkeypatch.setattr("emorec.bench.stages.Timer", partial(Timer, timer=clock))
     return clock
 
 
 @pytest.fixture
 def no_other_children() -> None:
-    """Ends what loaders of other tests in this process may have left behind."""
+    """End what loaders of other tests in this process may have left behind."""
     gc.collect()
     for child in multiprocessing.active_children():
         child.kill()

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from emorec.bench.experiment import ENDLESS
+from emorec.bench.training import ENDLESS
 from emorec.data import RavdessDataModule
 from emorec.data.source import Source
 from emorec.models import ClipClassifier

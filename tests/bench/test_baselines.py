@@ -1,12 +1,28 @@
-"""Ratios compare like with like."""
+"""Baselines do their work, and ratios compare like with like."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from emorec.bench.baselines import baseline_stages, ratios, videos_in
-from emorec.bench.plain_decoders import installed_decoders
+from emorec.bench.baselines import (
+    JpegClips,
+    PlainDecoder,
+    baseline_stages,
+    installed_decoders,
+    main_process_speed,
+    ratios,
+    videos_in,
+    write_jpegs,
+)
+from emorec.data.clip import Clip
+from emorec.data.recipe import Recipe
+from emorec.data.source import DecodedPictures
 from emorec.errors import UserError
+from emorec.layers.normalize import IMAGENET
+from tests import videos
 from tests.bench.networks import DelayedData
 
 
@@ -45,3 +61,73 @@ def test_each_baseline_runs_on_the_clips_it_is_given(drawn_clips: Path, tmp_path
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no mp4 file below {tmp_path}: .*--originals"):
         videos_in(str(tmp_path))
+
+
+RECIPE = Recipe(num_frames=4, size=(32, 32))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    path = videos.write_video(tmp_path_factory.mktemp("video") / "clip.mp4", 20, bframes=2)
+    return Clip(path=path, label=0, actor=1, take="")
+
+
+@pytest.mark.parametrize("name", ["opencv", "pyav", "torchcodec"])
+def test_each_gives_the_frames_that_emorec_gives(clip: Clip, name: str) -> None:
+    if name not in installed_decoders():
+        pytest.skip(f"{name} is not installed")
+    frames = PlainDecoder(installed_decoders()[name], RECIPE)(clip)
+    ours = DecodedPictures(RECIPE)(clip)
+    assert frames.shape == RECIPE.shape
+    assert frames.dtype == np.uint8
+    # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP
+    assert np.abs(frames.astype(int) - ours).mean() < videos.GREY_STEP / 4
+
+
+@pytest.mark.parametrize("name", ["opencv", "pyav"])
+def test_a_file_without_pictures_is_an_error(tmp_path: Path, name: str) -> None:
+    path = videos.write_sound(tmp_path / "sound.mp4")
+    with pytest.raises((RuntimeError, IndexError)):
+        installed_decoders()[name](path, 4)
+
+
+CLIPS = [Clip(path=Path(f"{number}.mp4"), label=0, actor=1, take="") for number in range(3)]
+
+
+def grey(clip: Clip) -> np.ndarray:
+    """Four frames, whose grey level says which clip they are of and which of its frames."""
+    level = 50 * int(clip.path.stem)
+    return np.stack([np.full((40, 40, 3), level + 10 * index, np.uint8) for index in range(4)])
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    return write_jpegs(CLIPS, grey, tmp_path)
+
+
+def test_each_frame_is_a_jpeg_file_of_224_pixels(folders: list[Path]) -> None:
+    assert [len(list(folder.iterdir())) for folder in folders] == [4, 4, 4]
+    with Image.open(folders[2] / "03.jpg") as picture:
+        assert (picture.format, picture.size) == ("JPEG", (224, 224))
+        assert np.abs(np.asarray(picture).astype(int) - 130).max() <= 1
+
+
+def test_a_clip_is_its_frames_in_order_cropped_and_normalised(folders: list[Path]) -> None:
+    clips = JpegClips(folders, size=(32, 32), image_size=(28, 28))
+    frames, index = clips[1]
+    assert (len(clips), index) == (3, 1)
+    assert frames.shape == (4, 3, 28, 28)
+    assert frames.dtype == torch.float32
+    mean, std = (torch.tensor(values)[:, None, None] for values in IMAGENET)
+    levels = (frames * std + mean).mean(dim=(1, 2, 3)) * 255
+    assert levels.tolist() == pytest.approx([50, 60, 70, 80], abs=1)
+
+
+def test_speed_counts_every_clip_of_every_batch(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "emorec.bench.baselines.clips_per_second", lambda work, seconds: [work() for _ in range(4)]
+    )
+    clips = JpegClips(folders, size=(32, 32), image_size=(28, 28))
+    assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips an epoch

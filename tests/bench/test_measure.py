@@ -1,4 +1,4 @@
-"""A measured training: what is slow is named, and times are those of a stopwatch."""
+"""A measured training: its slow stage is found, and its times are right."""
 
 import json
 import multiprocessing
@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from emorec.bench.measure import measure
-from emorec.bench.report import Report
-from emorec.bench.speed import Speed
+from emorec.bench.report import Report, Speed
 from tests.bench.conftest import Stopwatch
 from tests.bench.networks import DelayedData, MeanColour, endless_trainer, nothing
 
@@ -28,20 +27,20 @@ def measured(root: Path, *, network: Callable[[], None] = nothing, **data: Any) 
 
 
 @pytest.mark.parametrize(
-    ("slow", "stage", "words"),
+    ("slow", "stage", "explanation"),
     [
-        ("network", "network", "the network is the bottleneck: training runs at 100 %"),
+        ("network", "network", "training runs at 100 % of its speed"),
         ("read", "cache_read", r"1000\.\d go to reading from the cache"),
         ("augment", "augment", r"999\.\d go to cropping, augmenting and batching"),
     ],
 )
-def test_what_takes_a_second_a_clip_is_named(
-    drawn_clips: Path, stopwatch: Stopwatch, slow: str, stage: str, words: str
+def test_a_stage_that_takes_a_second_a_clip_is_the_bottleneck(
+    drawn_clips: Path, stopwatch: Stopwatch, slow: str, stage: str, explanation: str
 ) -> None:
-    what_is_slow: dict[str, Any] = {slow: stopwatch.second}
-    verdict = measured(drawn_clips, **what_is_slow).verdict
-    assert verdict.stage == stage
-    assert re.search(words, verdict.sentence)
+    delays: dict[str, Any] = {"network": stopwatch.millisecond, slow: stopwatch.second}
+    bottleneck = measured(drawn_clips, **delays).bottleneck
+    assert bottleneck.stage == stage
+    assert re.search(explanation, bottleneck.sentence)
 
 
 def test_without_a_cache_nothing_is_read_from_one(drawn_clips: Path) -> None:
@@ -54,18 +53,21 @@ def test_without_a_cache_nothing_is_read_from_one(drawn_clips: Path) -> None:
 def test_end_to_end_takes_the_time_of_loader_and_network_together(
     drawn_clips: Path, stopwatch: Stopwatch, rounds: int
 ) -> None:
-    model = MeanColour(delay=stopwatch.second)
+    def two_seconds() -> None:
+        stopwatch.now += 2.0
+
+    model = MeanColour(delay=two_seconds)
     data = DelayedData(str(drawn_clips), augment=stopwatch.second)
     report = measure(endless_trainer(), model, data, seconds=0.01, rounds=rounds)
     speeds = report.speeds
-    assert speeds["end_to_end"].samples == pytest.approx([0.5] * rounds, rel=0.01)
-    assert speeds["network"].samples == pytest.approx([1.0] * rounds, rel=0.01)
+    assert speeds["end_to_end"].samples == pytest.approx([1 / 3] * rounds, rel=0.01)
+    assert speeds["network"].samples == pytest.approx([0.5] * rounds, rel=0.01)
     assert speeds["loader"].samples == pytest.approx([1.0] * rounds, rel=0.01)
-    assert (report.share, report.verdict.stage) == (pytest.approx(0.5, rel=0.01), "workers")
+    assert (report.share, report.bottleneck.stage) == (pytest.approx(2 / 3, rel=0.01), "workers")
 
 
 def test_a_report_holds_what_its_documentation_names(drawn_clips: Path) -> None:
-    plain = json.loads(json.dumps(measured(drawn_clips).plain()))
+    plain = json.loads(json.dumps(measured(drawn_clips).to_dict()))
     assert list(plain) == [
         *("format", "machine", "setting", "stages", "share_of_network", "bottleneck"),
         *("gpu_busy", "ratios"),
@@ -85,12 +87,12 @@ def test_a_report_holds_what_its_documentation_names(drawn_clips: Path) -> None:
 @pytest.mark.usefixtures("no_other_children")
 def test_workers_are_measured_too_and_all_of_them_end(drawn_clips: Path) -> None:
     report = measured(drawn_clips, num_workers=2)
-    assert report.words["loader"] == "loader, 2 workers"
+    assert report.titles["loader"] == "loader, 2 workers"
     assert report.speeds["loader"].median > 0
     assert multiprocessing.active_children() == []
 
 
-def test_what_is_measured_is_a_training(drawn_clips: Path) -> None:
+def test_the_network_is_trained_while_it_is_measured(drawn_clips: Path) -> None:
     model = MeanColour()
     before = model.head.weight.detach().clone()
     data = DelayedData(str(drawn_clips))
@@ -102,6 +104,8 @@ def test_what_is_measured_is_a_training(drawn_clips: Path) -> None:
 def test_the_median_of_the_rounds_counts_each_beside_its_own(drawn_clips: Path) -> None:
     report = measured(drawn_clips)
     speeds = {**report.speeds, "network": Speed((10.0, 100.0)), "end_to_end": Speed((9.0, 70.0))}
-    two = Report(machine=report.machine, setting=report.setting, speeds=speeds, words=report.words)
+    two = Report(
+        machine=report.machine, setting=report.setting, speeds=speeds, titles=report.titles
+    )
     assert two.share == pytest.approx(0.8)  # between 0.9 and 0.7; of the medians it would be 0.72
-    assert two.unsteadiness == pytest.approx(10.0)
+    assert two.spread == pytest.approx(10.0)

@@ -1,4 +1,4 @@
-"""A small training with all that is recorded, and what TensorBoard reads of it."""
+"""A small training with all callbacks, and its TensorBoard events."""
 
 import contextlib
 import io
@@ -18,10 +18,17 @@ from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from emorec.callbacks import EpochLines, EpochSeed, Pictures, RunRecord, Throughput
+from emorec.callbacks import (
+    BestAndLast,
+    EpochLines,
+    EpochSeed,
+    Pictures,
+    RunRecord,
+    Throughput,
+)
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.data import RavdessDataModule
-from emorec.evaluation.metrics import ClassificationSummary, summarize
-from emorec.evaluation.predictions import Predictions
+from emorec.evaluation.collector import Collected
 from emorec.models import ClipClassifier, EarlyFusionCNN
 
 torch.set_num_threads(1)
@@ -34,11 +41,11 @@ CONFIG = {"seed_everything": 0, "trainer": {"max_epochs": EPOCHS}}
 
 
 class Witness(Callback):
-    """Notes what it sees happen, to compare with what was recorded."""
+    """Notes what happens, to compare with what was recorded."""
 
     def __init__(self) -> None:
         self.rates: list[float] = []
-        self.predictions: list[Predictions] = []
+        self.collected: list[Collected] = []
         self.first_epoch: dict[int, Tensor] = {}
 
     def on_train_batch_start(
@@ -51,7 +58,7 @@ class Witness(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
-            self.predictions.append(ClipClassifier.of(pl_module).collected)
+            self.collected.append(ClipClassifier.of(pl_module).collected)
 
 
 @dataclass
@@ -84,8 +91,10 @@ class Run:
         ]
 
     @property
-    def summaries(self) -> list[ClassificationSummary]:
-        return [summarize(predictions) for predictions in self.witness.predictions]
+    def scores(self) -> list[dict[str, float]]:
+        """Of each validation."""
+        task = self.network.task
+        return [task.evaluate(each.target, each.output) for each in self.witness.collected]
 
 
 MakeRun = Callable[..., Run]
@@ -93,7 +102,7 @@ MakeRun = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def make_run(drawn_clips: Path) -> MakeRun:
-    """Trains in a folder; `network` and `data` change arguments of theirs, other words are the trainer's."""
+    """Trains in a folder; `network` and `data` are arguments of theirs, all others are the trainer's."""
 
     def make(
         folder: Path,
@@ -114,13 +123,23 @@ def make_run(drawn_clips: Path) -> MakeRun:
             "accelerator": "cpu",
             "max_epochs": EPOCHS,
             "log_every_n_steps": 1,
-            "enable_checkpointing": False,
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "logger": TensorBoardLogger(folder, "", default_hp_metric=False),
         }
         witness = Witness()
+        checkpoints = BestAndLast(
+            folder / "checkpoints",
+            "best",
+            monitor=AUTO_MONITOR,
+            mode="max",
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
         recorders = [Throughput(), RunRecord(CONFIG), EpochLines(), Pictures(), witness]
+        if own.get("enable_checkpointing", True):
+            recorders.append(checkpoints)
         if own.get("logger") is not False:
             recorders.append(LearningRateMonitor())
         trainer = Trainer(**given | own, callbacks=[EpochSeed(0), *recorders, *callbacks])
@@ -131,9 +150,9 @@ def make_run(drawn_clips: Path) -> MakeRun:
             Path(trainer.log_dir or folder),
             witness,
         )
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
             trainer.fit(run.network, run.data, ckpt_path=ckpt_path, weights_only=True)
-        run.output = said.getvalue()
+        run.output = output.getvalue()
         return run
 
     return make
@@ -141,5 +160,5 @@ def make_run(drawn_clips: Path) -> MakeRun:
 
 @pytest.fixture(scope="session")
 def run(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A training of three short epochs; nobody changes it."""
+    """A training of three short epochs, not to be changed."""
     return make_run(tmp_path_factory.mktemp("run"))

@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
 from emorec.callbacks import ProgressBar, Throughput
-from emorec.callbacks.progress import epoch_of
+from emorec.callbacks.progress import format_epoch
 from tests.callbacks.conftest import EPOCHS, MakeRun, Run
 
 
@@ -99,7 +99,7 @@ def test_elsewhere_each_epoch_is_a_line_of_the_figures_of_the_whole_epoch(run: R
 )
 def test_epochs_are_counted_from_one(max_epochs: int | None, text: str) -> None:
     trainer: Any = SimpleNamespace(max_epochs=max_epochs)
-    assert epoch_of(trainer, 2) == text
+    assert format_epoch(trainer, 2) == text
 
 
 def test_the_overall_throughput_goes_on_where_a_stopped_run_left_it(

@@ -1,13 +1,17 @@
-"""What a run says of itself, and the table that sets runs side by side."""
+"""What a run records: in the terminal, in TensorBoard (curves, the HPARAMS tab) and in checkpoints."""
 
+import math
+import mmap
 import os
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from emorec.bench.process_memory import resident_bytes
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -16,24 +20,33 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from emorec import checkpoint
-from emorec.bench.process_memory import resident_bytes
-from emorec.callbacks import BestAndLast
+from emorec.callbacks.run_record import (
+    device_name,
+    max_resident_bytes,
+    peak_memory_bytes,
+    reset_peak_memory,
+)
 from emorec.data.split import SIDES
 from emorec.evaluation.calibration import fit_temperature
 from emorec.models.flops import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
 
+LAST_STEPS = [STEPS * epoch + STEPS - 1 for epoch in range(EPOCHS)]
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
+MEGABYTES = 1_000_000
+
 
 class Table:
-    """The HPARAMS tab of a folder, by the code that TensorBoard answers its page with."""
+    """The HPARAMS tab of a folder, by the code that serves TensorBoard's page."""
 
     def __init__(self, folder: Path) -> None:
         multiplexer = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
         provider = MultiplexerDataProvider(multiplexer, str(folder))
         backend = backend_context.Context(TBContext(data_provider=provider))
         context = RequestContext()
-        said = backend.hparams_metadata(context, "")
-        experiment = backend.experiment_from_metadata(context, "", True, said, [])
+        metadata = backend.hparams_metadata(context, "")
+        experiment = backend.experiment_from_metadata(context, "", True, metadata, [])
         self.columns = [column.name for column in experiment.hparam_infos]
         self.differing = {column.name for column in experiment.hparam_infos if column.differs}
         self.metrics = [metric.name.tag for metric in experiment.metric_infos]
@@ -77,12 +90,12 @@ def test_the_table_shows_the_best_epoch_first_and_the_last_one_too(run: Run) -> 
         f"best/{name}" for name in ("accuracy", "epoch", "loss", "macro_f1", "uar")
     ]
     (figures,) = (table.figures(row) for row in table.rows)
-    uars = [summary.uar for summary in run.summaries]
+    uars = [scores["uar"] for scores in run.scores]
     best = uars.index(max(uars))
     assert figures["best/epoch"] == best + 1
     for name in ("accuracy", "loss", "macro_f1", "uar"):
-        assert figures[f"best/{name}"] == pytest.approx(getattr(run.summaries[best], name))
-        assert figures[f"val/{name}"] == pytest.approx(getattr(run.summaries[-1], name))
+        assert figures[f"best/{name}"] == pytest.approx(run.scores[best][name])
+        assert figures[f"val/{name}"] == pytest.approx(run.scores[-1][name])
 
 
 def test_a_row_of_the_table_has_numbers_and_texts_that_matter_to_the_result(run: Run) -> None:
@@ -132,51 +145,47 @@ def test_a_run_that_was_cut_off_keeps_its_best_result_and_is_not_called_finished
     assert table.figures(row)["best/uar"] == table.figures(row)["val/uar"]
 
 
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_a_resumed_run_goes_on_from_the_best_result_so_far(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    first = make_run(tmp_path / "first", max_epochs=2)
-    saved = tmp_path / "saved.ckpt"
-    first.trainer.save_checkpoint(saved)
-    second = make_run(tmp_path / "second", ckpt_path=saved)
-    uars = [summary.uar for summary in [*first.summaries, *second.summaries]]
+    first = make_run(tmp_path, max_epochs=2)
+    second = make_run(tmp_path, ckpt_path=tmp_path / "checkpoints" / "last.ckpt")
+    assert second.folder != first.folder
+    uars = [scores["uar"] for scores in [*first.scores, *second.scores]]
     assert len(uars) == EPOCHS
-    before = max(summary.uar for summary in first.summaries)
-    shown = Table(second.folder.parent).figures("version_0").get("best/uar", before)
+    shown = Table(tmp_path).figures("version_1").get("best/uar", max(uars[:2]))
     assert shown == pytest.approx(max(uars))
 
 
 def record_of(run: Run, path: Path) -> dict[str, Any]:
     run.trainer.save_checkpoint(path)
-    said: dict[str, Any] = checkpoint.load(path)[checkpoint.RECORD]
-    return said
+    record: dict[str, Any] = checkpoint.load(path)[checkpoint.RECORD]
+    return record
 
 
 def test_a_checkpoint_has_the_temperature_of_the_validation_of_its_epoch(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    folder = tmp_path / "checkpoints"
-    saving = BestAndLast(
-        folder,
-        "best",
-        monitor="val/uar",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    run = make_run(tmp_path, callbacks=(saving,), enable_checkpointing=True)
+    run = make_run(tmp_path)
+    temperatures = [fit_temperature(each.target, each.output) for each in run.witness.collected]
     for name in ("best", "last"):
-        said = checkpoint.read(folder / f"{name}.ckpt")
-        expected = fit_temperature(run.witness.predictions[said.epochs - 1])
-        assert said.temperatures == {1: expected}
-    assert fit_temperature(run.witness.predictions[0]) != said.temperatures[1]
+        saved = checkpoint.read(tmp_path / "checkpoints" / f"{name}.ckpt")
+        assert saved.temperatures == {1: temperatures[saved.epochs - 1]}
+    assert temperatures[0] != temperatures[-1]
 
 
 def test_weights_that_were_trained_on_since_they_were_validated_have_no_temperature(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    run = make_run(tmp_path, max_epochs=3, check_val_every_n_epoch=2, limit_train_batches=2)
-    assert len(run.witness.predictions) == 1
+    run = make_run(
+        tmp_path,
+        max_epochs=3,
+        check_val_every_n_epoch=2,
+        limit_train_batches=2,
+        enable_checkpointing=False,
+    )
+    assert len(run.witness.collected) == 1
     assert record_of(run, tmp_path / "third_epoch.ckpt")["temperatures"] == {}
 
 
@@ -184,22 +193,22 @@ def test_a_training_that_diverged_has_no_temperature_and_goes_on(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     run = make_run(tmp_path, network={"lr": 1e30}, limit_train_batches=3)
-    assert not run.network.collected.logits.isfinite().all()
+    assert not run.network.collected.output.isfinite().all()
     assert run.trainer.current_epoch == EPOCHS
     assert record_of(run, tmp_path / "diverged.ckpt")["temperatures"] == {}
 
 
 def test_a_checkpoint_says_what_the_training_took(run: Run, tmp_path: Path) -> None:
-    said = record_of(run, tmp_path / "whole.ckpt")
-    assert said["trained_on"] == "cpu"
-    # what this process holds now it has taken at some time, and it can't have taken more than there is
-    assert resident_bytes(os.getpid()) <= said["peak_memory_bytes"] * 1.01
-    assert said["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    record = record_of(run, tmp_path / "whole.ckpt")
+    assert record["trained_on"] == "cpu"
+    # at least what this process holds now, and no more than the machine has
+    assert resident_bytes(os.getpid()) <= record["peak_memory_bytes"] * 1.01
+    assert record["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     rates = [rate for _, rate in run.scalars("train/clips_per_second")]
     # each epoch has as many clips, so that the rate over all of them is the harmonic mean
-    assert said["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
-    clips_seconds = EPOCHS * 160 / said["train_clips_per_second"]
-    assert clips_seconds < said["train_seconds"]  # which has the validation too
+    assert record["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
+    clips_seconds = EPOCHS * 160 / record["train_clips_per_second"]
+    assert clips_seconds < record["train_seconds"]  # which has the validation too
 
 
 def test_a_resumed_run_adds_to_what_the_training_took(tmp_path: Path, make_run: MakeRun) -> None:
@@ -216,23 +225,6 @@ def test_a_resumed_run_adds_to_what_the_training_took(tmp_path: Path, make_run: 
     assert after["train_clips_per_second"] == pytest.approx(both, rel=1e-5)
     assert after["train_seconds"] > before["train_seconds"]
     assert after["peak_memory_bytes"] == 1 << 50
-
-
-def test_a_run_that_began_with_an_older_version_goes_on(tmp_path: Path, make_run: MakeRun) -> None:
-    few: dict[str, Any] = {"limit_train_batches": 4}
-    path = tmp_path / "first.ckpt"
-    record_of(make_run(tmp_path / "first", max_epochs=1, **few), path)
-    content = checkpoint.load(path)
-    for news in ("train_clips_per_second", "peak_memory_bytes", "trained_on", "temperatures"):
-        del content[checkpoint.RECORD][news]
-    (counting,) = (name for name in content["callbacks"] if "Throughput" in name)
-    del content["callbacks"][counting]
-    torch.save(content, path)
-    resumed = make_run(tmp_path / "second", ckpt_path=path, max_epochs=2, **few)
-    after = record_of(resumed, tmp_path / "second.ckpt")
-    ((_, rate),) = resumed.scalars("train/clips_per_second")
-    assert after["train_clips_per_second"] == pytest.approx(rate, rel=1e-5)
-    assert set(after["temperatures"]) == {1}
 
 
 def test_terminal_and_tensorboard_tell_network_and_split_once(run: Run) -> None:
@@ -275,3 +267,80 @@ def test_the_parts_of_the_network_add_up(run: Run) -> None:
 def test_the_configuration_lies_in_the_run_folder(run: Run) -> None:
     assert yaml.safe_load((run.folder / "config.yaml").read_text()) == CONFIG
     assert run.trainer.global_step == STEPS * EPOCHS
+
+
+def test_every_curve_has_a_point_for_each_step_or_epoch(run: Run) -> None:
+    by_step = {"train/loss_step", "lr-AdamW"}
+    scores = {"loss", "accuracy", "uar", "macro_f1"}
+    by_epoch = {f"val/{name}" for name in scores | {"ece"}} | {
+        f"train/{name}" for name in (scores - {"loss"}) | {"loss_epoch", "clips_per_second"}
+    }
+    best = {f"best/{name}" for name in scores | {"epoch"}}
+    assert set(run.events.Tags()["scalars"]) == by_step | by_epoch | best | {"epoch"}
+    for tag in by_step:
+        assert [step for step, _ in run.scalars(tag)] == list(range(STEPS * EPOCHS)), tag
+    for tag in by_epoch:
+        assert [step for step, _ in run.scalars(tag)] == LAST_STEPS, tag
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy", "uar", "macro_f1", "ece"])
+def test_validation_curves_are_the_scores_of_the_predictions(run: Run, name: str) -> None:
+    expected = [scores[name] for scores in run.scores]
+    assert [value for _, value in run.scalars(f"val/{name}")] == pytest.approx(expected)
+
+
+def test_the_learning_rate_is_that_of_each_step(run: Run) -> None:
+    shown = [value for _, value in run.scalars("lr-AdamW")]
+    assert shown == pytest.approx(run.witness.rates)
+    warmup = [LR * (step + 1) / STEPS for step in range(STEPS)]
+    left = STEPS * (EPOCHS - 1)
+    cosine = [LR * (1 + math.cos(math.pi * step / left)) / 2 for step in range(left)]
+    assert shown == pytest.approx([*warmup, *cosine], abs=1e-9)
+
+
+@pytest.mark.parametrize("scheduler", ["none", "plateau"])
+def test_a_rate_that_goes_by_epochs_or_never_changes_is_shown_too(
+    tmp_path: Path, make_run: MakeRun, scheduler: str
+) -> None:
+    network = {"scheduler": scheduler, "warmup_epochs": 0}
+    own = make_run(tmp_path, network=network, max_epochs=2, limit_train_batches=2)
+    shown = [value for _, value in own.scalars("lr-AdamW")]
+    assert len(shown) >= 2
+    assert shown == pytest.approx([LR] * len(shown))
+
+
+def test_a_run_shorter_than_the_logging_interval_shows_its_speed(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    own = make_run(tmp_path, max_epochs=1, limit_train_batches=1, log_every_n_steps=50)
+    ((step, clips_per_second),) = own.scalars("train/clips_per_second")
+    assert step == 0
+    assert clips_per_second > 0
+
+
+def test_without_a_gpu_it_is_the_memory_that_this_process_held_at_most() -> None:
+    before = peak_memory_bytes(CPU)
+    assert before is not None
+    room = before - resident_bytes(os.getpid())
+    # more than ever before, in pages of its own: what an earlier test gave back may be handed out again
+    with mmap.mmap(-1, room + 200 * MEGABYTES) as held:
+        np.frombuffer(held, dtype=np.uint8)[:] = 1
+    reset_peak_memory(CPU)
+    after = peak_memory_bytes(CPU)
+    assert after is not None
+    assert after >= before + 190 * MEGABYTES
+    # what is reported where there is no /proc: a child process counts what its parent held
+    reported = max_resident_bytes()
+    assert reported is not None
+    assert reported >= 0.99 * after
+
+
+def test_with_a_gpu_it_is_that_one_s_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = {GPU: 7 * MEGABYTES}
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", peaks.__getitem__)
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda of: peaks.update({of: 0}))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda of: f"Fast GPU {of.index}")
+    assert peak_memory_bytes(GPU) == 7 * MEGABYTES
+    reset_peak_memory(GPU)
+    assert peak_memory_bytes(GPU) == 0
+    assert (device_name(GPU), device_name(CPU)) == ("Fast GPU 1", "cpu")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from emorec.cli import main
+from emorec.cli.entry_point import COMMANDS, predicts_data
 from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
-from emorec.cli.main import COMMANDS, predicts_data
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:

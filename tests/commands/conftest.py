@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.inference.made import Grey
+from tests.inference.fakes import Grey
 
 
 @pytest.fixture
 def grey(monkeypatch: pytest.MonkeyPatch) -> Grey:
     """What the command loads, whatever file is named."""
     runtime = Grey()
-    monkeypatch.setattr("emorec.inference.load.runtime_of", lambda path, device: runtime)
+    monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
     return runtime

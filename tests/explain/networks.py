@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.inference.facts import Facts
+from emorec.inference.spec import ModelSpec
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models import ClipClassifier, ClipNetwork
 
@@ -90,7 +90,7 @@ def clip_with_spots(places: list[tuple[int, int]]) -> Tensor:
     return frames
 
 
-def facts_for(network: ClipNetwork, **other: Any) -> Facts:
+def facts_for(network: ClipNetwork, **other: Any) -> ModelSpec:
     """What there would be to know of a network of the tests."""
     hears = "sound" in network.inputs
     known: dict[str, Any] = {
@@ -112,7 +112,7 @@ def facts_for(network: ClipNetwork, **other: Any) -> Facts:
         "split": {},
         "licence": "",
     }
-    return Facts(**known | other)
+    return ModelSpec(**known | other)
 
 
 class Small(ClipClassifier):

@@ -17,7 +17,7 @@ from emorec.data.synthetic.settings import ClipSettings
 from emorec.explain.drawn_faces import aim_on_drawn_faces, area_as_seen, as_seen
 from emorec.explain.heat import Asked, frame_heat
 from emorec.explain.score import Score
-from emorec.inference.facts import Facts
+from emorec.inference.spec import ModelSpec
 from tests.explain.networks import Small, facts_for
 
 torch.set_num_threads(1)
@@ -34,7 +34,7 @@ class Trained:
     """A network that has learnt drawn faces, and clips of two people whom it has never seen."""
 
     network: Small
-    facts: Facts
+    facts: ModelSpec
     names: Sequence[RavdessName]
     frames: Tensor
     labels: Tensor
@@ -47,7 +47,7 @@ class Trained:
         ]
 
 
-def clips(actors: Sequence[int], facts: Facts) -> tuple[list[RavdessName], Tensor, Tensor]:
+def clips(actors: Sequence[int], facts: ModelSpec) -> tuple[list[RavdessName], Tensor, Tensor]:
     names = [name for name in plan(actors=actors, takes=2) if name.emotion in NAMES]
     frames = torch.cat([as_seen(draw_clip(name, DRAWN), facts) for name in names])
     return names, frames, torch.tensor([NAMES.index(name.emotion) for name in names])

@@ -12,20 +12,19 @@ import numpy.typing as npt
 import pytest
 
 from emorec.data.faces.face import Box
-from emorec.inference.annotate import annotate
-from emorec.inference.moments import Moments
-from emorec.inference.overlay import Shown, draw, letter_height
+from emorec.inference.annotate import annotate_video
+from emorec.inference.overlay import Overlay, Playback, draw, font_size_for
 from emorec.inference.timeline import Timeline
-from emorec.inference.video_file import VideoFile
+from emorec.inference.video import VideoFile
 from tests import videos
-from tests.inference.made import timeline
+from tests.inference.fakes import timeline
 
 NOTHING = replace(timeline(1), windows=())
 
 
 def annotated(source: Path, said: Timeline = NOTHING) -> Path:
     path = source.with_name("annotated.mp4")
-    annotate(path, VideoFile(source), said)
+    annotate_video(path, VideoFile(source), said)
     return path
 
 
@@ -130,7 +129,7 @@ def test_the_video_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return really(path, *others, **options)
 
     monkeypatch.setattr(av, "open", counted)
-    annotate(tmp_path / "annotated.mp4", video, NOTHING)
+    annotate_video(tmp_path / "annotated.mp4", video, NOTHING)
     assert opened.count("a.mp4") == 1
 
 
@@ -199,20 +198,20 @@ def test_an_interrupted_one_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        annotate(tmp_path / "annotated.mp4", VideoFile(source), NOTHING, stop)
+        annotate_video(tmp_path / "annotated.mp4", VideoFile(source), NOTHING, stop)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 GREY = np.full((200, 300, 3), 128, np.uint8)
 
 
-def changed(shown: Shown) -> npt.NDArray[np.bool_]:
-    return np.asarray((draw(GREY, [shown]) != GREY).any(axis=2))
+def changed(overlay: Overlay) -> npt.NDArray[np.bool_]:
+    return np.asarray((draw(GREY, [overlay]) != GREY).any(axis=2))
 
 
 def test_the_box_is_around_the_face_and_the_card_beside_it() -> None:
     said = timeline(1).windows[0]
-    there = changed(Shown(said, Box(40, 60, 50, 70), among_others=False))
+    there = changed(Overlay(said, Box(40, 60, 50, 70), several=False))
     assert there[60:131, 40].all()
     assert there[60, 40:91].all()
     assert not there[66:124, 46:84].any()  # the face itself
@@ -222,26 +221,26 @@ def test_the_box_is_around_the_face_and_the_card_beside_it() -> None:
 @pytest.mark.parametrize("left", [-30, 5, 120, 240, 290])
 def test_the_card_is_inside_the_picture_wherever_the_face_is(left: int) -> None:
     said = timeline(1).windows[0]
-    card = np.asarray(draw(GREY, [Shown(said, None, False)]) != GREY).any(axis=2).sum()
-    for among_others in (False, True):
-        there = changed(Shown(said, Box(left, 150, 40, 50), among_others))
-        assert there.sum() > (0.9 if not among_others else 0.3) * card
+    card = np.asarray(draw(GREY, [Overlay(said, None, False)]) != GREY).any(axis=2).sum()
+    for several in (False, True):
+        there = changed(Overlay(said, Box(left, 150, 40, 50), several))
+        assert there.sum() > (0.9 if not several else 0.3) * card
 
 
 def test_a_frame_is_not_written_on_itself() -> None:
     before = GREY.copy()
-    draw(GREY, [Shown(timeline(1).windows[0], None, False)])
+    draw(GREY, [Overlay(timeline(1).windows[0], None, False)])
     np.testing.assert_array_equal(GREY, before)
 
 
 def test_bars_are_as_long_as_the_probabilities() -> None:
     said = timeline(1).windows[0]
-    picture = draw(np.zeros((720, 1280, 3), np.uint8), [Shown(said, None, False)]).astype(int)
+    picture = draw(np.zeros((720, 1280, 3), np.uint8), [Overlay(said, None, False)]).astype(int)
     blue = (np.abs(picture - [0x3D, 0x6F, 0xB6]).max(axis=2) <= 2).sum(axis=1)  # sad
     red = (np.abs(picture - [0xC8, 0x37, 0x2D]).max(axis=2) <= 2).sum(axis=1)  # angry
     probabilities = said.probabilities
     lengths = [float(np.median(rows[rows > 0])) for rows in (blue, red)]
-    whole = 6 * letter_height(720, 1280)
+    whole = 6 * font_size_for(720, 1280)
     assert lengths == pytest.approx(
         [whole * probabilities["sad"], whole * probabilities["angry"]], abs=1.5
     )
@@ -249,22 +248,22 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
 
 def test_the_word_changes_between_the_middles_of_windows_and_the_box_moves_on_the_way() -> None:
     said = timeline(3, boxes=True)
-    moments = Moments(said)
-    (early,) = moments.at(2.7)
-    (late,) = moments.at(2.8)
-    assert (early.said, late.said) == (said.windows[0], said.windows[1])
+    playback = Playback(said)
+    (early,) = playback.at(2.7)
+    (late,) = playback.at(2.8)
+    assert (early.window, late.window) == (said.windows[0], said.windows[1])
     # middles at 1.85 and 3.7 seconds, boxes 1 pixel apart
     assert early.box is not None
     assert early.box.left == pytest.approx(20 + (2.7 - 1.85) / 1.85)
-    assert moments.at(0.5)[0].box == said.windows[0].box
+    assert playback.at(0.5)[0].box == said.windows[0].box
 
 
 def test_people_are_told_apart_by_their_numbers_only_where_there_are_several() -> None:
-    assert [shown.among_others for shown in Moments(timeline(1)).at(1)] == [False]
-    assert [shown.among_others for shown in Moments(timeline(1, people=2)).at(1)] == [True, True]
+    assert [overlay.several for overlay in Playback(timeline(1)).at(1)] == [False]
+    assert [overlay.several for overlay in Playback(timeline(1, people=2)).at(1)] == [True, True]
 
 
 def test_nobody_is_shown_as_such_and_a_hole_as_nothing() -> None:
     said = timeline(2, nobody=range(2))
-    assert [shown.said.predicted for shown in Moments(said).at(1)] == ["no face"]
-    assert Moments(said).at(100) == []
+    assert [overlay.window.predicted for overlay in Playback(said).at(1)] == ["no face"]
+    assert Playback(said).at(100) == []

@@ -8,12 +8,12 @@ import pytest
 
 from emorec.errors import UserError
 from emorec.inference.camera import Camera
-from emorec.inference.cutting import Cutting
-from emorec.inference.window import Window
+from emorec.inference.options import Options
+from emorec.inference.timeline import Window
 from emorec.inference.windows import windows_of
-from tests.inference.facts import facts
+from tests.inference.specs import make_spec
 
-SECOND = Cutting(window_seconds=1.0, hop_seconds=0.5)
+SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
 
 class Film:
@@ -56,7 +56,7 @@ def greys(window: object) -> list[int]:
 
 def test_windows_show_what_was_filmed_last_at_their_times() -> None:
     film = Film(23)
-    found = list(windows_of(filmed(film), facts(num_frames=3), SECOND))
+    found = list(windows_of(filmed(film), make_spec(num_frames=3), SECOND))
     assert [(each.start, each.end) for each in found] == [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0)]
     assert (
         np.abs(
@@ -69,39 +69,39 @@ def test_windows_show_what_was_filmed_last_at_their_times() -> None:
 
 def test_it_films_for_the_seconds_that_were_asked_for() -> None:
     film = Film(1000)
-    assert len(list(windows_of(filmed(film, 2.05), facts(), SECOND))) == 3
+    assert len(list(windows_of(filmed(film, 2.05), make_spec(), SECOND))) == 3
     assert film.given < 25
     assert not film.open
 
 
 def test_a_camera_that_is_interrupted_is_let_go() -> None:
     film = Film(1000)
-    windows = windows_of(filmed(film), facts(), SECOND)
+    windows = windows_of(filmed(film), make_spec(), SECOND)
     next(windows)
     windows.close()
     assert not film.open
 
 
 def test_less_than_a_window_is_one_clear_line() -> None:
-    with pytest.raises(UserError, match="camera 0: it gave less than one window of 1 s"):
-        list(windows_of(filmed(Film(5)), facts(), SECOND))
+    with pytest.raises(UserError, match="camera 0: it ended before the first window of 1 s"):
+        list(windows_of(filmed(Film(5)), make_spec(), SECOND))
 
 
 def test_a_camera_that_is_not_there_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
     film = Film(0)
-    with pytest.raises(UserError, match="camera 0: there is none that gives pictures"):
+    with pytest.raises(UserError, match="camera 0: no such camera"):
         filmed(film)
     assert not film.open
-    with pytest.raises(UserError, match="camera 77: there is none that gives pictures"):
+    with pytest.raises(UserError, match="camera 77: no such camera"):
         Camera(77)
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_network_that_hears_too_is_given_silence_and_one_that_only_hears_is_refused() -> None:
-    hears = facts(inputs=("frames", "sound", "heard"))
+    hears = make_spec(inputs=("frames", "sound", "heard"))
     window = next(windows_of(filmed(Film(15)), hears, SECOND))
     assert isinstance(window, Window)
     assert window.sound is not None
-    assert (window.sound.shape, window.heard, window.sound.any()) == ((16_000,), False, False)
-    with pytest.raises(UserError, match="camera 0: it has no sound, and this network only hears"):
-        windows_of(filmed(Film(15)), facts(inputs=("sound",), num_frames=0), SECOND)
+    assert (window.sound.shape, window.has_sound, window.sound.any()) == ((16_000,), False, False)
+    with pytest.raises(UserError, match="camera 0: cameras have no sound"):
+        windows_of(filmed(Film(15)), make_spec(inputs=("sound",), num_frames=0), SECOND)

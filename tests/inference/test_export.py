@@ -14,30 +14,27 @@ import torch
 
 from emorec import models
 from emorec.errors import UserError
-from emorec.inference.deployed import Deployed
-from emorec.inference.export import export, exported
-from emorec.inference.export_format import SUFFIXES, Format
-from emorec.inference.export_onnx import to_onnx
-from emorec.inference.export_torch import to_torch_export
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.facts import Facts
-from emorec.inference.half import halve
-from emorec.inference.metadata import FACTS, metadata
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.precision import TOLERANCES
-from emorec.inference.program import program_of
-from emorec.inference.runtime import Runtime, Windows
-from emorec.inference.torch_runtime import TorchRuntime
-from emorec.inference.trial_windows import drawn_windows, trial_windows
-from tests.inference.made_networks import NAMES, NETWORKS, made, said_by_torch, saved
+from emorec.inference.export import export, to_bytes, to_float16, to_onnx, to_torch_export, trace
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Runtime
+from emorec.inference.sample_inputs import sample_inputs, synthetic_inputs
+from emorec.inference.spec import (
+    METADATA_KEY,
+    SUFFIXES,
+    TOLERANCES,
+    ExportFormat,
+    ModelSpec,
+    export_metadata,
+)
+from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
+from tests.inference.networks import NAMES, NETWORKS, made, said_by_torch, saved
 
 BASES = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
 
 
-def files(folder: Path, deployed: Deployed, facts: Facts, *, dynamic: bool) -> list[Path]:
-    program = program_of(deployed, facts, dynamic_batch=dynamic)
-    said = metadata(facts, "float32", deployed.statistics)
-    (folder / "network.onnx").write_bytes(to_onnx(program, facts, said))
+def files(folder: Path, deployed: InferenceModule, spec: ModelSpec, *, dynamic: bool) -> list[Path]:
+    program = trace(deployed, spec, dynamic_batch=dynamic)
+    said = export_metadata(spec, "float32", deployed.statistics)
+    (folder / "network.onnx").write_bytes(to_onnx(program, spec, said))
     (folder / "network.pt2").write_bytes(to_torch_export(program, said))
     return [folder / "network.onnx", folder / "network.pt2"]
 
@@ -46,7 +43,7 @@ def opened(path: Path) -> Runtime:
     return OnnxRuntime(path, "cpu") if path.suffix == ".onnx" else ExportedRuntime(path, "cpu")
 
 
-def some(windows: Windows, count: int) -> Any:
+def some(windows: Inputs, count: int) -> Any:
     given: Any = windows
     return {name: values[:count] for name, values in given.items()}
 
@@ -64,12 +61,12 @@ def test_every_network_of_the_package_is_exported_here() -> None:
 def test_both_files_say_what_the_network_says_of_any_number_of_windows(
     name: str, tmp_path: Path
 ) -> None:
-    network, facts = made(name)
-    windows = drawn_windows(facts, 3)
-    expected = said_by_torch(network, facts, windows)
-    for path in files(tmp_path, Deployed(network, facts), facts, dynamic=True):
+    network, spec = made(name)
+    windows = synthetic_inputs(spec, 3)
+    expected = said_by_torch(network, spec, windows)
+    for path in files(tmp_path, InferenceModule(network, spec), spec, dynamic=True):
         runtime = opened(path)
-        assert runtime.facts == facts
+        assert runtime.spec == spec
         for count in (3, 1):
             said = runtime(some(windows, count))
             assert said.dtype == np.float32
@@ -78,11 +75,11 @@ def test_both_files_say_what_the_network_says_of_any_number_of_windows(
 
 @pytest.mark.parametrize("name", ["FaceClassifier", "AudioCNN"])
 def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Path) -> None:
-    network, facts = made(name)
-    windows = drawn_windows(facts, 3)
-    for path in files(tmp_path, Deployed(network, facts), facts, dynamic=False):
+    network, spec = made(name)
+    windows = synthetic_inputs(spec, 3)
+    for path in files(tmp_path, InferenceModule(network, spec), spec, dynamic=False):
         np.testing.assert_allclose(
-            opened(path)(windows), said_by_torch(network, facts, windows), atol=1e-5
+            opened(path)(windows), said_by_torch(network, spec, windows), atol=1e-5
         )
     model = onnx.load(tmp_path / "network.onnx")
     assert [each.type.tensor_type.shape.dim[0].dim_value for each in model.graph.input] == [1]
@@ -92,18 +89,18 @@ def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Pa
     ("name", "kind"), [("LateFusion", "torch_export"), ("FaceRegressor", "onnx")]
 )
 def test_half_the_bits_say_nearly_the_same_from_the_same_windows(
-    name: str, kind: Format, tmp_path: Path
+    name: str, kind: ExportFormat, tmp_path: Path
 ) -> None:
-    network, facts = made(name)
-    windows = drawn_windows(facts, 2)
-    expected = said_by_torch(network, facts, windows)
+    network, spec = made(name)
+    windows = synthetic_inputs(spec, 2)
+    expected = said_by_torch(network, spec, windows)
     num_bytes = 4 * sum(weight.numel() for weight in network.parameters())
-    halve(network)
-    program = program_of(Deployed(network, facts), facts, dynamic_batch=True)
-    said_inside = {FACTS: facts.to_json()}
+    to_float16(network)
+    program = trace(InferenceModule(network, spec), spec, dynamic_batch=True)
+    said_inside = {METADATA_KEY: spec.to_json()}
     path = tmp_path / f"network{SUFFIXES[kind]}"
     if kind == "onnx":
-        path.write_bytes(to_onnx(program, facts, said_inside))
+        path.write_bytes(to_onnx(program, spec, said_inside))
         weights = {each.data_type for each in onnx.load(path).graph.initializer}
         assert onnx.TensorProto.FLOAT16 in weights
     else:
@@ -117,17 +114,18 @@ def test_half_the_bits_say_nearly_the_same_from_the_same_windows(
 def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
     ckpt: Path, tmp_path: Path
 ) -> None:
-    content, facts = exported(ckpt, "onnx", dynamic_batch=True)
+    network, spec = load_network(ckpt)
+    content = to_bytes(network, spec, "onnx", dynamic_batch=True)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
     said = {each.key: each.value for each in model.metadata_props}
-    assert json.loads(said[FACTS])["names"] == list(NAMES)
+    assert json.loads(said[METADATA_KEY])["names"] == list(NAMES)
     assert said["class_names"] == "calm,happy,sad,angry,surprised"
     assert "mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225" in said["normalization"]
     assert said["split_hash"] == "abcd"
     assert (
         said["licence"]
-        == facts.licence
+        == spec.licence
         == "RAVDESS is under CC BY-NC-SA 4.0: no commercial use of " + ("what was trained on it")
     )
     (frames,), (output,) = model.graph.input, model.graph.output
@@ -146,7 +144,7 @@ def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
 
 def test_a_program_of_torch_export_tells_the_same_and_no_paths(ckpt: Path, tmp_path: Path) -> None:
     path = tmp_path / "network.pt2"
-    path.write_bytes(exported(ckpt, "torch_export")[0])
+    path.write_bytes(to_bytes(*load_network(ckpt), "torch_export"))
     with zipfile.ZipFile(path) as archive:
         inside = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
     assert inside["class_names"] == b"calm,happy,sad,angry,surprised"
@@ -157,13 +155,13 @@ def test_a_program_of_torch_export_tells_the_same_and_no_paths(ckpt: Path, tmp_p
 
 @pytest.mark.parametrize("kind", SUFFIXES)
 def test_it_is_compared_with_the_checkpoint_before_it_is_written(
-    kind: Format, ckpt: Path, tmp_path: Path
+    kind: ExportFormat, ckpt: Path, tmp_path: Path
 ) -> None:
     to = tmp_path / "new" / f"network{SUFFIXES[kind]}"
-    done = export(ckpt, kind, to, drawn_windows)
-    assert (done.parity.windows, done.parity.agreeing) == (8, 8)
-    assert done.parity.largest < 1e-5
-    windows = drawn_windows(done.facts, 2)
+    done = export(ckpt, kind, to, synthetic_inputs)
+    assert (done.parity.windows, done.parity.same_class) == (8, 8)
+    assert done.parity.max_difference < 1e-5
+    windows = synthetic_inputs(done.spec, 2)
     np.testing.assert_allclose(opened(to)(windows), TorchRuntime(ckpt, "cpu")(windows), atol=1e-5)
 
 
@@ -173,29 +171,31 @@ def test_what_says_something_else_is_not_written(
     monkeypatch.setitem(TOLERANCES, "float16", 0.0)
     (tmp_path / "network.pt2").write_bytes(b"the former one")
     with pytest.raises(UserError, match=r"network.pt2 was not written: .*leave out --half"):
-        export(ckpt, "torch_export", tmp_path / "network.pt2", drawn_windows, precision="float16")
+        export(
+            ckpt, "torch_export", tmp_path / "network.pt2", synthetic_inputs, precision="float16"
+        )
     assert (tmp_path / "network.pt2").read_bytes() == b"the former one"
 
 
 def test_real_clips_give_the_windows_where_a_folder_has_some(
     drawn_clips: Path, tmp_path: Path
 ) -> None:
-    _, facts = made("AudioVisual")
-    windows, words = trial_windows(facts, drawn_clips)
+    _, spec = made("AudioVisual")
+    windows, words = sample_inputs(spec, drawn_clips)
     assert words.endswith(f"clips of {drawn_clips}")
     assert windows["frames"].shape[1:] == (3, 32, 48, 3)
     assert windows["sound"].shape[1:] == (12_000,)
     assert len(windows["heard"]) == len(windows["frames"]) == len(windows["sound"]) > 0
     with pytest.raises(UserError, match="no video below"):
-        trial_windows(facts, tmp_path)
+        sample_inputs(spec, tmp_path)
 
 
 def test_onnx_runtime_needs_no_torch(ckpt: Path, tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
-    path.write_bytes(exported(ckpt, "onnx")[0])
+    path.write_bytes(to_bytes(*load_network(ckpt), "onnx"))
     program = (
         "import sys, numpy\nfrom pathlib import Path\n"
-        "from emorec.inference.onnx_runtime import OnnxRuntime\n"
+        "from emorec.inference.runtimes import OnnxRuntime\n"
         f"runtime = OnnxRuntime(Path({str(path)!r}), 'cpu')\n"
         "said = runtime({'frames': numpy.zeros((2, 3, 32, 48, 3), dtype=numpy.uint8)})\n"
         "assert said.shape == (2, 5)\n"

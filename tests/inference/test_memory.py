@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests import videos
 
 MEMORY = """
@@ -11,10 +13,10 @@ import resource, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from emorec.inference.predictor import Predictor
-from emorec.inference.settings import Settings
-from tests.inference.made import Grey
-from emorec.inference.video_file import VideoFile
-predictor = Predictor(Grey(window_seconds=3.7), Settings(batch_size=4))
+from emorec.inference.options import Options
+from tests.inference.fakes import Grey
+from emorec.inference.video import VideoFile
+predictor = Predictor(Grey(window_seconds=3.7), Options(batch_size=4))
 said = sum(1 for _ in predictor.stream(VideoFile(Path({path!r}))))
 print(said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -30,6 +32,7 @@ def peak(path: Path) -> tuple[int, int]:
     return int(windows), int(kilobytes)
 
 
+@pytest.mark.slow
 def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
     ten_seconds = videos.write_video(tmp_path / "short.mp4", 20, fps=2, size=(96, 64), gop=20)
     minute = videos.repeated(ten_seconds, tmp_path / "minute.mp4", 6)

@@ -12,29 +12,25 @@ from emorec.data.recipe import Recipe
 from emorec.data.resize import size_to_crop
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.transform import ClipTransform
-from emorec.inference.cutting import Cutting
-from emorec.inference.facts import Facts
-from emorec.inference.video_file import VideoFile
-from emorec.inference.window import Window
+from emorec.inference.options import Options
+from emorec.inference.spec import ModelSpec
+from emorec.inference.timeline import Window
+from emorec.inference.video import VideoFile
 from emorec.inference.windows import windows_of
 from emorec.picture_size import Size
 from tests import videos
-from tests.inference.facts import facts
+from tests.inference.specs import make_spec
 
 
-def only_window(path: Path, wanted: Facts, detector: str | None = None) -> Window:
-    cutting = Cutting(
-        window_seconds=wanted.window_seconds,
-        hop_seconds=wanted.window_seconds / 2,
-        detector=load_detector(detector) if detector else None,
-    )
-    (window,) = windows_of(VideoFile(path), wanted, cutting)
+def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> Window:
+    found = load_detector(detector) if detector else None
+    (window,) = windows_of(VideoFile(path), wanted, Options(), found)
     assert isinstance(window, Window)
     return window
 
 
 def trained(
-    path: Path, wanted: Facts, detector: str | None = None, decoder: Decoder = "pyav"
+    path: Path, wanted: ModelSpec, detector: str | None = None, decoder: Decoder = "pyav"
 ) -> np.ndarray:
     recipe = Recipe(
         num_frames=wanted.num_frames,
@@ -53,7 +49,7 @@ def test_a_plain_clip_gives_the_frames_of_training(
     tmp_path: Path, num_frames: int, bframes: int, decoder: Decoder
 ) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", 40, bframes=bframes)
-    wanted = facts(num_frames=num_frames)
+    wanted = make_spec(num_frames=num_frames)
     window = only_window(path, wanted)
     assert (window.start, window.end, window.person) == (0.0, pytest.approx(40 / 30), 1)
     np.testing.assert_array_equal(window.frames, trained(path, wanted, decoder=decoder))
@@ -63,7 +59,7 @@ def test_a_plain_clip_gives_the_frames_of_training(
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
 def test_so_it_does_at_every_size(tmp_path: Path, image_size: Size, resize: str) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", 20, look="gradient")
-    wanted = facts(image_size=image_size, resize=resize)
+    wanted = make_spec(image_size=image_size, resize=resize)
     np.testing.assert_array_equal(only_window(path, wanted).frames, trained(path, wanted))
 
 
@@ -73,21 +69,21 @@ def test_a_clip_that_promises_more_frames_than_it_holds_does_so_too(
     tmp_path: Path, hidden: int, bframes: int
 ) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "a.mp4", bframes=bframes), hidden)
-    np.testing.assert_array_equal(only_window(path, facts()).frames, trained(path, facts()))
+    np.testing.assert_array_equal(only_window(path, make_spec()).frames, trained(path, make_spec()))
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
 def test_so_does_one_that_hides_frames_before_its_start(tmp_path: Path, bframes: int) -> None:
     whole = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
     path = videos.cut_without_encoding(whole, tmp_path / "cut.mp4", 19)
-    np.testing.assert_array_equal(only_window(path, facts()).frames, trained(path, facts()))
+    np.testing.assert_array_equal(only_window(path, make_spec()).frames, trained(path, make_spec()))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("face", [False, True])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> None:
-    wanted = facts(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
+    wanted = make_spec(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
     detector = find_detector() if face else None
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
         window = only_window(path, wanted, detector)
@@ -96,12 +92,12 @@ def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> N
 
 
 def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: Path) -> None:
-    hears = facts(inputs=("frames", "sound", "heard"))
+    hears = make_spec(inputs=("frames", "sound", "heard"))
     for path in (
         next(iter(sorted(voiced_clips.rglob("01-01-*.mp4")))),
         videos.write_video(tmp_path / "clip.mp4", 40, sound=True),
     ):
         window = only_window(path, hears)
         recipe = SoundRecipe(sound_rate=16_000, sound_seconds=1.0)
-        assert window.heard
+        assert window.has_sound
         np.testing.assert_array_equal(window.sound, as_floats(recipe.samples(path)))

@@ -11,12 +11,12 @@ import pytest
 
 from emorec.data.faces.face import Box
 from emorec.errors import UserError
+from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
-from emorec.inference.settings import Settings
-from emorec.inference.video_file import VideoFile
-from emorec.inference.window import Hole
+from emorec.inference.timeline import Gap
+from emorec.inference.video import VideoFile
 from tests import videos
-from tests.inference.made import Grey
+from tests.inference.fakes import Grey
 
 
 def black_then_white(path: Path, num_frames: int = 60) -> Path:
@@ -41,7 +41,7 @@ def test_a_video_is_predicted_window_after_window(tmp_path: Path) -> None:
     bright = [each.probabilities["bright"] for each in said.windows]
     assert bright == pytest.approx([0, 0, 0, 0.5, 1, 1, 1], abs=0.01)
     assert [each.person for each in said.windows] == [1] * 7
-    assert (said.path, said.holes, said.seconds) == (tmp_path / "a.mp4", (), pytest.approx(2))
+    assert (said.path, said.gaps, said.seconds) == (tmp_path / "a.mp4", (), pytest.approx(2))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
@@ -49,12 +49,12 @@ def test_windows_go_through_the_network_together(tmp_path: Path, batch_size: int
     runtime = Grey()
     path = black_then_white(tmp_path / "a.mp4")
     alone = Predictor(Grey()).predict(path, batch_size=1)
-    assert Predictor(runtime, Settings(batch_size=batch_size)).predict(path) == alone
+    assert Predictor(runtime, Options(batch_size=batch_size)).predict(path) == alone
     assert runtime.batches == {1: [1] * 7, 3: [3, 3, 1], 16: [7]}[batch_size]
 
 
 def test_what_is_asked_this_time_wins(tmp_path: Path) -> None:
-    predictor = Predictor(Grey(), Settings(window_seconds=1.0))
+    predictor = Predictor(Grey(), Options(window_seconds=1.0))
     path = black_then_white(tmp_path / "a.mp4")
     assert predictor.predict(path).window_seconds == 1.0
     assert predictor.predict(path, window_seconds=0.2, hop_seconds=0.2).windows[-1].end == 2.0
@@ -65,7 +65,7 @@ def test_what_is_asked_this_time_wins(tmp_path: Path) -> None:
 def test_a_stream_gives_the_first_windows_before_the_last_are_read(tmp_path: Path) -> None:
     runtime, read = Grey(), []
     video = VideoFile(black_then_white(tmp_path / "a.mp4", 300))
-    stream = Predictor(runtime).stream(video, Settings(batch_size=2), progress=read.append)
+    stream = Predictor(runtime).stream(video, Options(batch_size=2), progress=read.append)
     next(stream)
     assert runtime.batches == [2]
     assert max(read) < 1
@@ -76,8 +76,8 @@ def test_damage_is_a_hole_and_the_rest_is_predicted(tmp_path: Path) -> None:
     predictor = Predictor(Grey(window_seconds=0.1))
     whole = predictor.predict(path)
     said = predictor.predict(videos.empty_middle(path))
-    assert said.holes
-    assert all(isinstance(each, Hole) for each in said.holes)
+    assert said.gaps
+    assert all(isinstance(each, Gap) for each in said.gaps)
     assert 0 < len(said.windows) < len(whole.windows)
     by_start = {each.start: each for each in whole.windows}
     for each in said.windows:
@@ -85,7 +85,7 @@ def test_damage_is_a_hole_and_the_rest_is_predicted(tmp_path: Path) -> None:
 
 
 def test_a_network_of_numbers_gives_numbers(tmp_path: Path) -> None:
-    runtime = Grey(says="numbers", names=("valence", "arousal"))
+    runtime = Grey(task="numbers", names=("valence", "arousal"))
     said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
     assert said.windows[0].probabilities == pytest.approx({"valence": -1, "arousal": -1}, abs=0.02)
     assert said.windows[-1].probabilities == pytest.approx({"valence": 1, "arousal": 1}, abs=0.02)
@@ -116,7 +116,7 @@ def test_frames_are_seen_as_those_of_a_video(tmp_path: Path) -> None:
 
 
 def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emorec.inference import settings
+    from emorec.inference import options
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
     frames[:, 35:65, 35:65] = 255
@@ -133,23 +133,21 @@ def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPa
 
     opened = []
     runtime = Grey(face=True)
-    monkeypatch.setattr(settings, "find_detector", lambda wanted: wanted)
-    monkeypatch.setattr(
-        settings, "load_detector", lambda found: opened.append(found) or Finds(face)
-    )
+    monkeypatch.setattr(options, "find_detector", lambda wanted: wanted)
+    monkeypatch.setattr(options, "load_detector", lambda found: opened.append(found) or Finds(face))
     predictor = Predictor(runtime)
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert len(opened) == 1
     assert predictor.predict(frames, face="none").probabilities["bright"] < 0.2
-    monkeypatch.setattr(settings, "load_detector", lambda found: Finds(None))
+    monkeypatch.setattr(options, "load_detector", lambda found: Finds(None))
     assert Predictor(runtime).predict(frames).predicted == "no face"
 
 
 @pytest.mark.parametrize(
     ("frames", "words"),
     [
-        (np.zeros((2, 9, 9, 3)), "frames are float64: they have to be uint8, 0 to 255, RGB"),
+        (np.zeros((2, 9, 9, 3)), "frames are float64: pass uint8, 0 to 255, RGB"),
         (np.zeros((9, 9, 3), np.uint8), r"frames have the shape \(9, 9, 3\): .*\(T, H, W, 3\)"),
         (np.zeros((2, 3, 9, 9), np.uint8), r"frames have the shape \(2, 3, 9, 9\)"),
         (np.zeros((0, 9, 9, 3), np.uint8), r"frames have the shape \(0, 9, 9, 3\)"),
@@ -162,7 +160,7 @@ def test_other_frames_are_refused(frames: Any, words: str) -> None:
 
 def test_a_network_that_only_hears_wants_a_file_with_sound(tmp_path: Path) -> None:
     predictor = Predictor(Grey(inputs=("sound",), num_frames=0))
-    with pytest.raises(UserError, match="only hears"):
+    with pytest.raises(UserError, match="takes only sound"):
         predictor.predict(np.zeros((2, 9, 9, 3), np.uint8))
     with pytest.raises(UserError, match=r"silent\.mp4: .*sound"):
         predictor.predict(videos.write_video(tmp_path / "silent.mp4", 9))
@@ -199,7 +197,7 @@ def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: str) -> None:
 def test_settings_can_be_told_apart_and_reused() -> None:
     predictor = Predictor(Grey())
     assert predictor.detector() is None
-    assert replace(predictor.settings, batch_size=3) != predictor.settings
+    assert replace(predictor.options, batch_size=3) != predictor.options
 
 
 def test_importing_emorec_takes_nothing_heavy_along() -> None:
@@ -207,7 +205,7 @@ def test_importing_emorec_takes_nothing_heavy_along() -> None:
         "import sys, emorec\n"
         "heavy = ('torch', 'lightning', 'cv2', 'av', 'numpy', 'matplotlib')\n"
         "print([name for name in heavy if name in sys.modules])\n"
-        "emorec.Predictor, emorec.Timeline, emorec.Prediction, emorec.WindowPrediction, emorec.load\n"
+        "emorec.Predictor, emorec.Timeline, emorec.Prediction, emorec.Window, emorec.load\n"
         "print([name for name in ('torch', 'lightning', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run(

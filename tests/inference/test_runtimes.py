@@ -11,11 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from emorec.errors import UserError
-from emorec.inference.exported_runtime import ExportedRuntime
-from emorec.inference.metadata import FACTS
-from emorec.inference.onnx_runtime import OnnxRuntime
-from emorec.inference.runtime import Runtime
-from tests.inference.made_networks import made
+from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
+from emorec.inference.spec import METADATA_KEY
+from tests.inference.networks import made
 
 
 def onnx_file(path: Path, *, batch: int | str = "batch", **metadata: str) -> Path:
@@ -34,7 +32,7 @@ def onnx_file(path: Path, *, batch: int | str = "batch", **metadata: str) -> Pat
     return path
 
 
-def facts_json(**changes: object) -> str:
+def spec_json(**changes: object) -> str:
     return json.dumps({**json.loads(made("EarlyFusionCNN")[1].to_json()), **changes})
 
 
@@ -48,7 +46,7 @@ def runtime(request: pytest.FixtureRequest) -> type[Runtime]:
 def test_any_number_of_windows_may_be_asked_whatever_the_file_takes(
     batch: int | str, tmp_path: Path
 ) -> None:
-    path = onnx_file(tmp_path / "bright.onnx", batch=batch, **{FACTS: facts_json()})
+    path = onnx_file(tmp_path / "bright.onnx", batch=batch, **{METADATA_KEY: spec_json()})
     frames = np.random.default_rng(0).integers(0, 256, (3, 3, 2, 2, 3)).astype(np.uint8)
     np.testing.assert_allclose(
         OnnxRuntime(path, "cpu")({"frames": frames}), frames.mean(axis=(2, 3, 4)), rtol=1e-5
@@ -59,12 +57,14 @@ def test_an_onnx_file_of_others_a_newer_one_and_no_such_device_are_told_apart(
     tmp_path: Path,
 ) -> None:
     path = onnx_file(tmp_path / "theirs.onnx")
-    with pytest.raises(UserError, match=r"theirs.onnx was not exported by emorec"):
+    with pytest.raises(UserError, match=r"theirs.onnx has no emorec metadata"):
         OnnxRuntime(path, "cpu")
-    onnx_file(path, **{FACTS: facts_json(format=99, emorec_version="7.0")})
-    with pytest.raises(UserError, match=r"theirs.onnx: exported by emorec 7.0: this emorec is too"):
+    onnx_file(path, **{METADATA_KEY: spec_json(format=99, emorec_version="7.0")})
+    with pytest.raises(
+        UserError, match=r"theirs.onnx: exported by emorec 7.0: this emorec is too old"
+    ):
         OnnxRuntime(path, "cpu")
-    with pytest.raises(UserError, match="runs on cpu or cuda here, not on tpu"):
+    with pytest.raises(UserError, match="device is tpu: ONNX Runtime takes cpu or cuda"):
         OnnxRuntime(path, "tpu")
 
 
@@ -79,12 +79,12 @@ def test_a_program_of_others_a_newer_one_and_one_that_torch_cannot_read_are_told
                 archive.writestr(f"theirs/extra/{name}", text)
         return path
 
-    with pytest.raises(UserError, match=r"theirs.pt2 was not exported by emorec"):
+    with pytest.raises(UserError, match=r"theirs.pt2 has no emorec metadata"):
         ExportedRuntime(written(notes="mine"), "cpu")
     with pytest.raises(UserError, match=r"theirs.pt2: exported by emorec"):
-        ExportedRuntime(written(**{FACTS: facts_json(format=99)}), "cpu")
+        ExportedRuntime(written(**{METADATA_KEY: spec_json(format=99)}), "cpu")
     with pytest.raises(UserError, match=r"exported with torch 9.9 and can't be read by"):
-        ExportedRuntime(written(**{FACTS: facts_json(), "torch": "9.9"}), "cpu")
+        ExportedRuntime(written(**{METADATA_KEY: spec_json(), "torch": "9.9"}), "cpu")
 
 
 def test_a_text_a_folder_and_nothing_are_one_line_each(
@@ -93,9 +93,9 @@ def test_a_text_a_folder_and_nothing_are_one_line_each(
     text = tmp_path / "notes.onnx"
     text.write_text("no network at all")
     for path, complaint in (
-        (text, "is no ONNX file|is cut off or no program"),
+        (text, "is it an ONNX file|is truncated, or not a program"),
         (tmp_path, "is a folder"),
-        (tmp_path / "nowhere.onnx", "is not there"),
+        (tmp_path / "nowhere.onnx", "no such file"),
     ):
         with pytest.raises(UserError, match=complaint) as raised:
             runtime(path, "cpu")  # type: ignore[call-arg]
@@ -106,7 +106,7 @@ def test_a_text_a_folder_and_nothing_are_one_line_each(
 def test_without_onnx_runtime_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = onnx_file(tmp_path / "bright.onnx", **{FACTS: facts_json()})
+    path = onnx_file(tmp_path / "bright.onnx", **{METADATA_KEY: spec_json()})
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"pip install 'emorec\[onnx\]'"):
         OnnxRuntime(path)

@@ -11,7 +11,7 @@ import pytest
 
 import emorec
 from emorec.cli import main
-from tests.commands.predicting import rows_of, run
+from tests.cli.commands.predicting import rows_of, run
 from tests.program import SMALL
 
 TOLERANCE = 1e-6
@@ -40,9 +40,9 @@ def test_plain_clips_are_predicted_as_by_the_test(best: Path, tmp_path: Path) ->
     for row in tested:
         (window,) = predictor.predict(row["path"]).windows
         (written,) = rows_of(tmp_path / Path(row["path"]).stem / "timeline.csv")
-        expected = [float(row[f"calibrated {name}"]) for name in predictor.facts.names]
+        expected = [float(row[f"calibrated {name}"]) for name in predictor.spec.names]
         assert window.values == pytest.approx(expected, abs=TOLERANCE)
-        assert [float(written[name]) for name in predictor.facts.names] == pytest.approx(
+        assert [float(written[name]) for name in predictor.spec.names] == pytest.approx(
             expected, abs=TOLERANCE
         )
         assert window.predicted == written["predicted"] == row["predicted"]
@@ -83,14 +83,12 @@ def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str, size: 
     predictor = emorec.load(path, device="cpu")
     for row in rows:
         (window,) = predictor.predict(row["path"]).windows
-        expected = [float(row[f"calibrated {name}"]) for name in predictor.facts.names]
+        expected = [float(row[f"calibrated {name}"]) for name in predictor.spec.names]
         assert window.values == pytest.approx(expected, abs=TOLERANCE)
 
 
 def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
-    pytest.importorskip("emorec.inference.onnx_runtime")
-    pytest.importorskip("emorec.cli.commands.export")
     exported = tmp_path / "best.onnx"
     main(["export", "--ckpt", str(best), "--to", str(exported)])
     row = rows_of(best.parents[1] / "test" / "predictions.csv")[0]
@@ -104,7 +102,7 @@ def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Pa
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run(words, cwd=tmp_path, env=environ, check=True, capture_output=True)
     (written,) = rows_of(tmp_path / "out" / Path(row["path"]).stem / "timeline.csv")
-    names = emorec.load(exported).facts.names
+    names = emorec.load(exported).spec.names
     assert [float(written[name]) for name in names] == pytest.approx(
         [float(row[f"calibrated {name}"]) for name in names], abs=1e-5
     )

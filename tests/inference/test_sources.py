@@ -29,7 +29,7 @@ def test_a_folder_is_all_videos_in_it_sorted_and_other_files_are_told_in_one_lin
     here: Path,
 ) -> None:
     assert videos(".") == ["a.MOV", "b.mp4", "sub/a.mov", "sub/c.mkv"]
-    assert find_sources(["."]).others == ["1 file is no video in .: sub/notes.txt"]
+    assert find_sources(["."]).notes == ["1 file is no video in .: sub/notes.txt"]
 
 
 def test_folders_behind_links_count_once(here: Path) -> None:
@@ -69,13 +69,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_itself(here: Path) -> None:
     ("word", "line"),
     [
         ("gone.mp4", "no such file or folder: gone.mp4"),
-        ("*.avi", "nothing matches *.avi"),
+        ("*.avi", "no file matches *.avi"),
         ("empty", "no video in empty"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_the_rest_stays(here: Path, word: str, line: str) -> None:
     found = find_sources([word, "b.mp4"])
-    assert found.missing == [line]
+    assert found.errors == [line]
     assert [source.name for source in found.sources] == ["b.mp4"]
 
 

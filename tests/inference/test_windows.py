@@ -13,17 +13,15 @@ from emorec.data.faces.face import Box
 from emorec.data.resize import central, resized
 from emorec.data.sound.sound_recipe import SoundRecipe, as_floats
 from emorec.data.synthetic.encode import encode_mp4
-from emorec.errors import UserError
-from emorec.inference.cutting import Cutting
-from emorec.inference.settings import Settings
+from emorec.inference.options import Options
 from emorec.inference.stopwatch import Stopwatch
-from emorec.inference.video_file import VideoFile
-from emorec.inference.window import Hole, Window
+from emorec.inference.timeline import Gap, Window
+from emorec.inference.video import VideoFile
 from emorec.inference.windows import windows_of
 from tests import videos
-from tests.inference.facts import facts
+from tests.inference.specs import make_spec
 
-SECOND = Cutting(window_seconds=1.0, hop_seconds=0.5)
+SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
 
 class Marks:
@@ -54,13 +52,15 @@ def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
     return path
 
 
-def windows(path: Path, cutting: Cutting = SECOND, **others: object) -> list[Window | Hole]:
-    return list(windows_of(VideoFile(path), facts(**others), cutting))
+def windows(
+    path: Path, options: Options = SECOND, *, detector: Marks | None = None, **others: object
+) -> list[Window | Gap]:
+    return list(windows_of(VideoFile(path), make_spec(**others), options, detector))
 
 
 def people(path: Path, patience: float = 1.0) -> list[tuple[float, int | None]]:
-    cutting = Cutting(window_seconds=patience, hop_seconds=patience, detector=Marks())
-    found = windows(path, cutting, face=True, num_frames=10)
+    options = Options(window_seconds=patience, hop_seconds=patience)
+    found = windows(path, options, detector=Marks(), face=True, num_frames=10)
     return [(each.start, each.person) for each in found if isinstance(each, Window)]
 
 
@@ -89,7 +89,7 @@ def test_one_frame_is_one_window(tmp_path: Path) -> None:
 def test_a_damaged_stretch_is_one_hole_and_the_rest_is_seen(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=10, gop=5)
     found = windows(videos.empty_middle(path))
-    holes = [each for each in found if isinstance(each, Hole)]
+    holes = [each for each in found if isinstance(each, Gap)]
     assert len(holes) == 1
     assert 1.0 <= holes[0].start <= 2.0
     assert 4.0 <= holes[0].end <= 5.0
@@ -104,14 +104,14 @@ def test_what_a_cut_off_file_lacks_is_a_hole(tmp_path: Path) -> None:
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
     *seen, hole = windows(path)
     assert all(isinstance(each, Window) for each in seen[:4])
-    assert isinstance(hole, Hole)
+    assert isinstance(hole, Gap)
     assert hole.end == pytest.approx(6.0)
 
 
 def test_a_stretch_without_frames_is_a_hole(tmp_path: Path) -> None:
     starts = [*range(0, 2000, 100), *range(6000, 8000, 100)]
     found = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
-    assert [each for each in found if isinstance(each, Hole)] == [Hole(1.5, 6.0)]
+    assert [each for each in found if isinstance(each, Gap)] == [Gap(1.5, 6.0)]
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])
@@ -119,8 +119,8 @@ def test_windows_shorter_than_a_frame_show_the_one_that_stands(
     tmp_path: Path, num_frames: int
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 12, fps=4)
-    cutting = Cutting(window_seconds=0.2, hop_seconds=0.2)
-    found = windows(path, cutting, num_frames=num_frames)
+    options = Options(window_seconds=0.2, hop_seconds=0.2)
+    found = windows(path, options, num_frames=num_frames)
     assert [each.start for each in found] == pytest.approx([0.2 * count for count in range(15)])
     frames = central(resized(videos.reference_frames(path), (32, 32)), (28, 28))
     shown = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
@@ -132,9 +132,9 @@ def test_windows_shorter_than_a_frame_show_the_one_that_stands(
 def test_a_slow_film_that_was_torn_has_a_hole(tmp_path: Path) -> None:
     starts = [*range(0, 1500, 250), *range(4000, 5000, 250)]
     path = videos.write_video(tmp_path / "a.mp4", len(starts), starts_ms=starts)
-    cutting = Cutting(window_seconds=0.2, hop_seconds=0.2)
-    found = windows(path, cutting, num_frames=1)
-    holes = [each for each in found if isinstance(each, Hole)]
+    options = Options(window_seconds=0.2, hop_seconds=0.2)
+    found = windows(path, options, num_frames=1)
+    holes = [each for each in found if isinstance(each, Gap)]
     assert [(hole.start, hole.end) for hole in holes] == [pytest.approx((1.2, 4.0))]
 
 
@@ -145,8 +145,8 @@ def test_each_face_is_a_person_with_windows_of_their_own(tmp_path: Path) -> None
 
 def test_a_window_without_a_face_has_nobody(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[]] * 20)
-    cutting = Cutting(window_seconds=1.0, hop_seconds=1.0, detector=Marks())
-    for window in windows(path, cutting, face=True):
+    options = Options(window_seconds=1.0, hop_seconds=1.0)
+    for window in windows(path, options, detector=Marks(), face=True):
         assert isinstance(window, Window)
         assert (window.person, window.frames, window.box) == (None, None, None)
 
@@ -171,18 +171,19 @@ def test_a_window_needs_a_face_in_half_of_its_frames(tmp_path: Path) -> None:
 
 def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20]] * 40)
-    marks, clock = Marks(), Stopwatch()
-    cutting = Cutting(window_seconds=1.0, hop_seconds=0.1, detector=marks)
-    found = list(windows_of(VideoFile(path), facts(face=True, num_frames=10), cutting, clock))
+    marks, stopwatch = Marks(), Stopwatch()
+    options = Options(window_seconds=1.0, hop_seconds=0.1)
+    spec = make_spec(face=True, num_frames=10)
+    found = list(windows_of(VideoFile(path), spec, options, marks, stopwatch))
     assert len(found) == 31
-    assert marks.asked == clock.looked_at == clock.frames == 40
-    assert all(isinstance(w, Window) and w.face_frames == len(w.boxes) == 10 for w in found)
+    assert marks.asked == stopwatch.frames == 40
+    assert all(isinstance(w, Window) and len(w.boxes) == 10 for w in found)
 
 
 def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20 + index] for index in range(10)])
-    cutting = Cutting(window_seconds=1.0, hop_seconds=1.0, detector=Marks())
-    (window,) = windows(path, cutting, face=True, num_frames=10)
+    options = Options(window_seconds=1.0, hop_seconds=1.0)
+    (window,) = windows(path, options, detector=Marks(), face=True, num_frames=10)
     assert isinstance(window, Window)
     assert window.box is not None
     assert window.box.left + window.box.width / 2 == pytest.approx(32.5, abs=1)
@@ -199,7 +200,7 @@ def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None
         assert isinstance(window, Window)
         oracle = as_floats(recipe.samples(path, (window.start, window.end)))
         np.testing.assert_array_equal(window.sound, oracle)
-        assert window.heard
+        assert window.has_sound
 
 
 def test_where_sound_is_missing_or_broken_there_is_silence(
@@ -208,12 +209,12 @@ def test_where_sound_is_missing_or_broken_there_is_silence(
     hears = {"inputs": ("frames", "sound", "heard")}
     silent = windows(videos.write_video(tmp_path / "silent.mp4", 60, fps=20), **hears)
     assert not caplog.messages
-    assert not any(w.heard or np.any(w.sound) for w in silent if isinstance(w, Window))
+    assert not any(w.has_sound or np.any(w.sound) for w in silent if isinstance(w, Window))
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True), 60)
-    heard = [w.heard for w in windows(path, **hears) if isinstance(w, Window)]
+    heard = [w.has_sound for w in windows(path, **hears) if isinstance(w, Window)]
     assert heard == sorted(heard, reverse=True)
     (message,) = caplog.messages
-    assert message.startswith("silence where the sound can't be read: ")
+    assert message.startswith("silence where the sound can't be decoded: ")
 
 
 def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
@@ -221,34 +222,28 @@ def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
     (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **hears)
     assert isinstance(window, Window)
     assert window.frames is None
-    assert window.heard
-    with pytest.raises(ClipError, match=r"b.mp4: it has no sound, and this network only hears"):
+    assert window.has_sound
+    with pytest.raises(
+        ClipError, match=r"b.mp4: it has no sound, and this network takes nothing else"
+    ):
         windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
 
 
-@pytest.mark.parametrize("name", ["window_seconds", "hop_seconds"])
-@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
-def test_impossible_lengths_are_refused(name: str, seconds: float) -> None:
-    with pytest.raises(UserError, match=f"{name} is {seconds}: choose"):
-        Cutting(**{"window_seconds": 1.0, "hop_seconds": 1.0, name: seconds})
-
-
-def test_cutting_otherwise_than_in_training_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    four = Settings().cutting(facts(window_seconds=4.0))
-    assert four == Cutting(window_seconds=4.0, hop_seconds=2.0)
+def test_crops_unlike_in_training_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    assert Options().open_detector(make_spec()) is None
     assert not caplog.messages
-    assert Settings(face="crop", face_detector="haar").cutting(facts()).detector is not None
-    assert Settings(face="none").cutting(facts(face=True)).detector is None
+    assert Options(face="crop", face_detector="haar").open_detector(make_spec()) is not None
+    assert Options(face="none").open_detector(make_spec(face=True)) is None
     assert caplog.messages == [
-        "face is crop, but the network was trained on whole pictures",
-        "face is none, but the network was trained on faces that were cut out",
+        "face is crop, but the network was trained on whole frames",
+        "face is none, but the network was trained on cropped faces",
     ]
 
 
 @pytest.mark.slow
-def test_nothing_of_torch_is_needed() -> None:
-    names = ["facts", "runtime", "window", "video_file", "windows", "track", "camera", "stopwatch"]
+def test_windows_need_neither_torch_nor_pyav_nor_matplotlib() -> None:
+    names = ["spec", "runtimes", "video", "windows", "tracks", "camera", "predictor", "results"]
     code = "import sys\n" + "".join(f"import emorec.inference.{name}\n" for name in names)
-    code += "print({'torch', 'lightning', 'albumentations', 'av'} & set(sys.modules))"
+    code += "print({'torch', 'lightning', 'albumentations', 'av', 'matplotlib'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from emorec.evaluation.metrics import summarize
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
@@ -15,7 +16,6 @@ from torch.nn.functional import cross_entropy
 from torch.optim import Adam, AdamW
 
 from emorec.errors import UserError
-from emorec.evaluation.metrics import summarize
 from emorec.models import EarlyFusionCNN, LateFusion
 
 MakeData = Callable[..., Any]

@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.models.test_base import network
 from torch import Tensor
 
 from emorec.data import RavdessDataModule
 from emorec.evaluation.predictions import Predictions
 from emorec.models import EarlyFusionCNN
 from tests.models.conftest import random_frames
-from tests.models.test_base import trainer
+from tests.models.test_base import network, trainer
 
 SIZE, SIDE = 28, 32
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.models.test_base import network
 
-from tests.models.test_base import MakeData, trainer
+from tests.models.test_base import MakeData, network, trainer
 
 
 @pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")

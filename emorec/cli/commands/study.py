@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from emorec.errors import UserError
+from emorec.text import did_you_mean
 
 
 def study(
@@ -23,7 +24,9 @@ def study(
     compare lightning_logs/studies/NAME puts the results side by side. In a search no test actor is evaluated.
 
     Args:
-        file: A study, such as configs/studies/seed_table.yaml, which explains its keys.
+        file: A study, such as configs/studies/seed_table.yaml. Its keys: configs (names and experiment files), settings
+            (options of emorec fit for all runs), overrides (named variants), folds, seeds; or search (lists or ranges
+            to choose settings from, by their validation score), trials, prune_after.
         *experiment_flags: Flags of emorec fit for every run, such as --data.root DIR.
         jobs: Runs at a time; each has a GPU of its own if there are enough.
         storage: A file, or a database's URL: the same command on several machines then shares one study. By default
@@ -75,7 +78,8 @@ def common_settings(flags: tuple[str, ...]) -> dict[str, str]:
         name = flag.removeprefix("--")
         check_setting(name, "command line")
         if "." not in name and name not in ("model", "data"):
-            raise UserError(f"{flag}: no such option; emorec study --help lists them")
+            near = did_you_mean(flag, ("--jobs", "--storage", "--dry-run"))
+            raise UserError(f"{flag}: no such option{near}; emorec study --help lists them")
         if not equals:
             if not remaining or remaining[0].startswith("--"):
                 raise UserError(f"{flag} needs a value")

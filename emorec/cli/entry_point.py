@@ -1,0 +1,184 @@
+"""The command `emorec`."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from typing_extensions import override
+
+from emorec import __version__
+from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
+from emorec.errors import UserError
+from emorec.text import did_you_mean
+
+COMMANDS = {
+    "prepare": "Download RAVDESS, check it, and make it ready for training.",
+    "synth": "Draw a small RAVDESS-shaped data set.",
+    "cache": "List the decoded frames that are kept, or remove them.",
+    "features": "Compute the features of Aff-Wild2's frames, once for all runs.",
+    "app": "Open a page on this machine to try a network on videos.",
+    "card": "Write a network's model card: data, figures, limits, refused uses.",
+    "export": "Write a trained network as ONNX or for torch.export.",
+    "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
+    "baseline": "Measure simple classifiers on frozen features.",
+    "study": "Run a grid of experiments, or a search among settings.",
+    "compare": "Compare tested runs: intervals, pairs, and a report.",
+    "explain": "Show where and when a trained network looked.",
+    "bench": "Measure where the time of a training goes.",
+}
+"""Function `emorec.cli.commands.NAME.NAME` -> what it does."""
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+DATA_SET_FLAGS = {
+    *("--ckpt", "-c", "--config", "--data", "--trainer", "--views", "--drop", "--seed_everything"),
+    *("--calibrate", "--print_config", "--help-all"),
+}
+"""Flags of `emorec predict` with the clips of a data set, beside those with a dot (`--data.root`)."""
+
+WITHOUT_VALUE = {"--calibrate", "--print_config", "--help-all"}
+
+IGNORED_WARNINGS = (
+    ".*LeafSpec.*is deprecated",
+    ".*does not have many workers",
+    "The number of training batches .* is smaller than",
+    "Checkpoint directory .* exists and is not empty",  # a resumed run continues in its own folder
+    "Found .* module.* in eval mode at the start of training",  # a frozen backbone is, on purpose
+    "Be aware that when using `ckpt_path`, callbacks",  # of the training, which a test does not need
+    "Using `DistributedSampler` with the dataloaders",  # metrics count every clip once regardless
+)
+"""Lightning's advice that does not apply."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; end the process with a non-zero code when something went wrong."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    command, *rest = arguments or ["--help"]
+    try:
+        configure_output()
+        run(command, rest)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        from emorec.cli.errors import user_message
+
+        message = user_message(error)
+        if message is None:
+            raise
+        print(f"emorec {command}: error: {message}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def run(command: str, arguments: Sequence[str]) -> None:
+    """Run one command.
+
+    Raises:
+        UserError: When there is no such command, and for any other mistake of the user.
+    """
+    if command in ("-h", "--help", "help"):
+        print(overview())
+    elif command == "--version":
+        print(f"emorec {__version__}")
+    elif command == "predict" and not predicts_data(arguments):
+        refuse_data_set_flags(arguments)
+        call(command, arguments)
+    elif command in EXPERIMENTS and {"-h", "--help"} & set(arguments):
+        print(EXPERIMENT_HELP[command])
+    elif command in EXPERIMENTS:
+        from emorec.cli.experiment import run_experiment  # late: it imports torch and Lightning
+
+        run_experiment(command, arguments)
+    elif command in COMMANDS:
+        call(command, arguments)
+    else:
+        near = did_you_mean(command, [*EXPERIMENTS, *COMMANDS])
+        raise UserError(f"no command {command!r}{near}; emorec --help lists them")
+
+
+def call(command: str, arguments: Sequence[str]) -> None:
+    """Call the function of a command.
+
+    Raises:
+        UserError: For any mistake of the user.
+    """
+    from emorec.cli.functions import FunctionParser
+
+    function: Callable[..., Any] = getattr(import_module(f"emorec.cli.commands.{command}"), command)
+    more_help = PREDICT_DATA_HELP if command == "predict" else ""
+    FunctionParser(command, function, more_help).call(arguments)
+
+
+def predicts_data(arguments: Sequence[str]) -> bool:
+    """Whether `emorec predict` is to predict the clips of a data set; else videos or a camera.
+
+    >>> predicts_data(["--ckpt", "a.ckpt", "talk.mp4"]), predicts_data(["--ckpt", "a.ckpt", "--data.root", "d"])
+    (False, True)
+    """
+    flags = [each.partition("=") for each in arguments if each.startswith("-")]
+    if any(name not in DATA_SET_FLAGS and "." not in name for name, _, _ in flags):
+        return False
+    with_value = [name for name, equals, _ in flags if not equals and name not in WITHOUT_VALUE]
+    return len(arguments) - len(flags) <= len(with_value)
+
+
+def refuse_data_set_flags(arguments: Sequence[str]) -> None:
+    """Refuse flags of a data set beside videos.
+
+    Raises:
+        UserError: For the first of them.
+    """
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if flag.startswith(("--data.", "--trainer.", "--config")) or flag == "-c":
+            raise UserError(
+                f"{flag} is about the clips of a data set: name either videos or --data.root"
+            )
+
+
+def overview() -> str:
+    """Return what `emorec --help` prints.
+
+    >>> overview().splitlines()[0]
+    'usage: emorec COMMAND ...'
+    """
+    lines = [f"  {name:<10} {summary}" for name, summary in (EXPERIMENTS | COMMANDS).items()]
+    return "\n".join(
+        [
+            "usage: emorec COMMAND ...",
+            "",
+            "Train, test and compare networks that recognise emotions in video.",
+            "",
+            *lines,
+            "",
+            "emorec COMMAND --help tells more; emorec --version tells the version.",
+        ]
+    )
+
+
+def configure_output() -> None:
+    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply."""
+    stderr = logging.StreamHandler()
+    stderr.setLevel(logging.WARNING)
+    logging.basicConfig(format="%(message)s", handlers=[stderr])
+    own = logging.getLogger("emorec")
+    own.setLevel(logging.INFO)
+    if not own.handlers:
+        own.addHandler(_PrintNews())
+    for message in IGNORED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+
+
+class _PrintNews(logging.Handler):
+    """Prints records below the level of a warning to stdout."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING:
+            print(self.format(record))

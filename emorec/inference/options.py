@@ -1,0 +1,77 @@
+"""Prediction options: one set of defaults for the Python API, `emorec predict` and `emorec app`."""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from emorec.data.faces.detector import FaceDetector, load_detector
+from emorec.data.faces.detector_file import find_detector
+from emorec.errors import UserError
+from emorec.inference.spec import ModelSpec
+
+log = logging.getLogger(__name__)
+
+FaceMode = Literal["as_trained", "crop", "none"]
+
+MIN_FRAME_WINDOW_SECONDS = 0.2
+"""Shortest default window of a single-frame network: more than five predictions a second are noise to look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a video is divided into windows and predicted.
+
+    Attributes:
+        window_seconds: Length of a window; by default that of the training clips.
+        hop_seconds: From the start of one window to the next; by default half a window, and a whole one for networks
+            of single frames.
+        abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1.
+        face: Crop faces as_trained; or override that: crop, or none.
+        face_detector: auto, yunet, haar or a YuNet file.
+        batch_size: Windows in a forward pass.
+
+    Raises:
+        UserError: When a value is out of range.
+    """
+
+    window_seconds: float | None = None
+    hop_seconds: float | None = None
+    abstain_below: float = 0.0
+    face: FaceMode = "as_trained"
+    face_detector: str = "auto"
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("window_seconds", "hop_seconds"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0.01 <= seconds <= 3600:
+                raise UserError(f"{name} is {seconds:g}: choose 0.01 to 3600")
+        if not 0 <= self.abstain_below <= 1:
+            raise UserError(f"abstain_below is {self.abstain_below:g}: choose 0 to 1")
+        if self.face not in get_args(FaceMode):
+            raise UserError(f"face is {self.face}: choose as_trained, crop or none")
+        if self.batch_size < 1:
+            raise UserError(f"batch_size is {self.batch_size}: choose at least 1")
+
+    def window_and_hop(self, spec: ModelSpec) -> tuple[float, float]:
+        """Length of a window and distance between window starts for a model, in seconds."""
+        single_frame = spec.num_frames == 1
+        shortest = MIN_FRAME_WINDOW_SECONDS if single_frame else 0.0
+        window = self.window_seconds or max(spec.window_seconds, shortest)
+        return window, self.hop_seconds or (window if single_frame else window / 2)
+
+    def open_detector(self, spec: ModelSpec) -> FaceDetector | None:
+        """Open the face detector for a model; `None` where whole frames are used.
+
+        Logs a warning when faces are cropped (or not) unlike in training.
+
+        Raises:
+            UserError: When the detector is not available.
+        """
+        crop = spec.face if self.face == "as_trained" else self.face == "crop"
+        if not spec.uses_frames:
+            return None
+        if crop != spec.face:
+            trained_on = "cropped faces" if spec.face else "whole frames"
+            log.warning("face is %s, but the network was trained on %s", self.face, trained_on)
+        return load_detector(find_detector(self.face_detector)) if crop else None

@@ -1,0 +1,274 @@
+"""Result files of a predicted video: `timeline.csv`, `summary.json`, `timeline.png` and `annotated.mp4`."""
+
+import csv
+import io
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from emorec import __version__
+from emorec.errors import UserError
+from emorec.inference.options import Options
+from emorec.inference.predictor import Predictor
+from emorec.inference.spec import ModelSpec
+from emorec.inference.stopwatch import Stopwatch, speed
+from emorec.inference.timeline import Gap, Timeline, Window
+from emorec.inference.video import Video, VideoFile
+from emorec.io import write_json
+
+TIMELINE_CSV = "timeline.csv"
+SUMMARY_JSON = "summary.json"
+TIMELINE_PNG = "timeline.png"
+ANNOTATED_MP4 = "annotated.mp4"
+
+SUMMARY_FORMAT = 1
+
+PACKAGES = ("av", "numpy", "opencv-python-headless")
+"""Packages whose versions may change frames."""
+
+
+class ProgressListener(Protocol):
+    """Receives the progress of a prediction."""
+
+    def on_decoded(self, seconds: float) -> None:
+        """The video is decoded up to this position."""
+
+    def on_window(self, window: Window) -> None:
+        """A window is predicted."""
+
+    def on_annotated(self, seconds: float) -> None:
+        """The annotated video is written up to this position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Result of a video.
+
+    Attributes:
+        timeline: Its windows with their predictions.
+        folder: Where its files are.
+        summary: Content of `summary.json`.
+        interrupted: Whether Ctrl-C stopped it early.
+    """
+
+    timeline: Timeline
+    folder: Path
+    summary: dict[str, Any]
+    interrupted: bool
+
+
+def predict_to_folder(
+    predictor: Predictor,
+    video: Video,
+    folder: Path,
+    options: Options,
+    progress: ProgressListener,
+    *,
+    annotate: bool = False,
+    started: float | None = None,
+) -> Result:
+    """Predict a video and write its result files; Ctrl-C stops early and keeps what is predicted.
+
+    Args:
+        predictor: Of the network.
+        video: An opened file or camera.
+        folder: For the files, created when missing; files of an earlier call are replaced.
+        options: Of the prediction.
+        progress: Receives the progress.
+        annotate: Whether to write the annotated video of a file.
+        started: When opening the video began, by `time.perf_counter`.
+
+    Raises:
+        UserError: When the files can't be written, or the network does not take such a video.
+    """
+    started = time.perf_counter() if started is None else started
+    stopwatch = Stopwatch()
+    pieces: list[Window | Gap] = []
+    interrupted = False
+    with _write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4):
+            (folder / name).unlink(missing_ok=True)
+        try:
+            with TimelineWriter(folder / TIMELINE_CSV, predictor.spec) as writer:
+                for piece in predictor.stream(video, options, stopwatch, progress.on_decoded):
+                    pieces.append(piece)
+                    if isinstance(piece, Window):
+                        with stopwatch.measure("write"):
+                            writer.write(piece)
+                        progress.on_window(piece)
+        except KeyboardInterrupt:
+            interrupted = True
+        except UserError:
+            if not pieces:
+                (folder / TIMELINE_CSV).unlink(missing_ok=True)
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
+        timeline = predictor.timeline(video, pieces, options)
+        predicted = time.perf_counter()
+        if annotate and isinstance(video, VideoFile) and not interrupted:
+            from emorec.inference.annotate import annotate_video  # imports PyAV and Pillow
+
+            try:
+                annotate_video(folder / ANNOTATED_MP4, video, timeline, progress.on_annotated)
+            except KeyboardInterrupt:
+                interrupted = True
+        annotate_seconds = time.perf_counter() - predicted
+        with stopwatch.measure("write"):
+            from emorec.inference.plot import plot_timeline  # imports Matplotlib
+
+            plot_timeline(folder / TIMELINE_PNG, timeline)
+        detector = predictor.detector(options)
+        content = summary(
+            timeline,
+            predictor.spec,
+            options,
+            video=video.describe(),
+            runtime=predictor.runtime.description,
+            detector=None if detector is None else detector.version,
+            interrupted=interrupted,
+        )
+        total_seconds = time.perf_counter() - started - annotate_seconds
+        content["speed"] = speed(stopwatch, total_seconds, timeline.seconds, annotate_seconds)
+        write_json(content, folder / SUMMARY_JSON, ensure_ascii=False)
+    return Result(timeline, folder, content, interrupted)
+
+
+def is_result_file(path: Path) -> bool:
+    """Return whether a video is the annotated one of an earlier prediction."""
+    return path.name == ANNOTATED_MP4 and path.with_name(TIMELINE_CSV).is_file()
+
+
+def csv_columns(spec: ModelSpec) -> list[str]:
+    """Return the header of `timeline.csv`."""
+    label = ["predicted", "confidence"] if spec.task == "classes" else []
+    return ["start", "end", "person", *label, *spec.names]
+
+
+class TimelineWriter:
+    """Writes `timeline.csv` window by window; after any failure, all its lines are whole.
+
+    Args:
+        path: The file, replaced.
+        spec: Of the network.
+
+    Raises:
+        OSError: When it can't be written.
+    """
+
+    def __init__(self, path: Path, spec: ModelSpec) -> None:
+        self._is_classifier = spec.task == "classes"
+        self._file = path.open("wb", buffering=0)
+        self._write_line(csv_columns(spec))
+
+    def write(self, window: Window) -> None:
+        """Append the line of a window.
+
+        Raises:
+            OSError: When the disk is full; the lines before are kept.
+        """
+        values = window.values if window.values is not None else [None] * len(window.names)
+        row: list[str | int | None] = [f"{window.start:.3f}", f"{window.end:.3f}", window.person]
+        if self._is_classifier:
+            row += [window.predicted, _format_float(window.confidence)]
+        self._write_line([*row, *map(_format_float, values)])
+
+    def _write_line(self, row: list[str] | list[str | int | None]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(row)
+        line = text.getvalue().encode()
+        end = self._file.tell()
+        try:
+            written = self._file.write(line)
+            while written < len(line):  # a full disk: the next write raises the reason
+                written += self._file.write(line[written:])
+        except OSError:
+            self._file.truncate(end)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def summary(
+    timeline: Timeline,
+    spec: ModelSpec,
+    options: Options,
+    *,
+    video: dict[str, Any],
+    runtime: str,
+    detector: str | None,
+    interrupted: bool = False,
+) -> dict[str, Any]:
+    """Return the content of `summary.json` without `speed`; reproducible for the same video, network and versions.
+
+    Args:
+        timeline: The prediction.
+        spec: Of the network.
+        options: Of the prediction.
+        video: `Video.describe()`.
+        runtime: `Runtime.description`.
+        detector: Version of the face detector; `None` for whole frames.
+        interrupted: Whether Ctrl-C stopped it early.
+    """
+    labels = Counter(each.predicted for each in timeline.windows if each.predicted)
+    return {
+        "format": SUMMARY_FORMAT,
+        "emorec": __version__,
+        "video": {"path": str(timeline.path) if timeline.path else None, **video},
+        "stopped": interrupted,
+        "windows": len(timeline.windows),
+        "persons": len(timeline.persons),
+        "predicted": {label: labels[label] for label in sorted(labels)},
+        "most_frequent": timeline.most_frequent,
+        "face_coverage": timeline.face_coverage if detector else None,
+        "holes": [[gap.start, gap.end] for gap in timeline.gaps],
+        "settings": {
+            "window_seconds": timeline.window_seconds,
+            "hop_seconds": timeline.hop_seconds,
+            "abstain_below": options.abstain_below,
+            "face": "crop" if detector else "none",
+            "face_detector": detector,
+            "batch_size": options.batch_size,
+        },
+        "network": spec.to_dict(),
+        "runtime": runtime,
+        "packages": {name: _installed_version(name) for name in PACKAGES},
+    }
+
+
+def _format_float(value: float | None) -> str:
+    """Format a number as in `predictions.csv`.
+
+    >>> _format_float(0.25), _format_float(1e-7), _format_float(None)
+    ('0.25', '1e-07', '')
+    """
+    return "" if value is None else f"{value:.9g}"
+
+
+def _installed_version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@contextmanager
+def _write_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of the operating system into one line."""
+    try:
+        yield
+    except OSError as error:
+        path = error.filename or folder
+        raise UserError(
+            f"can't write {path}: {error.strerror or error}; free some space or choose another --out"
+        ) from error

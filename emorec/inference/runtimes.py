@@ -1,0 +1,280 @@
+"""Runtimes of trained networks, numpy in and out: checkpoints by torch, exported files by ONNX Runtime or torch.export.
+
+torch, Lightning and ONNX Runtime are imported by the runtime that needs them: an ONNX file runs without torch.
+"""
+
+import os
+import warnings
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.errors import UserError
+from emorec.inference.spec import METADATA_KEY, ModelSpec
+
+Outputs: TypeAlias = npt.NDArray[np.float32]
+"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
+
+Arrays: TypeAlias = Sequence[npt.NDArray[Any]]
+"""The inputs of B windows, in the order of `ModelSpec.inputs`."""
+
+CUDA = "CUDAExecutionProvider"
+
+
+class Inputs(TypedDict):
+    """Batch of B windows; inputs that a network does not take are left out.
+
+    Attributes:
+        frames: (B, T, H, W, 3) uint8, RGB.
+        sound: (B, samples) float32, -1 to 1.
+        heard: (B,) bool, whether a window has sound.
+    """
+
+    frames: NotRequired[npt.NDArray[np.uint8]]
+    sound: NotRequired[npt.NDArray[np.float32]]
+    heard: NotRequired[npt.NDArray[np.bool_]]
+
+
+class Runtime(Protocol):
+    """Trained network, ready to run.
+
+    Attributes:
+        spec: Of the network.
+        description: Library, version and device, such as "torch 2.11, cpu".
+    """
+
+    spec: ModelSpec
+    description: str
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """B windows -> (B, K) probabilities or (B, R) numbers."""
+        ...
+
+
+def load_runtime(path: Path, device: str | None = None) -> Runtime:
+    """Load a trained network with the runtime for its file.
+
+    Args:
+        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
+        device: Such as "cuda" or "cpu"; by default the fastest available.
+
+    Raises:
+        UserError: When the file is missing or invalid, or its runtime is not installed.
+    """
+    if path.suffix.lower() == ".onnx":
+        return OnnxRuntime(path, device)
+    if path.suffix.lower() == ".pt2":
+        return ExportedRuntime(path, device)
+    from emorec.inference.torch_runtime import TorchRuntime
+
+    return TorchRuntime(path, device)
+
+
+class OnnxRuntime:
+    """Exported network, run by ONNX Runtime.
+
+    Args:
+        path: File written by `emorec export --format onnx`.
+        device: Such as "cuda", "cuda:1" or "cpu"; by default a GPU where ONNX Runtime has one.
+        threads: CPU threads; by default OMP_NUM_THREADS, else ONNX Runtime's choice.
+
+    Raises:
+        UserError: When ONNX Runtime or the device is missing, or the file was not exported by emorec.
+    """
+
+    def __init__(self, path: Path, device: str | None = None, threads: int | None = None) -> None:
+        self._session = _open_session(path, device, threads)
+        self.spec = _read_spec(path, self._session.get_modelmeta().custom_metadata_map)
+        size = self._session.get_inputs()[0].shape[0]
+        self._fixed_batch = size if isinstance(size, int) else None
+        provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
+        self.description = f"ONNX Runtime {_import_onnxruntime().__version__}, {provider.lower()}"
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """B windows -> (B, K) probabilities or (B, R) numbers."""
+        arrays = arrays_of(inputs, self.spec)
+        return run_in_batches(self._run, arrays, self._fixed_batch)
+
+    def _run(self, arrays: Arrays) -> Outputs:
+        named = dict(zip(self.spec.inputs, arrays, strict=True))
+        outputs: Outputs = self._session.run(None, named)[0]
+        return outputs
+
+
+class ExportedRuntime:
+    """Exported network, run by torch without emorec's network classes.
+
+    A program may run code while torch loads it: use only files from people you trust. Files that were not exported by
+    emorec are refused before torch reads them.
+
+    Args:
+        path: File written by `emorec export --format torch_export`.
+        device: Such as "cuda" or "cpu"; by default a GPU where there is one.
+
+    Raises:
+        UserError: When it is no such file, or this version of torch can't read it.
+    """
+
+    def __init__(self, path: Path, device: str | None = None) -> None:
+        _check_is_file(path)
+        metadata = _read_pt2_metadata(path)
+        self.spec = _read_spec(path, metadata)
+        # importing torch is slow
+        import torch
+        from torch.export.passes import move_to_device_pass
+
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about weights in channels-last memory format
+                program = torch.export.load(path)
+        except Exception as error:  # of many classes, after an incompatible change of torch
+            raise UserError(
+                f"{path} was exported with torch {metadata.get('torch', 'unknown')} and can't be read by "
+                f"{torch.__version__}: export the checkpoint again ({_first_line(error)})"
+            ) from error
+        first = program.graph_signature.user_inputs[0]
+        (node,) = [node for node in program.graph.nodes if node.name == first]
+        size = node.meta["val"].shape[0]
+        self._fixed_batch = size if isinstance(size, int) else None
+        if self.device.type != "cpu":
+            program = move_to_device_pass(program, str(self.device))
+        self._module = program.module()
+        self.description = f"torch.export {torch.__version__}, {self.device}"
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """B windows -> (B, K) probabilities or (B, R) numbers."""
+        arrays = arrays_of(inputs, self.spec)
+        return run_in_batches(self._run, arrays, self._fixed_batch)
+
+    def _run(self, arrays: Arrays) -> Outputs:
+        import torch
+
+        tensors = [torch.from_numpy(array).to(self.device) for array in arrays]
+        with torch.inference_mode():
+            outputs: Outputs = self._module(*tensors).cpu().numpy().astype(np.float32, copy=False)
+        return outputs
+
+
+def arrays_of(inputs: Inputs, spec: ModelSpec) -> list[npt.NDArray[Any]]:
+    """Return the inputs in the order of `ModelSpec.inputs`."""
+    by_name: Any = inputs
+    return [by_name[name] for name in spec.inputs]
+
+
+def run_in_batches(
+    run: Callable[[Arrays], Outputs], arrays: Arrays, fixed_batch: int | None
+) -> Outputs:
+    """B windows -> (B, K), also for programs of a fixed batch size, whose last batch is padded.
+
+    Args:
+        run: The program.
+        arrays: Its inputs, each of length B.
+        fixed_batch: The batch size it takes; `None`: any.
+
+    >>> batch_of_two = lambda arrays: arrays[0][:, None] * np.ones(2, dtype=np.float32)[:, None]
+    >>> run_in_batches(batch_of_two, [np.arange(3, dtype=np.float32)], 2).ravel().tolist()
+    [0.0, 1.0, 2.0]
+    """
+    count = len(arrays[0])
+    if fixed_batch is None or count == fixed_batch:
+        return run(arrays)
+    outputs = []
+    for start in range(0, count, fixed_batch):
+        rows = [min(row, count - 1) for row in range(start, start + fixed_batch)]
+        outputs.append(run([array[rows] for array in arrays])[: count - start])
+    return np.concatenate(outputs)
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a file")
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _read_spec(path: Path, metadata: dict[str, str]) -> ModelSpec:
+    if METADATA_KEY not in metadata:
+        raise UserError(f"{path} has no emorec metadata: export the checkpoint with emorec export")
+    try:
+        return ModelSpec.from_json(metadata[METADATA_KEY])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _read_pt2_metadata(path: Path) -> dict[str, str]:
+    """Read the extra files of a torch.export archive, without torch."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                name.rpartition("/extra/")[2]: archive.read(name).decode()
+                for name in archive.namelist()
+                if "/extra/" in name
+            }
+    except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
+        raise UserError(
+            f"{path} is truncated, or not a program of torch.export: export the checkpoint again"
+        ) from None
+
+
+def _import_onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(
+            "ONNX files need onnxruntime, which is not installed: pip install 'emorec[onnx]'"
+        ) from None
+    return onnxruntime
+
+
+def _open_session(path: Path, device: str | None, threads: int | None) -> Any:
+    _check_is_file(path)
+    onnxruntime = _import_onnxruntime()
+    providers = _providers(device, onnxruntime.get_available_providers())
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors are raised as well
+    # ONNX Runtime itself ignores OMP_NUM_THREADS
+    default_threads = os.environ.get("OMP_NUM_THREADS", "")
+    options.intra_op_num_threads = threads or (
+        int(default_threads) if default_threads.isdecimal() else 0
+    )
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=providers)
+    except Exception as error:  # its errors have no common base class
+        raise UserError(
+            f"ONNX Runtime {onnxruntime.__version__} can't run {path}, is it an ONNX file? {_first_line(error)}"
+        ) from None
+    if (device or "").startswith("cuda") and session.get_providers()[0] != CUDA:
+        raise UserError(f"ONNX Runtime can't use {device} here: choose device cpu")
+    return session
+
+
+def _providers(device: str | None, available: list[str]) -> list[Any]:
+    """Return ONNX Runtime's execution providers, the preferred one first.
+
+    Raises:
+        UserError: When the device is not available.
+
+    >>> _providers(None, ["CPUExecutionProvider"])
+    ['CPUExecutionProvider']
+    >>> _providers("cuda:1", ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    [('CUDAExecutionProvider', {'device_id': '1'}), 'CPUExecutionProvider']
+    """
+    kind, _, number = (device or "").partition(":")
+    if kind not in ("", "cpu", "cuda"):
+        raise UserError(f"device is {device}: ONNX Runtime takes cpu or cuda")
+    has_cuda = CUDA in available
+    if kind == "cuda" and not has_cuda:
+        raise UserError(
+            "this onnxruntime has no CUDA: replace it by onnxruntime-gpu, or choose device cpu"
+        )
+    cuda: list[Any] = [(CUDA, {"device_id": number or "0"})]
+    return [*(cuda if has_cuda and kind != "cpu" else []), "CPUExecutionProvider"]

@@ -1,0 +1,187 @@
+"""Model specification: what a trained network takes and predicts, as plain values stored in every exported file."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+from emorec.data.resize import Resize, size_to_crop
+from emorec.errors import UserError
+from emorec.picture_size import Size, in_words, size_of
+
+SPEC_FORMAT = 2
+"""Version of the stored specification; a higher one was written by a newer emorec."""
+
+METADATA_KEY = "emorec"
+"""Metadata key of the specification in an exported file; all other keys are for people."""
+
+Task = Literal["classes", "numbers"]
+Precision = Literal["float32", "float16"]
+ExportFormat = Literal["onnx", "torch_export"]
+
+SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
+
+TOLERANCES: dict[Precision, float] = {"float32": 1e-3, "float16": 2e-2}
+"""Largest difference of an exported probability (or number) from the checkpoint's at float32."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Specification of a trained network.
+
+    Attributes:
+        network: Import path of its class.
+        task: Whether it predicts one of K classes or R numbers.
+        names: The classes in label order, or the numbers.
+        inputs: Its inputs in order, of "frames", "sound" and "heard" (whether a window has sound).
+        num_frames: T, evenly spaced over a window; 0 for audio networks.
+        image_size: Height and width of the frames, in pixels.
+        resize: How frames of another aspect ratio were resized in training.
+        face: Whether it was trained on cropped faces; else on whole frames.
+        sound_rate: Audio samples per second.
+        sound_seconds: Length of the audio input, taken from the middle of a window.
+        window_seconds: Length of its training clips.
+        temperature: Divisor of its logits, where one was fitted.
+        checkpoint_sha256: Digest of the checkpoint.
+        emorec_version: Version that read or exported the checkpoint.
+        data: Import path of the data module it was trained on.
+        split: The split it was trained with (see `ClipDataModule.split_record`).
+        licence: Terms of the training data that bind users of the network.
+    """
+
+    network: str
+    task: Task
+    names: tuple[str, ...]
+    inputs: tuple[str, ...]
+    num_frames: int
+    image_size: Size
+    resize: Resize
+    face: bool
+    sound_rate: int
+    sound_seconds: float
+    window_seconds: float
+    temperature: float | None
+    checkpoint_sha256: str
+    emorec_version: str
+    data: str
+    split: dict[str, Any]
+    licence: str
+
+    @property
+    def uses_frames(self) -> bool:
+        """Whether frames are among its inputs."""
+        return "frames" in self.inputs
+
+    @property
+    def uses_sound(self) -> bool:
+        """Whether audio is among its inputs."""
+        return "sound" in self.inputs
+
+    @property
+    def sound_samples(self) -> int:
+        """Audio samples in a window."""
+        return round(self.sound_rate * self.sound_seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the specification as files store it, where the task is called "says"."""
+        return {"says" if key == "task" else key: value for key, value in asdict(self).items()}
+
+    def to_json(self) -> str:
+        """Return the specification as one line of JSON."""
+        return json.dumps({"format": SPEC_FORMAT, **self.to_dict()}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse what `to_json` wrote; of format 1 the image size was one number.
+
+        Raises:
+            UserError: When it is invalid or was written by a newer emorec.
+        """
+        try:
+            stored = dict(json.loads(text))
+            if stored["format"] > SPEC_FORMAT:
+                raise UserError(
+                    f"exported by emorec {stored.get('emorec_version')}: this emorec is too old, update it"
+                )
+            stored["task"] = stored["says"]
+            values = {field.name: stored[field.name] for field in fields(cls)}
+            values["image_size"] = size_of(values["image_size"])
+            return cls(
+                **{**values, "names": tuple(values["names"]), "inputs": tuple(values["inputs"])}
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"invalid emorec model metadata: {error!r}; export it again") from None
+
+
+def export_metadata(
+    spec: ModelSpec, precision: Precision, statistics: Sequence[Sequence[float]]
+) -> dict[str, str]:
+    """Return the metadata of an exported file, key -> text, for emorec and for people without it.
+
+    Args:
+        spec: The model's specification.
+        precision: Of its weights.
+        statistics: Mean and standard deviation of red, green and blue that normalize pixels, 0 to 1.
+    """
+    output, meaning = describe_output(spec)
+    return {
+        METADATA_KEY: spec.to_json(),
+        "network": spec.network,
+        "class_names" if spec.task == "classes" else "number_names": ",".join(spec.names),
+        **{f"input_{name}": text for name, text in describe_inputs(spec).items()},
+        f"output_{output}": meaning,
+        **({"normalization": describe_normalization(statistics)} if spec.uses_frames else {}),
+        "precision": f"weights {precision}, output float32",
+        "split_hash": str(spec.split.get("hash", "unknown")),
+        "checkpoint_sha256": spec.checkpoint_sha256,
+        "licence": spec.licence,
+    }
+
+
+def describe_normalization(statistics: Sequence[Sequence[float]]) -> str:
+    """Describe how pixels are normalized.
+
+    >>> describe_normalization([[0.5, 0.5, 0.5], [0.2, 0.2, 0.2]])
+    'inside the network: (pixel / 255 - mean) / std with mean 0.5, 0.5, 0.5 and std 0.2, 0.2, 0.2'
+    """
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in statistics)
+    return f"inside the network: (pixel / 255 - mean) / std with mean {mean} and std {std}"
+
+
+def describe_inputs(spec: ModelSpec) -> dict[str, str]:
+    """Describe each input: type, shape, units and preprocessing."""
+    size, seconds = in_words(spec.image_size), f"{spec.window_seconds:g} s"
+    height, width = spec.image_size
+    whole = {
+        "shorter_side": "the central part of the picture, of these proportions",
+        "squash": "all of the picture, squashed into these proportions",
+    }[spec.resize]
+    spacing = f", evenly spaced over about {seconds}, first and last included"
+    face = "what is around the face (emorec's margin), of these proportions"
+    texts = {
+        "frames": (
+            f"uint8 (batch, {spec.num_frames}, {height}, {width}, 3), RGB"
+            f"{spacing if spec.num_frames > 1 else ''}, of each frame "
+            f"{face if spec.face else whole}, scaled to {in_words(size_to_crop(spec.image_size))} pixels and "
+            f"cropped to the central {size}; values 0 to 255 as decoded, normalization is inside the network"
+        ),
+        "sound": (
+            f"float32 (batch, {spec.sound_samples}): one channel at {spec.sound_rate} "
+            f"samples a second, from -1 to 1, the middle {spec.sound_seconds:g} s of the window; its spectrogram is "
+            "inside the network"
+        ),
+        "heard": "bool (batch,): whether the window has sound; where not, sound is zeros",
+    }
+    return {name: texts[name] for name in spec.inputs}
+
+
+def describe_output(spec: ModelSpec) -> tuple[str, str]:
+    """Return the output's name and its description."""
+    names = ", ".join(spec.names)
+    if spec.task == "numbers":
+        return "numbers", f"float32 (batch, {len(spec.names)}): {names}"
+    calibrated = "calibrated" if spec.temperature else "not calibrated"
+    return (
+        "probabilities",
+        f"float32 (batch, {len(spec.names)}): of {names}; 1 in all, {calibrated}",
+    )

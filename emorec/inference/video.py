@@ -1,0 +1,177 @@
+"""Video input: the protocol of files and cameras, and video files of any container and codec that PyAV reads."""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.decoding.decode import NO_FRAME, ClipError, Frames, refuse_unreadable
+
+if TYPE_CHECKING:  # importing PyAV is slow
+    from emorec.data.decoding.decode_pyav import Picture
+    from emorec.data.decoding.packets import Listener
+
+DEFAULT_FRAMES_PER_SECOND = 25.0
+"""Of files without a frame rate and without timestamps."""
+
+
+class Video(Protocol):
+    """An opened video file or camera.
+
+    Attributes:
+        path: Of a file; `None` for a camera.
+        live: Whether frames arrive in real time.
+        frames_per_second: On average; 0 where unknown.
+        has_sound: Whether there is an audio track that can be decoded.
+    """
+
+    path: Path | None
+    live: bool
+    frames_per_second: float
+    has_sound: bool
+
+    @property
+    def length(self) -> float | None:
+        """Length in seconds; `None` where it has no end."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return its section of `summary.json`."""
+
+
+class VideoFile:
+    """Video file whose frames are read once, in order, in constant memory.
+
+    Opening it reads all packets without decoding them, and decodes one frame.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ClipError: When it can't be read, has no video track, or no frame can be decoded.
+
+    Attributes:
+        path: The file.
+        starts: Start of each frame, in seconds from the first displayed one; evenly spaced without timestamps.
+        num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
+        frames_per_second: On average.
+        seconds: From the first frame to the end of the last in the file.
+        promised_seconds: Length that a truncated file had before; else `seconds`.
+        width: In pixels, as displayed.
+        height: In pixels, as displayed.
+        has_sound: Whether there is an audio track that can be decoded.
+        end: One past the last decoded frame of the latest pass; 0 before.
+        damaged: Whether some frame could not be decoded in the latest pass.
+    """
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        # importing PyAV is slow
+        from emorec.data.decoding.decode_pyav import Reader
+
+        refuse_unreadable(path)
+        self.path: Path | None = path
+        self._reader = Reader(path, to_its_end=False)
+        first = next((picture for _, picture in self._reader.stream() if picture), None)
+        if first is None:
+            raise ClipError.of(path, NO_FRAME)
+        self.starts, self.frames_per_second = _frame_starts(
+            # hidden frames at the end are never displayed
+            self._reader.starts[: self._reader.frames_in_file - self._reader.hidden],
+            self._reader.promised,
+            self._reader.rate or DEFAULT_FRAMES_PER_SECOND,
+        )
+        self.num_frames = len(self.starts)
+        self.seconds = float(self.starts[-1]) + 1 / self.frames_per_second
+        self.promised_seconds = max(self.seconds, self._reader.promised_seconds or 0.0)
+        self.width, self.height = first.size
+        self.has_sound = self._reader.has_sound
+        self.end, self.damaged = 0, False
+
+    @property
+    def length(self) -> float | None:
+        """See `Video`."""
+        return self.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """See `Video`."""
+        return {
+            "seconds": round(self.seconds, 6),
+            "frames": self.num_frames,
+            "frames_per_second": round(self.frames_per_second, 6),
+            "width": self.width,
+            "height": self.height,
+            "has_sound": self.has_sound,
+        }
+
+    def frames(self, needed: Collection[int]) -> Iterator[tuple[int, float, Frames]]:
+        """Yield index, start in seconds and (H, W, C) uint8 RGB of the needed frames, upright, in order.
+
+        Frames that can't be decoded are left out. When skipping other frames makes a needed one of an undamaged file
+        fail, all frames are decoded from there on.
+
+        Args:
+            needed: Their indices.
+        """
+        remaining = deque(sorted(set(needed)))
+        self.end, self.damaged = 0, False
+        if self._reader.can_pass_over:
+            yield from self._read(remaining, needed)
+        if remaining:
+            yield from self._read(remaining, None)
+
+    def all_frames(self, audio: "Listener") -> Iterator[tuple[float, Frames]]:
+        """Yield start in seconds and (H, W, C) uint8 RGB of every frame, upright, in order, to the end of the file.
+
+        Frames that can't be decoded are left out.
+
+        Args:
+            audio: Receives the audio packets meanwhile.
+        """
+        self.end, self.damaged = 0, False
+        for index, picture in self._decoded(self._reader.stream(listener=audio)):
+            yield float(self.starts[index]), picture.upright()
+
+    def _read(
+        self, remaining: deque[int], needed: Collection[int] | None
+    ) -> Iterator[tuple[int, float, Frames]]:
+        """Yield remaining frames and remove them; stop early where skipping made a needed one fail."""
+        for index, picture in self._decoded(self._reader.stream(needed)):
+            while remaining and remaining[0] < index:
+                if needed is not None and not self.damaged:
+                    return
+                remaining.popleft()
+            if remaining and remaining[0] == index:
+                yield remaining.popleft(), float(self.starts[index]), picture.upright()
+            if not remaining:
+                return
+        remaining.clear()
+
+    def _decoded(
+        self, stream: "Iterator[tuple[int, Picture | None]]"
+    ) -> "Iterator[tuple[int, Picture]]":
+        last = -1
+        for index, picture in stream:
+            self.damaged = self.damaged or picture is None
+            if picture is not None and last < index < self.num_frames:
+                last, self.end = index, index + 1
+                yield index, picture
+
+
+def _frame_starts(
+    starts: npt.NDArray[np.float64], num_frames: int, frames_per_second: float
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Return the start of each frame and the mean frame rate.
+
+    >>> _frame_starts(np.array([0.0, 0.5, 2.0]), 3, 25.0)
+    (array([0. , 0.5, 2. ]), 1.0)
+    >>> _frame_starts(np.empty(0), 3, 10.0)
+    (array([0. , 0.1, 0.2]), 10.0)
+    """
+    if not len(starts):
+        return np.arange(num_frames) / frames_per_second, frames_per_second
+    last = float(starts[-1])
+    return starts, (len(starts) - 1) / last if last > 0 else frames_per_second

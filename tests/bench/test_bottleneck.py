@@ -1,0 +1,93 @@
+"""The bottleneck is named from the speeds alone."""
+
+import pytest
+
+from emorec.bench.bottleneck import bottleneck
+
+FAST = {"decode": 3.0, "cache_read": 5000.0, "loader": 900.0, "network": 50.0, "end_to_end": 49.0}
+
+
+def test_a_loader_that_keeps_up_leaves_the_network() -> None:
+    found = bottleneck(FAST, 0.98, num_workers=2, shared_cores=2)
+    assert found.stage == "network"
+    assert "98 % of its speed" in found.sentence
+    assert "could feed 18.0 of them" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage", "explanation"),
+    [
+        # two workers take 2 / 40 = 50 ms a clip
+        (
+            {"loader": 40.0},
+            "augment",
+            "of the 50.0 ms that a worker needs for a clip, 49.8 go to cropping",
+        ),
+        ({"loader": 40.0, "cache_read": 25.0}, "cache_read", "40.0 go to reading from the cache"),
+    ],
+)
+def test_of_a_slow_loader_the_slow_part_is_named(
+    changes: dict[str, float], stage: str, explanation: str
+) -> None:
+    found = bottleneck(FAST | changes, 0.7, num_workers=2, shared_cores=0)
+    assert found.stage == stage
+    assert "it delivers 40 clips/s where the network could take 50" in found.sentence
+    assert explanation in found.sentence
+
+
+def test_without_a_cache_decoding_is_named_and_what_spares_it() -> None:
+    speeds = {"decode": 2.0, "loader": 4.0, "network": 50.0, "end_to_end": 4.0}
+    found = bottleneck(speeds, 0.08, num_workers=2, shared_cores=0)
+    assert found.stage == "decode"
+    assert "500.0 go to decoding" in found.sentence
+    assert "--data.cache auto" in found.sentence
+
+
+def test_without_workers_the_main_process_is_the_worker() -> None:
+    found = bottleneck(FAST | {"loader": 20.0}, 0.3, num_workers=0, shared_cores=0)
+    assert "of the 50.0 ms" in found.sentence
+
+
+def test_a_slow_way_to_the_device_is_named() -> None:
+    found = bottleneck(FAST | {"host_to_device": 30.0}, 0.6, num_workers=2, shared_cores=0)
+    assert found.stage == "host_to_device"
+    assert "30 clips/s where the network could take 50" in found.sentence
+
+
+def test_the_slower_of_loader_and_way_is_named() -> None:
+    slow = {"loader": 20.0, "host_to_device": 30.0}
+    assert bottleneck(FAST | slow, 0.4, num_workers=2, shared_cores=0).stage == "augment"
+
+
+def test_on_a_cpu_loader_and_network_share_the_cores() -> None:
+    # two workers on two cores need 1/300 s of both; lost are 1/42 - 1/50 s
+    speeds = FAST | {"loader": 300.0, "end_to_end": 42.0}
+    found = bottleneck(speeds, 0.84, num_workers=2, shared_cores=2)
+    assert found.stage == "cores"
+    assert "2 cores" in found.sentence
+    assert "for 3.3 ms, and the network needs 20.0 ms" in found.sentence
+
+
+def test_one_worker_takes_one_of_the_cores() -> None:
+    speeds = FAST | {"loader": 150.0, "end_to_end": 42.0}
+    found = bottleneck(speeds, 0.84, num_workers=1, shared_cores=2)
+    assert "for 3.3 ms" in found.sentence
+
+
+@pytest.mark.parametrize("shared_cores", [0, 2])
+def test_a_network_that_waits_for_want_of_workers_is_told_so(shared_cores: int) -> None:
+    speeds = FAST | {"loader": 100.0, "end_to_end": 33.0}
+    found = bottleneck(speeds, 0.66, num_workers=0, shared_cores=shared_cores)
+    assert found.stage == "workers"
+    assert "the network waits 10.0 ms and computes 20.0 ms" in found.sentence
+
+
+def test_on_a_cpu_too_a_loop_that_costs_more_than_loading_is_named() -> None:
+    speeds = FAST | {"end_to_end": 25.0}  # 20 ms are lost, of which loading explains 1.1
+    assert bottleneck(speeds, 0.5, num_workers=2, shared_cores=2).stage == "training_loop"
+
+
+def test_on_a_gpu_what_is_lost_though_all_are_fast_is_the_loop_s() -> None:
+    found = bottleneck(FAST | {"end_to_end": 40.0}, 0.8, num_workers=2, shared_cores=0)
+    assert found.stage == "training_loop"
+    assert "5.00 ms more" in found.sentence

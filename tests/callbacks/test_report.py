@@ -1,0 +1,97 @@
+"""What validate and test leave, what they warn of, and how a modality is left out."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from emorec.callbacks import ModalityAblation
+from emorec.callbacks.report import warn_of_other_detector
+from emorec.checkpoint import Checkpoint
+from emorec.cli import main
+from emorec.errors import UserError
+
+DETECTORS = [None, "YuNet 2023mar", "Haar of OpenCV 4.12"]
+
+
+def trained_with(detector: str | None) -> Checkpoint:
+    return Checkpoint(
+        path=Path("last.ckpt"),
+        model={},
+        data={},
+        settings={},
+        class_names=("calm", "happy"),
+        split={"face_detector": detector},
+        epochs=1,
+        train_seconds=1.0,
+    )
+
+
+@pytest.mark.parametrize("now", DETECTORS)
+@pytest.mark.parametrize("trained", DETECTORS)
+def test_faces_cropped_differently_than_in_training_are_warned_of(
+    trained: str | None, now: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        warn_of_other_detector(trained_with(trained), {"face_detector": now})
+    assert bool(caplog.messages) == (trained != now)
+    for message in caplog.messages:
+        before, after = message.split(", measured on ")
+        assert (trained or "whole pictures") in before
+        assert (now or "whole pictures") in after
+
+
+def test_a_checkpoint_without_a_detector_was_trained_on_whole_pictures(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    old = trained_with(None)
+    old.split.clear()
+    warn_of_other_detector(old, {"face_detector": None})
+    assert not caplog.messages
+
+
+ROOT = Path(__file__).parents[2]
+SMALL = (
+    *("--data.image_size=32", "--data.num_frames=2", "--data.batch_size=8", "--data.num_workers=0"),
+    *("--trainer.max_epochs=1", "--trainer.limit_train_batches=2", "--trainer.accelerator=cpu"),
+    "--model.video_args.weights=none",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, voiced_clips: Path) -> Path:
+    folder = tmp_path_factory.mktemp("without")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = str(ROOT / "configs" / "audio_visual.yaml")
+        main(["fit", "--config", config, "--data.root", str(voiced_clips), *SMALL])
+    return folder / "lightning_logs/AudioVisual/version_0/checkpoints/best.ckpt"
+
+
+def test_each_ablated_modality_has_a_folder_and_scores_of_its_own(trained: Path) -> None:
+    run = trained.parents[1]
+    losses = {}
+    for flags, folder in (
+        ([], "test"),
+        (["--drop", "audio"], "test_without_audio"),
+        (["--drop", "video"], "test_without_video"),
+    ):
+        main(["test", "--ckpt", str(trained), "--data.num_workers", "0", *flags])
+        losses[folder] = json.loads((run / folder / "metrics.json").read_text())["loss"]
+    assert len(set(losses.values())) == 3
+
+
+def test_an_unknown_modality_is_refused() -> None:
+    with pytest.raises(UserError, match="--drop is ears: choose video or audio"):
+        ModalityAblation("ears")  # type: ignore[arg-type]
+
+
+def test_clips_are_drawn_as_the_network_sees_and_hears_them(trained: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained.parents[1]))
+    events.Reload()
+    images = events.Tags()["images"]
+    assert "train/clips_as_the_network_sees_them" in images
+    assert "train/clips_as_the_network_hears_them" in images

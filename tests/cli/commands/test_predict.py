@@ -1,0 +1,94 @@
+"""`emorec predict` of videos: which words are videos, what is written and what is told."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import videos
+from tests.cli.commands.predicting import rows_of, run
+from tests.inference.fakes import Grey
+
+
+def test_every_video_has_its_files_and_the_same_video_gives_the_same_bytes(
+    grey: Grey, tmp_path: Path
+) -> None:
+    path = videos.write_video(tmp_path / "talk.mp4", 60, sound=True)
+    contents = []
+    for out in ("one", "two"):
+        words = ("--ckpt", "any.ckpt", path, "--out", tmp_path / out, "--annotate")
+        assert run(*words) == 0
+        folder = tmp_path / out / "talk"
+        names = ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
+        assert sorted(each.name for each in folder.iterdir()) == names
+        content = {name: (folder / name).read_bytes() for name in names}
+        summary = json.loads(content["summary.json"])
+        assert summary.pop("speed")["seconds"] > 0
+        contents.append({**content, "summary.json": summary})
+    assert contents[0] == contents[1]
+    assert (contents[0]["summary.json"]["windows"], summary["video"]["frames"]) == (7, 60)
+
+
+def test_a_table_tells_what_came_out(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos.write_video(tmp_path / "a.mp4", 60)
+    videos.write_video(tmp_path / "b.mp4", 15)
+    (tmp_path / "notes.txt").touch()
+    assert run("--ckpt", "any.ckpt", tmp_path, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr()
+    head, one, two, speed, written = said.out.splitlines()
+    assert re.split(r"\s{2,}", head.strip()) == [
+        *("video", "length", "windows", "persons", "most frequent", "face")
+    ]
+    assert re.split(r"\s{2,}", one.strip())[:5] == ["a.mp4", "2 s", "7", "1", "dark (57%)"]
+    assert re.split(r"\s{2,}", two.strip())[:5] == ["b.mp4", "0.5 s", "1", "1", "dark"]
+    assert re.match(r"\d+\.\d s, [\d,]+ frames/s", speed)
+    assert written == f"written to {tmp_path / 'out'}, a folder for each video"
+    assert said.err == f"1 file is no video in {tmp_path}: notes.txt\n"
+
+
+def test_what_is_asked_for_is_done_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60)
+    words = (
+        "--window-seconds",
+        "1",
+        "--hop_seconds=0.5",
+        "--abstain-below",
+        "0.99",
+        "--model",
+        "x.onnx",
+    )
+    assert run(path, *words, "--out", tmp_path / "out", "--batch_size", "2") == 0
+    rows = rows_of(tmp_path / "out" / "a" / "timeline.csv")
+    assert [(row["start"], row["end"]) for row in rows] == [
+        *(("0.000", "1.000"), ("0.500", "1.500"), ("1.000", "2.000"))
+    ]
+    assert {row["predicted"] for row in rows} == {"uncertain"}
+    assert grey.batches == [2, 1]
+
+
+def test_a_camera_is_told_window_by_window(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emorec.cli.commands import predict
+    from emorec.inference.camera import Camera
+
+    ticks = iter(np.arange(0, 100, 0.05).tolist())
+
+    class Capture:
+        isOpened = release = staticmethod(lambda: True)  # noqa: N815 - OpenCV's name
+        get = staticmethod(lambda what: 20.0)
+        read = staticmethod(lambda: (True, np.full((32, 32, 3), 255, np.uint8)))
+
+    def made(index: int, seconds: float | None) -> Camera:
+        return Camera(index, seconds, open_capture=lambda index: Capture(), now=lambda: next(ticks))
+
+    monkeypatch.setattr(predict, "Camera", made)
+    assert run("--ckpt", "any.ckpt", "0", "--seconds", "2", "--out", tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "     0.0 s to      0.5 s  person 1  bright 100 %"
+    assert len(rows_of(tmp_path / "camera_0" / "timeline.csv")) >= 6
+    assert set(grey.batches) == {1}

@@ -1,0 +1,196 @@
+"""What `emorec predict` says of what it can not predict, and what is left when it is stopped."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import videos
+from tests.cli.commands.predicting import refused, rows_of, run
+from tests.inference.fakes import Grey
+from tests.program import wait_for
+
+
+def test_bad_videos_are_a_line_each_and_the_others_are_done(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = videos.write_video(tmp_path / "good.mp4", 15)
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "empty.mp4").touch()
+    videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, faststart=False), 50)
+    videos.write_sound(tmp_path / "sound.mp4")
+    (tmp_path / "nothing").mkdir()
+    bad = ["text.mp4", "empty.mp4", "cut.mp4", "sound.mp4", "gone.mp4", "*.avi", "nothing"]
+    words = [tmp_path / name for name in [*bad[:3], good.name, *bad[3:]]]
+    assert run("--ckpt", "any.ckpt", *words, "--out", tmp_path / "out") == 2
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert len(lines) == len(bad)
+    assert all(line.startswith("emorec predict: error: ") for line in lines)
+    for name in bad:
+        assert sum(f"/{name}" in line for line in lines) == 1, lines
+    assert "good.mp4" in said.out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def test_damage_is_told_and_the_rest_predicted(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = videos.empty_middle(videos.write_video(tmp_path / "a.mp4", 60, gop=3))
+    words = ("--window_seconds", "0.1", "--out", tmp_path / "out")
+    assert run("--ckpt", "any.ckpt", path, *words) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.match(r"a\.mp4: damaged from 0:0\d to 0:0\d", line) or "damaged from" in line
+    summary = json.loads((tmp_path / "out" / "a" / "summary.json").read_text())
+    assert len(summary["holes"]) >= 1
+    assert summary["windows"] == len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) > 5
+
+
+def test_a_video_without_a_face_is_written_and_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Grey(face=True)
+    monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
+    path = videos.write_video(tmp_path / "a.mp4", 15)
+    words = ("--face_detector", "haar", "--out", tmp_path / "out", "--annotate")
+    said = refused(capsys, "--ckpt", "any.ckpt", path, *words)
+    assert "a.mp4: no face found" in said
+    (row,) = rows_of(tmp_path / "out" / "a" / "timeline.csv")
+    assert (row["person"], row["predicted"], row["confidence"], row["dark"]) == (
+        "",
+        "no face",
+        "",
+        "",
+    )
+    assert (tmp_path / "out" / "a" / "annotated.mp4").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["a.mp4"], "no network: name a checkpoint"),
+        (["--ckpt", "x.ckpt", "a.mp4", "--window_second", "1"], "did you mean --window_seconds?"),
+        (
+            ["--ckpt", "x.ckpt", "a.mp4", "--face", "maybe"],
+            "Literal['as_trained', 'crop', 'none']. Got value: maybe",
+        ),
+        (
+            ["--ckpt", "x.ckpt", "a.mp4", "--batch_size", "many"],
+            "batch_size: Expected a int. Got value: many",
+        ),
+        (["--ckpt", "x.ckpt", "a.mp4", "--hop_seconds", "0"], "hop_seconds is 0: choose 0.01"),
+        (["--ckpt", "x.ckpt", "--model", "y.onnx", "a.mp4"], "are two networks: leave one out"),
+        (
+            ["--ckpt", "x.ckpt", "a.mp4", "--data.root", "d"],
+            "--data.root is about the clips of a data set",
+        ),
+        (
+            ["--model", "x.onnx"],
+            "no video: name files, folders, patterns or the index of a camera",
+        ),
+        (["--ckpt", "x.ckpt", "--annotate"], "no video: name files"),
+        (["--ckpt", "x.ckpt", "--anotate", "a.mp4"], "did you mean --annotate?"),
+        (["--ckpt", "x.ckpt", "gone.mp4"], "no such file or folder: gone.mp4"),
+        (["--ckpt", "gone.ckpt", "a.mp4"], "no such checkpoint: gone.ckpt"),
+    ],
+)
+def test_mistakes_are_one_line(
+    words: list[str],
+    line: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    videos.write_video(tmp_path / "a.mp4", 3)
+    assert line in refused(capsys, *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_an_output_folder_that_can_t_be_written_is_one_line(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 3)
+    (tmp_path / "out").write_text("a file")
+    said = refused(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
+    assert f"can't write {tmp_path / 'out'}: File exists; choose another --out" in said
+    (tmp_path / "new" / "a").parent.mkdir()
+    (tmp_path / "new" / "a").write_text("a file")
+    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
+    assert f"can't write {tmp_path / 'new' / 'a'}: File exists" in said
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_written(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from emorec.inference import plot
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(plot, "plot_timeline", full)
+    path = videos.write_video(tmp_path / "a.mp4", 15)
+    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
+    assert "No space left on device" in said
+    assert len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) == 1
+
+
+def test_a_camera_that_is_not_there_is_one_line(
+    grey: Grey, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--ckpt", "any.ckpt", "91", "--out", tmp_path / "out") == 2
+    said = capfd.readouterr().err
+    assert "camera 91: no such camera" in said
+    assert said.count("\n") == 1
+
+
+SLOW = """
+import sys, time
+sys.path.insert(0, {root!r})
+from emorec.cli import main
+from emorec.inference import predictor
+from tests.inference.fakes import Grey
+
+class Slow(Grey):
+    def __call__(self, windows):
+        time.sleep(0.02)
+        return super().__call__(windows)
+
+predictor.load_runtime = lambda path, device: Slow()
+main(sys.argv[1:])
+"""
+
+
+def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
+    short = videos.write_video(tmp_path / "a.mp4", 15)
+    long = videos.repeated(short, tmp_path / "b.mp4", 400)
+    words = ("predict", "--ckpt", "any.ckpt", short, long, short.with_name("c.mp4"), "--out", "out")
+    program = SLOW.format(root=str(Path(__file__).parents[2]))
+    shutil.copy(short, tmp_path / "c.mp4")
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words), "--batch_size", "1"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        timeline = tmp_path / "out" / "b" / "timeline.csv"
+        wait_for(lambda: timeline.is_file() and timeline.read_text().count("\n") > 5, process)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped; finished results are in out"
+    summary = json.loads((tmp_path / "out" / "b" / "summary.json").read_text())
+    assert summary["stopped"]
+    assert summary["windows"] == len(rows_of(timeline)) >= 5
+    assert (tmp_path / "out" / "b" / "timeline.png").is_file()
+    assert not json.loads((tmp_path / "out" / "a" / "summary.json").read_text())["stopped"]
+    assert not (tmp_path / "out" / "c").exists()

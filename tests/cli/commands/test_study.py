@@ -1,0 +1,144 @@
+"""`emorec study` with real runs, and its mistakes before the first one starts."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emorec.cli import main
+from emorec.study.definition import read_definition
+from emorec.study.progress import read_epochs
+from tests.test_configs import clips_for
+
+ROOT = Path(__file__).parents[3]
+
+SEEDS = str(ROOT / "configs/studies/seeds.yaml")
+
+STUDIES = sorted((ROOT / "configs" / "studies").glob("*.yaml"))
+
+TINY = (
+    *("--data.num_frames=2", "--data.image_size=16", "--data.batch_size=8"),
+    *("--data.num_workers=0", "--trainer.accelerator=cpu", "--trainer.limit_train_batches=4"),
+)
+
+
+@pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (["--jobs", "2"], "file"),
+        ([SEEDS, "--job", "2"], "--jobs"),
+        ([SEEDS, "--jobs", "0"], "--jobs is 0: choose 1 or more"),
+        ([SEEDS, "--jobs", "two"], "two"),
+        ([SEEDS, "--data.root", "--jobs", "1"], "--data.root"),
+        ([SEEDS, "--seed_everything", "3"], "seed_everything: use the key 'seeds'"),
+        ([SEEDS, "--data.fold=3"], "data.fold: use the key 'folds'"),
+        ([SEEDS, "--ckpt", "best.ckpt"], "ckpt: a study sets it itself"),
+        (["nowhere.yaml"], "nowhere.yaml: No such file"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["study", *arguments])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("emorec study: error: ")
+    assert remedy in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_all_runs_of_a_shipped_study_could_start(
+    path: Path,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = next(iter(read_definition(path).configs.values())).config
+    clips = request.getfixturevalue(clips_for(str(config)))
+    monkeypatch.chdir(tmp_path)
+    (features := tmp_path.with_name("features")).mkdir(exist_ok=True)
+    features_flag = (
+        ["--data.features", str(features)] if "--data.features" in path.read_text() else []
+    )
+    main(["study", str(path), "--data.root", str(clips), *features_flag, "--dry-run"])
+    printed = capsys.readouterr().out
+    assert f"study {path.stem}" in printed
+    assert "each as in emorec fit --config" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "remedy"),
+    [
+        (["--data.num_frame", "3"], "num_frames"),
+        (["--data.augment", "much"], "much"),
+        (["--data.root", "/nowhere"], "/nowhere"),
+        (["--model.weights", "gone.pth"], "no weights at gone.pth: choose DEFAULT, none or"),
+        (["--data.split", "msaf6"], "split msaf6 needs --data.fold 1 to 6"),
+    ],
+)
+def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
+    flags: list[str],
+    remedy: str,
+    drawn_clips: Path,
+    empty_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = [] if "--data.root" in flags else ["--data.root", str(drawn_clips)]
+    with pytest.raises(SystemExit) as ended:
+        main(["study", SEEDS, *root, *flags])
+    assert ended.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("emorec study: error: CNN-LSTM: ")
+    assert remedy in line
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_runs_of_the_smoke_study_are_killed_with_it_and_go_on_to_their_tests(
+    drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(ROOT / "configs/studies/smoke.yaml")
+    arguments = ["study", file, "--jobs", "2", "--data.root", str(drawn_clips), *TINY]
+    runs = tmp_path / "lightning_logs/studies/smoke/Early_fusion"
+    folders = [runs / f"fold_{fold}_seed_0" for fold in (1, 2)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "emorec", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    ) as process:
+        end = time.monotonic() + 200
+        while not any((folder / "checkpoints/last.ckpt").is_file() for folder in folders):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    main(arguments)
+    for fold, folder in enumerate(folders, start=1):
+        metrics = json.loads((folder / "test/metrics.json").read_text())
+        assert metrics["split"]["fold"] == fold
+        assert metrics["epochs"] <= 8
+        with (folder / "test/predictions.csv").open() as lines:
+            actors = {int(line["actor"]) for line in csv.DictReader(lines)}
+        assert actors == set(range(4 * fold - 3, 4 * fold + 1))
+        assert [epoch.number for epoch in read_epochs(folder)] == [*range(1, 9)]

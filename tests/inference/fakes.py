@@ -1,0 +1,109 @@
+"""A network whose answer can be worked out by hand, and timelines."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emorec.data.faces.face import Box
+from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Timeline, Window
+from tests.inference.specs import make_spec
+
+EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+
+SEES = make_spec(
+    network="made.Grey",
+    names=("dark", "bright"),
+    num_frames=2,
+    image_size=(16, 16),
+    sound_seconds=0.5,
+    window_seconds=0.5,
+    data="made.Data",
+)
+
+
+class Grey:
+    """Says how bright a window is: 0 to 1."""
+
+    description = "made, numpy"
+
+    def __init__(self, **others: Any) -> None:
+        self.spec = replace(SEES, **others)
+        self.batches: list[int] = []
+
+    def __call__(self, windows: Inputs) -> Outputs:
+        given: Any = windows
+        self.batches.append(len(next(iter(given.values()))))
+        if "frames" in given:
+            bright = given["frames"].mean(axis=(1, 2, 3, 4)) / 255
+        else:
+            bright = np.abs(given["sound"]).max(axis=1)
+        if self.spec.task == "numbers":
+            return np.stack([2 * bright - 1] * len(self.spec.names), axis=1).astype(np.float32)
+        return np.stack([1 - bright, bright], axis=1).astype(np.float32)
+
+
+def timeline(
+    windows: int,
+    *,
+    people: int = 1,
+    names: tuple[str, ...] = EIGHT,
+    numbers: bool = False,
+    nobody: range = range(0),
+    gaps: tuple[Gap, ...] = (),
+    boxes: bool = False,
+) -> Timeline:
+    """Windows of 3.7 seconds, every 1.85, in which everybody is, but for those in which nobody is."""
+    generator = np.random.default_rng(0)
+    said = []
+    for number in range(windows):
+        start = 1.85 * number
+        if number in nobody:
+            said.append(
+                Window(
+                    **said_of(names, None, numbers),
+                    start=start,
+                    end=start + 3.7,
+                    person=None,
+                    box=None,
+                )
+            )
+            continue
+        for person in range(1, people + 1):
+            logits = generator.normal(size=len(names)) * 2
+            values = np.tanh(logits) if numbers else np.exp(logits) / np.exp(logits).sum()
+            said.append(
+                Window(
+                    **said_of(names, tuple(values.tolist()), numbers),
+                    start=start,
+                    end=start + 3.7,
+                    person=person,
+                    box=Box(20.0 * person + number, 10.0, 16.0, 20.0) if boxes else None,
+                )
+            )
+    seconds = 1.85 * (windows - 1) + 3.7
+    return Timeline(
+        path=Path("talk.mp4"),
+        task="numbers" if numbers else "classes",
+        names=names,
+        windows=tuple(said),
+        gaps=gaps,
+        seconds=seconds,
+        window_seconds=3.7,
+        hop_seconds=1.85,
+    )
+
+
+def said_of(
+    names: tuple[str, ...], values: tuple[float, ...] | None, numbers: bool
+) -> dict[str, Any]:
+    """What a prediction holds; below 0.3 it is uncertain."""
+    if values is None:
+        return {"names": names, "values": None, "predicted": NO_FACE, "confidence": None}
+    if numbers:
+        return {"names": names, "values": values, "predicted": "", "confidence": None}
+    most = max(values)
+    word = names[values.index(most)] if most >= 0.3 else UNCERTAIN
+    return {"names": names, "values": values, "predicted": word, "confidence": most}

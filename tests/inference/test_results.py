@@ -1,0 +1,97 @@
+"""timeline.csv and summary.json."""
+
+import csv
+import io
+import json
+import resource
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emorec.inference.options import Options
+from emorec.inference.results import TimelineWriter, summary
+from emorec.inference.stopwatch import Stopwatch, speed
+from emorec.inference.timeline import Gap, Timeline
+from tests.inference.fakes import EIGHT, Grey, timeline
+
+
+def written(path: Path, said: Timeline, runtime: Grey) -> list[dict[str, str]]:
+    with TimelineWriter(path, runtime.spec) as file:
+        for each in said.windows:
+            file.write(each)
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_a_line_a_window_and_a_column_a_class(tmp_path: Path) -> None:
+    said = timeline(4, people=2, nobody=range(1, 2))
+    rows = written(tmp_path / "timeline.csv", said, Grey(names=EIGHT))
+    assert list(rows[0]) == ["start", "end", "person", "predicted", "confidence", *EIGHT]
+    for row, window in zip(rows, said.windows, strict=True):
+        assert (float(row["start"]), float(row["end"])) == pytest.approx(
+            (window.start, window.end), abs=5e-4
+        )
+        assert row["person"] == ("" if window.person is None else f"{window.person}")
+        assert row["predicted"] == window.predicted
+        if window.values is None:
+            assert {row[name] for name in ("confidence", *EIGHT)} == {""}
+        else:
+            assert [float(row[name]) for name in EIGHT] == pytest.approx(window.values, rel=1e-8)
+            assert float(row["confidence"]) == pytest.approx(window.confidence, rel=1e-8)
+
+
+def test_numbers_have_their_columns_alone(tmp_path: Path) -> None:
+    names = ("valence", "arousal")
+    said = timeline(3, names=names, numbers=True)
+    rows = written(tmp_path / "timeline.csv", said, Grey(task="numbers", names=names))
+    assert list(rows[0]) == ["start", "end", "person", "valence", "arousal"]
+    assert float(rows[2]["arousal"]) == pytest.approx(said.windows[2].probabilities["arousal"])
+
+
+def test_each_line_is_in_the_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.csv"
+    with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
+        assert path.read_text().count("\n") == 1
+        file.write(timeline(1).windows[0])
+        assert path.read_text().count("\n") == 2
+
+
+def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.csv"
+    first, second = timeline(2).windows
+    with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
+        file.write(first)
+        before = path.read_bytes()
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        try:  # ten more bytes fit
+            resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+            with pytest.raises(OSError, match="File too large"):
+                file.write(second)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert path.read_bytes() == before
+
+
+def told(said: Timeline, detector: str | None = None) -> dict[str, Any]:
+    shape = {"seconds": said.seconds}
+    return summary(
+        said, Grey(names=EIGHT).spec, Options(), video=shape, runtime="made", detector=detector
+    )
+
+
+def test_the_summary_counts_labels_persons_and_gaps() -> None:
+    said = timeline(10, people=2, nobody=range(2, 4), gaps=(Gap(1.0, 2.5),))
+    content = told(said, "yunet")
+    assert json.loads(json.dumps(content))["format"] == 1
+    assert sum(content["predicted"].values()) == content["windows"] == 18
+    assert (content["persons"], content["face_coverage"]) == (2, pytest.approx(0.8))
+    assert content["holes"] == [[1.0, 2.5]]
+    assert content["network"]["checkpoint_sha256"] == "0" * 64
+
+
+def test_face_coverage_is_told_only_where_faces_were_looked_for() -> None:
+    assert told(timeline(3))["face_coverage"] is None
+
+
+def test_speed_without_a_network_or_frames_is_no_division_by_zero() -> None:
+    assert speed(Stopwatch(), 1.0, 0.0)["times_network_alone"] is None
