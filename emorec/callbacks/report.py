@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -194,9 +194,7 @@ def _paths_and_actors(clips: Sequence[Clip], index: NDArray[np.int64]) -> dict[s
     }
 
 
-def check_unseen_actors(
-    checkpoint: Checkpoint, data: ClipDataModule, stage: Literal["validate", "test"] | str
-) -> None:
+def check_unseen_actors(checkpoint: Checkpoint, data: ClipDataModule, stage: str) -> None:
     """Refuse to measure a network on people it was trained with.
 
     Raises:

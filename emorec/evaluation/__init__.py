@@ -1,1 +1,1 @@
-"""What a finished run says: predictions, metrics, figures, the report."""
+"""Evaluation of predictions: tasks, scores, confidence intervals, comparisons of pairs, figures, reports."""

@@ -1,4 +1,4 @@
-"""Pictures of a run: who is taken for whom, and what the network looks at.
+"""Figures of a run: confusion matrices, the plane of numbers, clips and spectrograms as the network gets them.
 
 Figures are made without pyplot, so they are safe in threads, need no display and leave nothing behind.
 """
@@ -15,11 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 INK = "#222222"
 FAINT = "#b5bcc4"
-BACKDROP = "#dee2e6"  # RAVDESS is filmed before white: one must see where a frame ends
+BACKDROP = "#dee2e6"  # RAVDESS has a white background: the edges of frames have to be visible
 DPI = 100
 
 BINS = 40
-"""A side. Source: Rangulov & Fahim 2020, section 3 (a histogram of 40 x 40)."""
+"""Bins a side. Source: Rangulov & Fahim 2020, section 3 (a histogram of 40 x 40)."""
 
 MAX_FRAMES_SHOWN = 16
 
@@ -31,12 +31,12 @@ MARGIN = 8
 
 
 def confusion_figure(matrix: ArrayLike, class_names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix: counts in the cells, coloured by their share of the true class.
+    """Plot a confusion matrix: counts in the cells, coloured by their share of the true class.
 
     Args:
         matrix: (K, K) counts; rows are the truth, columns the predictions.
         class_names: K names in label order.
-        title: What is above it.
+        title: Above it.
 
     Raises:
         ValueError: When the matrix is not (K, K).
@@ -70,7 +70,7 @@ def confusion_figure(matrix: ArrayLike, class_names: Sequence[str], title: str) 
 
 
 def _square_axes(rows: Sequence[str], title: str) -> tuple[Figure, Axes]:
-    """A figure just as large as K x K cells and the texts around them."""
+    """Return a figure just large enough for K x K cells and the texts around them."""
     letter = 0.084  # inches of a letter of 10 points, somewhat more than the average
     side = max(2.2, 0.56 * len(rows))
     left = 0.4 + letter * max(map(len, rows))
@@ -96,13 +96,13 @@ def _print_counts(axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.floa
 
 
 def plane_figure(points: Mapping[str, ArrayLike], names: Sequence[str], title: str) -> Figure:
-    """Histograms of points in the same plane beside each other, in one scale of colours.
+    """Plot histograms of numbers in the same plane beside each other, with one colour scale.
 
     Args:
-        points: What it is -> (N, R) numbers of -1 to 1, of which the first two are shown; what lies outside is shown at
-            the border. With R = 1 the histogram has one axis.
+        points: Label of a panel -> (N, R) numbers of -1 to 1; the first two are plotted, clipped to the border. With
+            R = 1 the histogram has one axis.
         names: R names.
-        title: What is above all.
+        title: Above all panels.
     """
     figure = Figure(figsize=(4.2 * len(points) + 0.8, 4.4), dpi=DPI, layout="constrained")
     figure.suptitle(title, size=11, parse_math=False)
@@ -131,12 +131,12 @@ def plane_figure(points: Mapping[str, ArrayLike], names: Sequence[str], title: s
 def class_counts_figure(
     labels: Mapping[str, ArrayLike], class_names: Sequence[str], title: str
 ) -> Figure:
-    """Clips of each class, before and after something was done to them.
+    """Plot the number of clips of each class in several sets, such as before and after undersampling.
 
     Args:
-        labels: What it is -> (N,) classes.
+        labels: Name of a set -> (N,) labels.
         class_names: K names in label order.
-        title: What is above it.
+        title: Above it.
     """
     figure = Figure(figsize=(7.5, 4.2), dpi=DPI, layout="constrained")
     figure.suptitle(title, size=11, parse_math=False)
@@ -154,7 +154,7 @@ def class_counts_figure(
 
 
 def contact_sheet(clips: NDArray[np.uint8], captions: Sequence[str]) -> Figure:
-    """Clips below each other, the frames of each side by side under its caption.
+    """Draw clips below each other, the frames of each side by side under its caption.
 
     The picture is 640 to 2000 pixels wide.
 
@@ -194,7 +194,7 @@ def contact_sheet(clips: NDArray[np.uint8], captions: Sequence[str]) -> Figure:
 
 
 def spectrogram_sheet(spectrograms: NDArray[np.float32], captions: Sequence[str]) -> Figure:
-    """Spectrograms below each other, two in a row, low pitches at the bottom, each under its caption.
+    """Draw spectrograms, two in a row, low frequencies at the bottom, each under its caption.
 
     Args:
         spectrograms: (N, bins, windows), each around 0.
@@ -217,7 +217,7 @@ def spectrogram_sheet(spectrograms: NDArray[np.float32], captions: Sequence[str]
 
 
 def _strip(clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(T, H, W, C) -> (H, T * (W + gap) - gap, C): frames with some backdrop between them."""
+    """Return frames (T, H, W, C) side by side with gaps, (H, T * (W + gap) - gap, C)."""
     num_frames, height, width, _ = clip.shape
     shown = np.linspace(0, num_frames - 1, min(num_frames, MAX_FRAMES_SHOWN)).round().astype(int)
     gap = -(-width // 40)
@@ -226,7 +226,7 @@ def _strip(clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def figure_to_image(figure: Figure) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8, RGB: the figure as it would be saved."""
+    """Return the figure as it would be saved, (H, W, 3) uint8, RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

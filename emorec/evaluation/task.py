@@ -45,22 +45,26 @@ class Task(ABC):
     Attributes:
         names: K class names in label order, or R names of numbers.
         kind: What the names are, "classes" or "numbers".
+        verb: What a model does with a clip.
         score: Metric that chooses the best epoch and ranks models; higher is better.
         score_title: How it is written.
         plateau_metric: Metric that has to rise, or a plateau scheduler lowers the learning rate.
         cost_metric: Metric that is plotted against the cost of models.
         plot_name: What the plot of truth against prediction is called in files and TensorBoard.
+        trivial_baseline: What a model is called that predicts the same of every clip.
         percent: Whether scores are shares and are written in per cent.
     """
 
     names: tuple[str, ...]
 
     kind: ClassVar[Literal["classes", "numbers"]]
+    verb: ClassVar[str]
     score: ClassVar[str]
     score_title: ClassVar[str]
     plateau_metric: ClassVar[str]
     cost_metric: ClassVar[str]
     plot_name: ClassVar[str]
+    trivial_baseline: ClassVar[str]
     percent: ClassVar[bool]
 
     @classmethod
@@ -69,9 +73,9 @@ class Task(ABC):
         """Return the task of a predictions table with these columns; `None` when it is not one of this kind."""
 
     @property
-    @abstractmethod
     def description(self) -> str:
         """What a model of this task does, such as "classifies calm, happy"."""
+        return f"{self.verb} {', '.join(self.names)}"
 
     @property
     @abstractmethod
@@ -82,11 +86,6 @@ class Task(ABC):
     @abstractmethod
     def explanation(self) -> str:
         """What the metrics are, as the end of a sentence."""
-
-    @property
-    @abstractmethod
-    def trivial_baseline(self) -> str:
-        """What the model is called that predicts the same of every clip."""
 
     @property
     @abstractmethod
@@ -146,7 +145,6 @@ class Task(ABC):
     def bounds(self, metric: str) -> tuple[float, float]:
         """Return the lowest and the highest possible value of a metric."""
 
-    @abstractmethod
     def table(
         self,
         target: ArrayLike,
@@ -168,6 +166,26 @@ class Task(ABC):
         Raises:
             ValueError: When there are not N paths and actors, or not as many outputs as names.
         """
+        outputs = np.asarray(output, np.float64)
+        lengths, expected = (
+            (len(paths), len(actors), len(self.names)),
+            (len(outputs), *outputs.shape),
+        )
+        if lengths != expected:
+            raise ValueError(f"expected {expected} paths, actors and names, got {lengths}")
+        columns = self._columns(np.asarray(target), outputs, temperature)
+        # as objects: pandas' own strings can't hold file names that are not valid Unicode
+        texts = {"path": list(paths), "actor": [str(actor) for actor in actors]}
+        table = pd.DataFrame(
+            {**{name: pd.Series(it, dtype=object) for name, it in texts.items()}, **columns}
+        )
+        return table.set_axis(self.clip_index(table))
+
+    @abstractmethod
+    def _columns(
+        self, target: NDArray[Any], output: Floats, temperature: float | None
+    ) -> dict[str, pd.Series]:
+        """Return the columns of the predictions table after path and actor."""
 
     @abstractmethod
     def target(self, table: pd.DataFrame) -> NDArray[Any]:
@@ -185,13 +203,13 @@ class Task(ABC):
     def clip_names(self, paths: Sequence[str]) -> list[str]:
         """Return names of clips that are the same on every machine, wherever the data is stored."""
 
-    @abstractmethod
     def format(self, value: float | None) -> str:
-        """Format a score for a table; a dash when it is unknown."""
+        """Format a score for a table, such as "61.3" (per cent) or "0.412"; a dash when it is unknown."""
+        return percent(value) if self.percent else decimal(value)
 
-    @abstractmethod
     def headline(self, values: Mapping[str, float]) -> str:
-        """Format the score with its name and unit, such as "UAR 61.3%"."""
+        """Format the score with its name and unit, such as "UAR 61.3%" or "CCC 0.412"."""
+        return f"{self.score_title} {values[self.score]:{'.1%' if self.percent else '.3f'}}"
 
     @abstractmethod
     def plot(self, target: ArrayLike, output: ArrayLike, title: str) -> Figure:
@@ -252,11 +270,6 @@ def _one_group(group: NDArray[np.intp] | None, num_clips: int) -> tuple[NDArray[
     return group, int(group.max()) + 1
 
 
-def _text(values: Sequence[Any]) -> pd.Series:
-    # as objects: pandas' own strings can't hold file names that are not valid Unicode
-    return pd.Series([str(value) for value in values], dtype=object)
-
-
 @dataclass(frozen=True)
 class Classification(Task):
     """Predict one of K classes.
@@ -271,11 +284,13 @@ class Classification(Task):
     """First columns of the predictions table; a column of probabilities for each class follows, named as the class."""
 
     kind = "classes"
+    verb = "classifies"
     score = "uar"
     score_title = "UAR"
     plateau_metric = "accuracy"
     cost_metric = "accuracy"
     plot_name = "confusion_matrix"
+    trivial_baseline = "majority class of these clips"
     percent = True
 
     @classmethod
@@ -290,11 +305,6 @@ class Classification(Task):
 
     @property
     @override
-    def description(self) -> str:
-        return f"classifies {', '.join(self.names)}"
-
-    @property
-    @override
     def headings(self) -> dict[str, str]:
         return {"uar": "UAR", "accuracy": "accuracy (WAR)", "macro_f1": "macro-F1", "ece": "ECE"}
 
@@ -302,11 +312,6 @@ class Classification(Task):
     @override
     def explanation(self) -> str:
         return "UAR is the mean recall of the classes, ECE the expected calibration error (15 bins)"
-
-    @property
-    @override
-    def trivial_baseline(self) -> str:
-        return "majority class of these clips"
 
     @property
     @override
@@ -420,35 +425,24 @@ class Classification(Task):
         return 0, 1
 
     @override
-    def table(
-        self,
-        target: ArrayLike,
-        output: ArrayLike,
-        *,
-        paths: Sequence[str],
-        actors: Sequence[int | str],
-        temperature: float | None = None,
-    ) -> pd.DataFrame:
-        logits, labels = np.asarray(output, np.float64), np.asarray(target, np.int64)
-        _expect_lengths(self, logits, paths, actors)
-        probabilities = self.values(logits)
+    def _columns(
+        self, target: NDArray[Any], output: Floats, temperature: float | None
+    ) -> dict[str, pd.Series]:
+        probabilities = self.values(output)
         names = np.array([*self.names, ""], dtype=object)  # label -1 is the last one
         columns = {
-            "path": _text(paths),
-            "actor": _text(actors),
-            "emotion": pd.Series(names[labels], dtype=object),
-            "predicted": pd.Series(names[logits.argmax(axis=1)], dtype=object),
-            "confidence": probabilities.max(axis=1, initial=0),
-            **dict(zip(self.names, probabilities.T, strict=True)),
+            "emotion": pd.Series(names[target.astype(np.int64)], dtype=object),
+            "predicted": pd.Series(names[output.argmax(axis=1)], dtype=object),
+            "confidence": pd.Series(probabilities.max(axis=1)),
+            **{name: pd.Series(probabilities[:, k]) for k, name in enumerate(self.names)},
         }
         if temperature is not None:
-            calibrated = self.values(logits / temperature)
+            calibrated = self.values(output / temperature)
             columns |= {
-                f"{CALIBRATED}{name}": column
-                for name, column in zip(self.names, calibrated.T, strict=True)
+                f"{CALIBRATED}{name}": pd.Series(calibrated[:, k])
+                for k, name in enumerate(self.names)
             }
-        table = pd.DataFrame(columns)
-        return table.set_axis(self.clip_index(table))
+        return columns
 
     @override
     def target(self, table: pd.DataFrame) -> NDArray[np.int64]:
@@ -480,15 +474,6 @@ class Classification(Task):
         ['01-01-05.mp4', '01-01-05.mp4']
         """
         return [path.replace("\\", "/").rpartition("/")[2] for path in paths]
-
-    @override
-    def format(self, value: float | None) -> str:
-        """Format a share in per cent, such as "61.3"."""
-        return percent(value)
-
-    @override
-    def headline(self, values: Mapping[str, float]) -> str:
-        return f"UAR {values['uar']:.1%}"
 
     @override
     def plot(self, target: ArrayLike, output: ArrayLike, title: str) -> Figure:
@@ -543,11 +528,13 @@ class Regression(Task):
     }
 
     kind = "numbers"
+    verb = "predicts"
     score = "ccc"
     score_title = "CCC"
     plateau_metric = "ccc"
     cost_metric = "ccc"
     plot_name = "plane"
+    trivial_baseline = "the mean of these clips, always"
     percent = False
 
     @classmethod
@@ -557,11 +544,6 @@ class Regression(Task):
         names = rest[: len(rest) // 2]
         expected = (*cls.COLUMNS, *names, *(f"{PREDICTED}{name}" for name in names))
         return cls(names) if names and tuple(columns) == expected else None
-
-    @property
-    @override
-    def description(self) -> str:
-        return f"predicts {', '.join(self.names)}"
 
     @property
     @override
@@ -576,11 +558,6 @@ class Regression(Task):
             "CCC is Lin's concordance correlation over all clips at once; CCC, PCC, RMSE and sign agreement are "
             f"means over {', '.join(self.names)}"
         )
-
-    @property
-    @override
-    def trivial_baseline(self) -> str:
-        return "the mean of these clips, always"
 
     @property
     @override
@@ -644,26 +621,14 @@ class Regression(Task):
         return -1, 1
 
     @override
-    def table(
-        self,
-        target: ArrayLike,
-        output: ArrayLike,
-        *,
-        paths: Sequence[str],
-        actors: Sequence[int | str],
-        temperature: float | None = None,
-    ) -> pd.DataFrame:
-        true, predicted = np.asarray(target, np.float64), np.asarray(output, np.float64)
-        _expect_lengths(self, predicted, paths, actors)
-        table = pd.DataFrame(
-            {
-                "path": _text(paths),
-                "actor": _text(actors),
-                **dict(zip(self.names, true.T, strict=True)),
-                **{f"{PREDICTED}{name}": predicted[:, n] for n, name in enumerate(self.names)},
-            }
-        )
-        return table.set_axis(self.clip_index(table))
+    def _columns(
+        self, target: NDArray[Any], output: Floats, temperature: float | None
+    ) -> dict[str, pd.Series]:
+        true = target.astype(np.float64)
+        return {
+            **{name: pd.Series(true[:, n]) for n, name in enumerate(self.names)},
+            **{f"{PREDICTED}{name}": pd.Series(output[:, n]) for n, name in enumerate(self.names)},
+        }
 
     @override
     def target(self, table: pd.DataFrame) -> Floats:
@@ -689,15 +654,6 @@ class Regression(Task):
     def videos(self, paths: Sequence[str]) -> list[str]:
         """Return the video of each frame: its folder."""
         return [name.rpartition("/")[0] for name in self.clip_names(paths)]
-
-    @override
-    def format(self, value: float | None) -> str:
-        """Format with three decimals."""
-        return decimal(value)
-
-    @override
-    def headline(self, values: Mapping[str, float]) -> str:
-        return f"CCC {values['ccc']:.3f}"
 
     @override
     def plot(self, target: ArrayLike, output: ArrayLike, title: str) -> Figure:
@@ -728,11 +684,3 @@ def _float32(columns: pd.DataFrame) -> Floats:
 
 def _numbers(values: Floats) -> str:
     return f"({', '.join(f'{value:.2f}' for value in values)})"
-
-
-def _expect_lengths(
-    task: Task, output: Floats, paths: Sequence[str], actors: Sequence[int | str]
-) -> None:
-    lengths, expected = (len(paths), len(actors), len(task.names)), (len(output), *output.shape)
-    if lengths != expected:
-        raise ValueError(f"expected {expected} paths, actors and names, got {lengths}")

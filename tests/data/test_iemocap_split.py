@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.callbacks.description import describe_split
+from emorec.callbacks.run_record import describe_split
 from emorec.data.iemocap import find_clips
 from emorec.data.iemocap_split import FOLDS, SPEAKERS, IemocapSplitName, make_iemocap_split
 from emorec.data.random_split import RandomSplit, is_held_out

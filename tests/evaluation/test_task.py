@@ -1,6 +1,8 @@
 """Scores, tables and captions of both tasks; scikit-learn and numpy are the oracles."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -263,3 +265,11 @@ def test_intervals_contain_the_true_ccc_in_about_95_of_100_experiments() -> None
         assert interval
         contained.append(truth in interval)
     assert 0.88 <= np.mean(contained) <= 0.99
+
+
+def test_scores_are_computed_without_torch_lightning_and_matplotlib() -> None:
+    modules = "breakdown, calibration, intervals, pairwise, predictions, report, scores, task"
+    heavy = "{'torch', 'lightning', 'torchmetrics', 'torchvision', 'matplotlib'}"
+    code = f"import sys; from emorec.evaluation import {modules}; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

@@ -9,8 +9,8 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from emorec.callbacks.best_and_last import BestAndLast
-from emorec.callbacks.pictures import Pictures, kind_of
+from emorec.callbacks.checkpointing import BestAndLast
+from emorec.callbacks.images import Pictures, label_group
 from emorec.callbacks.run_record import RunRecord
 from emorec.errors import UserError
 from emorec.evaluation.regression import concordance
@@ -146,7 +146,7 @@ def test_a_run_of_an_older_version_goes_on_from_its_best_epoch(kind: Any) -> Non
 
 
 def test_numbers_are_shown_quadrant_by_quadrant() -> None:
-    assert [kind_of(pair) for pair in [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)]] == [
+    assert [label_group(pair) for pair in [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)]] == [
         0,
         1,
         2,
