@@ -12,13 +12,13 @@ import pytest
 
 from emorec import checkpoint
 from emorec.cli import main
-from emorec.comparison.comparison import Comparison
-from emorec.comparison.find import find_runs
-from emorec.comparison.words import verdict
 from emorec.data import IemocapDataModule
 from emorec.data.decoding.sample import linspace_indices
 from emorec.data.iemocap_split import SPEAKERS
 from emorec.errors import UserError
+from emorec.report.comparison import compare_runs
+from emorec.report.runs import find_runs
+from emorec.report.sentences import summarize_comparison
 from tests.iemocap_set import DIALOGUES, FPS, grey, name_of, tone
 
 SMALL = (
@@ -204,23 +204,23 @@ def test_a_tested_run_names_each_utterance_and_who_spoke(runs: Path) -> None:
 
 
 def test_folds_are_compared_as_one_model(runs: Path) -> None:
-    found = find_runs([runs / "version_0", runs / "version_1"])
-    comparison = Comparison.of(found, resamples=50)
+    tested, _ = find_runs([runs / "version_0", runs / "version_1"])
+    comparison = compare_runs(tested, resamples=50)
     (result,) = comparison.results
     assert not result.leaks
-    assert len(comparison.test.paths) == 16
+    assert len(comparison.clips) == 16
     assert comparison.actors == ("Ses01F", "Ses01M", "Ses02F", "Ses02M")
 
 
 def test_the_random_split_is_marked_as_a_leak(runs: Path) -> None:
-    comparison = Comparison.of(find_runs([runs / "version_2"]), resamples=50)
+    comparison = compare_runs(find_runs([runs / "version_2"])[0], resamples=50)
     (result,) = comparison.results
     validated, tested, chosen = result.leaks
-    assert validated.endswith("trained and validated")
-    assert tested.endswith("trained and was tested")
-    assert chosen.endswith("validated and was tested")
+    assert validated.endswith("are in the training and the validation set")
+    assert tested.endswith("are in the training and the test set")
+    assert chosen.endswith("are in the validation and the test set")
     assert all("Ses05M" in line for line in result.leaks)
-    assert verdict(comparison)[0].startswith("LEAK in LateFusion: each of ")
+    assert summarize_comparison(comparison)[0].startswith("LEAK in LateFusion: actors ")
 
 
 def test_the_random_split_is_told_and_is_the_only_one_that_may_test_whom_it_knows(
