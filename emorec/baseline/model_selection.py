@@ -22,6 +22,7 @@ from emorec.baseline import Classifier
 from emorec.baseline.features import Floats
 from emorec.errors import UserError
 from emorec.evaluation.calibration import calibrate, fit_temperature
+from emorec.evaluation.intervals import ROUNDING
 from emorec.evaluation.task import Classification
 
 log = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def select_model(
         logits = decision_scores(pipeline, val.features)
         candidate = Candidate(params, task.evaluate(val.labels, logits)["uar"])
         candidates.append(candidate)
-        if best is None or candidate.uar > best[1].uar:
+        if best is None or candidate.uar - best[1].uar > ROUNDING:
             best = pipeline, candidate
     assert best is not None
     pipeline, selected = best

@@ -146,8 +146,7 @@ def _differences(comparison: Comparison) -> list[str]:
         rest = others[0].name if len(others) == 1 else "all others"
         return [*lines, f"{highest}, and is better than {rest}"]
     rest = "any other" if 1 < len(close) == len(others) else _join_or(close)
-    joint = "but" if len(close) == len(others) else "and"
-    return [*lines, f"{highest}, {joint} is not significantly better than {rest}"]
+    return [*lines, f"{highest}, but is not significantly better than {rest}"]
 
 
 def _count_significant(significant: int, pairs: int) -> str:

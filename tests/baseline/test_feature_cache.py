@@ -107,7 +107,7 @@ def test_a_damaged_file_is_a_warning_and_computed_again(
     np.testing.assert_array_equal(
         FeatureCache(Brightness()).features(data, data.sides["val"]), made
     )
-    assert "can't be read, are computed again" in caplog.text
+    assert "can't be read and are computed again" in caplog.text
     again = Brightness()
     FeatureCache(again).features(data, data.sides["val"])
     assert again.calls == 0

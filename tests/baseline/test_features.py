@@ -70,8 +70,8 @@ def test_random_weights_are_those_of_the_seed_and_leave_others_draws_alone() -> 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "is no state dict"),
-        (b"no weights at all", "is no state dict"),
+        (b"", "not a state dict"),
+        (b"no weights at all", "not a state dict"),
     ],
 )
 def test_a_broken_file_is_one_line(tmp_path: Path, content: bytes, complaint: str) -> None:
