@@ -11,7 +11,7 @@ from emorec.data.sets.csv.parser import (
     parse_rows,
 )
 from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
-from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
+from emorec.data.sets.hacer.parser import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
 from emorec.data.sets.iemocap.parser import LABEL_COUNTS, SESSIONS
 from emorec.data.sets.iemocap.parser import LABELS as IEMOCAP_LABELS
 from emorec.data.sets.iemocap.parser import find_clips as find_iemocap_clips

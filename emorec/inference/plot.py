@@ -160,6 +160,7 @@ def _plot_ribbon(
     """Plot the predicted labels above the probabilities: in the colour of the class, named where there is space."""
     bottom, top = RIBBON
     above = axes.get_xaxis_transform()
+    axes.set_title(" ", size=9, pad=14)  # reserves the space: the layout ignores the ribbon
     runs: list[tuple[float, float, str]] = []
     for start, stop, window in intervals:
         touches = bool(runs) and start <= runs[-1][1] + 1e-6 * SECOND

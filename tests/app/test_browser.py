@@ -84,7 +84,7 @@ def kept(page: Page) -> list[str]:
     return files_below(folder)
 
 
-def test_a_clip_is_shown_with_what_was_said_and_nobody_else_is_asked(
+def test_a_clip_is_shown_with_its_prediction_and_no_other_address_is_contacted(
     browser: Any, page: Page, clip: Path
 ) -> None:
     asked: list[str] = []
@@ -104,7 +104,7 @@ def test_a_clip_is_shown_with_what_was_said_and_nobody_else_is_asked(
     assert soon(lambda: kept(page) == [])
 
 
-def test_files_that_are_no_videos_are_told_in_a_sentence_and_the_next_one_is_answered(
+def test_files_that_are_not_videos_get_an_error_and_the_next_one_is_predicted(
     browser: Any, page: Page, clip: Path, tmp_path: Path
 ) -> None:
     broken, text, large = (tmp_path / name for name in ("broken.mp4", "notes.txt", "large.mp4"))

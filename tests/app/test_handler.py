@@ -59,7 +59,7 @@ def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
         (b"crash", "Internal error; see the server log"),
     ],
 )
-def test_what_can_t_be_looked_at_is_one_sentence_and_nothing_stays(
+def test_an_unusable_upload_gives_one_sentence_and_leaves_no_file(
     sessions: Sessions, content: bytes, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
@@ -70,20 +70,20 @@ def test_what_can_t_be_looked_at_is_one_sentence_and_nothing_stays(
     assert ("a mistake of the programmer" in caplog.text) == (content == b"crash")
 
 
-def test_a_file_that_was_not_sent_here_is_not_looked_at(sessions: Sessions, tmp_path: Path) -> None:
+def test_a_file_that_was_not_uploaded_is_refused(sessions: Sessions, tmp_path: Path) -> None:
     mine = tmp_path / "mine.mp4"
     mine.write_bytes(b"film")
     assert answered(sessions, mine).error == "only uploaded videos are predicted"
     assert mine.exists()
 
 
-def test_an_upload_that_is_not_there_any_more_is_asked_for_again(sessions: Sessions) -> None:
+def test_a_deleted_upload_has_to_be_uploaded_again(sessions: Sessions) -> None:
     upload = uploaded(sessions)
     upload.unlink()
     assert "please upload it again" in (answered(sessions, upload).error or "")
 
 
-def test_who_goes_while_being_answered_stops_the_work_and_leaves_nothing(
+def test_a_visitor_who_leaves_stops_the_prediction_and_leaves_no_file(
     sessions: Sessions,
 ) -> None:
     steps = []
@@ -100,7 +100,7 @@ def test_who_goes_while_being_answered_stops_the_work_and_leaves_nothing(
     assert files_below(sessions.root) == []
 
 
-def test_who_goes_at_the_very_end_leaves_nothing_either(sessions: Sessions) -> None:
+def test_a_visitor_who_leaves_at_the_very_end_leaves_no_file_either(sessions: Sessions) -> None:
     def looking(video: Path, folder: Path, progress: object) -> object:
         sessions.end("ann")
         folder.mkdir(exist_ok=True)
@@ -115,7 +115,7 @@ def test_who_goes_at_the_very_end_leaves_nothing_either(sessions: Sessions) -> N
     ("gaps", "said"),
     [((Gap(0.0, 3.0),), "a.mp4 is damaged"), ((), "a.mp4: no part of it can be predicted")],
 )
-def test_a_video_of_which_nothing_can_be_said_is_told(
+def test_a_video_without_windows_is_an_error(
     sessions: Sessions, gaps: tuple[Gap, ...], said: str
 ) -> None:
     answer = answered(sessions, uploaded(sessions), lambda *_: timeline_of(windows=(), gaps=gaps))
@@ -123,7 +123,7 @@ def test_a_video_of_which_nothing_can_be_said_is_told(
     assert files_below(sessions.root) == []
 
 
-def test_limits_are_above_nothing_and_told_in_words() -> None:
+def test_limits_are_positive_and_described_in_words() -> None:
     assert Limits(megabytes=1.5, seconds=20).describe() == "Videos of up to 1.5 MB and 20 seconds"
     with pytest.raises(UserError, match=r"^--max_seconds is 0: choose a number above 0$"):
         Limits(seconds=0)

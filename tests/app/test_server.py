@@ -81,7 +81,7 @@ def test_after_broken_files_the_next_one_is_answered(page: Page) -> None:
     assert soon(lambda: kept(page) == [])
 
 
-def test_a_film_that_is_too_large_is_not_even_kept(page: Page) -> None:
+def test_a_video_that_is_too_large_is_not_stored(page: Page) -> None:
     said = requests.post(
         f"{page.address}/gradio_api/upload", files={"files": ("a.mp4", b"0" * 1_200_000)}, timeout=9
     )
@@ -89,9 +89,7 @@ def test_a_film_that_is_too_large_is_not_even_kept(page: Page) -> None:
     assert kept(page) == []
 
 
-def test_files_of_this_machine_are_neither_looked_at_nor_given_away(
-    page: Page, tmp_path: Path
-) -> None:
+def test_files_of_this_machine_are_neither_read_nor_served(page: Page, tmp_path: Path) -> None:
     mine = tmp_path / "mine.mp4"
     mine.write_bytes(b"film")
     beside = page.folder / "log.txt"
@@ -103,7 +101,7 @@ def test_files_of_this_machine_are_neither_looked_at_nor_given_away(
     assert kept(page) == []
 
 
-def test_the_server_fetches_nothing_that_it_is_told_to(page: Page) -> None:
+def test_the_server_downloads_no_address_that_a_client_names(page: Page) -> None:
     assert REFUSED in answer(page.address, f"{page.address}/theme.css", "eve")[0]
     assert kept(page) == []
 
@@ -124,7 +122,7 @@ def test_the_page_asks_browsers_for_nothing_from_elsewhere(page: Page) -> None:
     assert "http" not in policy
 
 
-def test_the_page_tells_what_it_is_of_and_what_it_is_not_for(page: Page) -> None:
+def test_the_page_describes_the_network_and_refused_uses(page: Page) -> None:
     shown = requests.get(f"{page.address}/config", timeout=10).text
     for words in ("RAVDESS", "24 professional actors", "CC BY-NC-SA", "hiring", "2024/1689"):
         assert words in shown

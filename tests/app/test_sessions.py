@@ -24,7 +24,7 @@ def uploaded(sessions: Sessions, name: str = "a.mp4", folder: str = "hash") -> P
     return path
 
 
-def test_nobody_else_can_look_into_the_sessions(sessions: Sessions) -> None:
+def test_the_folder_is_readable_by_its_owner_only(sessions: Sessions) -> None:
     assert sessions.root.stat().st_mode & 0o077 == 0
 
 
@@ -55,7 +55,7 @@ def test_the_next_result_of_a_visitor_replaces_the_former_one(sessions: Sessions
     assert other.is_dir()
 
 
-def test_who_leaves_leaves_nothing(sessions: Sessions) -> None:
+def test_a_visitor_who_leaves_leaves_no_file(sessions: Sessions) -> None:
     upload, result = uploaded(sessions), sessions.new_result("ann")
     sessions.add_upload(upload, "ann")
     (result / "annotated.mp4").touch()

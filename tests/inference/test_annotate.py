@@ -163,7 +163,7 @@ def test_a_video_without_sound_has_none_afterwards(tmp_path: Path) -> None:
         assert not file.streams.audio
 
 
-def test_neither_has_one_whose_sound_nobody_knows(tmp_path: Path) -> None:
+def test_sound_of_an_unknown_codec_is_left_out(tmp_path: Path) -> None:
     path = videos.change_sound(videos.write_video(tmp_path / "a.mp4", 10, sound=True))
     assert not VideoFile(path).has_sound
     with av.open(str(annotated(path))) as file:
@@ -258,12 +258,12 @@ def test_the_word_changes_between_the_middles_of_windows_and_the_box_moves_on_th
     assert playback.at(0.5)[0].box == said.windows[0].box
 
 
-def test_people_are_told_apart_by_their_numbers_only_where_there_are_several() -> None:
+def test_persons_are_numbered_only_where_there_are_several() -> None:
     assert [overlay.several for overlay in Playback(timeline(1)).at(1)] == [False]
     assert [overlay.several for overlay in Playback(timeline(1, people=2)).at(1)] == [True, True]
 
 
-def test_nobody_is_shown_as_such_and_a_hole_as_nothing() -> None:
+def test_no_face_is_shown_as_such_and_a_gap_as_nothing() -> None:
     said = timeline(2, nobody=range(2))
     assert [overlay.window.predicted for overlay in Playback(said).at(1)] == ["no face"]
     assert Playback(said).at(100) == []

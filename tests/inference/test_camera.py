@@ -67,7 +67,7 @@ def test_windows_show_what_was_filmed_last_at_their_times() -> None:
     assert not film.open
 
 
-def test_it_films_for_the_seconds_that_were_asked_for() -> None:
+def test_a_camera_records_for_the_given_seconds() -> None:
     film = Film(1000)
     assert len(list(windows_of(filmed(film, 2.05), make_spec(), SECOND))) == 3
     assert film.given < 25
@@ -87,7 +87,7 @@ def test_less_than_a_window_is_one_clear_line() -> None:
         list(windows_of(filmed(Film(5)), make_spec(), SECOND))
 
 
-def test_a_camera_that_is_not_there_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_camera_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
     film = Film(0)
     with pytest.raises(UserError, match="camera 0: no such camera"):
         filmed(film)
@@ -97,7 +97,7 @@ def test_a_camera_that_is_not_there_is_one_clear_line(capfd: pytest.CaptureFixtu
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_network_that_hears_too_is_given_silence_and_one_that_only_hears_is_refused() -> None:
+def test_an_audio_visual_network_gets_silence_and_an_audio_network_is_refused() -> None:
     hears = make_spec(inputs=("frames", "sound", "heard"))
     window = next(windows_of(filmed(Film(15)), hears, SECOND))
     assert isinstance(window, Window)

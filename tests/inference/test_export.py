@@ -58,9 +58,7 @@ def test_every_network_of_the_package_is_exported_here() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_both_files_say_what_the_network_says_of_any_number_of_windows(
-    name: str, tmp_path: Path
-) -> None:
+def test_both_formats_reproduce_the_network_for_any_batch_size(name: str, tmp_path: Path) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 3)
     expected = said_by_torch(network, spec, windows)
@@ -74,7 +72,7 @@ def test_both_files_say_what_the_network_says_of_any_number_of_windows(
 
 
 @pytest.mark.parametrize("name", ["FaceClassifier", "AudioCNN"])
-def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Path) -> None:
+def test_a_file_of_a_fixed_batch_runs_window_by_window(name: str, tmp_path: Path) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 3)
     for path in files(tmp_path, InferenceModule(network, spec), spec, dynamic=False):
@@ -88,7 +86,7 @@ def test_a_file_for_one_window_is_asked_window_by_window(name: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "kind"), [("LateFusion", "torch_export"), ("FaceRegressor", "onnx")]
 )
-def test_half_the_bits_say_nearly_the_same_from_the_same_windows(
+def test_float16_outputs_are_close_to_those_of_float32(
     name: str, kind: ExportFormat, tmp_path: Path
 ) -> None:
     network, spec = made(name)
@@ -111,9 +109,7 @@ def test_half_the_bits_say_nearly_the_same_from_the_same_windows(
     assert 0 < np.abs(said - expected).max() < TOLERANCES["float16"] / 10
 
 
-def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
-    ckpt: Path, tmp_path: Path
-) -> None:
+def test_an_onnx_file_describes_its_inputs_and_outputs(ckpt: Path, tmp_path: Path) -> None:
     network, spec = load_network(ckpt)
     content = to_bytes(network, spec, "onnx", dynamic_batch=True)
     model = onnx.load_from_string(content)
@@ -142,7 +138,9 @@ def test_an_onnx_file_tells_an_engineer_what_goes_in_and_comes_out(
     assert str(Path(models.__file__).parents[1]).encode() not in content
 
 
-def test_a_program_of_torch_export_tells_the_same_and_no_paths(ckpt: Path, tmp_path: Path) -> None:
+def test_a_torch_export_program_has_the_same_metadata_and_no_paths(
+    ckpt: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "network.pt2"
     path.write_bytes(to_bytes(*load_network(ckpt), "torch_export"))
     with zipfile.ZipFile(path) as archive:
@@ -165,7 +163,7 @@ def test_it_is_compared_with_the_checkpoint_before_it_is_written(
     np.testing.assert_allclose(opened(to)(windows), TorchRuntime(ckpt, "cpu")(windows), atol=1e-5)
 
 
-def test_what_says_something_else_is_not_written(
+def test_a_file_whose_outputs_differ_is_not_written(
     ckpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TOLERANCES, "float16", 0.0)

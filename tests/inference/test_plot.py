@@ -65,7 +65,7 @@ def ticks_of(axis: Any, limits: tuple[float, float]) -> list[Any]:
     return [label for label, place in both if limits[0] <= place <= limits[1]]
 
 
-def test_a_crowd_has_panels_for_those_who_are_there_longest() -> None:
+def test_of_many_persons_those_with_the_most_windows_have_panels() -> None:
     figure = timeline_figure(timeline(2, people=MAX_PANELS + 3))
     assert len(figure.axes) == MAX_PANELS
     assert "3 more persons" in figure.get_suptitle()

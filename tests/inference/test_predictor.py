@@ -53,7 +53,7 @@ def test_windows_go_through_the_network_together(tmp_path: Path, batch_size: int
     assert runtime.batches == {1: [1] * 7, 3: [3, 3, 1], 16: [7]}[batch_size]
 
 
-def test_what_is_asked_this_time_wins(tmp_path: Path) -> None:
+def test_options_of_a_call_override_the_defaults(tmp_path: Path) -> None:
     predictor = Predictor(Grey(), Options(window_seconds=1.0))
     path = black_then_white(tmp_path / "a.mp4")
     assert predictor.predict(path).window_seconds == 1.0
@@ -71,7 +71,7 @@ def test_a_stream_gives_the_first_windows_before_the_last_are_read(tmp_path: Pat
     assert max(read) < 1
 
 
-def test_damage_is_a_hole_and_the_rest_is_predicted(tmp_path: Path) -> None:
+def test_damage_is_a_gap_and_the_rest_is_predicted(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, gop=3)
     predictor = Predictor(Grey(window_seconds=0.1))
     whole = predictor.predict(path)
@@ -92,7 +92,7 @@ def test_a_network_of_numbers_gives_numbers(tmp_path: Path) -> None:
     assert {(each.predicted, each.confidence) for each in said.windows} == {("", None)}
 
 
-def test_a_network_that_sees_one_frame_says_something_five_times_a_second(tmp_path: Path) -> None:
+def test_a_single_frame_network_predicts_five_times_a_second(tmp_path: Path) -> None:
     runtime = Grey(num_frames=1, window_seconds=1 / 30)
     said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
     assert len(said.windows) == 10
@@ -107,7 +107,7 @@ def test_frames_are_one_window() -> None:
     assert Predictor(Grey()).predict(frames[:1]).predicted == "dark"
 
 
-def test_frames_are_seen_as_those_of_a_video(tmp_path: Path) -> None:
+def test_frames_are_preprocessed_like_those_of_a_video(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 15, look="gradient")
     frames = np.stack([frame for _, _, frame in VideoFile(path).frames(range(15))])
     predictor = Predictor(Grey(num_frames=4))
@@ -158,7 +158,7 @@ def test_other_frames_are_refused(frames: Any, words: str) -> None:
         Predictor(Grey()).predict(frames)
 
 
-def test_a_network_that_only_hears_wants_a_file_with_sound(tmp_path: Path) -> None:
+def test_an_audio_network_needs_a_file_with_sound(tmp_path: Path) -> None:
     predictor = Predictor(Grey(inputs=("sound",), num_frames=0))
     with pytest.raises(UserError, match="takes only sound"):
         predictor.predict(np.zeros((2, 9, 9, 3), np.uint8))
@@ -194,7 +194,7 @@ def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: str) -> None:
         Predictor(Grey()).predict(str(tmp_path / "gone.mp4"))
 
 
-def test_settings_can_be_told_apart_and_reused() -> None:
+def test_options_can_be_compared_and_reused() -> None:
     predictor = Predictor(Grey())
     assert predictor.detector() is None
     assert replace(predictor.options, batch_size=3) != predictor.options

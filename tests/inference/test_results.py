@@ -89,7 +89,7 @@ def test_the_summary_counts_labels_persons_and_gaps() -> None:
     assert content["network"]["checkpoint_sha256"] == "0" * 64
 
 
-def test_face_coverage_is_told_only_where_faces_were_looked_for() -> None:
+def test_face_coverage_is_reported_only_with_a_face_detector() -> None:
     assert told(timeline(3))["face_coverage"] is None
 
 

@@ -43,7 +43,7 @@ def runtime(request: pytest.FixtureRequest) -> type[Runtime]:
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 2, 5])
-def test_any_number_of_windows_may_be_asked_whatever_the_file_takes(
+def test_any_number_of_windows_runs_whatever_the_batch_size_of_the_file(
     batch: int | str, tmp_path: Path
 ) -> None:
     path = onnx_file(tmp_path / "bright.onnx", batch=batch, **{METADATA_KEY: spec_json()})
@@ -53,7 +53,7 @@ def test_any_number_of_windows_may_be_asked_whatever_the_file_takes(
     )
 
 
-def test_an_onnx_file_of_others_a_newer_one_and_no_such_device_are_told_apart(
+def test_a_foreign_onnx_file_a_newer_one_and_an_unknown_device_are_refused(
     tmp_path: Path,
 ) -> None:
     path = onnx_file(tmp_path / "theirs.onnx")
@@ -68,7 +68,7 @@ def test_an_onnx_file_of_others_a_newer_one_and_no_such_device_are_told_apart(
         OnnxRuntime(path, "tpu")
 
 
-def test_a_program_of_others_a_newer_one_and_one_that_torch_cannot_read_are_told_apart(
+def test_a_foreign_program_a_newer_one_and_one_that_torch_can_t_read_are_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "theirs.pt2"
@@ -103,7 +103,7 @@ def test_a_text_a_folder_and_nothing_are_one_line_each(
         assert "\n" not in str(raised.value)
 
 
-def test_without_onnx_runtime_it_says_what_to_install(
+def test_without_onnx_runtime_the_error_names_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = onnx_file(tmp_path / "bright.onnx", **{METADATA_KEY: spec_json()})

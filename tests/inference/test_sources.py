@@ -25,7 +25,7 @@ def folders(*words: str) -> list[str]:
     return [source.folder.as_posix() for source in find_sources(words).sources]
 
 
-def test_a_folder_is_all_videos_in_it_sorted_and_other_files_are_told_in_one_line(
+def test_a_folder_is_all_its_videos_sorted_and_other_files_are_noted_in_one_line(
     here: Path,
 ) -> None:
     assert videos(".") == ["a.MOV", "b.mp4", "sub/a.mov", "sub/c.mkv"]
@@ -73,7 +73,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_itself(here: Path) -> None:
         ("empty", "no video in empty"),
     ],
 )
-def test_what_is_not_there_is_one_line_and_the_rest_stays(here: Path, word: str, line: str) -> None:
+def test_a_missing_file_is_one_line_and_the_rest_stays(here: Path, word: str, line: str) -> None:
     found = find_sources([word, "b.mp4"])
     assert found.errors == [line]
     assert [source.name for source in found.sources] == ["b.mp4"]

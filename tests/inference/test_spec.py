@@ -10,30 +10,30 @@ from tests.inference.specs import make_spec
 
 
 @pytest.mark.parametrize("size", [(28, 28), (60, 100)])
-def test_facts_come_back_from_json(size: tuple[int, int]) -> None:
+def test_a_spec_survives_json(size: tuple[int, int]) -> None:
     said = make_spec(image_size=size)
     assert ModelSpec.from_json(said.to_json()) == said
 
 
-def test_the_first_format_told_the_side_of_squares() -> None:
+def test_format_1_stored_the_image_size_as_one_number() -> None:
     said = {**json.loads(make_spec().to_json()), "format": 1, "image_size": 28}
     assert ModelSpec.from_json(json.dumps(said)) == make_spec(image_size=(28, 28))
 
 
 @pytest.mark.parametrize("size", [0, [60], [1, 2, 3]])
-def test_what_is_no_size_is_refused(size: object) -> None:
+def test_an_invalid_image_size_is_refused(size: object) -> None:
     said = {**json.loads(make_spec().to_json()), "image_size": size}
     with pytest.raises(UserError, match="give the pixels of a side"):
         ModelSpec.from_json(json.dumps(said))
 
 
-def test_a_newer_format_says_that_emorec_is_too_old() -> None:
+def test_a_newer_format_is_refused() -> None:
     said = {**json.loads(make_spec().to_json()), "format": SPEC_FORMAT + 1}
     with pytest.raises(UserError, match="this emorec is too old"):
         ModelSpec.from_json(json.dumps(said))
 
 
-def test_what_goes_in_is_told_in_words() -> None:
+def test_inputs_are_described() -> None:
     clip = describe_inputs(make_spec(num_frames=20, image_size=(60, 100), resize="squash"))[
         "frames"
     ]

@@ -37,7 +37,7 @@ def test_below_a_confidence_it_is_uncertain_and_keeps_its_probabilities(
     assert (said.predicted, said.confidence, said.values) == (word, 0.75, (0.25, 0.75))
 
 
-def test_where_nobody_is_there_are_no_probabilities() -> None:
+def test_without_a_face_there_are_no_probabilities() -> None:
     said = predicted(Grey().spec, None)
     assert (said.predicted, said.confidence, said.probabilities) == ("no face", None, {})
 
@@ -136,7 +136,7 @@ def test_a_window_without_an_input_of_the_network_is_an_internal_error() -> None
         stack_inputs([piece(0), piece(1, None)], Grey().spec)
 
 
-def test_a_timeline_tells_who_is_in_it_and_what_is_said_most() -> None:
+def test_a_timeline_knows_its_persons_and_its_most_frequent_label() -> None:
     two = timeline(20, people=2, nobody=range(5, 10))
     assert two.persons == (1, 2)
     assert two.face_coverage == pytest.approx(15 / 20)
@@ -145,7 +145,7 @@ def test_a_timeline_tells_who_is_in_it_and_what_is_said_most() -> None:
     assert {each.person for each in two.of_person(2)} == {2}
 
 
-def test_a_timeline_of_nobody_says_so() -> None:
+def test_a_timeline_without_a_face_is_labelled_no_face() -> None:
     none = timeline(3, nobody=range(3))
     assert (none.persons, none.face_coverage, none.most_frequent) == ((), 0, "no face")
 

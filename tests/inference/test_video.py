@@ -52,7 +52,9 @@ def test_so_does_every_codec(tmp_path: Path, codec: str) -> None:
 
 
 @pytest.mark.parametrize("bframes", [0, 3])
-def test_a_stream_without_times_has_the_rate_that_it_says(tmp_path: Path, bframes: int) -> None:
+def test_a_stream_without_timestamps_has_its_nominal_frame_rate(
+    tmp_path: Path, bframes: int
+) -> None:
     whole = videos.write_video(tmp_path / "a.mp4", 40, bframes=bframes)
     video = VideoFile(remuxed(whole, tmp_path / "a.h264"))
     assert video.seconds == pytest.approx(40 / video.frames_per_second)
@@ -130,7 +132,7 @@ def test_of_a_file_that_is_cut_off_the_readable_part_comes(tmp_path: Path, suffi
     assert video.promised_seconds == pytest.approx(2.0, abs=0.05) or suffix != ".mp4"
 
 
-def test_a_frame_that_passing_over_others_loses_is_looked_for_among_all(
+def test_a_frame_lost_by_skipping_others_is_decoded_without_skipping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video = VideoFile(videos.write_video(tmp_path / "a.mp4", 40, bframes=3))

@@ -86,7 +86,7 @@ def test_one_frame_is_one_window(tmp_path: Path) -> None:
     assert (window.frames == window.frames[0]).all()
 
 
-def test_a_damaged_stretch_is_one_hole_and_the_rest_is_seen(tmp_path: Path) -> None:
+def test_a_damaged_interval_is_one_gap_and_the_rest_has_windows(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=10, gop=5)
     found = windows(videos.empty_middle(path))
     holes = [each for each in found if isinstance(each, Gap)]
@@ -100,7 +100,7 @@ def test_a_damaged_stretch_is_one_hole_and_the_rest_is_seen(tmp_path: Path) -> N
     assert found[-1].end == 6.0
 
 
-def test_what_a_cut_off_file_lacks_is_a_hole(tmp_path: Path) -> None:
+def test_the_missing_end_of_a_truncated_file_is_a_gap(tmp_path: Path) -> None:
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
     *seen, hole = windows(path)
     assert all(isinstance(each, Window) for each in seen[:4])
@@ -108,7 +108,7 @@ def test_what_a_cut_off_file_lacks_is_a_hole(tmp_path: Path) -> None:
     assert hole.end == pytest.approx(6.0)
 
 
-def test_a_stretch_without_frames_is_a_hole(tmp_path: Path) -> None:
+def test_an_interval_without_frames_is_a_gap(tmp_path: Path) -> None:
     starts = [*range(0, 2000, 100), *range(6000, 8000, 100)]
     found = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
     assert [each for each in found if isinstance(each, Gap)] == [Gap(1.5, 6.0)]
@@ -129,7 +129,7 @@ def test_windows_shorter_than_a_frame_show_the_one_that_stands(
         np.testing.assert_allclose(window.frames, [frames[index]] * num_frames, atol=4)
 
 
-def test_a_slow_film_that_was_torn_has_a_hole(tmp_path: Path) -> None:
+def test_an_interrupted_video_of_a_low_frame_rate_has_a_gap(tmp_path: Path) -> None:
     starts = [*range(0, 1500, 250), *range(4000, 5000, 250)]
     path = videos.write_video(tmp_path / "a.mp4", len(starts), starts_ms=starts)
     options = Options(window_seconds=0.2, hop_seconds=0.2)
@@ -143,7 +143,7 @@ def test_each_face_is_a_person_with_windows_of_their_own(tmp_path: Path) -> None
     assert people(path) == [(float(s), person) for s in range(3) for person in (1, 2)]
 
 
-def test_a_window_without_a_face_has_nobody(tmp_path: Path) -> None:
+def test_a_window_without_a_face_has_no_person(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[]] * 20)
     options = Options(window_seconds=1.0, hop_seconds=1.0)
     for window in windows(path, options, detector=Marks(), face=True):
@@ -151,13 +151,13 @@ def test_a_window_without_a_face_has_nobody(tmp_path: Path) -> None:
         assert (window.person, window.frames, window.box) == (None, None, None)
 
 
-def test_who_comes_back_late_is_somebody_new(tmp_path: Path) -> None:
+def test_a_face_that_returns_late_is_a_new_person(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [*[[20]] * 10, *[[]] * 15, *[[20]] * 15])
     assert people(path) == [(0.0, 1), (1.0, None), (2.0, 2), (3.0, 2)]
 
 
 @pytest.mark.parametrize("fps", [3, 10])
-def test_who_is_lost_for_a_moment_stays_who_they_are_however_short_windows_are(
+def test_a_face_lost_for_a_moment_stays_the_same_person_however_short_windows_are(
     tmp_path: Path, fps: int
 ) -> None:
     path = film(tmp_path / "a.mp4", [*[[20]] * fps, *[[]] * (fps // 2), *[[20]] * fps], fps)
@@ -217,7 +217,7 @@ def test_where_sound_is_missing_or_broken_there_is_silence(
     assert message.startswith("silence where the sound can't be decoded: ")
 
 
-def test_a_network_that_only_hears_needs_sound(tmp_path: Path) -> None:
+def test_an_audio_network_needs_sound(tmp_path: Path) -> None:
     hears = {"inputs": ("sound",), "num_frames": 0}
     (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **hears)
     assert isinstance(window, Window)

@@ -20,7 +20,7 @@ def ckpt(tmp_path: Path) -> str:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What would be served, instead of serving it."""
+    """Arguments of `serve`, which is replaced."""
     calls: list[dict[str, Any]] = []
 
     def serve(predictor: Any, path: Path, limits: Any, **where: Any) -> None:
@@ -66,7 +66,7 @@ def test_a_mistake_is_one_line(
     assert served == []
 
 
-def test_without_gradio_it_says_what_to_install(
+def test_without_gradio_the_error_names_the_package(
     ckpt: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("emorec.cli.commands.app.find_spec", lambda name: None)

@@ -37,7 +37,7 @@ def test_every_video_has_its_files_and_the_same_video_gives_the_same_bytes(
     assert (contents[0]["summary.json"]["windows"], summary["video"]["frames"]) == (7, 60)
 
 
-def test_a_table_tells_what_came_out(
+def test_a_table_shows_the_results(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     videos.write_video(tmp_path / "a.mp4", 60)
@@ -56,7 +56,7 @@ def test_a_table_tells_what_came_out(
     assert said.err == f"1 file is no video in {tmp_path}: notes.txt\n"
 
 
-def test_what_is_asked_for_is_done_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
+def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60)
     words = (
         "--window-seconds",
@@ -76,7 +76,7 @@ def test_what_is_asked_for_is_done_in_either_spelling(grey: Grey, tmp_path: Path
     assert grey.batches == [2, 1]
 
 
-def test_a_camera_is_told_window_by_window(
+def test_a_camera_is_printed_window_by_window(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emorec.cli.commands import predict

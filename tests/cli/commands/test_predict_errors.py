@@ -39,7 +39,7 @@ def test_bad_videos_are_a_line_each_and_the_others_are_done(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
 
 
-def test_damage_is_told_and_the_rest_predicted(
+def test_damage_is_reported_and_the_rest_predicted(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = videos.empty_middle(videos.write_video(tmp_path / "a.mp4", 60, gop=3))
@@ -140,7 +140,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(
     assert len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) == 1
 
 
-def test_a_camera_that_is_not_there_is_one_line(
+def test_a_missing_camera_is_one_line(
     grey: Grey, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--ckpt", "any.ckpt", "91", "--out", tmp_path / "out") == 2
