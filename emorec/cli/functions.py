@@ -121,7 +121,9 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         own: list[str] = []
         others: list[str] = []
         names = {
-            f"--{_option_name(each.dest)}": each.dest for each in self._actions if each.option_strings
+            f"--{_option_name(each.dest)}": each.dest
+            for each in self._actions
+            if each.option_strings
         }
         rest = list(arguments)
         while rest:
