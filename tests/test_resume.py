@@ -178,11 +178,11 @@ def test_a_run_that_was_moved_remembers_its_best_epoch(ended: Run, tmp_path: Pat
     [
         (
             ("--data.split", "msaf6", "--data.fold", "1"),
-            "the run trains on split seed and can't go on with msaf6 fold 1",
+            "split seed and can't be resumed with split msaf6 fold 1",
         ),
         (
             ("--trainer.max_epochs", "1"),
-            "has had 2 epochs already, more than --trainer.max_epochs 1",
+            "for 2 epochs already, more than --trainer.max_epochs 1",
         ),
     ],
 )

@@ -126,17 +126,12 @@ def make_trainer(experiment: Experiment, callbacks: Sequence[Callback]) -> Train
 def make_logger(experiment: Experiment) -> TensorBoardLogger:
     """Create the logger: a resumed run continues in its own folder, a new one gets the next number."""
     record = experiment.checkpoint
+    root = Path(experiment.config.trainer.default_root_dir or ".", "lightning_logs")
+    name, version = type(experiment.model).__name__, None
     if record and (record.run_folder / "checkpoints").is_dir():
         folder = record.run_folder
-        place: tuple[Path, str, str | None] = (
-            folder.parent.parent,
-            folder.parent.name,
-            folder.name,
-        )
-    else:
-        root = Path(experiment.config.trainer.default_root_dir or ".")
-        place = (root / "lightning_logs", type(experiment.model).__name__, None)
-    return TensorBoardLogger(*place, default_hp_metric=False, flush_secs=FLUSH_SECONDS)
+        root, name, version = folder.parent.parent, folder.parent.name, folder.name
+    return TensorBoardLogger(root, name, version, default_hp_metric=False, flush_secs=FLUSH_SECONDS)
 
 
 def progress_bar() -> list[Callback]:

@@ -59,8 +59,8 @@ class FunctionParser(OneLineErrors, ArgumentParser):
             elif parameter.default is False:
                 action.metavar = ""
                 self._switches.add(action.dest)
-            elif action.dest != _shown(action.dest):
-                action.metavar = _shown(action.dest).upper()
+            elif action.dest != _option_name(action.dest):
+                action.metavar = _option_name(action.dest).upper()
 
     def call(self, arguments: Sequence[str]) -> None:
         """Call the function with the values that the arguments stand for.
@@ -83,9 +83,9 @@ class FunctionParser(OneLineErrors, ArgumentParser):
     def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
         text = super().format_help(formatter)
         for name in self.parameters:
-            if name != _shown(name):
-                option = f"--{_shown(name)} {_shown(name).upper()}"
-                text = text.replace(f"--{name} {_shown(name).upper()}", f"{option} ")
+            if name != _option_name(name):
+                option = f"--{_option_name(name)} {_option_name(name).upper()}"
+                text = text.replace(f"--{name} {_option_name(name).upper()}", f"{option} ")
         return f"{text}\n{self.more_help}" if self.more_help else text
 
     @property
@@ -121,7 +121,9 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         own: list[str] = []
         others: list[str] = []
         names = {
-            f"--{_shown(each.dest)}": each.dest for each in self._actions if each.option_strings
+            f"--{_option_name(each.dest)}": each.dest
+            for each in self._actions
+            if each.option_strings
         }
         rest = list(arguments)
         while rest:
@@ -145,10 +147,10 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         return positional, own, others
 
 
-def _shown(name: str) -> str:
+def _option_name(name: str) -> str:
     """Return a parameter's name as an option has it, without the underscore that a keyword needs.
 
-    >>> _shown("from_"), _shown("to")
+    >>> _option_name("from_"), _option_name("to")
     ('from', 'to')
     """
     bare = name.removesuffix("_")

@@ -4,7 +4,7 @@ EXPERIMENTS = {
     "fit": "Train a network, or go on with a stopped run.",
     "validate": "Measure a trained network on its validation actors.",
     "test": "Measure a trained network on its test actors.",
-    "predict": "Tell the emotions in videos, or of every clip of a data set.",
+    "predict": "Predict the emotions in videos, or in every clip of a data set.",
 }
 """Command -> what it does."""
 

@@ -10,11 +10,11 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from emorec import checkpoint
-from emorec.data.sets.affwild2.parser import Video
-from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
-from emorec.data.sets.affwild2.windows import Window, WindowFrames
-from emorec.data.sets.affwild2.features import features_file
 from emorec.data.dataset import make_loader
+from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
+from emorec.data.sets.affwild2.features import features_file
+from emorec.data.sets.affwild2.parser import Video
+from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
 from emorec.io import atomic_write
 from emorec.models import FaceClassifier, FaceRegressor
