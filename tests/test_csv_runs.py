@@ -16,9 +16,9 @@ from emorec import checkpoint
 from emorec.cli import main
 from emorec.cli.commands.compare import compare
 from emorec.errors import UserError
-from emorec.study.check import check
 from emorec.study.definition import read_definition
 from emorec.study.plan import planned_runs
+from emorec.study.runner import check_runs
 
 pytestmark = pytest.mark.slow
 
@@ -224,6 +224,7 @@ def test_baselines_run_on_every_fold_of_hacer(
 def test_the_studies_of_hacer_can_start(study: str, hacer_clips: Path) -> None:
     definition = read_definition(ROOT / "configs" / "studies" / f"{study}.yaml")
     given = {"data.root": str(hacer_clips), "model.weights": "none"}
-    check([*planned_runs(definition, given).values()][:7])
+    check_runs(definition, [*planned_runs(definition, given).values()][:7])
+    nowhere = planned_runs(definition, {**given, "data.root": "nowhere"})
     with pytest.raises(UserError, match="HACER is on Kaggle"):
-        check(planned_runs(definition, {**given, "data.root": "nowhere"}).values())
+        check_runs(definition, nowhere.values())

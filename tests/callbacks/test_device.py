@@ -2,12 +2,12 @@
 
 import mmap
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from emorec.bench.process_memory import resident_bytes
 from emorec.callbacks import device as device_module
 from emorec.callbacks.device import device_name, forget_peak_memory, peak_memory_bytes
 
@@ -15,10 +15,16 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 MEGABYTES = 1_000_000
 
 
+def resident_bytes() -> int:
+    """Memory of this process."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def test_without_a_gpu_it_is_the_memory_that_this_process_held_at_most() -> None:
     before = peak_memory_bytes(CPU)
     assert before is not None
-    room = before - resident_bytes(os.getpid())
+    room = before - resident_bytes()
     # more than ever before, in pages of its own: what an earlier test gave back may be handed out again
     with mmap.mmap(-1, room + 200 * MEGABYTES) as held:
         np.frombuffer(held, dtype=np.uint8)[:] = 1
