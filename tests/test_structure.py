@@ -30,9 +30,6 @@ SIBLINGS = {
 }
 """Who may import from its own set, and what."""
 
-REPLACED = {"files", "picture_size"}
-"""Not in their new places yet; what imports them is not checked."""
-
 ENTRY_POINTS = {"emorec", "emorec.__main__"}
 """Modules above all others: the public names, and `python -m emorec`."""
 
@@ -75,8 +72,6 @@ def part(module: str) -> str:
 
 
 def may_import(importer: str, imported: str) -> bool:
-    if {importer, imported} & REPLACED:
-        return True
     if importer == imported or imported in SIBLINGS.get(importer, ()):
         return True
     level = {name: number for number, names in enumerate(LEVELS) for name in names}
@@ -85,7 +80,7 @@ def may_import(importer: str, imported: str) -> bool:
 
 def test_every_folder_has_its_place_in_the_order() -> None:
     parts = {part(module) for module in modules() if module not in ENTRY_POINTS}
-    assert parts - REPLACED <= set.union(*LEVELS)
+    assert parts == set.union(*LEVELS)
 
 
 @pytest.mark.parametrize("importer", sorted(modules().keys() - ENTRY_POINTS))

@@ -103,8 +103,7 @@ def export_both_ways(ckpt: Path, folder: Path) -> list[Path]:
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
         network, spec = load_network(ckpt)
-        content = to_bytes(network, spec, kind, dynamic_batch=True)
-        files[-1].write_bytes(content)
+        files[-1].write_bytes(to_bytes(network, spec, kind, dynamic_batch=True))
     return files
 
 
@@ -142,8 +141,8 @@ def _signature(spec: ModelSpec) -> tuple[Any, ...]:
 
 def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
     """Measure all in turns, so that what disturbs the machine disturbs all alike."""
-    facts = contenders[0].runtime.spec
-    windows = {size: synthetic_inputs(facts, size) for size in BATCH_SIZES}
+    spec = contenders[0].runtime.spec
+    windows = {size: synthetic_inputs(spec, size) for size in BATCH_SIZES}
     for _ in range(rounds):
         for contender in contenders:
             for size, inputs in windows.items():
@@ -153,10 +152,10 @@ def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: in
 
 def print_table(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Print a row for each file and batch size."""
-    facts = contenders[0].runtime.spec
-    frames = format_frames(facts.num_frames, facts.image_size) if facts.sees else "sound"
+    spec = contenders[0].runtime.spec
+    frames = format_frames(spec.num_frames, spec.image_size) if spec.uses_frames else "sound"
     console.print(
-        f"{facts.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
+        f"{spec.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
         f"{plural(machine['cores'], 'core')}. Medians of the rounds; differences are from the first file's outputs"
     )
     table = Table(box=None, pad_edge=False)

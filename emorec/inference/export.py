@@ -18,12 +18,14 @@ from typing_extensions import override
 
 from emorec import __version__
 from emorec.errors import UserError
-from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
+from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
 from emorec.inference.spec import (
     SUFFIXES,
     TOLERANCES,
     ExportFormat,
+    Inputs,
     ModelSpec,
+    Outputs,
     Precision,
     describe_inputs,
     describe_output,

@@ -13,8 +13,8 @@ from emorec.data.faces.detector import FaceDetector
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
-from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
-from emorec.inference.spec import ModelSpec
+from emorec.inference.runtimes import Runtime, load_runtime
+from emorec.inference.spec import Inputs, ModelSpec, Outputs
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Video, VideoFile

@@ -6,37 +6,16 @@ torch, Lightning and ONNX Runtime are imported by the runtime that needs them: a
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from emorec.errors import UserError
-from emorec.inference.spec import METADATA_KEY, ModelSpec
-
-Outputs: TypeAlias = npt.NDArray[np.float32]
-"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
-
-Arrays: TypeAlias = Sequence[npt.NDArray[Any]]
-"""The inputs of B windows, in the order of `ModelSpec.inputs`."""
+from emorec.inference.spec import METADATA_KEY, Arrays, Inputs, ModelSpec, Outputs, arrays_of
 
 CUDA = "CUDAExecutionProvider"
-
-
-class Inputs(TypedDict):
-    """Batch of B windows; inputs that a network does not take are left out.
-
-    Attributes:
-        frames: (B, T, H, W, 3) uint8, RGB.
-        sound: (B, samples) float32, -1 to 1.
-        heard: (B,) bool, whether a window has sound.
-    """
-
-    frames: NotRequired[npt.NDArray[np.uint8]]
-    sound: NotRequired[npt.NDArray[np.float32]]
-    heard: NotRequired[npt.NDArray[np.bool_]]
 
 
 class Runtime(Protocol):
@@ -158,12 +137,6 @@ class ExportedRuntime:
         with torch.inference_mode():
             outputs: Outputs = self._module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs
-
-
-def arrays_of(inputs: Inputs, spec: ModelSpec) -> list[npt.NDArray[Any]]:
-    """Return the inputs in the order of `ModelSpec.inputs`."""
-    by_name: Any = inputs
-    return [by_name[name] for name in spec.inputs]
 
 
 def run_in_batches(

@@ -20,8 +20,7 @@ from emorec.data.video.reader import ClipError, Frames, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import size_before_crop
 from emorec.inference.audio import audio_preprocessing
-from emorec.inference.runtimes import Inputs
-from emorec.inference.spec import ModelSpec
+from emorec.inference.spec import Inputs, ModelSpec
 from emorec.io import list_files
 
 MAX_CLIPS = 8

@@ -1,9 +1,12 @@
-"""Model specification: what a trained network takes and predicts, as plain values stored in every exported file."""
+"""Model specification: what a trained network takes and predicts, and the arrays that go in and out."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from emorec.data.preprocessing import Resize
 from emorec.errors import UserError
@@ -23,6 +26,27 @@ SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
 
 TOLERANCES: dict[Precision, float] = {"float32": 1e-3, "float16": 2e-2}
 """Largest difference of an exported probability (or number) from the checkpoint's at float32."""
+
+
+Outputs: TypeAlias = npt.NDArray[np.float32]
+"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
+
+Arrays: TypeAlias = Sequence[npt.NDArray[Any]]
+"""The inputs of B windows, in the order of `ModelSpec.inputs`."""
+
+
+class Inputs(TypedDict):
+    """Batch of B windows; inputs that a network does not take are left out.
+
+    Attributes:
+        frames: (B, T, H, W, 3) uint8, RGB.
+        sound: (B, samples) float32, -1 to 1.
+        heard: (B,) bool, whether a window has sound.
+    """
+
+    frames: NotRequired[npt.NDArray[np.uint8]]
+    sound: NotRequired[npt.NDArray[np.float32]]
+    heard: NotRequired[npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +135,12 @@ class ModelSpec:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"invalid emorec model metadata: {error!r}; export it again") from None
+
+
+def arrays_of(inputs: Inputs, spec: ModelSpec) -> list[npt.NDArray[Any]]:
+    """Return the inputs in the order of `ModelSpec.inputs`."""
+    by_name: Any = inputs
+    return [by_name[name] for name in spec.inputs]
 
 
 def export_metadata(

@@ -12,8 +12,7 @@ from emorec.data.datasheets import datasheet
 from emorec.data.sets.affwild2.parser import FRAMES_PER_SECOND
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs, arrays_of
-from emorec.inference.spec import ModelSpec
+from emorec.inference.spec import Inputs, ModelSpec, Outputs, arrays_of
 from emorec.io import sha256
 from emorec.layers.normalize import PixelStatistics
 from emorec.models import AudioVisual, ClipClassifier, ClipNetwork, ClipRegressor

@@ -8,10 +8,10 @@ from statistics import harmonic_mean
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
-from emorec.bench.process_memory import resident_bytes
 from lightning.pytorch import Callback, LightningModule, Trainer
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
@@ -20,16 +20,12 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
 from emorec import checkpoint
-<<<<<<< HEAD
 from emorec.callbacks.run_record import (
     device_name,
     max_resident_bytes,
     peak_memory_bytes,
     reset_peak_memory,
 )
-=======
-from emorec.callbacks import BestAndLast
->>>>>>> study_bench
 from emorec.data.split import SIDES
 from emorec.evaluation.calibration import fit_temperature
 from emorec.models.flops import gflops_per_clip, num_parameters
@@ -39,12 +35,6 @@ LAST_STEPS = [STEPS * epoch + STEPS - 1 for epoch in range(EPOCHS)]
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 MEGABYTES = 1_000_000
-
-
-def resident_bytes() -> int:
-    """Memory of this process."""
-    pages = Path("/proc/self/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Table:
@@ -209,19 +199,11 @@ def test_a_training_that_diverged_has_no_temperature_and_goes_on(
 
 
 def test_a_checkpoint_says_what_the_training_took(run: Run, tmp_path: Path) -> None:
-<<<<<<< HEAD
     record = record_of(run, tmp_path / "whole.ckpt")
     assert record["trained_on"] == "cpu"
     # at least what this process holds now, and no more than the machine has
-    assert resident_bytes(os.getpid()) <= record["peak_memory_bytes"] * 1.01
+    assert psutil.Process().memory_info().rss <= record["peak_memory_bytes"] * 1.01
     assert record["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-=======
-    said = record_of(run, tmp_path / "whole.ckpt")
-    assert said["trained_on"] == "cpu"
-    # what this process holds now it has taken at some time, and it can't have taken more than there is
-    assert resident_bytes() <= said["peak_memory_bytes"] * 1.01
-    assert said["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
->>>>>>> study_bench
     rates = [rate for _, rate in run.scalars("train/clips_per_second")]
     # each epoch has as many clips, so that the rate over all of them is the harmonic mean
     assert record["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
@@ -339,7 +321,7 @@ def test_a_run_shorter_than_the_logging_interval_shows_its_speed(
 def test_without_a_gpu_it_is_the_memory_that_this_process_held_at_most() -> None:
     before = peak_memory_bytes(CPU)
     assert before is not None
-    room = before - resident_bytes(os.getpid())
+    room = before - psutil.Process().memory_info().rss
     # more than ever before, in pages of its own: what an earlier test gave back may be handed out again
     with mmap.mmap(-1, room + 200 * MEGABYTES) as held:
         np.frombuffer(held, dtype=np.uint8)[:] = 1

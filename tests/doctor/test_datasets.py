@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.data import iemocap_labels
+from emorec.data.sets.iemocap.parser import LABEL_COUNTS
 from emorec.doctor import datasets
 from emorec.doctor.datasets import (
     CLIPS_PER_KIND,
@@ -113,9 +113,9 @@ def test_a_folder_with_other_counts_is_told_by_label(drawn_iemocap: Path) -> Non
 def test_the_published_counts_are_no_warning(
     drawn_iemocap: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts = dict.fromkeys(iemocap_labels.COUNTS, 0)
+    counts = dict.fromkeys(LABEL_COUNTS, 0)
     counts |= {"neu": 10, "ang": 10, "sad": 10, "hap": 10, "exc": 10, "fru": 10, "xxx": 5}
-    monkeypatch.setattr(datasets, "COUNTS", counts)
+    monkeypatch.setattr(datasets, "LABEL_COUNTS", counts)
     assert not check_iemocap(str(drawn_iemocap)).warnings
 
 

@@ -10,8 +10,7 @@ from lightning.pytorch import Trainer
 
 from emorec import checkpoint
 from emorec.data import RavdessDataModule
-from emorec.inference.runtimes import Inputs, Outputs
-from emorec.inference.spec import ModelSpec
+from emorec.inference.spec import Inputs, ModelSpec, Outputs
 from emorec.inference.torch_runtime import InferenceModule
 from emorec.models import (
     CNN3D,

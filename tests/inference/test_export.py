@@ -15,13 +15,14 @@ import torch
 from emorec import models
 from emorec.errors import UserError
 from emorec.inference.export import export, to_bytes, to_float16, to_onnx, to_torch_export, trace
-from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Runtime
+from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
 from emorec.inference.sample_inputs import sample_inputs, synthetic_inputs
 from emorec.inference.spec import (
     METADATA_KEY,
     SUFFIXES,
     TOLERANCES,
     ExportFormat,
+    Inputs,
     ModelSpec,
     export_metadata,
 )

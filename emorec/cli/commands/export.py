@@ -18,8 +18,7 @@ from emorec.inference.spec import (
 if TYPE_CHECKING:  # importing torch is slow
     from emorec.checkpoint import Checkpoint
     from emorec.inference.export import Exported
-    from emorec.inference.runtimes import Inputs
-    from emorec.inference.spec import ModelSpec
+    from emorec.inference.spec import Inputs, ModelSpec
 
 
 def export(

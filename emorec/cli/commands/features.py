@@ -28,7 +28,7 @@ def features(
             another checkpoint.
     """
     # late: torch takes seconds
-    from emorec.baseline.feature_cache import write_features
+    from emorec.inference.frame_features import write_features
 
     write_features(
         ckpt, to, root=root, batch_size=batch_size, num_workers=num_workers, device=device

@@ -4,14 +4,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emorec.cli.entry_point import predicts_data
-from emorec.cli.help import VIDEO_OPTIONS
 from emorec.inference.options import Options
 from tests import videos
 from tests.cli.commands.predicting import rows_of, run
@@ -122,13 +120,7 @@ def test_words_without_an_option_before_them_are_videos(
     assert predicts_data(words) == videos_are_named
 
 
-def test_the_help_names_every_option_of_videos_with_its_default() -> None:
-    from emorec.cli.commands.predict import predict
-
-    there = {name: each.default for name, each in signature(predict).parameters.items()}
-    there |= {each.name: each.default for each in fields(Options)}
-    del there["videos"], there["options"]
-    told = {name: line for names, line in VIDEO_OPTIONS for name in re.findall(r"--(\w+)", names)}
-    assert told.keys() == there.keys()
-    assert f"({there['out']})" in told["out"]
-    assert f"({there['batch_size']})" in told["batch_size"]
+def test_the_help_names_every_option_of_videos(capsys: pytest.CaptureFixture[str]) -> None:
+    run("--help")
+    text = capsys.readouterr().out
+    assert all(f"--{field.name}" in text for field in fields(Options))

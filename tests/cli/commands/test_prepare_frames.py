@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from emorec.data.source import Cached
 
 from emorec.cli import main
 from emorec.data import RavdessDataModule
+from emorec.data.cache.build import build_cache
 from emorec.data.download.ravdess import archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests import videos
@@ -55,12 +55,11 @@ def test_what_was_prepared_is_what_a_run_reads(
     assert last == f"frames of 60 of 60 clips are in {cache} (3 of 14 x 21 pixels each)"
     module = RavdessDataModule(num_frames=3, image_size=(14, 21), num_workers=0)
     caplog.clear()
-    looked = module._admit(module.find(), "predict")
+    clips = module.find().clips
+    reader = build_cache(clips, module.frame_spec, workers=1)
     assert not [text for text in caplog.messages if "decoded" in text]
-    source = looked.source(module.recipe)
-    assert isinstance(source, Cached)
-    clip = module.find().clips[1]
-    assert videos.shown_indices(source(clip)) == [0, 2, 5]  # of six frames
+    assert reader.files.keys() == set(clips)
+    assert videos.shown_indices(reader(clips[1])) == [0, 2, 5]  # of six frames
 
 
 def test_a_second_call_has_nothing_to_do(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,8 +84,8 @@ def test_verify_finds_missing_and_damaged_clips_and_frames(
     clips, frames = prepare(capsys, "--verify")
     assert clips == f"all 60 clips of 1 actor in {root} are there and intact"
     assert frames.endswith(": no damaged clips")
-    (file,) = cache.glob("*.frames")
-    file.write_bytes(bytes(file.stat().st_size))
+    for file in cache.rglob("*.npy"):
+        file.write_bytes(bytes(file.stat().st_size))
     _, frames = prepare(capsys, "--verify")
     assert frames.endswith(": 5 damaged clips")  # each of the five videos has twelve names
     prepare(capsys, *SMALL)

@@ -226,15 +226,7 @@ def test_baselines_run_on_every_fold_of_hacer(
 @pytest.mark.parametrize("study", ["hacer_heads", "hacer_tune"])
 def test_the_studies_of_hacer_can_start(study: str, hacer_clips: Path) -> None:
     definition = read_definition(ROOT / "configs" / "studies" / f"{study}.yaml")
-<<<<<<< HEAD:tests/data/sets/test_csv_runs.py
     overrides = {"data.root": str(hacer_clips), "model.weights": "none"}
     check_runs([*planned_runs(definition, overrides).values()][:7])
     with pytest.raises(UserError, match="HACER is on Kaggle"):
         check_runs(planned_runs(definition, {**overrides, "data.root": "nowhere"}).values())
-=======
-    given = {"data.root": str(hacer_clips), "model.weights": "none"}
-    check_runs(definition, [*planned_runs(definition, given).values()][:7])
-    nowhere = planned_runs(definition, {**given, "data.root": "nowhere"})
-    with pytest.raises(UserError, match="HACER is on Kaggle"):
-        check_runs(definition, nowhere.values())
->>>>>>> study_bench:tests/test_csv_runs.py
