@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sklearn.metrics
 import yaml
-from tests.commands.baseline.measured_runs import CONFIGS, TINY, content
+from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 from emorec.cli import main
 
