@@ -1,45 +1,30 @@
 """Frame buffers: the frames of open windows, as whole frames or with a crop per tracked face."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
 from emorec.data.faces.boxes import Box, clip_box, crop, crop_area, face_of_boxes
-from emorec.data.faces.detector import FaceDetector
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import Frames, linspace_indices
 from emorec.image_size import size_before_crop
-from emorec.inference.audio import audio_preprocessing
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
 from emorec.inference.tracks import Tracker
 
+if TYPE_CHECKING:
+    from emorec.data.faces.detector import FaceDetector
+
 MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""
 
 
-class FrameBuffer(Protocol):
-    """Frames that open windows may still need."""
-
-    def add(self, index: int, seconds: float, frame: Frames) -> None:
-        """Add the next frame, (H, W, C) uint8 RGB, which starts at `seconds`."""
-
-    def indices(self) -> set[int]:
-        """Return the indices of the buffered frames."""
-
-    def drop_before(self, index: int) -> None:
-        """Drop all frames with lower indices."""
-
-    def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
-        """Yield the windows of an interval, by person, without sound; `indices` are its T buffered frames."""
-
-
-class WholeFrames(FrameBuffer):
-    """Frame buffer of whole frames, preprocessed when they arrive; one person a window.
+class FrameBuffer:
+    """Frames that open windows may still need, preprocessed when they arrive; one person a window.
 
     Args:
         spec: Of the network.
@@ -49,25 +34,26 @@ class WholeFrames(FrameBuffer):
         self.spec = spec
         self._frames: dict[int, Frames] = {}
 
-    @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
+        """Add the next frame, (H, W, C) uint8 RGB, which starts at `seconds`."""
+        del seconds  # only tracks of faces need it
         self._frames[index] = preprocess(frame[None], self.spec)[0]
 
-    @override
     def indices(self) -> set[int]:
+        """Return the indices of the buffered frames."""
         return set(self._frames)
 
-    @override
     def drop_before(self, index: int) -> None:
+        """Drop all frames with lower indices."""
         self._frames = {i: frame for i, frame in self._frames.items() if i >= index}
 
-    @override
     def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
+        """Yield the windows of an interval, by person, without sound; `indices` are its T buffered frames."""
         frames = np.stack([self._frames[index] for index in indices])  # (T, H, W, 3)
         yield Window(start=start, end=end, person=1, frames=frames)
 
 
-class TrackedFaces(FrameBuffer):
+class FaceBuffer(FrameBuffer):
     """Frame buffer that tracks every face; a window for each person, cropped to one area.
 
     Args:
@@ -80,15 +66,14 @@ class TrackedFaces(FrameBuffer):
     def __init__(
         self,
         spec: ModelSpec,
-        detector: FaceDetector,
+        detector: "FaceDetector",
         max_missing_seconds: float,
         stopwatch: Stopwatch,
     ) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self.detector = detector
         self.stopwatch = stopwatch
         self._tracker = Tracker(max_missing_seconds)
-        self._frames: dict[int, Frames] = {}
         self._seconds: dict[int, float] = {}
         self._faces: dict[int, dict[int, Box]] = {}
         self._persons: dict[int, int] = {}
@@ -100,14 +85,10 @@ class TrackedFaces(FrameBuffer):
         self._frames[index], self._seconds[index] = frame, seconds
 
     @override
-    def indices(self) -> set[int]:
-        return set(self._frames)
-
-    @override
     def drop_before(self, index: int) -> None:
-        for buffered in (self._frames, self._seconds, self._faces):
-            for i in [i for i in buffered if i < index]:
-                del buffered[i]
+        super().drop_before(index)
+        self._seconds = {i: self._seconds[i] for i in self._frames}
+        self._faces = {i: self._faces[i] for i in self._frames}
 
     @override
     def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
@@ -142,13 +123,13 @@ class TrackedFaces(FrameBuffer):
         return np.stack([crops[index] for index in indices])  # (T, H, W, 3)
 
 
-def make_frame_buffer(
-    spec: ModelSpec, detector: FaceDetector | None, window_seconds: float, stopwatch: Stopwatch
+def frame_buffer(
+    spec: ModelSpec, detector: "FaceDetector | None", window_seconds: float, stopwatch: Stopwatch
 ) -> FrameBuffer:
     """Return a frame buffer: with a detector one that tracks faces, else one of whole frames."""
     if detector is None:
-        return WholeFrames(spec)
-    return TrackedFaces(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
+        return FrameBuffer(spec)
+    return FaceBuffer(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
 
 
 def preprocess(frames: Frames, spec: ModelSpec) -> Frames:
@@ -165,7 +146,7 @@ def crop_face(frames: Frames, box: Box, spec: ModelSpec) -> Frames:
     return preprocess(crop(frames, crop_area(box, size_before_crop(spec.image_size))), spec)
 
 
-def window_from_frames(frames: Frames, spec: ModelSpec, detector: FaceDetector | None) -> Window:
+def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector | None") -> Window:
     """Return a window of T evenly spaced frames, preprocessed like a clip in training; without sound.
 
     Args:
@@ -182,6 +163,6 @@ def window_from_frames(frames: Frames, spec: ModelSpec, detector: FaceDetector |
         end=0,
         person=1,
         frames=preprocess(chosen, spec) if box is None else crop_face(chosen, box, spec),
-        sound=audio_preprocessing(spec).silence if spec.uses_sound else None,
+        sound=spec.audio.silence if spec.uses_sound else None,
         box=box,
     )

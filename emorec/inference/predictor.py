@@ -4,21 +4,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.detector import FaceDetector
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
-from emorec.inference.runtimes import Runtime, load_runtime
-from emorec.inference.spec import Inputs, ModelSpec, Outputs
+from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
+from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Video, VideoFile
 from emorec.inference.windows import windows_of
+
+if TYPE_CHECKING:
+    from emorec.data.faces.detector import FaceDetector
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""
@@ -115,19 +117,20 @@ class Predictor:
         """
         pieces = tuple(pieces)
         window_seconds, hop_seconds = (options or self.options).window_and_hop(self.spec)
-        seconds = None if video.live else video.length
         return Timeline(
             path=video.path,
             task=self.spec.task,
             names=self.spec.names,
             windows=tuple(each for each in pieces if isinstance(each, Window)),
             gaps=tuple(each for each in pieces if isinstance(each, Gap)),
-            seconds=max((each.end for each in pieces), default=0.0) if seconds is None else seconds,
+            seconds=video.seconds
+            if isinstance(video, VideoFile)
+            else max((each.end for each in pieces), default=0.0),
             window_seconds=window_seconds,
             hop_seconds=hop_seconds,
         )
 
-    def detector(self, options: Options | None = None) -> FaceDetector | None:
+    def detector(self, options: Options | None = None) -> "FaceDetector | None":
         """Return the face detector, opened once; `None` where whole frames are used.
 
         Raises:

@@ -6,16 +6,43 @@ torch, Lightning and ONNX Runtime are imported by the runtime that needs them: a
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NotRequired, Protocol, TypeAlias, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from emorec.errors import UserError
-from emorec.inference.spec import METADATA_KEY, Arrays, Inputs, ModelSpec, Outputs, arrays_of
+from emorec.inference.spec import METADATA_KEY, ModelSpec
 
 CUDA = "CUDAExecutionProvider"
+
+Outputs: TypeAlias = npt.NDArray[np.float32]
+"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
+
+Arrays: TypeAlias = Sequence[npt.NDArray[Any]]
+"""The inputs of B windows, in the order of `ModelSpec.inputs`."""
+
+
+class Inputs(TypedDict):
+    """Batch of B windows; inputs that a network does not take are left out.
+
+    Attributes:
+        frames: (B, T, H, W, 3) uint8, RGB.
+        sound: (B, samples) float32, -1 to 1.
+        heard: (B,) bool, whether a window has sound.
+    """
+
+    frames: NotRequired[npt.NDArray[np.uint8]]
+    sound: NotRequired[npt.NDArray[np.float32]]
+    heard: NotRequired[npt.NDArray[np.bool_]]
+
+
+def arrays_of(inputs: Inputs, spec: ModelSpec) -> list[npt.NDArray[Any]]:
+    """Return the inputs in the order of `ModelSpec.inputs`."""
+    by_name: Any = inputs
+    return [by_name[name] for name in spec.inputs]
 
 
 class Runtime(Protocol):

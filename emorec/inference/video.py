@@ -1,9 +1,9 @@
-"""Video input: the protocol of files and cameras, and video files of any container and codec that PyAV reads."""
+"""Video files of any container and codec that PyAV reads."""
 
 from collections import deque
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,32 +12,12 @@ from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
+    from emorec.inference.camera import Camera
+
+Video: TypeAlias = "VideoFile | Camera"
 
 DEFAULT_FRAMES_PER_SECOND = 25.0
 """Of files without a frame rate and without timestamps."""
-
-
-class Video(Protocol):
-    """An opened video file or camera.
-
-    Attributes:
-        path: Of a file; `None` for a camera.
-        live: Whether frames arrive in real time.
-        frames_per_second: On average; 0 where unknown.
-        has_sound: Whether there is an audio track that can be decoded.
-    """
-
-    path: Path | None
-    live: bool
-    frames_per_second: float
-    has_sound: bool
-
-    @property
-    def length(self) -> float | None:
-        """Length in seconds; `None` where it has no end."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return its section of `summary.json`."""
 
 
 class VideoFile:
@@ -53,6 +33,7 @@ class VideoFile:
 
     Attributes:
         path: The file.
+        live: Whether frames arrive in real time, as those of a camera.
         starts: Start of each frame, in seconds from the first displayed one; evenly spaced without timestamps.
         num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
         frames_per_second: On average.
@@ -72,7 +53,7 @@ class VideoFile:
         from emorec.data.video.pyav import Reader
 
         check_readable(path)
-        self.path: Path | None = path
+        self.path = path
         self._reader = Reader(path, to_its_end=False)
         first = next((picture for _, picture in self._reader.stream() if picture), None)
         if first is None:
@@ -90,13 +71,8 @@ class VideoFile:
         self.has_sound = self._reader.has_sound
         self.end, self.damaged = 0, False
 
-    @property
-    def length(self) -> float | None:
-        """See `Video`."""
-        return self.seconds
-
     def describe(self) -> dict[str, Any]:
-        """See `Video`."""
+        """Return the `video` section of `summary.json`."""
         return {
             "seconds": round(self.seconds, 6),
             "frames": self.num_frames,

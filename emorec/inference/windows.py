@@ -3,28 +3,26 @@
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.faces.detector import FaceDetector
 from emorec.data.video.reader import (
     TIME_TOLERANCE_SECONDS,
     ClipError,
     likely_ends,
     linspace_indices,
 )
-from emorec.errors import UserError
-from emorec.inference.audio import AudioWindows, audio_preprocessing
-from emorec.inference.camera import Camera, camera_windows
-from emorec.inference.frame_buffer import FrameBuffer, make_frame_buffer
+from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
 from emorec.inference.video import Video, VideoFile
+
+if TYPE_CHECKING:
+    from emorec.data.faces.detector import FaceDetector
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
@@ -43,7 +41,7 @@ def windows_of(
     video: Video,
     spec: ModelSpec,
     options: Options,
-    detector: FaceDetector | None = None,
+    detector: "FaceDetector | None" = None,
     stopwatch: Stopwatch | None = None,
 ) -> Iterator[Window | Gap]:
     """Yield the windows of a video sorted by start, then by person; only open windows are in memory.
@@ -64,45 +62,37 @@ def windows_of(
     """
     stopwatch = stopwatch or Stopwatch()
     window_seconds, hop_seconds = options.window_and_hop(spec)
-    if isinstance(video, Camera):
-        if not spec.uses_frames:
-            raise UserError(
-                f"camera {video.index}: cameras have no sound, and this network takes nothing else"
-            )
+    if not isinstance(video, VideoFile):
+        from emorec.inference.camera import camera_windows
+
         return camera_windows(
             video, spec, detector, stopwatch, window_seconds=window_seconds, hop_seconds=hop_seconds
         )
-    assert isinstance(video, VideoFile)
-    assert video.path is not None
     times = list(
         window_times(video.seconds, window_seconds=window_seconds, hop_seconds=hop_seconds)
     )
+
+    def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
+        buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
+        return _windows_with_frames(video, times, spec, buffer, stopwatch, num_frames=num_frames)
+
     windows: Iterator[Window | Gap]
     if spec.uses_frames:
-        windows = _windows_with_frames(
-            video,
-            times,
-            spec,
-            make_frame_buffer(spec, detector, window_seconds, stopwatch),
-            stopwatch,
-        )
+        windows = with_frames()
         first = next(windows)
         if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
             # a single window of a file with fewer frames than it says; this pass found out how many
-            buffer = make_frame_buffer(spec, detector, window_seconds, stopwatch)
-            windows = _windows_with_frames(
-                video, times, spec, buffer, stopwatch, num_frames=max(1, video.end)
-            )
+            windows = with_frames(max(1, video.end))
         else:
             windows = chain([first], windows)
     elif video.has_sound:
         windows = (Window(start=start, end=end, person=1) for start, end in times)
     else:
-        raise ClipError.of(video.path, f"{NO_SOUND}, and this network takes nothing else")
+        raise ClipError.of(video.path, "it has no sound, and this network takes nothing else")
     if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
         windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
     if spec.uses_sound:
-        windows = _add_sound(video, video.path, windows, spec, stopwatch)
+        windows = _add_sound(video, windows, spec, stopwatch)
     return merge_gaps(windows)
 
 
@@ -113,9 +103,9 @@ def _windows_with_frames(
     buffer: FrameBuffer,
     stopwatch: Stopwatch,
     *,
-    num_frames: int | None = None,
+    num_frames: int | None,
 ) -> Iterator[Window | Gap]:
-    """Yield the windows of a video with `num_frames` decodable frames or one less; by default those it says it has."""
+    """Yield the windows of a video with `num_frames` decodable frames or one less; `None`: all that it declares."""
     starts = video.starts[:num_frames]
     longest = max_frame_seconds(starts)
 
@@ -150,14 +140,12 @@ def _windows_with_frames(
 
 
 def _add_sound(
-    video: VideoFile,
-    path: Path,
-    windows: Iterable[Window | Gap],
-    spec: ModelSpec,
-    stopwatch: Stopwatch,
+    video: VideoFile, windows: Iterable[Window | Gap], spec: ModelSpec, stopwatch: Stopwatch
 ) -> Iterator[Window | Gap]:
     """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
-    audio = AudioWindows(path, audio_preprocessing(spec))
+    from emorec.inference.audio import AudioWindows  # late: few networks take sound
+
+    audio = AudioWindows(video.path, spec.audio)
     for window in windows:
         if isinstance(window, Gap):
             yield window
