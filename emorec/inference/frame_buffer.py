@@ -14,7 +14,6 @@ from emorec.image_size import size_before_crop
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
-from emorec.inference.tracks import Tracker
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
@@ -70,6 +69,8 @@ class FaceBuffer(FrameBuffer):
         max_missing_seconds: float,
         stopwatch: Stopwatch,
     ) -> None:
+        from emorec.inference.tracks import Tracker  # late: whole frames need none
+
         super().__init__(spec)
         self.detector = detector
         self.stopwatch = stopwatch

@@ -7,6 +7,7 @@ import pytest
 
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.augment import ClipTransform
+from emorec.data.clip import Clip
 from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.video.reader import Decoder
@@ -37,7 +38,9 @@ def trained(
         decoder=decoder,
         face_detector=detector,
     )
-    return ClipTransform(wanted.image_size)(recipe.pictures(path).frames)
+    return ClipTransform(wanted.image_size)(
+        recipe.load(Clip(path=path, label=0, actor="", take=""))
+    )
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
@@ -98,4 +101,6 @@ def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: 
         window = only_window(path, hears)
         recipe = AudioSpec(sound_rate=16_000, sound_seconds=1.0)
         assert window.has_sound
-        np.testing.assert_array_equal(window.sound, to_float(recipe.samples(path)))
+        np.testing.assert_array_equal(
+            window.sound, to_float(recipe.load(Clip(path=path, label=0, actor="", take="")))
+        )
