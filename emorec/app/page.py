@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emorec.app.handler import Answer, Limits, Predict, handle_upload
-from emorec.app.sessions import Sessions
+from emorec.app.sessions import MAX_RESULT_MINUTES, Sessions
 from emorec.data.datasheets import datasheet
 from emorec.data.split import format_people
 from emorec.errors import UserError
-from emorec.inference.colors import UNCERTAIN_COLOR, colors_of
+from emorec.inference.plot import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, Timeline, format_means, format_time
@@ -26,15 +26,14 @@ TITLE = "emorec: emotion recognition in video"
 MAX_WAITING = 20
 """Visitors in the queue; others are asked to come back."""
 
-MAX_RESULT_MINUTES = 30
-
 SCROLL_TO_RESULT = (
     "() => { if (window.innerWidth < 900) "
     "document.getElementById('result').scrollIntoView({behavior: 'smooth', block: 'start'}); }"
 )
 """On a small screen the result is below the upload."""
 
-EMPTY = "Your video will appear here with the predictions drawn on it, a timeline and a table."
+EMPTY_HTML = '<p class="empty">Your video will appear here with the predictions drawn on it, a timeline and a table.</p>'
+"""Placeholder of a result."""
 
 CSS = """
 .gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
@@ -159,7 +158,7 @@ def build_page(
                 refuse_downloads(upload, sessions)
                 gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
             with gr.Column(scale=7):
-                headline = gr.HTML(empty_html(), elem_id="result")
+                headline = gr.HTML(EMPTY_HTML, elem_id="result")
                 with gr.Column(visible=False, elem_id="details") as details:
                     annotated = gr.Video(
                         label="Annotated video",
@@ -235,7 +234,7 @@ def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
 
     timeline, folder = answer.timeline, answer.folder
     if timeline is None or folder is None:
-        text = empty_html() if answer.error is None else error_html(answer.error)
+        text = EMPTY_HTML if answer.error is None else error_html(answer.error)
         return text, gr.update(visible=False), None, None, None, None
     video, plot, csv = (str(folder / name) for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV))
     headline = headline_html(timeline, info)
@@ -258,11 +257,6 @@ def info_markdown(info: ModelInfo) -> str:
             f"- **Licence of the data:** {info.licence}",
         ]
     )
-
-
-def empty_html() -> str:
-    """Return the placeholder of a result."""
-    return f'<p class="empty">{EMPTY}</p>'
 
 
 def error_html(error: str) -> str:

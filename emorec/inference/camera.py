@@ -12,10 +12,10 @@ import numpy as np
 from emorec.data.faces.detector import FaceDetector, silent_opencv
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
-from emorec.inference.frame_buffer import frame_buffer
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
+from emorec.inference.windows import frame_buffer
 
 
 class Camera:

@@ -4,17 +4,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emorec.data.faces.boxes import Box
 from emorec.data.video.reader import Frames
-from emorec.inference.colors import UNCERTAIN_COLOR, colors_of, rgb, text_color
+from emorec.inference.plot import UNCERTAIN_COLOR, colors_of, rgb, text_color
 from emorec.inference.timeline import Timeline, Window, display_intervals
 
 MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
@@ -260,10 +259,5 @@ def _bars(window: Window, max_bars: int) -> list[tuple[str, str, float]]:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return Matplotlib's font, without importing it: Latin, Greek, Cyrillic, Arabic and more scripts."""
-    matplotlib = find_spec("matplotlib")
-    assert matplotlib is not None
-    assert matplotlib.origin is not None
-    return ImageFont.truetype(
-        str(Path(matplotlib.origin).with_name("mpl-data") / "fonts/ttf/DejaVuSans.ttf"), size
-    )
+    """Return Matplotlib's font: Latin, Greek, Cyrillic, Arabic and more scripts."""
+    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.errors import UserError
-from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Video, VideoFile
-from emorec.inference.windows import windows_of
+from emorec.inference.windows import window_from_frames, windows_of
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
