@@ -14,9 +14,9 @@ from emorec.errors import UserError
 from emorec.inference.plot import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import NO_FACE, Timeline, format_means, format_time
+from emorec.inference.timeline import NO_FACE, Timeline, format_gaps, format_means, format_time
 from emorec.report import uses
-from emorec.text import first_few, plural
+from emorec.text import plural
 
 if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server` sets first
     import gradio as gr
@@ -306,11 +306,7 @@ def remarks(timeline: Timeline) -> list[str]:
     """Return remarks on damage and missing faces."""
     lines = []
     if timeline.gaps:
-        spans = [
-            f"{format_time(round(gap.start, 1), 60)} to {format_time(round(gap.end, 1), 60)}"
-            for gap in timeline.gaps
-        ]
-        lines.append(f"Damaged, without a prediction: {first_few(spans, limit=5)}")
+        lines.append(f"Damaged, without a prediction: {format_gaps(timeline)}")
     coverage = timeline.face_coverage
     if timeline.most_frequent == NO_FACE:
         lines.append("No face found; the network needs faces that look into the camera")

@@ -1,4 +1,4 @@
-"""Web server of the page: what it may be asked, how it starts and how it ends."""
+"""Web server of the page: its routes and security headers, start and shutdown."""
 
 import contextlib
 import os

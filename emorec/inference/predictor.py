@@ -209,7 +209,7 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
     Raises:
         ValueError: When a window lacks an input of the network.
     """
-    inputs = Inputs()
+    inputs: dict[str, npt.NDArray[Any]] = {}
     if spec.uses_frames:
         frames = [window.frames for window in windows if window.frames is not None]
         inputs["frames"] = np.stack(frames)  # (B, T, H, W, 3)
@@ -218,10 +218,7 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
         inputs["sound"] = np.stack(sound)  # (B, samples)
     if "heard" in spec.inputs:
         inputs["heard"] = np.array([window.has_sound for window in windows])  # (B,)
-    if any(
-        len(each) != len(windows)
-        for each in (inputs.get("frames", windows), inputs.get("sound", windows))
-    ):
+    if any(len(each) != len(windows) for each in inputs.values()):
         raise ValueError(f"some of {len(windows)} windows lack frames or sound")
     return inputs
 

@@ -69,8 +69,8 @@ def predict_to_folder(
     options: Options,
     progress: ProgressListener,
     *,
+    started: float,
     annotate: bool = False,
-    started: float | None = None,
 ) -> Result:
     """Predict a video and write its result files; Ctrl-C stops early and keeps what is predicted.
 
@@ -80,13 +80,12 @@ def predict_to_folder(
         folder: For the files, created when missing; files of an earlier call are replaced.
         options: Of the prediction.
         progress: Receives the progress.
-        annotate: Whether to write the annotated video of a file.
         started: When opening the video began, by `time.perf_counter`.
+        annotate: Whether to write the annotated video of a file.
 
     Raises:
         UserError: When the files can't be written, or the network does not take such a video.
     """
-    started = time.perf_counter() if started is None else started
     stopwatch = Stopwatch()
     pieces: list[Window | Gap] = []
     interrupted = False

@@ -169,6 +169,15 @@ def format_means(timeline: Timeline) -> str:
     )
 
 
+def format_gaps(timeline: Timeline) -> str:
+    """Format the first gaps, such as "2.5 s to 3.7 s"."""
+    spans = [
+        " to ".join(format_time(round(t, 1), timeline.seconds) for t in (gap.start, gap.end))
+        for gap in timeline.gaps
+    ]
+    return text.first_few(spans, limit=5)
+
+
 def format_time(seconds: float, video_seconds: float) -> str:
     """Format a position in a video of a given length.
 

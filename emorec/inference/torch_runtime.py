@@ -11,7 +11,7 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs, arrays_of
+from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
 from emorec.models import ClipNetwork
@@ -45,9 +45,7 @@ class TorchRuntime:
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
-        tensors = [
-            torch.from_numpy(array).to(self.device) for array in arrays_of(inputs, self.spec)
-        ]
+        tensors = [torch.from_numpy(inputs[name]).to(self.device) for name in self.spec.inputs]
         with torch.inference_mode():
             outputs: Outputs = self.module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs

@@ -89,8 +89,7 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
 
 def said_by_torch(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Outputs:
     """What a network says, asked as a training asks it, and softmax of numpy."""
-    given: Any = windows
-    inputs = {name: torch.from_numpy(given[name]) for name in spec.inputs}
+    inputs = {name: torch.from_numpy(windows[name]) for name in spec.inputs}
     if spec.uses_frames:
         inputs["frames"] = inputs["frames"].permute(0, 1, 4, 2, 3)
     with torch.no_grad():

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -51,9 +50,8 @@ def opened(path: Path) -> Runtime:
     return OnnxRuntime(path, "cpu") if path.suffix == ".onnx" else ExportedRuntime(path, "cpu")
 
 
-def some(windows: Inputs, count: int) -> Any:
-    given: Any = windows
-    return {name: values[:count] for name, values in given.items()}
+def some(windows: Inputs, count: int) -> Inputs:
+    return {name: values[:count] for name, values in windows.items()}
 
 
 @pytest.fixture(scope="module")

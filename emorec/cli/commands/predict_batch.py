@@ -17,9 +17,8 @@ from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import Result, predict_to_folder
 from emorec.inference.sources import Source
-from emorec.inference.timeline import Timeline, Window, format_means, format_time
+from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
 from emorec.inference.video import Video, VideoFile
-from emorec.text import first_few
 
 FAILED = 2
 INTERRUPTED = 130
@@ -96,7 +95,7 @@ class Batch:
         self.interrupted = result.interrupted and not video.live
         timeline = result.timeline
         if timeline.gaps and timeline.windows:
-            self.note(f"{source.name}: {_damaged(timeline)}; the rest is predicted")
+            self.note(f"{source.name}: damaged from {format_gaps(timeline)}; the rest is predicted")
         if predictor.spec.uses_sound and not video.live and not video.has_sound:
             self.note(f"{source.name}: it has no sound; only its frames are used")
         if (reason := error_of(result)) is not None:
@@ -135,19 +134,11 @@ def error_of(result: Result) -> str | None:
     timeline = result.timeline
     if not timeline.windows:
         if timeline.gaps:
-            return f"{_damaged(timeline)}: no window could be decoded"
+            return f"damaged from {format_gaps(timeline)}: no window could be decoded"
         return None if result.interrupted else "it has no window"
     if not timeline.persons and not result.interrupted:
         return "no face found; --face none uses whole frames"
     return None
-
-
-def _damaged(timeline: Timeline) -> str:
-    spans = [
-        f"{format_time(round(gap.start, 1), 0)} to {format_time(round(gap.end, 1), 0)}"
-        for gap in timeline.gaps
-    ]
-    return f"damaged from {first_few(spans, limit=5)}"
 
 
 class PredictProgress:
