@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server`
 TITLE = "emorec: emotion recognition in video"
 
 MAX_WAITING = 20
-"""Visitors in the queue; others are asked to come back."""
+"""Visitors in the queue; Gradio refuses more."""
 
 SCROLL_TO_RESULT = (
     "() => { if (window.innerWidth < 900) "
@@ -32,7 +32,10 @@ SCROLL_TO_RESULT = (
 )
 """On a small screen the result is below the upload."""
 
-EMPTY_HTML = '<p class="empty">Your video will appear here with the predictions drawn on it, a timeline and a table.</p>'
+EMPTY_HTML = (
+    '<p class="empty">Your video will appear here '
+    "with the predictions drawn on it, a timeline and a table.</p>"
+)
 """Placeholder of a result."""
 
 CSS = """

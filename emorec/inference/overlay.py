@@ -123,8 +123,8 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
         overlays: One for each person; a card without a box is at the lower left of the frame.
         scale: Pixels of this frame for each pixel of the boxes.
     """
-    picture = np.ascontiguousarray(frame).copy()
-    height, width = picture.shape[:2]
+    image = np.ascontiguousarray(frame).copy()
+    height, width = image.shape[:2]
     font_size = font_size_for(height, width)
     for overlay in overlays:
         card = _card(overlay.window, overlay.several, font_size)
@@ -142,12 +142,12 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
                 (round(box.left + box.width), round(box.top + box.height)),
             )
             thickness = max(2, font_size // 8)
-            cv2.rectangle(picture, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+            cv2.rectangle(image, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
             cv2.rectangle(
-                picture, *corners, rgb(_label_color(overlay.window)), thickness, cv2.LINE_AA
+                image, *corners, rgb(_label_color(overlay.window)), thickness, cv2.LINE_AA
             )
-        _paste(picture, card, left, top)
-    return picture
+        _paste(image, card, left, top)
+    return image
 
 
 def font_size_for(height: int, width: int) -> int:
@@ -197,10 +197,10 @@ def _label_color(window: Window) -> str:
     return colors.get(window.predicted, UNCERTAIN_COLOR)
 
 
-def _paste(picture: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> None:
+def _paste(image: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> None:
     """Blend an RGBA card into the frame, clipped at its edges."""
     top, left = max(top, 0), max(left, 0)
-    under = picture[top : top + card.shape[0], left : left + card.shape[1]]
+    under = image[top : top + card.shape[0], left : left + card.shape[1]]
     card = card[: under.shape[0], : under.shape[1]]
     alpha = card[..., 3:].astype(np.uint16)
     blended = (under * (255 - alpha) + card[..., :3] * alpha + 127) // 255

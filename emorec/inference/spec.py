@@ -16,9 +16,9 @@ SPEC_FORMAT = 2
 """Version of the stored specification; a higher one was written by a newer emorec."""
 
 METADATA_KEY = "emorec"
-"""Metadata key of the specification in an exported file; all other keys are for people."""
+"""Metadata key of the specification in an exported file; the other keys are for readers."""
 
-Task = Literal["classes", "numbers"]
+TaskKind = Literal["classes", "numbers"]
 Precision = Literal["float32", "float16"]
 ExportFormat = Literal["onnx", "torch_export"]
 
@@ -53,7 +53,7 @@ class ModelSpec:
     """
 
     network: str
-    task: Task
+    task: TaskKind
     names: tuple[str, ...]
     inputs: tuple[str, ...]
     num_frames: int
@@ -126,7 +126,7 @@ class ModelSpec:
 def export_metadata(
     spec: ModelSpec, precision: Precision, statistics: Sequence[Sequence[float]]
 ) -> dict[str, str]:
-    """Return the metadata of an exported file, key -> text, for emorec and for people without it.
+    """Return the metadata of an exported file, key -> text, for emorec and for other programs.
 
     Args:
         spec: The model's specification.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emorec import text
 from emorec.data.faces.boxes import Box
-from emorec.inference.spec import Task
+from emorec.inference.spec import TaskKind
 
 NO_FACE = "no face"
 """Label of a window without a face."""
@@ -100,7 +100,7 @@ class Timeline:
     """
 
     path: Path | None
-    task: Task
+    task: TaskKind
     names: tuple[str, ...]
     windows: tuple[Window, ...]
     gaps: tuple[Gap, ...]

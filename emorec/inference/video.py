@@ -55,7 +55,7 @@ class VideoFile:
         check_readable(path)
         self.path = path
         self._reader = Reader(path, to_its_end=False)
-        first = next((picture for _, picture in self._reader.stream() if picture), None)
+        first = next((frame for _, frame in self._reader.stream() if frame), None)
         if first is None:
             raise ClipError.of(path, NO_FRAME)
         self.starts, self.frames_per_second = _frame_starts(
@@ -107,20 +107,20 @@ class VideoFile:
             audio: Receives the audio packets meanwhile.
         """
         self.end, self.damaged = 0, False
-        for index, picture in self._decoded(self._reader.stream(audio_sink=audio)):
-            yield float(self.starts[index]), picture.to_rgb()
+        for index, frame in self._decoded(self._reader.stream(audio_sink=audio)):
+            yield float(self.starts[index]), frame.to_rgb()
 
     def _read(
         self, remaining: deque[int], needed: Collection[int] | None
     ) -> Iterator[tuple[int, float, Frames]]:
         """Yield remaining frames and remove them; stop early where skipping made a needed one fail."""
-        for index, picture in self._decoded(self._reader.stream(needed)):
+        for index, frame in self._decoded(self._reader.stream(needed)):
             while remaining and remaining[0] < index:
                 if needed is not None and not self.damaged:
                     return
                 remaining.popleft()
             if remaining and remaining[0] == index:
-                yield remaining.popleft(), float(self.starts[index]), picture.to_rgb()
+                yield remaining.popleft(), float(self.starts[index]), frame.to_rgb()
             if not remaining:
                 return
         remaining.clear()
@@ -129,11 +129,11 @@ class VideoFile:
         self, stream: "Iterator[tuple[int, DecodedFrame | None]]"
     ) -> "Iterator[tuple[int, DecodedFrame]]":
         last = -1
-        for index, picture in stream:
-            self.damaged = self.damaged or picture is None
-            if picture is not None and last < index < self.num_frames:
+        for index, frame in stream:
+            self.damaged = self.damaged or frame is None
+            if frame is not None and last < index < self.num_frames:
                 last, self.end = index, index + 1
-                yield index, picture
+                yield index, frame
 
 
 def _frame_starts(

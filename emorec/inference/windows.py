@@ -88,7 +88,7 @@ def windows_of(
         windows = with_frames()
         first = next(windows)
         if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
-            # a single window of a file with fewer frames than it says; this pass found out how many
+            # a single window of a file with fewer frames than it declares; this pass has counted them
             windows = with_frames(max(1, video.end))
         else:
             windows = chain([first], windows)
