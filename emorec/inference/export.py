@@ -43,7 +43,7 @@ from emorec.inference.spec import (
 )
 from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
-from emorec.io import atomic_write, list_files
+from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.normalize import Normalize
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models import AudioVisual, ClipNetwork
@@ -135,13 +135,8 @@ def export(
             f"{parity.max_difference:.2g}, and {TOLERANCES[precision]:g} is allowed"
             f"{'; leave out --half' if precision == 'float16' else ''}"
         )
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise UserError(
-            f"can't write {path}: {error.strerror}; choose another file with --to"
-        ) from error
+    with disk_errors(path), atomic_write(path) as file:
+        file.write(content)
     return Exported(path, spec, parity, runtime.description, description)
 
 

@@ -4,8 +4,7 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +18,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch, speed
 from emorec.inference.timeline import Gap, Timeline, Window
 from emorec.inference.video import Video, VideoFile
-from emorec.io import write_json
+from emorec.io import disk_errors, write_json
 
 TIMELINE_CSV = "timeline.csv"
 SUMMARY_JSON = "summary.json"
@@ -89,7 +88,7 @@ def predict_to_folder(
     stopwatch = Stopwatch()
     pieces: list[Window | Gap] = []
     interrupted = False
-    with _write_errors(folder):
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4):
             (folder / name).unlink(missing_ok=True)
@@ -259,15 +258,3 @@ def _installed_version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-@contextmanager
-def _write_errors(folder: Path) -> Iterator[None]:
-    """Turn an error of the operating system into one line."""
-    try:
-        yield
-    except OSError as error:
-        path = error.filename or folder
-        raise UserError(
-            f"can't write {path}: {error.strerror or error}; free some space or choose another --out"
-        ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 from emorec.errors import UserError
 from emorec.inference.options import Options
+from emorec.io import disk_errors
 
 
 def predict(
@@ -84,10 +85,8 @@ def output_folder(out: Path) -> Iterator[None]:
         UserError: When it can't be created.
     """
     is_new = not out.exists()
-    try:
+    with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"can't write {out}: {error.strerror}; choose another --out") from error
     try:
         yield
     finally:
