@@ -5,13 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from emorec.app.sessions import Sessions
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import predict_to_folder
-from emorec.inference.timeline import Timeline, Window
+from emorec.inference.timeline import Timeline
 from emorec.inference.video import VideoFile
 from emorec.text import clock_time
 
@@ -23,16 +22,8 @@ Progress = Callable[[str, float], None]
 """Called with the current step and its finished share; may raise to stop."""
 
 
-class Predict(Protocol):
-    """Predicts a video and writes its result files."""
-
-    def __call__(self, video: Path, folder: Path, progress: Progress) -> Timeline:
-        """Return the timeline.
-
-        Raises:
-            UserError: When the video can't be predicted.
-        """
-        ...
+Predict = Callable[[Path, Path, Progress], Timeline]
+"""Predicts a video, writes its result files to a folder and returns the timeline; raises `UserError` where it can't."""
 
 
 class VisitorLeftError(Exception):
@@ -177,27 +168,15 @@ def predict_upload(
     started = time.perf_counter()
     file = VideoFile(video)
     limits.check_length(video, file.seconds)
-    listener = _ProgressListener(progress, file.seconds)
     return predict_to_folder(
-        predictor, file, folder, predictor.options, listener, annotate=True, started=started
+        predictor,
+        file,
+        folder,
+        predictor.options,
+        started=started,
+        progress=lambda step, seconds: progress(step, min(1.0, seconds / file.seconds)),
+        annotate=True,
     ).timeline
-
-
-class _ProgressListener:
-    """Reports the finished share, first of the prediction, then of the annotated video."""
-
-    def __init__(self, progress: Progress, seconds: float) -> None:
-        self._progress = progress
-        self._seconds = max(seconds, 0.001)
-
-    def on_decoded(self, seconds: float) -> None:
-        self._progress("predicting", min(1.0, seconds / self._seconds))
-
-    def on_window(self, window: Window) -> None:
-        """Results are shown at the end."""
-
-    def on_annotated(self, seconds: float) -> None:
-        self._progress("annotating", min(1.0, seconds / self._seconds))
 
 
 def error_sentence(error: UserError, upload: Path) -> str:

@@ -4,11 +4,13 @@ import csv
 import io
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Self
 
 from emorec import __version__
 from emorec.errors import UserError
@@ -31,17 +33,7 @@ PACKAGES = ("av", "numpy", "opencv-python-headless")
 """Packages whose versions may change frames."""
 
 
-class ProgressListener(Protocol):
-    """Receives the progress of a prediction."""
-
-    def on_decoded(self, seconds: float) -> None:
-        """The video is decoded up to this position."""
-
-    def on_window(self, window: Window) -> None:
-        """A window is predicted."""
-
-    def on_annotated(self, seconds: float) -> None:
-        """The annotated video is written up to this position."""
+Step = Literal["predicting", "annotating"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +58,10 @@ def predict_to_folder(
     video: Video,
     folder: Path,
     options: Options,
-    progress: ProgressListener,
     *,
     started: float,
+    progress: Callable[[Step, float], None],
+    on_window: Callable[[Window], None] | None = None,
     annotate: bool = False,
 ) -> Result:
     """Predict a video and write its result files; Ctrl-C stops early and keeps what is predicted.
@@ -78,8 +71,9 @@ def predict_to_folder(
         video: An opened file or camera.
         folder: For the files, created when missing; files of an earlier call are replaced.
         options: Of the prediction.
-        progress: Receives the progress.
         started: When opening the video began, by `time.perf_counter`.
+        progress: Called with the step and its position in the video, in seconds.
+        on_window: Called with each predicted window.
         annotate: Whether to write the annotated video of a file.
 
     Raises:
@@ -94,12 +88,14 @@ def predict_to_folder(
             (folder / name).unlink(missing_ok=True)
         try:
             with TimelineWriter(folder / TIMELINE_CSV, predictor.spec) as writer:
-                for piece in predictor.stream(video, options, stopwatch, progress.on_decoded):
+                decoded = partial(progress, "predicting")
+                for piece in predictor.stream(video, options, stopwatch, decoded):
                     pieces.append(piece)
                     if isinstance(piece, Window):
                         with stopwatch.measure("write"):
                             writer.write(piece)
-                        progress.on_window(piece)
+                        if on_window:
+                            on_window(piece)
         except KeyboardInterrupt:
             interrupted = True
         except UserError:
@@ -114,7 +110,8 @@ def predict_to_folder(
             from emorec.inference.annotate import annotate_video  # imports PyAV and Pillow
 
             try:
-                annotate_video(folder / ANNOTATED_MP4, video, timeline, progress.on_annotated)
+                annotated = partial(progress, "annotating")
+                annotate_video(folder / ANNOTATED_MP4, video, timeline, annotated)
             except KeyboardInterrupt:
                 interrupted = True
         annotate_seconds = time.perf_counter() - predicted

@@ -15,7 +15,7 @@ from emorec.errors import UserError
 from emorec.inference.camera import Camera
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
-from emorec.inference.results import Result, predict_to_folder
+from emorec.inference.results import Result, Step, predict_to_folder
 from emorec.inference.sources import Source
 from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
 from emorec.inference.video import Video, VideoFile
@@ -87,9 +87,10 @@ class Batch:
                 video,
                 self.out / source.folder,
                 self.options,
-                progress,
-                annotate=self.annotate,
                 started=started,
+                progress=progress.update,
+                on_window=print_window if video.live else None,
+                annotate=self.annotate,
             )
         self.results.append((source.name, result))
         self.interrupted = result.interrupted and not video.live
@@ -142,7 +143,7 @@ def error_of(result: Result) -> str | None:
 
 
 class PredictProgress:
-    """Progress bar of a video, in a terminal; for a camera a line for each window instead.
+    """Progress bar of a video, in a terminal; none for a camera.
 
     Args:
         title: Before the bar.
@@ -151,7 +152,6 @@ class PredictProgress:
     """
 
     def __init__(self, title: str, video: Video, console: Console) -> None:
-        self._live = video.live
         self._frames_per_second = video.frames_per_second
         self._started = time.perf_counter()
         self._bar = Progress(
@@ -166,21 +166,15 @@ class PredictProgress:
         )
         self._task = self._bar.add_task(title, total=video.seconds, speed="")
 
-    def on_decoded(self, seconds: float) -> None:
-        """See `ProgressListener`."""
+    def update(self, step: Step, seconds: float) -> None:
+        """Show the position in the video, in seconds."""
+        if step == "annotating":
+            self._bar.update(self._task, completed=seconds, speed=step)
+            return
         elapsed = time.perf_counter() - self._started
         frames_per_second = self._frames_per_second * seconds / elapsed if elapsed else 0
         speed = f"{frames_per_second:,.0f} frames/s" if frames_per_second else ""
         self._bar.update(self._task, completed=seconds, speed=speed)
-
-    def on_window(self, window: Window) -> None:
-        """See `ProgressListener`."""
-        if self._live:
-            print(window_line(window), flush=True)
-
-    def on_annotated(self, seconds: float) -> None:
-        """See `ProgressListener`."""
-        self._bar.update(self._task, completed=seconds, speed="annotating")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -188,6 +182,11 @@ class PredictProgress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+
+
+def print_window(window: Window) -> None:
+    """Print a predicted window as a line."""
+    print(window_line(window), flush=True)
 
 
 def window_line(window: Window) -> str:
