@@ -26,7 +26,7 @@ class Options:
             of single frames.
         abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1.
         face: Crop faces as_trained; or override that: crop, or none.
-        face_detector: auto, yunet, haar or a YuNet file.
+        face_detector: auto, yunet or a YuNet file.
         batch_size: Windows in a forward pass.
 
     Raises:

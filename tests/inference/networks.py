@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from emorec import checkpoint
+from emorec.checkpoint import TrainingRecord
 from emorec.data import RavdessDataModule
 from emorec.inference.spec import Inputs, ModelSpec, Outputs
 from emorec.inference.torch_runtime import InferenceModule
@@ -90,7 +91,7 @@ def said_by_torch(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Out
     """What a network says, asked as a training asks it, and softmax of numpy."""
     given: Any = windows
     inputs = {name: torch.from_numpy(given[name]) for name in spec.inputs}
-    if spec.sees:
+    if spec.uses_frames:
         inputs["frames"] = inputs["frames"].permute(0, 1, 4, 2, 3)
     with torch.no_grad():
         logits = network(*inputs.values()).numpy()
@@ -120,18 +121,17 @@ def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
         "state_dict": network.state_dict(),
         "datamodule_hyper_parameters": dict(data.hparams),
         checkpoint.RECORD: checkpoint.record(
-            network,
-            data,
-            settings={},
-            class_names=NAMES,
-            split={"hash": "abcd"},
-            epochs=1,
-            train_seconds=1.0,
-            train_clips_per_second=None,
-            peak_memory_bytes=None,
-            trained_on="cpu",
-            temperatures={1: 0.5},
-            clip_seconds=None,
+            type(network),
+            type(data),
+            TrainingRecord(
+                settings={},
+                class_names=NAMES,
+                split={"hash": "abcd"},
+                epochs=1,
+                train_seconds=1.0,
+                trained_on="cpu",
+                temperatures={1: 0.5},
+            ),
         ),
     }
     torch.save(content, path)

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.data.audio.decode import decode_audio
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.augment import ClipTransform
+from emorec.data.clip import UNLABELLED, Clip
 from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.video.reader import Decoder
@@ -30,14 +32,15 @@ def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> W
 def trained(
     path: Path, wanted: ModelSpec, detector: str | None = None, decoder: Decoder = "pyav"
 ) -> np.ndarray:
-    recipe = FrameSpec(
+    spec = FrameSpec(
         num_frames=wanted.num_frames,
         size=size_before_crop(wanted.image_size),
         resize=wanted.resize,
         decoder=decoder,
         face_detector=detector,
     )
-    return ClipTransform(wanted.image_size)(recipe.pictures(path).frames)
+    clip = Clip(path=path, label=UNLABELLED, actor="", take=path.stem)
+    return ClipTransform(wanted.image_size)(spec.load(clip))
 
 
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
@@ -96,6 +99,6 @@ def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: 
         videos.write_video(tmp_path / "clip.mp4", 40, sound=True),
     ):
         window = only_window(path, hears)
-        recipe = AudioSpec(sound_rate=16_000, sound_seconds=1.0)
+        spec = AudioSpec(sound_rate=16_000, sound_seconds=1.0)
         assert window.has_sound
-        np.testing.assert_array_equal(window.sound, to_float(recipe.samples(path)))
+        np.testing.assert_array_equal(window.sound, to_float(spec.fit(decode_audio(path, 16_000))))

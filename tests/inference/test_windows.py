@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.data.audio.decode import decode_audio
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.faces.boxes import Box
 from emorec.data.preprocessing import center_crop, resize_frames
@@ -20,6 +21,7 @@ from emorec.inference.video import VideoFile
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec
+from tests.yunet_stand_in import stand_in_onnx
 
 SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
@@ -193,12 +195,12 @@ def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> Non
 
 def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
-    recipe = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
+    spec = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
     found = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
     assert len(found) == 5
     for window in found:
         assert isinstance(window, Window)
-        oracle = to_float(recipe.samples(path, (window.start, window.end)))
+        oracle = to_float(spec.fit(decode_audio(path, 16_000, (window.start, window.end))))
         np.testing.assert_array_equal(window.sound, oracle)
         assert window.has_sound
 
@@ -229,10 +231,14 @@ def test_an_audio_network_needs_sound(tmp_path: Path) -> None:
         windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
 
 
-def test_crops_unlike_in_training_are_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_crops_unlike_in_training_are_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    detector = tmp_path / "yunet.onnx"
+    detector.write_bytes(stand_in_onnx())
     assert Options().open_detector(make_spec()) is None
     assert not caplog.messages
-    assert Options(face="crop", face_detector="haar").open_detector(make_spec()) is not None
+    assert Options(face="crop", face_detector=str(detector)).open_detector(make_spec()) is not None
     assert Options(face="none").open_detector(make_spec(face=True)) is None
     assert caplog.messages == [
         "face is crop, but the network was trained on whole frames",

@@ -35,7 +35,7 @@ def app(
         max_seconds: Longest video.
         abstain_below: Label windows with a lower confidence "uncertain".
         face: Crop faces as_trained; or override that: crop, or none.
-        face_detector: auto, yunet, haar or a YuNet file.
+        face_detector: auto, yunet or a YuNet file.
         device: Such as cuda or cpu; by default the fastest available.
 
     Raises:

@@ -15,6 +15,7 @@ from tests import videos
 from tests.cli.commands.predicting import refused, rows_of, run
 from tests.inference.fakes import Grey
 from tests.program import wait_for
+from tests.yunet_stand_in import stand_in_onnx
 
 
 def test_bad_videos_are_a_line_each_and_the_others_are_done(
@@ -58,7 +59,9 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
     runtime = Grey(face=True)
     monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
     path = videos.write_video(tmp_path / "a.mp4", 15)
-    words = ("--face_detector", "haar", "--out", tmp_path / "out", "--annotate")
+    detector = tmp_path / "yunet.onnx"
+    detector.write_bytes(stand_in_onnx())
+    words = ("--face_detector", detector, "--out", tmp_path / "out", "--annotate")
     said = refused(capsys, "--ckpt", "any.ckpt", path, *words)
     assert "a.mp4: no face found" in said
     (row,) = rows_of(tmp_path / "out" / "a" / "timeline.csv")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sklearn.metrics
 import yaml
-from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 from emorec.cli import main
+from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 
 def test_figures_are_scikit_learn_s_of_the_predictions_file(
