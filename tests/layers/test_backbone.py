@@ -74,10 +74,10 @@ def test_every_backbone_has_weights_to_download() -> None:
 
 def test_an_unknown_name_is_answered_with_the_near_one() -> None:
     with pytest.raises(
-        UserError, match=r"no image backbone 'resnet81' .* did you mean resnet18\?\)"
+        UserError, match=r"no image backbone 'resnet81' .*did you mean resnet18\?\)"
     ):
         image_backbone("resnet81", weights="none", freeze="none", image_size=(224, 224))
-    with pytest.raises(UserError, match=r"no image backbone 'zzz' .*: choose resnet18"):
+    with pytest.raises(UserError, match=r"no image backbone 'zzz' in .*: choose resnet18"):
         image_backbone("zzz", weights="none", freeze="none", image_size=(224, 224))
     with pytest.raises(
         UserError, match="no video backbone 'r3d': choose r3d_18, mc3_18, r2plus1d_18, clip_cnn"

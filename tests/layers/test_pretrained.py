@@ -172,7 +172,7 @@ def test_a_wrong_file_is_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -
     assert str(caught.value) == (
         f"{path} does not fit the network: "
         # 4 units of 3 convolutions and 3 BatchNorms of 4 tensors, 2 and 2 more in the first, and conv5
-        "71 missing (stage4.0.branch1.0.weight, stage4.0.branch1.1.weight, stage4.0.branch1.1.bias, ...); "
+        "71 missing (stage4.0.branch1.0.weight, stage4.0.branch1.1.weight, stage4.0.branch1.1.bias, and 68 more); "
         "1 unexpected (extra); "
         "1 of another shape (conv1.0.weight (24, 1, 3, 3) for (24, 3, 3, 3))"
     )

@@ -108,13 +108,13 @@ def test_training_hides_one_sense_of_some_clips_and_never_the_only_one() -> None
     torch.manual_seed(0)
     model = audio_visual(drop_sense=0.5).train()
     heard = torch.tensor([True] * 1000 + [False] * 1000)
-    there = model._there(heard)
+    there = model.present_modalities(heard)
     both = there[:1000].all(dim=1).float().mean()
     assert 0.45 < both < 0.55
     assert 0.2 < (~there[:1000, 0]).float().mean() < 0.3
     assert 0.2 < (~there[:1000, 1]).float().mean() < 0.3
     assert there.any(dim=1).all()
-    assert model.eval()._there(heard)[:1000].all()
+    assert model.eval().present_modalities(heard)[:1000].all()
 
 
 def test_it_has_the_two_networks_without_their_heads_and_counts_what_they_cost() -> None:
