@@ -103,6 +103,11 @@ class Run:
         return str(local if local.exists() else recorded)
 
     @property
+    def actors(self) -> list[int | str]:
+        """The actors of the test clips, in order."""
+        return sort_actors(set(self.predictions["actor"]))
+
+    @property
     def leaks(self) -> tuple[str, ...]:
         """A line for each two sides with common actors."""
         return find_leaks(self.split, self.predictions["actor"])
