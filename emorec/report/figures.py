@@ -1,11 +1,12 @@
 """The figures of a report: models side by side, and each by itself. Drawn without pyplot, as in `emorec.evaluation`."""
 
+import base64
+import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
 import matplotlib as mpl
 import numpy as np
@@ -33,29 +34,42 @@ WIDTH = 7.0  # inches
 MAX_VIDEOS = 80
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ReportFigure:
-    """A figure that is yet to be drawn.
+    """A figure of the report.
 
     Attributes:
         name: Of its files, without suffix.
+        alt: What it shows, in a sentence.
+        figure: The figure.
         model: Position of the model that it shows; `None` for all.
-        alt: What one would see, in a sentence.
-        draw: Draws it.
         wide: Whether it takes the whole width of the page.
     """
 
     name: str
-    model: int | None
     alt: str
-    draw: Callable[[], Figure]
+    figure: Figure
+    model: int | None = None
     wide: bool = False
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as SVG; the same bytes each time."""
+        file = io.BytesIO()
+        with mpl.rc_context({"svg.hashsalt": "emorec", "svg.fonttype": "path"}):
+            self.figure.savefig(file, format="svg", metadata={"Date": None})
+        return file.getvalue()
+
+    @property
+    def data_url(self) -> str:
+        """The SVG as the source of an image."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
 
 def report_figures(
     comparison: Comparison, breakdowns: Sequence[Breakdown]
 ) -> Iterator[ReportFigure]:
-    """Yield the figures in the order of the report.
+    """Draw the figures in the order of the report.
 
     Args:
         comparison: M models.
@@ -64,9 +78,8 @@ def report_figures(
     task, results = comparison.task, comparison.results
     yield ReportFigure(
         f"{task.score}_intervals",
-        None,
         f"{task.score_title} of every model with its intervals",
-        lambda: intervals_figure(task, results, comparison.trivial[task.score]),
+        intervals_figure(task, results, comparison.trivial[task.score]),
     )
     metric = task.cost_metric
     people = {
@@ -77,88 +90,48 @@ def report_figures(
     if any(result.cost["gflops_per_clip"] for result in results):
         yield ReportFigure(
             f"{metric}_against_cost",
-            None,
             f"{task.headings[metric]} of every model against its GFLOPs a clip",
-            lambda: cost_figure(task, results, people),
+            cost_figure(task, results, people),
         )
     if task.kind == "numbers":
         yield ReportFigure(
             "ccc_by_video",
-            None,
             "CCC of every model in each video",
-            lambda: videos_figure(results, breakdowns),
+            videos_figure(results, breakdowns),
         )
     slugs = file_slugs([result.name for result in results])
-    model_figures = _number_figures if task.kind == "numbers" else _class_figures
-    for number, (slug, result, breakdown) in enumerate(
-        zip(slugs, results, breakdowns, strict=True)
-    ):
-        yield from model_figures(task, number, slug, result, breakdown)
-        curves = [run for run in breakdown.curves if not run.empty]
-        if curves:
-            score = "CCC" if metric == "ccc" else metric
-            yield ReportFigure(
-                f"{slug}_curves",
-                number,
-                f"{result.name}: training and validation loss and {score} by epoch",
-                partial(curves_figure, task, curves, result.name),
-                wide=True,
-            )
+    for model, (slug, result, breakdown) in enumerate(zip(slugs, results, breakdowns, strict=True)):
+        for what, alt, figure, wide in _model_figures(task, result, breakdown):
+            yield ReportFigure(f"{slug}_{what}", f"{result.name}: {alt}", figure, model, wide)
 
 
-def _class_figures(
-    task: Task, number: int, slug: str, result: ModelResult, breakdown: Breakdown
-) -> Iterator[ReportFigure]:
-    name, matrix = result.name, breakdown.confusion
-    assert matrix is not None
-    seeds = f", sum of {len(result.tables)} seeds" if len(result.tables) > 1 else ""
-    ece = task.format(result.scores["ece"].value)
-    yield ReportFigure(
-        f"{slug}_confusion_counts",
-        number,
-        f"{name}: confusion matrix, clips",
-        lambda: confusion_figure(matrix, task.names, f"{name}: clips{seeds}"),
-    )
-    yield ReportFigure(
-        f"{slug}_confusion_shares",
-        number,
-        f"{name}: confusion matrix, per cent of the true class",
-        lambda: shares_figure(matrix, task.names, f"{name}: per cent of the true class"),
-    )
-    yield ReportFigure(
-        f"{slug}_reliability",
-        number,
-        f"{name}: reliability diagram",
-        lambda: reliability_figure(breakdown.reliability, f"{name}: ECE {ece} %"),
-    )
-
-
-def _number_figures(
-    task: Task,
-    number: int,
-    slug: str,
-    result: ModelResult,
-    breakdown: Breakdown,  # noqa: ARG001
-) -> Iterator[ReportFigure]:
-    name, table = result.name, result.tables[0]
-    seed = ", first seed" if len(result.tables) > 1 else ""
-    target, predicted = task.target(table), task.output(table)
-    yield ReportFigure(
-        f"{slug}_plane",
-        number,
-        f"{name}: distribution of labels and of predictions",
-        lambda: plane_figure(
-            {"truth": target, "prediction": predicted}, task.names, f"{name}{seed}"
-        ),
-        wide=True,
-    )
-    yield ReportFigure(
-        f"{slug}_scatter",
-        number,
-        f"{name}: predictions against labels",
-        lambda: scatter_figure(target, predicted, task.names, f"{name}{seed}"),
-        wide=True,
-    )
+def _model_figures(
+    task: Task, result: ModelResult, breakdown: Breakdown
+) -> Iterator[tuple[str, str, Figure, bool]]:
+    """Draw the figures of a model: end of the name, description, figure, and whether it is wide."""
+    name, table, seeds = result.name, result.tables[0], len(result.tables)
+    matrix, metric = breakdown.confusion, task.cost_metric
+    if matrix is not None:
+        title = f"{name}: clips" + (f", sum of {seeds} seeds" if seeds > 1 else "")
+        counts = confusion_figure(matrix, task.names, title)
+        yield "confusion_counts", "confusion matrix, clips", counts, False
+        title = "per cent of the true class"
+        shares = shares_figure(matrix, task.names, f"{name}: {title}")
+        yield "confusion_shares", f"confusion matrix, {title}", shares, False
+        title = f"{name}: ECE {task.format(result.scores['ece'].value)} %"
+        bins = reliability_figure(breakdown.reliability, title)
+        yield "reliability", "reliability diagram", bins, False
+    else:
+        title = f"{name}, first seed" if seeds > 1 else name
+        true, predicted = task.target(table), task.output(table)
+        plane = plane_figure({"truth": true, "prediction": predicted}, task.names, title)
+        yield "plane", "distribution of labels and of predictions", plane, True
+        scatter = scatter_figure(true, predicted, task.names, title)
+        yield "scatter", "predictions against labels", scatter, True
+    if curves := [run for run in breakdown.curves if not run.empty]:
+        score = "CCC" if metric == "ccc" else metric
+        alt = f"training and validation loss and {score} by epoch"
+        yield "curves", alt, curves_figure(task, curves, name), True
 
 
 def file_slugs(names: Sequence[str]) -> list[str]:
@@ -447,10 +420,3 @@ def empty_axes(width: float, height: float) -> tuple[Figure, Axes]:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
     return figure, axes
-
-
-@contextmanager
-def reproducible_svg() -> Iterator[None]:
-    """Make a figure saved as SVG twice give the same bytes."""
-    with mpl.rc_context({"svg.hashsalt": "emorec", "svg.fonttype": "path"}):
-        yield

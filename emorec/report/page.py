@@ -1,7 +1,6 @@
 """The files of a comparison: report.html with its figures inside, tables, and the commands that repeat the runs."""
 
-import base64
-import io
+import math
 import platform
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -11,19 +10,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
-from emorec.report.breakdown import break_down, breakdown_tables
-from emorec.report.comparison import COST, Comparison, PairResult
-from emorec.report.figures import ReportFigure, report_figures, reproducible_svg
+from emorec.report.breakdown import break_down
+from emorec.report.comparison import Comparison, PairResult
+from emorec.report.figures import report_figures
 from emorec.report.models import Model
 from emorec.report.runs import CONFIG, Run, format_actors
 from emorec.report.sentences import COST_NOTE
 from emorec.report.tables import Content, latex, markdown, spreadsheet
-from emorec.text import p_value, percent
+from emorec.text import decimal, p_value, percent
 
 REPORT = "report.html"
 
@@ -57,29 +57,41 @@ def write_report(
     Raises:
         UserError: When the folder can't be written or the disk is full.
     """
-    comparison = content.comparison
+    comparison, results = content.comparison, content.comparison.results
     try:
         _write_text(out / "table.md", markdown(content))
         _write_text(out / "table.tex", latex(content))
         _write_text(out / "table.csv", spreadsheet(comparison))
         progress("breakdowns")
         breakdowns = [
-            break_down(comparison.task, result, comparison.resamples)
-            for result in comparison.results
+            break_down(comparison.task, result, comparison.resamples) for result in results
         ]
-        drawn = []
+        figures = []
         for figure in report_figures(comparison, breakdowns):
             progress(f"figure {figure.name}")
-            drawn.append((figure, _write_figure(figure, out / "figures")))
-        context = page_context(content)
-        context |= {
-            "breakdowns": breakdowns,
-            "breakdown_tables": breakdown_tables(comparison.task, breakdowns),
-            "figures": drawn,
-            "command": command,
-            "created": datetime.now().astimezone(),
-        }
-        _write_text(out / REPORT, _environment().get_template("page.html").render(context))
+            with atomic_write(out / "figures" / f"{figure.name}.svg") as file:
+                file.write(figure.svg)
+            with atomic_write(out / "figures" / f"{figure.name}.png") as file:
+                figure.figure.savefig(file, format="png")
+            figures.append(figure)
+        page = _environment().get_template("page.html")
+        text = page.render(
+            content=content,
+            comparison=comparison,
+            task=comparison.task,
+            breakdowns=breakdowns,
+            figures=figures,
+            clip_scores={result.name: result.clip_scores for result in results},
+            matrix=difference_matrix(comparison),
+            leaking={result.name for result in results if result.leaks},
+            model_groups=np.array_split(
+                range(len(results)), math.ceil(len(results) / MAX_MODEL_COLUMNS)
+            ),
+            command=command,
+            created=datetime.now().astimezone(),
+            versions=package_versions(),
+        )
+        _write_text(out / REPORT, text)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -87,45 +99,9 @@ def write_report(
         ) from error
 
 
-def _write_figure(figure: ReportFigure, folder: Path) -> bytes:
-    """Write a figure as PNG and SVG; return the latter."""
-    drawn = figure.draw()
-    svg = io.BytesIO()
-    with reproducible_svg():
-        drawn.savefig(svg, format="svg", metadata={"Date": None})
-    with atomic_write(folder / f"{figure.name}.svg") as file:
-        file.write(svg.getvalue())
-    with atomic_write(folder / f"{figure.name}.png") as file:
-        drawn.savefig(file, format="png")
-    return svg.getvalue()
-
-
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", errors="surrogateescape"))
-
-
-def page_context(content: Content) -> dict[str, Any]:
-    """Return the variables of the page's template that need no figures."""
-    comparison = content.comparison
-    columns = content.columns
-    leaking = {result.name for result in comparison.results if result.leaks}
-    return {
-        "content": content,
-        "comparison": comparison,
-        "task": comparison.task,
-        "score_columns": {name: columns[name] for name in (*content.scores, *content.spreads)},
-        "cost_columns": {name: columns[name] for name in columns if name in COST},
-        "cost_note": COST_NOTE,
-        "clip_scores": {result.name: result.clip_scores for result in comparison.results},
-        "matrix": difference_matrix(comparison),
-        "leaking": leaking,
-        "model_groups": split_evenly(range(len(comparison.results)), MAX_MODEL_COLUMNS),
-        "run_commands": run_commands,
-        "shared_settings": shared_settings,
-        "repeat_command": repeat_command,
-        "versions": package_versions(),
-    }
 
 
 def _environment() -> Environment:
@@ -140,16 +116,17 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "actors": format_actors,
-        "embedded": data_url,
+        "decimal": decimal,
         "p_value": p_value,
         "percent": percent,
     }
+    environment.globals |= {
+        "cost_note": COST_NOTE,
+        "run_commands": run_commands,
+        "shared_settings": shared_settings,
+        "repeat_command": repeat_command,
+    }
     return environment
-
-
-def data_url(svg: bytes) -> str:
-    """Return an SVG image as a data URL."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, float] | None]]:
@@ -160,17 +137,6 @@ def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, flo
         cells[pair.better, pair.other] = pair, pair.pair.difference
         cells[pair.other, pair.better] = pair, -pair.pair.difference
     return [[cells.get((row, column)) for column in names] for row in names]
-
-
-def split_evenly(values: Sequence[int], limit: int) -> list[list[int]]:
-    """Split values into lists of nearly equal length.
-
-    >>> split_evenly(range(6), 5), split_evenly([1], 5)
-    ([[0, 1, 2], [3, 4, 5]], [[1]])
-    """
-    number = -(-len(values) // limit)
-    size = -(-len(values) // number)
-    return [list(values[start : start + size]) for start in range(0, len(values), size)]
 
 
 def run_commands(run: Run) -> list[str]:

@@ -72,9 +72,9 @@ class Content:
         comparison: The comparison.
         summary: Findings, the most important first.
         rows: Models, the best first, then references and trivial predictions, the highest accuracy first.
-        columns: Column -> heading; only those with a value.
-        scores: The columns of scores among them.
-        spreads: The columns of spreads over folds and seeds among them.
+        scores: Column -> heading of the scores that any row has.
+        spreads: Column -> heading of spreads over folds and seeds.
+        costs: Column -> heading of costs.
         pairs: A sentence for each pair.
         method: How scores and intervals were computed.
         sources: Sources and conditions of the references, each once.
@@ -83,28 +83,29 @@ class Content:
     comparison: Comparison
     summary: Sequence[str]
     rows: Sequence[Row]
-    columns: Mapping[str, str]
-    scores: tuple[str, ...]
-    spreads: tuple[str, ...]
+    scores: Mapping[str, str]
+    spreads: Mapping[str, str]
+    costs: Mapping[str, str]
     pairs: Sequence[str]
     method: str
     sources: Sequence[str]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column -> heading of all columns."""
+        return {**self.scores, **self.spreads, **self.costs}
 
 
 def describe(comparison: Comparison) -> Content:
     """Return what to show of a comparison."""
     task = comparison.task
     rows = _rows(comparison)
-    scores = {**task.headings, **CALIBRATED}
-    spreads = {
-        "folds": f"{task.score_title} over folds",
-        "seeds": f"{task.score_title} over seeds",
-    }
-    columns = {
-        name: heading
-        for name, heading in {**scores, **spreads, **COST}.items()
-        if any(name in row.cells for row in rows)
-    }
+    spreads = {over: f"{task.score_title} over {over}" for over in ("folds", "seeds")}
+
+    def used(columns: Mapping[str, str]) -> dict[str, str]:
+        present = {name for row in rows for name in row.cells}
+        return {name: heading for name, heading in columns.items() if name in present}
+
     names_of_note: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
@@ -113,9 +114,9 @@ def describe(comparison: Comparison) -> Content:
         comparison=comparison,
         summary=summarize_comparison(comparison),
         rows=rows,
-        columns=columns,
-        scores=tuple(name for name in scores if name in columns),
-        spreads=tuple(name for name in spreads if name in columns),
+        scores=used({**task.headings, **CALIBRATED}),
+        spreads=used(spreads),
+        costs=used(COST),
         pairs=[
             describe_pair(task, each.better, each.other, each.pair, each.actor_p_holm)
             for each in comparison.pairs
