@@ -6,11 +6,9 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, section 4 (the se
 import re
 import shlex
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 
 from emorec.checkpoint import Checkpoint
 from emorec.data.datasheets import datasheet
@@ -38,10 +36,10 @@ from emorec.report.card_facts import (
     read_test,
     settings_yaml,
 )
-from emorec.report.runs import Run, format_actors
+from emorec.report.runs import Run
 from emorec.report.sentences import leak_warning
-from emorec.report.tables import escape_markdown, markdown_row
-from emorec.text import UNKNOWN, byte_count, decimal, duration, percent, significant
+from emorec.report.templating import render
+from emorec.text import UNKNOWN, decimal, percent, significant
 
 SIDE_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
 
@@ -71,63 +69,42 @@ def model_card(checkpoint: Checkpoint) -> str:
     network = network_record(checkpoint)
     class_names = checkpoint.class_names
     local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
-    context: dict[str, Any] = {
-        "checkpoint": checkpoint,
-        "network": network,
-        "classes": bool(class_names),
-        "names": class_names or checkpoint.model["init_args"]["target_names"],
-        "inputs": describe_inputs(checkpoint.data, network),
-        "modalities": MODALITIES if len(network["modalities"]) > 1 else (),
-        "sheet": datasheet(checkpoint.data["class_path"]),
-        "other_clips": describe_other_clips(checkpoint),
-        "settings": settings_yaml(checkpoint),
-        "sha256": sha256(checkpoint.path),
-        "megabytes": significant(checkpoint.path.stat().st_size / 1e6),
-        "local_path": local_path,
-        "ckpt": shlex.quote(local_path),
-        "test": test,
-        "reason": "" if test else tested,
-        "headline": headline(test) if test else "",
-        "warnings": [leak_warning("this network", test.leaks)] if test and test.leaks else [],
-        "people": format_people(len(test.actors), test.split) if test else "",
-        "whose": checkpoint.split.get("whose", "people"),
-        "side_titles": SIDE_TITLES,
-        "remarks": split_remarks(checkpoint.split),
-        "cross_validation": CROSS_VALIDATION.get(checkpoint.data["class_path"]),
-        "few_actors": FEW_ACTORS,
-        "calibrated": test is not None and test.task.calibrated(test.predictions) is not None,
-        "scores": _score_rows(test) if test else [],
-        "ablations": read_ablations(checkpoint) if test else {},
-        "tables": _class_tables(test) if test and class_names else None,
-        "videos": _video_rows(test) if test and not class_names else [],
-        "max_rows": MAX_ROWS,
-        "resamples": RESAMPLES,
-        "uses": uses,
-    }
-    environment = Environment(  # noqa: S701 - Markdown; `md` escapes what comes from outside
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    text = render(
+        "card.md",
+        checkpoint=checkpoint,
+        network=network,
+        classes=bool(class_names),
+        names=class_names or checkpoint.model["init_args"]["target_names"],
+        inputs=describe_inputs(checkpoint.data, network),
+        modalities=MODALITIES if len(network["modalities"]) > 1 else (),
+        sheet=datasheet(checkpoint.data["class_path"]),
+        other_clips=describe_other_clips(checkpoint),
+        settings=settings_yaml(checkpoint),
+        sha256=sha256(checkpoint.path),
+        megabytes=significant(checkpoint.path.stat().st_size / 1e6),
+        local_path=local_path,
+        ckpt=shlex.quote(local_path),
+        test=test,
+        reason="" if test else tested,
+        headline=headline(test) if test else "",
+        warnings=[leak_warning("this network", test.leaks)] if test and test.leaks else [],
+        people=format_people(len(test.actors), test.split) if test else "",
+        whose=checkpoint.split.get("whose", "people"),
+        side_titles=SIDE_TITLES,
+        remarks=split_remarks(checkpoint.split),
+        cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
+        few_actors=FEW_ACTORS,
+        calibrated=test is not None and test.task.calibrated(test.predictions) is not None,
+        scores=_score_rows(test) if test else [],
+        ablations=read_ablations(checkpoint) if test else {},
+        tables=_class_tables(test) if test and class_names else None,
+        videos=_video_rows(test) if test and not class_names else [],
+        max_rows=MAX_ROWS,
+        lowest=_lowest_accuracy,
+        resamples=RESAMPLES,
+        uses=uses,
     )
-    environment.filters |= {
-        "md": single_line,
-        "percent": percent,
-        "significant": significant,
-        "duration": duration,
-        "bytes": byte_count,
-        "actors": format_actors,
-        "row": lambda cells: markdown_row([single_line(str(cell)) for cell in cells]),
-        "lowest": _lowest_accuracy,
-    }
-    template = files("emorec.report").joinpath("card.md").read_text(encoding="utf-8")
-    return re.sub(r"\n{3,}", "\n\n", environment.from_string(template).render(context))
-
-
-def single_line(text: str) -> str:
-    r"""Return text from outside on one line, escaped for Markdown.
-
-    >>> single_line("a|b\n<c>")
-    'a\\|b &lt;c>'
-    """
-    return escape_markdown(" ".join(text.split()))
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def _score_rows(test: Run) -> list[Row]:

@@ -6,13 +6,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
@@ -20,10 +18,10 @@ from emorec.report.breakdown import break_down
 from emorec.report.comparison import Comparison, PairResult
 from emorec.report.figures import report_figures
 from emorec.report.models import Model
-from emorec.report.runs import CONFIG, Run, format_actors
+from emorec.report.runs import CONFIG, Run
 from emorec.report.sentences import COST_NOTE
 from emorec.report.tables import Content, latex, markdown, spreadsheet
-from emorec.text import decimal, p_value, percent
+from emorec.report.templating import render
 
 REPORT = "report.html"
 
@@ -74,8 +72,8 @@ def write_report(
             with atomic_write(out / "figures" / f"{figure.name}.png") as file:
                 figure.figure.savefig(file, format="png")
             figures.append(figure)
-        page = _environment().get_template("page.html")
-        text = page.render(
+        text = render(
+            "page.html",
             content=content,
             comparison=comparison,
             task=comparison.task,
@@ -87,6 +85,10 @@ def write_report(
             model_groups=np.array_split(
                 range(len(results)), math.ceil(len(results) / MAX_MODEL_COLUMNS)
             ),
+            cost_note=COST_NOTE,
+            run_commands=run_commands,
+            shared_settings=shared_settings,
+            repeat_command=repeat_command,
             command=command,
             created=datetime.now().astimezone(),
             versions=package_versions(),
@@ -102,31 +104,6 @@ def write_report(
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", errors="surrogateescape"))
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(
-            lambda name: files("emorec.report").joinpath(name).read_text(encoding="utf-8")
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "actors": format_actors,
-        "decimal": decimal,
-        "p_value": p_value,
-        "percent": percent,
-    }
-    environment.globals |= {
-        "cost_note": COST_NOTE,
-        "run_commands": run_commands,
-        "shared_settings": shared_settings,
-        "repeat_command": repeat_command,
-    }
-    return environment
 
 
 def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, float] | None]]:

@@ -1,6 +1,6 @@
 """What a comparison shows, computed once, and its table for the terminal, Markdown, LaTeX and CSV."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.evaluation.task import Task
-from emorec.report.comparison import COST, Comparison, ModelResult, Spread
+from emorec.report.comparison import COST, Comparison, ModelResult
 from emorec.report.sentences import (
     COST_NOTE,
     describe_method,
     describe_pair,
     summarize_comparison,
 )
+from emorec.report.templating import render
 from emorec.text import UNKNOWN, byte_count, duration, parameter_count, significant
 
 Kind = Literal["model", "majority", "people", "published"]
@@ -27,18 +28,17 @@ Kind = Literal["model", "majority", "people", "published"]
 CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
 """Of models that were tested with `--calibrate`."""
 
+COST_FORMATS: dict[str, Callable[[float], str]] = {
+    "num_parameters": parameter_count,
+    "gflops_per_clip": significant,
+    "train_seconds": duration,
+    "epochs": significant,
+    "train_clips_per_second": significant,
+    "peak_memory_bytes": byte_count,
+}
+
 MAX_PAIRS_IN_TERMINAL = 10
 """With more pairs, only those of the best model are printed."""
-
-LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "⁹": r"\textsuperscript{9}",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,125 +158,31 @@ def _model_row(result: ModelResult, task: Task) -> Row:
         for name, estimate in result.scores.items()
         if name in task.headings or name in CALIBRATED
     }
-    for name, spreads in (("folds", result.folds), ("seeds", result.seeds)):
+    for over, spreads in (("folds", result.folds), ("seeds", result.seeds)):
         if spreads:
-            cells[name] = _format_spread(spreads[task.score], task)
-    cost = result.cost
-    formatted = {
-        "num_parameters": parameter_count(cost["num_parameters"]),
-        "gflops_per_clip": significant(cost["gflops_per_clip"]),
-        "train_seconds": duration(cost["train_seconds"]),
-        "epochs": significant(cost["epochs"]),
-        "train_clips_per_second": significant(cost["train_clips_per_second"]),
-        "peak_memory_bytes": byte_count(cost["peak_memory_bytes"]),
+            spread = spreads[task.score]
+            cells[over] = f"{task.format(spread.mean)}, s.d. {task.format(spread.sd)}"
+    cells |= {
+        name: COST_FORMATS[name](value) for name, value in result.cost.items() if value is not None
     }
-    cells |= {name: text for name, text in formatted.items() if text != UNKNOWN}
     return Row(name=result.name, kind="model", cells=cells, leaks=result.leaks)
-
-
-def _format_spread(spread: Spread, task: Task) -> str:
-    return f"{task.format(spread.mean)}, s.d. {task.format(spread.sd)}"
 
 
 def markdown(content: Content) -> str:
     """Render findings, table, pairs and notes in Markdown, for a README or a pull request."""
-    rows = []
-    for row in content.rows:
-        name = escape_markdown(row.name)
-        name = f"**{name}**" if row.kind == "model" else name
-        if row.leaks:
-            name += f" **LEAK: {escape_markdown('; '.join(row.leaks))}**"
-        rows.append([name, *map(row.cell, content.columns)])
-    return "\n".join(
-        [
-            *(f"- {escape_markdown(line)}." for line in content.summary),
-            "",
-            markdown_row(["", *content.columns.values()]),
-            markdown_row(["---", *["---:"] * len(content.columns)]),
-            *map(markdown_row, rows),
-            "",
-            *(f"- {escape_markdown(line)}." for line in content.pairs),
-            *([""] if content.pairs else []),
-            *(
-                f"{escape_markdown(note)}.  "
-                for note in (content.method, COST_NOTE, *content.sources)
-            ),
-            "",
-        ]
-    )
-
-
-def markdown_row(cells: Sequence[str]) -> str:
-    """Format a row of a Markdown table.
-
-    >>> markdown_row(["UAR", "61.3"])
-    '| UAR | 61.3 |'
-    """
-    return f"| {' | '.join(cells)} |"
-
-
-def escape_markdown(text: str) -> str:
-    r"""Escape the characters that Markdown interprets.
-
-    >>> escape_markdown("a|b *c* <d>")
-    'a\\|b \\*c\\* &lt;d>'
-    """
-    for letter in "\\|*_`":
-        text = text.replace(letter, f"\\{letter}")
-    return text.replace("<", "&lt;")
+    notes = (content.method, COST_NOTE, *content.sources)
+    return render("table.md", content=content, notes=notes)
 
 
 def latex(content: Content) -> str:
-    r"""Render a `table*` environment with booktabs rules, scaled down to the page's width where it is too wide."""
-    caption = ". ".join([content.method, *content.sources])
-    shown = [
-        name
-        for name in content.columns
-        if name in (*content.scores, *content.spreads, "num_parameters", "gflops_per_clip")
-    ]
-    frame = pd.DataFrame(
-        [
-            [_latex_name(row), *(_latex_cell(row.cell(name)) for name in shown)]
-            for row in content.rows
-        ],
-        columns=["", *(escape_latex(content.columns[name]) for name in shown)],
+    """Render a `table*` environment with booktabs rules, scaled down to the page's width where it is too wide."""
+    costs = [name for name in ("num_parameters", "gflops_per_clip") if name in content.costs]
+    return render(
+        "table.tex",
+        content=content,
+        columns=[*content.scores, *content.spreads, *costs],
+        notes=[content.method, *content.sources],
     )
-    models = sum(row.kind == "model" for row in content.rows)
-    lines = frame.to_latex(index=False, column_format="l" + "r" * len(shown)).splitlines()
-    lines.insert(lines.index(r"\midrule") + 1 + models, r"\midrule")
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs,graphicx} in the preamble",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escape_latex(caption)}.}}",
-            r"\label{tab:comparison}",
-            r"\medskip",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            *lines[:-1],
-            rf"{lines[-1]}}}",
-            r"\end{table*}",
-            "",
-        ]
-    )
-
-
-def _latex_name(row: Row) -> str:
-    leak = r" \textbf{(leak: " + escape_latex("; ".join(row.leaks)) + ")}" if row.leaks else ""
-    return escape_latex(row.name) + leak
-
-
-def _latex_cell(text: str) -> str:
-    return "--" if text == UNKNOWN else escape_latex(text)
-
-
-def escape_latex(text: str) -> str:
-    r"""Escape the characters that LaTeX interprets; a per cent sign stays with its number.
-
-    >>> escape_latex("80 % of a_b")
-    '80~\\% of a\\_b'
-    """
-    return "".join(LATEX_ESCAPES.get(letter, letter) for letter in text).replace(r" \%", r"~\%")
 
 
 def spreadsheet(comparison: Comparison) -> str:
