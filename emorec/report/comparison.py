@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -209,11 +209,9 @@ def _estimates(
     task: Task, tables: Sequence[pd.DataFrame], by: Literal["actor", "clip"], resamples: int
 ) -> dict[str, Estimate]:
     estimates = scores_with_intervals(task, tables, by, resamples)
-    calibrated = [task.calibrated(table) for table in tables]
-    known = [table for table in calibrated if table is not None]
-    if len(known) == len(tables):
-        ece = scores_with_intervals(task, known, by, resamples)["ece"]
-        estimates["ece_calibrated"] = ece
+    calibrated = [each for table in tables if (each := task.calibrated(table)) is not None]
+    if len(calibrated) == len(tables):
+        estimates["ece_calibrated"] = scores_with_intervals(task, calibrated, by, resamples)["ece"]
     return estimates
 
 
@@ -222,27 +220,16 @@ def cost_of(runs: Sequence[Run]) -> dict[str, float | None]:
 
     The forward pass of a clip counts once for each view whose predictions were averaged.
     """
-
-    def recorded(name: str) -> Sequence[float]:
-        values: Any = [run.metrics.get(name) for run in runs]
-        if name == "gflops_per_clip":
-            views = [run.metrics.get("views", 1) for run in runs]
-            values = [
-                value * times
-                for value, times in zip(values, views, strict=True)
-                if _is_number(value) and _is_number(times)
-            ]
-        return [value for value in values if _is_number(value)]
-
-    costs = {name: recorded(name) for name in COST}
-    return {
-        name: (max(values) if name in MAXIMUM_COST else fmean(values)) if values else None
-        for name, values in costs.items()
-    }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    costs: dict[str, float | None] = {}
+    for name in COST:
+        values = [
+            run.metrics[name] * (run.metrics.get("views", 1) if name == "gflops_per_clip" else 1)
+            for run in runs
+            if run.metrics.get(name) is not None
+        ]
+        combine = max if name in MAXIMUM_COST else fmean
+        costs[name] = combine(values) if values else None
+    return costs
 
 
 def compare_pairs(
