@@ -3,7 +3,8 @@
 import math
 import platform
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +18,7 @@ from emorec.io import atomic_write
 from emorec.report.breakdown import break_down
 from emorec.report.comparison import Comparison, PairResult
 from emorec.report.figures import report_figures
-from emorec.report.models import Model
+from emorec.report.models import PER_RUN, Model
 from emorec.report.runs import CONFIG, Run
 from emorec.report.sentences import COST_NOTE
 from emorec.report.tables import Content, latex, markdown, spreadsheet
@@ -151,23 +152,15 @@ def shared_settings(model: Model) -> str:
 
     Fold, seed and run folder are left out, as each run has its own.
     """
-    config = model.runs[0].config
-    if not config:
-        return ""
-    shared = {key: value for key, value in config.items() if key != "seed_everything"}
-    shared["data"] = _drop_keys(shared.get("data"), "fold", "seed")
-    shared["trainer"] = _drop_keys(shared.get("trainer"), "logger")
-    settings = {key: value for key, value in shared.items() if value not in (None, {})}
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-
-
-def _drop_keys(section: Any, *keys: str) -> Any:
-    if not isinstance(section, Mapping):
-        return section
-    kept = {key: value for key, value in section.items() if key not in keys}
-    if isinstance(kept.get("init_args"), Mapping):
-        kept["init_args"] = {k: v for k, v in kept["init_args"].items() if k not in keys}
-    return kept
+    config = deepcopy(dict(model.runs[0].config))
+    for *sections, key in (*PER_RUN, ("trainer", "logger")):
+        section: Any = config
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section.pop(key, None)
+    settings = {key: value for key, value in config.items() if value not in (None, {})}
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else ""
 
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

@@ -178,10 +178,8 @@ def _left_out(comparison: Comparison) -> list[str]:
             f"{comparison.num_left_out:,} clips on which not all models were tested are left out (--intersect)"
         )
     if comparison.untested:
-        runs = "run was" if len(comparison.untested) == 1 else "runs were"
-        lines.append(
-            f"{len(comparison.untested)} {runs} not tested and skipped: {first_few(comparison.untested, 6)}"
-        )
+        runs = plural(len(comparison.untested), "run was", "runs were")
+        lines.append(f"{runs} not tested and skipped: {first_few(comparison.untested, 6)}")
     return lines
 
 

@@ -1,7 +1,7 @@
 """What a comparison shows, computed once, and its table for the terminal, Markdown, LaTeX and CSV."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from emorec.evaluation.task import Task
 from emorec.report.comparison import COST, Comparison, ModelResult
+from emorec.report.references import Kind, Reference
 from emorec.report.sentences import (
     COST_NOTE,
     describe_method,
@@ -22,8 +23,6 @@ from emorec.report.sentences import (
 )
 from emorec.report.templating import render
 from emorec.text import UNKNOWN, byte_count, duration, parameter_count, significant
-
-Kind = Literal["model", "majority", "people", "published"]
 
 CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
 """Of models that were tested with `--calibrate`."""
@@ -47,14 +46,14 @@ class Row:
 
     Attributes:
         name: Of the model, or of the reference.
-        kind: A model, trivial predictions ("majority"), human raters, or a published network.
+        kind: Of a reference, else "model".
         cells: Column -> text; columns without a value are missing.
         leaks: A line for each two sides with common actors.
         note: Source and conditions of a reference.
     """
 
     name: str
-    kind: Kind
+    kind: Kind | Literal["model"]
     cells: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[str, ...] = ()
     note: str = ""
@@ -128,28 +127,29 @@ def describe(comparison: Comparison) -> Content:
 
 def _rows(comparison: Comparison) -> list[Row]:
     task = comparison.task
-    others = [
-        (
-            each.scores,
+    others = [*comparison.references, trivial_reference(comparison)]
+    others.sort(key=lambda each: -each.scores.get("accuracy", each.scores.get("uar", 0)))
+    return [
+        *(_model_row(result, task) for result in comparison.results),
+        *(
             Row(
                 name=each.name,
                 kind=each.kind,
                 cells={name: task.format(value) for name, value in each.scores.items()},
                 note="; ".join(filter(None, (each.source, each.note))),
-            ),
-        )
-        for each in comparison.references
+            )
+            for each in others
+        ),
     ]
-    trivial = {
-        name: task.format(value)
-        for name, value in comparison.trivial.items()
-        if name in task.headings
+
+
+def trivial_reference(comparison: Comparison) -> Reference:
+    """Return the scores of trivial predictions as a reference."""
+    task = comparison.task
+    scores = {
+        name: comparison.trivial[name] for name in task.headings if name in comparison.trivial
     }
-    others.append(
-        (comparison.trivial, Row(name=task.trivial_baseline, kind="majority", cells=trivial))
-    )
-    others.sort(key=lambda row: -row[0].get("accuracy", row[0].get("uar", 0)))
-    return [_model_row(result, task) for result in comparison.results] + [row for _, row in others]
+    return Reference(kind="majority", name=task.trivial_baseline, scores=scores, source="", note="")
 
 
 def _model_row(result: ModelResult, task: Task) -> Row:
@@ -187,21 +187,15 @@ def latex(content: Content) -> str:
 
 def spreadsheet(comparison: Comparison) -> str:
     """Render CSV with all digits: models, trivial predictions, references; shares are 0 to 1, unknown cells empty."""
-    trivial = (
-        "majority class" if comparison.task.kind == "classes" else comparison.task.trivial_baseline
-    )
-    records: list[dict[str, object]] = [
+    trivial = trivial_reference(comparison)
+    if comparison.task.kind == "classes":
+        trivial = replace(trivial, name="majority class")
+    records = [
         *(_model_record(comparison, result) for result in comparison.results),
-        {"name": trivial, "kind": "majority"}
-        | {
-            name: value
-            for name, value in comparison.trivial.items()
-            if name in comparison.task.headings
-        },
         *(
-            {"name": each.name, "kind": each.kind, **each.scores, "source": each.source}
-            | {"note": each.note}
-            for each in comparison.references
+            {"name": each.name, "kind": each.kind, **each.scores}
+            | ({"source": each.source, "note": each.note} if each.source else {})
+            for each in (trivial, *comparison.references)
         ),
     ]
     text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
@@ -277,9 +271,8 @@ def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:
 
 def _rich_table(content: Content, columns: Sequence[str]) -> Table:
     rendered = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    unit = ["per cent"] if content.comparison.task.percent else []
-    corner = ", ".join([*unit, "95 % intervals"])
-    rendered.add_column(corner, overflow="fold", min_width=14)
+    unit = "per cent, " if content.comparison.task.percent else ""
+    rendered.add_column(f"{unit}95 % intervals", overflow="fold", min_width=14)
     for name in columns:
         heading = content.columns[name].removesuffix(" (WAR)")
         # an interval is never broken, other cells are at spaces
@@ -289,11 +282,9 @@ def _rich_table(content: Content, columns: Sequence[str]) -> Table:
         ]
         longest = max(map(len, [*heading.split(), *pieces]))
         rendered.add_column(heading, justify="right", min_width=longest)
-    before = "model"
-    for row in content.rows:
-        if before == "model" and row.kind != "model":
+    for number, row in enumerate(content.rows):
+        if number == len(content.comparison.results):
             rendered.add_section()
-        before = row.kind
         style = "bold red" if row.leaks else "bold" if row.kind == "model" else ""
         title = Text(row.name, style=style)
         if row.leaks:
