@@ -194,10 +194,10 @@ def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
     groups = ravdess_groups(table["path"])
     result: dict[str, dict[str, str | int]] = {}
     for path, emotion in zip(table["path"], table["emotion"], strict=True):
-        known = dict(groups.get(path, {}))
-        if {"sex", "intensity"} <= known.keys():  # one of them alone may hide what both show
-            known["sex and intensity"] = f"{known['sex']}, {known['intensity']}"
-        result[path] = {**known, "class": emotion}
+        own = dict(groups.get(path, {}))
+        if {"sex", "intensity"} <= own.keys():  # one of them alone may hide what both show
+            own["sex and intensity"] = f"{own['sex']}, {own['intensity']}"
+        result[path] = {**own, "class": emotion}
     return result
 
 

@@ -149,10 +149,10 @@ def _other_checkpoint(checkpoint: Checkpoint, metrics: Mapping[str, Any]) -> str
     ):
         tested = metrics.get(key)
         if tested != here:
-            shown = (tested, here)
+            values = (tested, here)
             if isinstance(tested, float) and isinstance(here, float):
-                shown = (f"{tested:.1f}", f"{here:.1f}")
-            return f"its {key} is {shown[0]}, here it is {shown[1]}"
+                values = (f"{tested:.1f}", f"{here:.1f}")
+            return f"its {key} is {values[0]}, here it is {values[1]}"
     return ""
 
 

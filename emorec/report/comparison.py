@@ -7,7 +7,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from emorec.evaluation.intervals import (
     RESAMPLES,
@@ -236,31 +238,24 @@ def compare_pairs(
     task: Task, results: Sequence[ModelResult], resamples: int
 ) -> tuple[PairResult, ...]:
     """Compare each two models, with p-values corrected for the number of pairs."""
-    both = list(combinations(results, 2))
-    pairs = [compare_pair(task, a.tables, b.tables, resamples=resamples) for a, b in both]
-    sound = [not (a.leaks or b.leaks) for a, b in both]
-    actor_p = _corrected([pair.actor_p for pair in pairs], sound)
-    mcnemar_p = _corrected([pair.mcnemar_p for pair in pairs], sound)
+    models = list(combinations(results, 2))
+    pairs = [compare_pair(task, a.tables, b.tables, resamples=resamples) for a, b in models]
+    leak_free = np.array([not (a.leaks or b.leaks) for a, b in models], dtype=bool)
+    actor_p = _corrected([pair.actor_p for pair in pairs], leak_free)
+    mcnemar_p = _corrected([pair.mcnemar_p for pair in pairs], leak_free)
     return tuple(
         PairResult(
-            better=a.name,
-            other=b.name,
-            pair=pair,
-            actor_p_holm=actors,
-            mcnemar_p_holm=mcnemar,
+            better=a.name, other=b.name, pair=pair, actor_p_holm=actor, mcnemar_p_holm=mcnemar
         )
-        for (a, b), pair, actors, mcnemar in zip(both, pairs, actor_p, mcnemar_p, strict=True)
+        for (a, b), pair, actor, mcnemar in zip(models, pairs, actor_p, mcnemar_p, strict=True)
     )
 
 
-def _corrected(p_values: Sequence[float], sound: Sequence[bool]) -> list[float]:
+def _corrected(p_values: Sequence[float], leak_free: NDArray[np.bool_]) -> list[float]:
     """Holm's correction; pairs with a leaking model must not weaken the others."""
-    among_all = holm(p_values)
-    among_sound = iter(holm([p for p, counts in zip(p_values, sound, strict=True) if counts]))
-    return [
-        next(among_sound) if counts else corrected
-        for corrected, counts in zip(among_all, sound, strict=True)
-    ]
+    corrected = np.array(holm(p_values), np.float64)
+    corrected[leak_free] = holm(list(np.array(p_values)[leak_free]))
+    return [float(p) for p in corrected]
 
 
 def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:

@@ -224,7 +224,7 @@ def cost_figure(task: Task, results: Sequence[ModelResult], lines: Mapping[str, 
     scale, metric = 100 if task.percent else 1, task.cost_metric
     least = task.bounds(metric)[0]
     label_height = 4.2 * scale * (1 - least) / 100
-    known = [result for result in results if result.cost["gflops_per_clip"]]
+    plotted = [result for result in results if result.cost["gflops_per_clip"]]
     figure, axes = empty_axes(WIDTH, 4.2)
     for line, value in lines.items():
         crowded = any(0 < other - value < 0.07 for other in lines.values())
@@ -240,12 +240,12 @@ def cost_figure(task: Task, results: Sequence[ModelResult], lines: Mapping[str, 
             va="top" if crowded else "bottom",
             size=8.5,
         )
-    estimates = [result.scores[metric] for result in known]
+    estimates = [result.scores[metric] for result in plotted]
     heights = _spread_labels([scale * estimate.value for estimate in estimates], label_height)
-    gflops = [result.cost["gflops_per_clip"] or 1.0 for result in known]
+    gflops = [result.cost["gflops_per_clip"] or 1.0 for result in plotted]
     # the axis' extent in powers of e: names are right of their points and need two fifths of it
     extent = max(np.log(max(gflops) / min(gflops)), np.log(3))
-    for result, estimate, cost, height in zip(known, estimates, gflops, heights, strict=True):
+    for result, estimate, cost, height in zip(plotted, estimates, gflops, heights, strict=True):
         color = RED if result.leaks else BLUE
         if estimate.interval:
             ends = scale * estimate.interval.low, scale * estimate.interval.high
@@ -346,8 +346,10 @@ def scatter_figure(
         low, high = min(-1.0, x.min()), max(1.0, x.max())
         edges = np.linspace(low, high, BINS + 1)
         counts, _, _ = np.histogram2d(x, np.clip(y, low, high), bins=(edges, edges))
-        shown = np.ma.masked_equal(counts.T, 0)
-        axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis")
+        nonzero = np.ma.masked_equal(counts.T, 0)
+        axes.pcolormesh(
+            edges, edges, nonzero, norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis"
+        )
         axes.plot([low, high], [low, high], color=INK, lw=1, ls=DASHED)
         axes.set(aspect="equal", xlim=(low, high), ylim=(low, high))
         axes.set_xlabel(f"{name}, true", parse_math=False)

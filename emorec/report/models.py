@@ -172,10 +172,10 @@ def _by_seed(runs: Sequence[Run]) -> tuple[tuple[Run, ...], ...]:
         return tuple(zip(*folds.values(), strict=True))
     seeds: dict[Hashable, list[Run]] = defaultdict(list)
     for fold in folds.values():
-        seen = Counter[int | None]()
+        repeats = Counter[int | None]()
         for run in fold:
-            seeds[run.seed, seen[run.seed]].append(run)
-            seen[run.seed] += 1
+            seeds[run.seed, repeats[run.seed]].append(run)
+            repeats[run.seed] += 1
     return tuple(map(tuple, seeds.values()))
 
 

@@ -242,16 +242,16 @@ def print_comparison(content: Content, console: Console) -> None:
     console.print()
     comparison = content.comparison
     leaking = {result.name for result in comparison.results if result.leaks}
-    shown = list(zip(comparison.pairs, content.pairs, strict=True))
-    if len(shown) > MAX_PAIRS_IN_TERMINAL:
+    listed = list(zip(comparison.pairs, content.pairs, strict=True))
+    if len(listed) > MAX_PAIRS_IN_TERMINAL:
         best = comparison.results[0].name
-        shown = [each for each in shown if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
-    for pair, sentence in shown:
+        listed = [each for each in listed if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
+    for pair, sentence in listed:
         print_line(sentence, "red" if leaking & {pair.better, pair.other} else "")
     if not complete:
         print_line("More columns are in the report, and in a wider terminal")
-    if len(shown) < len(content.pairs):
-        print_line(f"The other {len(content.pairs) - len(shown)} pairs are in the report")
+    if len(listed) < len(content.pairs):
+        print_line(f"The other {len(content.pairs) - len(listed)} pairs are in the report")
 
 
 def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:
