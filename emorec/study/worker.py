@@ -128,12 +128,12 @@ class RunProcess:
         run: The planned run.
         trial: Its trial.
         lock: Of its folder, held.
-        environment: Variables of its processes beside those of this process, which the next run takes over.
+        environment: Variables of its processes beside those of this process.
 
     Attributes:
         run: The planned run.
         trial: Its trial.
-        environment: As given.
+        environment: Variables of its processes, which the next run takes over.
         error: Why it failed, once it did.
         ended: Whether its last command has ended, so that its outcome is to be recorded.
         pruned: Whether the search stops it early.
