@@ -5,7 +5,6 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, section 4 (the se
 
 import re
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,7 +19,7 @@ from emorec.evaluation.breakdown import (
     reliability,
     scores_per_name,
 )
-from emorec.evaluation.intervals import RESAMPLES, Interval, scores_with_intervals
+from emorec.evaluation.intervals import RESAMPLES, scores_with_intervals
 from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification
 from emorec.io import sha256
@@ -39,7 +38,7 @@ from emorec.report.card_facts import (
 from emorec.report.runs import Run
 from emorec.report.sentences import leak_warning
 from emorec.report.templating import render
-from emorec.text import UNKNOWN, decimal, percent, significant
+from emorec.text import UNKNOWN, decimal, significant
 
 SIDE_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
 
@@ -97,7 +96,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         calibrated=test is not None and test.task.calibrated(test.predictions) is not None,
         scores=_score_rows(test) if test else [],
         ablations=read_ablations(checkpoint) if test else {},
-        tables=_class_tables(test) if test and class_names else None,
+        breakdown=_breakdown(test) if test and class_names else None,
         videos=_video_rows(test) if test and not class_names else [],
         max_rows=MAX_ROWS,
         lowest=_lowest_accuracy,
@@ -125,68 +124,18 @@ def _score_rows(test: Run) -> list[Row]:
     ]
 
 
-def _class_tables(test: Run) -> dict[str, Any]:
-    """The tables of a classifier's test.
-
-    Returns:
-        `classes`: class, clips, recall, interval, precision, F1. `confusion`: class, clips predicted as each class.
-        `confused`: the most frequent confusions. `groups`: grouping -> group, clips, actors, accuracy, interval.
-        `reliability`: confidence, mean confidence, accuracy, clips, of calibrated probabilities where there are some.
-        `groupings`: the names of the groupings.
-    """
+def _breakdown(test: Run) -> dict[str, Any]:
+    """Return the tables of a classifier's test, see `emorec.evaluation.breakdown`."""
     task, table = test.task, test.predictions
     assert isinstance(task, Classification)
-    groups = accuracy_by_group(task, [table], _groups(table))
-    by_class = groups.pop("class")
-    details = scores_per_name(task, [table])
     calibrated = task.calibrated(table)
-    bins = reliability(task, [table if calibrated is None else calibrated])
     return {
-        "classes": [
-            (
-                name,
-                f"{each.support:.0f}",
-                percent(each.recall),
-                _interval_of(test, by_class.loc[name]) if name in by_class.index else UNKNOWN,
-                percent(each.precision),
-                percent(each.f1),
-            )
-            for name, each in details.iterrows()
-        ],
-        "confusion": [
-            (name, *map(str, row))
-            for name, row in zip(task.names, confusion_matrix(task, [table]).tolist(), strict=True)
-        ],
-        "confused": most_confused(task, [table]).to_dict("records"),
-        "groups": {
-            grouping: [
-                (
-                    str(name),
-                    str(int(each.clips)),
-                    str(int(each.actors)),
-                    percent(each.accuracy),
-                    _interval_of(test, each),
-                )
-                for name, each in members.iterrows()
-            ]
-            for grouping, members in groups.items()
-        },
-        "groupings": ", ".join(name for name in groups if name != "actor") or "actor alone",
-        "reliability": [
-            (
-                f"{percent(each.low)} to {percent(each.high)}",
-                percent(each.confidence),
-                percent(each.accuracy),
-                f"{each.clips:.0f}",
-            )
-            for each in bins.itertuples()
-        ],
+        "classes": scores_per_name(task, [table]),
+        "confusion": confusion_matrix(task, [table]),
+        "confused": most_confused(task, [table]),
+        "groups": accuracy_by_group(task, [table], _groups(table)),
+        "reliability": reliability(task, [table if calibrated is None else calibrated]),
     }
-
-
-def _interval_of(test: Run, group: pd.Series) -> str:
-    interval = None if pd.isna(group.low) else Interval(group.low, group.high)
-    return test.task.format_interval(interval) or UNKNOWN
 
 
 def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
@@ -201,11 +150,11 @@ def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
     return result
 
 
-def _lowest_accuracy(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows of groups; of too many, those of the lowest accuracy."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    return sorted(rows, key=lambda row: float(row[3]))[:MAX_ROWS]
+def _lowest_accuracy(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups; of too many, those of the lowest accuracy."""
+    if len(groups) <= MAX_ROWS:
+        return groups
+    return groups.loc[groups["accuracy"].round(3).sort_values(kind="stable").index[:MAX_ROWS]]
 
 
 def _video_rows(test: Run) -> list[Row]:
