@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Self
 
 import matplotlib as mpl
 import numpy as np
@@ -34,31 +34,36 @@ WIDTH = 7.0  # inches
 MAX_VIDEOS = 80
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ReportFigure:
-    """A figure of the report.
+    """A figure of the report, saved.
 
     Attributes:
         name: Of its files, without suffix.
         alt: What it shows, in a sentence.
-        figure: The figure.
+        svg: Content of the SVG file; the same bytes each time.
+        png: Content of the PNG file.
         model: Position of the model that it shows; `None` for all.
         wide: Whether it takes the whole width of the page.
     """
 
     name: str
     alt: str
-    figure: Figure
+    svg: bytes
+    png: bytes
     model: int | None = None
     wide: bool = False
 
-    @cached_property
-    def svg(self) -> bytes:
-        """The figure as SVG; the same bytes each time."""
-        file = io.BytesIO()
+    @classmethod
+    def of(
+        cls, name: str, alt: str, figure: Figure, model: int | None = None, wide: bool = False
+    ) -> Self:
+        """Save a figure."""
+        svg, png = io.BytesIO(), io.BytesIO()
         with mpl.rc_context({"svg.hashsalt": "emorec", "svg.fonttype": "path"}):
-            self.figure.savefig(file, format="svg", metadata={"Date": None})
-        return file.getvalue()
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(png, format="png")
+        return cls(name, alt, svg.getvalue(), png.getvalue(), model, wide)
 
     @property
     def data_url(self) -> str:
@@ -76,7 +81,7 @@ def report_figures(
         breakdowns: Of the same M models.
     """
     task, results = comparison.task, comparison.results
-    yield ReportFigure(
+    yield ReportFigure.of(
         f"{task.score}_intervals",
         f"{task.score_title} of every model with its intervals",
         intervals_figure(task, results, comparison.trivial[task.score]),
@@ -88,13 +93,13 @@ def report_figures(
         if each.kind == "people" and metric in each.scores
     }
     if any(result.cost["gflops_per_clip"] for result in results):
-        yield ReportFigure(
+        yield ReportFigure.of(
             f"{metric}_against_cost",
             f"{task.headings[metric]} of every model against its GFLOPs a clip",
             cost_figure(task, results, people),
         )
     if task.kind == "numbers":
-        yield ReportFigure(
+        yield ReportFigure.of(
             "ccc_by_video",
             "CCC of every model in each video",
             videos_figure(results, breakdowns),
@@ -102,7 +107,7 @@ def report_figures(
     slugs = file_slugs([result.name for result in results])
     for model, (slug, result, breakdown) in enumerate(zip(slugs, results, breakdowns, strict=True)):
         for what, alt, figure, wide in _model_figures(task, result, breakdown):
-            yield ReportFigure(f"{slug}_{what}", f"{result.name}: {alt}", figure, model, wide)
+            yield ReportFigure.of(f"{slug}_{what}", f"{result.name}: {alt}", figure, model, wide)
 
 
 def _model_figures(

@@ -58,9 +58,9 @@ def write_report(
     """
     comparison, results = content.comparison, content.comparison.results
     try:
-        _write_text(out / "table.md", markdown(content))
-        _write_text(out / "table.tex", latex(content))
-        _write_text(out / "table.csv", spreadsheet(comparison))
+        _write(out / "table.md", markdown(content))
+        _write(out / "table.tex", latex(content))
+        _write(out / "table.csv", spreadsheet(comparison))
         progress("breakdowns")
         breakdowns = [
             break_down(comparison.task, result, comparison.resamples) for result in results
@@ -68,10 +68,8 @@ def write_report(
         figures = []
         for figure in report_figures(comparison, breakdowns):
             progress(f"figure {figure.name}")
-            with atomic_write(out / "figures" / f"{figure.name}.svg") as file:
-                file.write(figure.svg)
-            with atomic_write(out / "figures" / f"{figure.name}.png") as file:
-                figure.figure.savefig(file, format="png")
+            _write(out / "figures" / f"{figure.name}.svg", figure.svg)
+            _write(out / "figures" / f"{figure.name}.png", figure.png)
             figures.append(figure)
         text = render(
             "page.html",
@@ -94,7 +92,7 @@ def write_report(
             created=datetime.now().astimezone(),
             versions=package_versions(),
         )
-        _write_text(out / REPORT, text)
+        _write(out / REPORT, text)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -102,9 +100,11 @@ def write_report(
         ) from error
 
 
-def _write_text(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
+    if isinstance(content, str):
+        content = content.encode("utf-8", errors="surrogateescape")
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8", errors="surrogateescape"))
+        file.write(content)
 
 
 def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, float] | None]]:
