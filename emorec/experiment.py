@@ -53,8 +53,9 @@ _FIRST = (("--ckpt",), ("--config", "-c"), ("--model", "--data"))
 # jsonargparse announces its version 5, which Lightning 2.6 can't use
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
-for _name in emorec.data.__all__:  # imported, `--data RavdessDataModule` is found without a path
-    getattr(emorec.data, _name)
+for _package in (emorec.data, emorec.models):  # imported, `--model CNNLSTM` is found without a path
+    for _name in _package.__all__:
+        getattr(_package, _name)
 
 
 def parse_experiment(

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emorec.app.handler import Answer, Limits, Predict, handle_upload
-from emorec.app.sessions import Sessions
+from emorec.app.sessions import MAX_RESULT_MINUTES, Sessions
 from emorec.data.datasheets import datasheet
 from emorec.data.split import format_people
 from emorec.errors import UserError
-from emorec.inference.colors import UNCERTAIN_COLOR, colors_of
+from emorec.inference.plot import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import NO_FACE, Timeline, format_means, format_time
+from emorec.inference.timeline import NO_FACE, Timeline, format_gaps, format_means, format_time
 from emorec.report import uses
-from emorec.text import first_few, plural
+from emorec.text import plural
 
 if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server` sets first
     import gradio as gr
@@ -24,9 +24,7 @@ if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server`
 TITLE = "emorec: emotion recognition in video"
 
 MAX_WAITING = 20
-"""Visitors in the queue; others are asked to come back."""
-
-MAX_RESULT_MINUTES = 30
+"""Visitors in the queue; Gradio refuses more."""
 
 SCROLL_TO_RESULT = (
     "() => { if (window.innerWidth < 900) "
@@ -34,7 +32,11 @@ SCROLL_TO_RESULT = (
 )
 """On a small screen the result is below the upload."""
 
-EMPTY = "Your video will appear here with the predictions drawn on it, a timeline and a table."
+EMPTY_HTML = (
+    '<p class="empty">Your video will appear here '
+    "with the predictions drawn on it, a timeline and a table.</p>"
+)
+"""Placeholder of a result."""
 
 CSS = """
 .gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
@@ -159,7 +161,7 @@ def build_page(
                 refuse_downloads(upload, sessions)
                 gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
             with gr.Column(scale=7):
-                headline = gr.HTML(empty_html(), elem_id="result")
+                headline = gr.HTML(EMPTY_HTML, elem_id="result")
                 with gr.Column(visible=False, elem_id="details") as details:
                     annotated = gr.Video(
                         label="Annotated video",
@@ -235,7 +237,7 @@ def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
 
     timeline, folder = answer.timeline, answer.folder
     if timeline is None or folder is None:
-        text = empty_html() if answer.error is None else error_html(answer.error)
+        text = EMPTY_HTML if answer.error is None else error_html(answer.error)
         return text, gr.update(visible=False), None, None, None, None
     video, plot, csv = (str(folder / name) for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV))
     headline = headline_html(timeline, info)
@@ -258,11 +260,6 @@ def info_markdown(info: ModelInfo) -> str:
             f"- **Licence of the data:** {info.licence}",
         ]
     )
-
-
-def empty_html() -> str:
-    """Return the placeholder of a result."""
-    return f'<p class="empty">{EMPTY}</p>'
 
 
 def error_html(error: str) -> str:
@@ -312,11 +309,7 @@ def remarks(timeline: Timeline) -> list[str]:
     """Return remarks on damage and missing faces."""
     lines = []
     if timeline.gaps:
-        spans = [
-            f"{format_time(round(gap.start, 1), 60)} to {format_time(round(gap.end, 1), 60)}"
-            for gap in timeline.gaps
-        ]
-        lines.append(f"Damaged, without a prediction: {first_few(spans, limit=5)}")
+        lines.append(f"Damaged, without a prediction: {format_gaps(timeline)}")
     coverage = timeline.face_coverage
     if timeline.most_frequent == NO_FACE:
         lines.append("No face found; the network needs faces that look into the camera")

@@ -1,4 +1,4 @@
-"""Web server of the page: what it may be asked, how it starts and how it ends."""
+"""Web server of the page: its routes and security headers, start and shutdown."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from typing_extensions import override
 
 from emorec.app.handler import Limits, Predict, predict_upload
-from emorec.app.page import CSS, MAX_RESULT_MINUTES, build_page, model_info, read_test_result
+from emorec.app.page import CSS, build_page, model_info, read_test_result
 from emorec.app.sessions import Sessions
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
@@ -25,7 +25,6 @@ from emorec.inference.spec import ModelSpec
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
 """Addresses of this machine that no other machine reaches."""
 
-CLEANUP_INTERVAL_SECONDS = 60
 SHUTDOWN_SECONDS = 2
 
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -69,7 +68,7 @@ def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: 
         UserError: When the address is not available, or temporary files can't be written.
     """
     listener = bind(host, port)
-    with contextlib.closing(listener), cleaned_up(create_sessions()) as sessions:
+    with contextlib.closing(listener), Sessions() as sessions:
         app = create_app(
             partial(predict_upload, predictor, limits),
             predictor.spec,
@@ -83,22 +82,8 @@ def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: 
             f"open http://{address}:{listener.getsockname()[1]} in a browser; Ctrl-C stops it",
             flush=True,
         )
-        create_server(app, sessions).run(sockets=[listener])
+        Server(app, sessions).run(sockets=[listener])
     print("stopped; all videos and results are deleted")
-
-
-def create_sessions() -> Sessions:
-    """Create the folder for files of visitors.
-
-    Raises:
-        UserError: When it can't be created.
-    """
-    try:
-        return Sessions()
-    except OSError as error:
-        raise UserError(
-            f"can't write temporary files: {error.strerror}; set TMPDIR to another folder"
-        ) from None
 
 
 def create_app(
@@ -180,12 +165,20 @@ class Server(uvicorn.Server):
     """Server that ends sessions at Ctrl-C or SIGTERM, and returns so that files are deleted.
 
     Args:
-        config: Of uvicorn.
+        app: The application.
         sessions: Files of visitors.
     """
 
-    def __init__(self, config: uvicorn.Config, sessions: Sessions) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, sessions: Sessions) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
         self._sessions = sessions
 
     @contextlib.contextmanager
@@ -208,18 +201,6 @@ class Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def create_server(app: FastAPI, sessions: Sessions) -> Server:
-    """Create the server of the application."""
-    config = uvicorn.Config(
-        app,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    return Server(config, sessions)
-
-
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to an address.
 
@@ -239,22 +220,3 @@ def bind(host: str, port: int) -> socket.socket:
             f"can't serve at {host}:{port}: {error.strerror or error} (choose another --port or --host)"
         ) from None
     return listener
-
-
-@contextlib.contextmanager
-def cleaned_up(sessions: Sessions) -> Iterator[Sessions]:
-    """Delete old files meanwhile, and all files at the end."""
-    finished = threading.Event()
-
-    def clean_up() -> None:
-        while not finished.wait(CLEANUP_INTERVAL_SECONDS):
-            sessions.delete_old(60 * MAX_RESULT_MINUTES)
-
-    thread = threading.Thread(target=clean_up, daemon=True)
-    thread.start()
-    try:
-        yield sessions
-    finally:
-        finished.set()
-        thread.join()
-        sessions.close()

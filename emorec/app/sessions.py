@@ -9,22 +9,29 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
+
+from emorec.errors import UserError
 
 PREFIX = "emorec-app-"
 """Of the folder's name; the process id follows."""
+
+MAX_RESULT_MINUTES = 30
+CLEANUP_INTERVAL_SECONDS = 60
 
 
 class Sessions:
     """Private folder with the uploads and results of visitors.
 
-    An upload is deleted once it is predicted; a result when its visitor leaves, on request, with the next result or
-    when it is old; everything with `close`. Folders of killed processes are deleted by the next one.
+    An upload is deleted once it is predicted; a result when its visitor leaves, on request, with the next result or,
+    in a `with` statement, when it is old; everything with `close`, as at the end of a `with` statement. Folders of
+    killed processes are deleted by the next one.
 
     Args:
         parent: Of the folder; by default the system's folder for temporary files.
 
     Raises:
-        OSError: When the folder can't be created.
+        UserError: When the folder can't be created.
 
     Attributes:
         root: The folder, readable by its owner only.
@@ -35,7 +42,13 @@ class Sessions:
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
         delete_left_behind(parent)
-        self.root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)).resolve()
+        try:
+            root = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent)
+        except OSError as error:
+            raise UserError(
+                f"can't write temporary files: {error.strerror}; set TMPDIR to another folder"
+            ) from None
+        self.root = Path(root).resolve()
         self.uploads = self.root / "uploads"
         self.results = self.uploads / "results"
         self.results.mkdir(parents=True)
@@ -44,6 +57,14 @@ class Sessions:
         self._result_of: dict[str, Path] = {}
         self._ended: set[str] = set()
         self._stopped = False
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._delete_old_regularly, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def is_upload(self, path: Path) -> bool:
         """Return whether a file was uploaded; no other file of this machine is ever read."""
@@ -65,8 +86,8 @@ class Sessions:
             if sessions:
                 return
             self._waiting.pop(upload, None)
-        if self.is_upload(upload):
-            self._delete_upload(upload)
+        if self.is_upload(upload) and (folder := self._folder_of(upload)) != self.uploads:
+            _delete(folder)
 
     def new_result(self, session: str) -> Path:
         """Create a folder for the result of a visitor, and delete the previous one."""
@@ -128,12 +149,12 @@ class Sessions:
     def close(self) -> None:
         """Delete everything."""
         self.stop()
+        self._closed.set()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _delete_upload(self, upload: Path) -> None:
-        folder = self._folder_of(upload)
-        if folder != self.uploads:
-            _delete(folder)
+    def _delete_old_regularly(self) -> None:
+        while not self._closed.wait(CLEANUP_INTERVAL_SECONDS):
+            self.delete_old(60 * MAX_RESULT_MINUTES)
 
     def _folder_of(self, upload: Path) -> Path:
         """Return the folder of an upload, or the file itself where it has none."""

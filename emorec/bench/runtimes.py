@@ -17,9 +17,8 @@ from emorec.bench.machine import check_out, check_positive, describe_machine, lo
 from emorec.bench.stages import step_speed
 from emorec.errors import UserError
 from emorec.image_size import format_frames
-from emorec.inference.export import compare, to_bytes
+from emorec.inference.export import compare, synthetic_inputs, to_bytes
 from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
-from emorec.inference.sample_inputs import synthetic_inputs
 from emorec.inference.spec import SUFFIXES, ModelSpec
 from emorec.inference.torch_runtime import TorchRuntime, load_network
 from emorec.io import disk_errors, write_json

@@ -31,7 +31,6 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
-from emorec.inference.audio import audio_preprocessing
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.windows import window_times
@@ -196,7 +195,7 @@ class InputReader:
         )
         self._read_frames = ClipReader(frame_spec)
         self._transform = ClipTransform(spec.image_size)
-        self._audio_spec: AudioSpec = audio_preprocessing(spec)
+        self._audio_spec: AudioSpec = spec.audio
         self._read_audio = ClipReader(self._audio_spec)
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:

@@ -1,1 +1,1 @@
-"""Use of a trained network: any video becomes windows, windows become what the network says of them."""
+"""Inference: a video becomes windows, each window a prediction, and all of them a timeline."""

@@ -165,7 +165,7 @@ class AudioCopy:
         """Start in seconds from the first frame, and packets."""
 
     def begin(self, sound: AudioStream, zero: Fraction) -> None:
-        """See `emorec.data.decoding.packets.Listener`."""
+        """See `emorec.data.video.pyav.AudioSink`."""
         self._zero = zero
         self._copy = sound.codec_context.name in COPIED_CODECS
         if self._copy:
@@ -175,7 +175,7 @@ class AudioCopy:
             self._stream.layout = "mono" if sound.channels == 1 else "stereo"
 
     def take(self, packet: "Packet[AudioStream]") -> None:
-        """See `emorec.data.decoding.packets.Listener`."""
+        """See `emorec.data.video.pyav.AudioSink`."""
         assert self._stream is not None
         if self._copy:
             self._copy_packet(packet, self._stream)

@@ -10,14 +10,8 @@ import numpy.typing as npt
 from emorec.data.audio.decode import NO_SOUND, Waveform, decode_audio, iter_audio
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.video.reader import ClipError
-from emorec.inference.spec import ModelSpec
 
 log = logging.getLogger(__name__)
-
-
-def audio_preprocessing(spec: ModelSpec) -> AudioSpec:
-    """Return the audio preprocessing of a network that takes sound."""
-    return AudioSpec(sound_rate=spec.sound_rate, sound_seconds=spec.sound_seconds)
 
 
 class AudioWindows:

@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,11 +12,10 @@ import numpy as np
 from emorec.data.faces.detector import FaceDetector, silent_opencv
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
-from emorec.inference.audio import audio_preprocessing
-from emorec.inference.frame_buffer import make_frame_buffer
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
+from emorec.inference.windows import frame_buffer
 
 
 class Camera:
@@ -33,6 +31,8 @@ class Camera:
         UserError: When there is no such camera.
 
     Attributes:
+        path: `None`: a camera has no file.
+        live: Frames arrive in real time.
         index: Of the camera.
         seconds: How long to record.
         frames_per_second: As reported by the camera; 0 where unknown.
@@ -41,7 +41,7 @@ class Camera:
         has_sound: Cameras have no sound.
     """
 
-    path: Path | None = None
+    path = None
     live = True
     has_sound = False
 
@@ -65,13 +65,8 @@ class Camera:
         self.height, self.width = self._next.shape[:2]
         self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS))
 
-    @property
-    def length(self) -> float | None:
-        """See `Video`."""
-        return self.seconds
-
     def describe(self) -> dict[str, Any]:
-        """See `Video`."""
+        """Return the `video` section of `summary.json`."""
         return {"camera": self.index}
 
     def frames(self) -> Iterator[tuple[float, Frames]]:
@@ -126,16 +121,20 @@ def camera_windows(
 
     Args:
         camera: Opened.
-        spec: Of a network that takes frames.
+        spec: Of the network.
         detector: Face detector; `None` takes whole frames.
         stopwatch: Counts frames, and measures waiting for them and the detector.
         window_seconds: Length of a window.
         hop_seconds: From the start of one window to the next.
 
     Raises:
-        UserError: When the camera ends before the first window does.
+        UserError: When the network takes sound only, or the camera ends before the first window does.
     """
-    buffer = make_frame_buffer(spec, detector, window_seconds, stopwatch)
+    if not spec.uses_frames:
+        raise UserError(
+            f"camera {camera.index}: cameras have no sound, and this network takes nothing else"
+        )
+    buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
     open_windows: deque[_OpenWindow] = deque()
     opened = closed = 0
     for index, (since, until, frame) in enumerate(
@@ -160,7 +159,7 @@ def camera_windows(
             window = open_windows.popleft()
             closed += 1
             for each in buffer.windows(window.start, window.end, window.indices):
-                silence = audio_preprocessing(spec).silence if spec.uses_sound else None
+                silence = spec.audio.silence if spec.uses_sound else None
                 yield replace(each, sound=silence)
         buffer.drop_before(open_windows[0].indices[0] if open_windows else index + 1)
     if not closed:

@@ -5,37 +5,48 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from typing_extensions import override
 
 from emorec import __version__
+from emorec.data.audio.spec import fit_length
+from emorec.data.clip import UNLABELLED, Clip
+from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
+from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
+from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
+from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.synthetic.voice import SAMPLE_RATE
+from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
-from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
+from emorec.image_size import size_before_crop
+from emorec.inference.audio import AudioWindows
+from emorec.inference.predictor import stack_inputs
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import (
     SUFFIXES,
     TOLERANCES,
     ExportFormat,
-    Inputs,
     ModelSpec,
-    Outputs,
     Precision,
     describe_inputs,
     describe_output,
     export_metadata,
 )
+from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
-from emorec.io import atomic_write
+from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.normalize import Normalize
 from emorec.layers.spectrogram import Spectrogram
-from emorec.models import ClipNetwork
+from emorec.models import AudioVisual, ClipNetwork
 
 RUNTIMES: dict[ExportFormat, Callable[[Path, str], Runtime]] = {
     "onnx": OnnxRuntime,
@@ -43,6 +54,9 @@ RUNTIMES: dict[ExportFormat, Callable[[Path, str], Runtime]] = {
 }
 
 MAX_ONNX_BYTES = 2**31 - 1
+
+MAX_CLIPS = 8
+"""Clips on which the file and the checkpoint are compared."""
 
 FLOAT32_LAYERS = (Normalize, Spectrogram, nn.RNNBase)
 """Layers that a float16 network computes at float32: a spectrogram's power is below the range of float16, brightness
@@ -73,20 +87,22 @@ class Exported:
         path: The file.
         spec: Of its network.
         parity: With the checkpoint.
-        runtime: Description of the runtime it was compared with.
+        runtime: Description of the runtime that ran it.
+        clips: Description of the clips they were compared on.
     """
 
     path: Path
     spec: ModelSpec
     parity: Parity
     runtime: str
+    clips: str
 
 
 def export(
     ckpt: Path,
     file_format: ExportFormat,
     path: Path,
-    sample_inputs: Callable[[ModelSpec], Inputs],
+    clips: Path | None = None,
     *,
     precision: Precision = "float32",
     dynamic_batch: bool = False,
@@ -97,7 +113,7 @@ def export(
         ckpt: The checkpoint.
         file_format: Of the file.
         path: The file; replaced.
-        sample_inputs: Returns the windows to compare on.
+        clips: Folder of videos to compare on; `None`: synthetic faces.
         precision: Of the weights.
         dynamic_batch: Whether it takes batches of any size; else single windows.
 
@@ -105,9 +121,8 @@ def export(
         UserError: When the checkpoint can't be used, the outputs differ too much, or the file can't be written.
     """
     network, spec = load_network(ckpt)
-    inputs = sample_inputs(
-        spec
-    )  # first: a mistake in it is reported before half a minute of export
+    # first: a mistake in the folder is reported before half a minute of export
+    inputs, description = sample_inputs(spec, clips)
     content = to_bytes(network, spec, file_format, precision, dynamic_batch=dynamic_batch)
     with tempfile.TemporaryDirectory(prefix="emorec-export-") as folder:
         candidate = Path(folder, f"network{SUFFIXES[file_format]}")
@@ -120,14 +135,69 @@ def export(
             f"{parity.max_difference:.2g}, and {TOLERANCES[precision]:g} is allowed"
             f"{'; leave out --half' if precision == 'float16' else ''}"
         )
-    try:
-        with atomic_write(path) as file:
-            file.write(content)
-    except OSError as error:
-        raise UserError(
-            f"can't write {path}: {error.strerror}; choose another file with --to"
-        ) from error
-    return Exported(path, spec, parity, runtime.description)
+    with disk_errors(path), atomic_write(path) as file:
+        file.write(content)
+    return Exported(path, spec, parity, runtime.description, description)
+
+
+def sample_inputs(spec: ModelSpec, folder: Path | None) -> tuple[Inputs, str]:
+    """Return the inputs of up to eight clips, and a description of the clips.
+
+    Args:
+        spec: Of the network.
+        folder: Of videos at any depth, from which evenly spaced ones are taken; `None`: synthetic faces.
+
+    Raises:
+        UserError: When there is no video, or one can't be decoded.
+    """
+    if folder is None:
+        return synthetic_inputs(spec), f"{MAX_CLIPS} drawn faces"
+    videos = [path for path in list_files(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+    if not videos:
+        raise UserError(f"no video below {folder}: name a folder of clips with --clips")
+    paths = [videos[index] for index in linspace_indices(len(videos), min(MAX_CLIPS, len(videos)))]
+    windows = [_read_clip(path, spec) for path in paths]
+    return stack_inputs(windows, spec), f"{len(paths)} clips of {folder}"
+
+
+def synthetic_inputs(spec: ModelSpec, count: int = MAX_CLIPS) -> Inputs:
+    """Return inputs of synthetic faces that act the emotions in turn, with their voices."""
+    settings = ClipSettings(num_frames=max(1, spec.num_frames))
+    spoken = ClipSettings(num_frames=max(1, round(spec.sound_seconds * settings.fps)))
+    windows = [
+        Window(
+            start=0,
+            end=spec.window_seconds,
+            person=1,
+            frames=resize_frames(draw_clip(name, settings), spec.image_size),
+            sound=_resample(voice_clip(name, spoken), spec),
+            has_sound=True,
+        )
+        for name in (plan(actors=[1], takes=1) * count)[:count]
+    ]
+    return stack_inputs(windows, spec)
+
+
+def _read_clip(path: Path, spec: ModelSpec) -> Window:
+    """Return a video as one window, of whole frames even for a network of faces: accuracy is not measured."""
+    window = Window(start=0, end=spec.window_seconds, person=1)
+    if spec.uses_frames:
+        frame_spec = FrameSpec(
+            num_frames=spec.num_frames, size=size_before_crop(spec.image_size), resize=spec.resize
+        )
+        frames = frame_spec.load(Clip(path=path, label=UNLABELLED, actor="", take=path.stem))
+        window = replace(window, frames=center_crop(frames, spec.image_size))
+    if spec.uses_sound:
+        sound, has_sound = AudioWindows(path, spec.audio).read_all()
+        window = replace(window, sound=sound, has_sound=has_sound)
+    return window
+
+
+def _resample(voice: npt.NDArray[np.float32], spec: ModelSpec) -> npt.NDArray[np.float32]:
+    """Return a synthetic voice at the sample rate and of the length of the network's input."""
+    times = np.arange(spec.sound_samples) / spec.sound_rate
+    voice_times = np.arange(len(voice)) / SAMPLE_RATE
+    return fit_length(np.interp(times, voice_times, voice).astype(np.float32), len(times))
 
 
 def to_bytes(
@@ -147,7 +217,8 @@ def to_bytes(
         to_float16(network)
     module = InferenceModule(network, spec)
     program = trace(module, spec, dynamic_batch=dynamic_batch)
-    metadata = export_metadata(spec, precision, module.statistics)
+    video = network.video if isinstance(network, AudioVisual) else network
+    metadata = export_metadata(spec, precision, video.statistics)
     return (
         to_onnx(program, spec, metadata)
         if file_format == "onnx"

@@ -16,7 +16,7 @@ from emorec.data.sets.affwild2.features import features_file
 from emorec.data.sets.affwild2.parser import Video
 from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
-from emorec.io import atomic_write
+from emorec.io import atomic_write, disk_errors
 from emorec.models import FaceClassifier, FaceRegressor
 
 FEATURES_OF = "features_of.txt"
@@ -97,11 +97,8 @@ def _mark_folder(folder: Path, ckpt: Path) -> None:
         raise UserError(
             f"{folder} holds the features of another network, {marker.read_text().split()[0]}: choose another --to"
         )
-    try:
-        with atomic_write(marker) as file:
-            file.write(content.encode())
-    except OSError as error:
-        raise UserError(f"can't write into {folder}: {error.strerror}") from error
+    with disk_errors(folder), atomic_write(marker) as file:
+        file.write(content.encode())
 
 
 def _frame_loader(data: AffWild2DataModule, video: Video, batch_size: int) -> DataLoader[Any]:

@@ -2,11 +2,13 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from emorec.data.faces.detector import FaceDetector, find_detector
 from emorec.errors import UserError
-from emorec.inference.spec import ModelSpec
+
+if TYPE_CHECKING:  # the command line needs the options alone
+    from emorec.data.faces.detector import FaceDetector
+    from emorec.inference.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -52,14 +54,14 @@ class Options:
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}: choose at least 1")
 
-    def window_and_hop(self, spec: ModelSpec) -> tuple[float, float]:
+    def window_and_hop(self, spec: "ModelSpec") -> tuple[float, float]:
         """Length of a window and distance between window starts for a model, in seconds."""
         single_frame = spec.num_frames == 1
         shortest = MIN_FRAME_WINDOW_SECONDS if single_frame else 0.0
         window = self.window_seconds or max(spec.window_seconds, shortest)
         return window, self.hop_seconds or (window if single_frame else window / 2)
 
-    def open_detector(self, spec: ModelSpec) -> FaceDetector | None:
+    def open_detector(self, spec: "ModelSpec") -> "FaceDetector | None":
         """Open the face detector for a model; `None` where whole frames are used.
 
         Logs a warning when faces are cropped (or not) unlike in training.
@@ -73,4 +75,8 @@ class Options:
         if crop != spec.face:
             trained_on = "cropped faces" if spec.face else "whole frames"
             log.warning("face is %s, but the network was trained on %s", self.face, trained_on)
-        return FaceDetector(find_detector(self.face_detector)) if crop else None
+        if not crop:
+            return None
+        from emorec.data.faces.detector import FaceDetector, find_detector
+
+        return FaceDetector(find_detector(self.face_detector))

@@ -4,17 +4,16 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import cv2
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emorec.data.faces.boxes import Box
 from emorec.data.video.reader import Frames
-from emorec.inference.colors import UNCERTAIN_COLOR, colors_of, rgb, text_color
+from emorec.inference.plot import UNCERTAIN_COLOR, colors_of, rgb, text_color
 from emorec.inference.timeline import Timeline, Window, display_intervals
 
 MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
@@ -124,8 +123,8 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
         overlays: One for each person; a card without a box is at the lower left of the frame.
         scale: Pixels of this frame for each pixel of the boxes.
     """
-    picture = np.ascontiguousarray(frame).copy()
-    height, width = picture.shape[:2]
+    image = np.ascontiguousarray(frame).copy()
+    height, width = image.shape[:2]
     font_size = font_size_for(height, width)
     for overlay in overlays:
         card = _card(overlay.window, overlay.several, font_size)
@@ -143,12 +142,12 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
                 (round(box.left + box.width), round(box.top + box.height)),
             )
             thickness = max(2, font_size // 8)
-            cv2.rectangle(picture, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
+            cv2.rectangle(image, *corners, (0, 0, 0), thickness + 2, cv2.LINE_AA)
             cv2.rectangle(
-                picture, *corners, rgb(_label_color(overlay.window)), thickness, cv2.LINE_AA
+                image, *corners, rgb(_label_color(overlay.window)), thickness, cv2.LINE_AA
             )
-        _paste(picture, card, left, top)
-    return picture
+        _paste(image, card, left, top)
+    return image
 
 
 def font_size_for(height: int, width: int) -> int:
@@ -198,10 +197,10 @@ def _label_color(window: Window) -> str:
     return colors.get(window.predicted, UNCERTAIN_COLOR)
 
 
-def _paste(picture: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> None:
+def _paste(image: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> None:
     """Blend an RGBA card into the frame, clipped at its edges."""
     top, left = max(top, 0), max(left, 0)
-    under = picture[top : top + card.shape[0], left : left + card.shape[1]]
+    under = image[top : top + card.shape[0], left : left + card.shape[1]]
     card = card[: under.shape[0], : under.shape[1]]
     alpha = card[..., 3:].astype(np.uint16)
     blended = (under * (255 - alpha) + card[..., :3] * alpha + 127) // 255
@@ -260,10 +259,5 @@ def _bars(window: Window, max_bars: int) -> list[tuple[str, str, float]]:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    """Return Matplotlib's font, without importing it: Latin, Greek, Cyrillic, Arabic and more scripts."""
-    matplotlib = find_spec("matplotlib")
-    assert matplotlib is not None
-    assert matplotlib.origin is not None
-    return ImageFont.truetype(
-        str(Path(matplotlib.origin).with_name("mpl-data") / "fonts/ttf/DejaVuSans.ttf"), size
-    )
+    """Return Matplotlib's font: Latin, Greek, Cyrillic, Arabic and more scripts."""
+    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)

@@ -4,21 +4,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.detector import FaceDetector
 from emorec.errors import UserError
-from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
-from emorec.inference.runtimes import Runtime, load_runtime
-from emorec.inference.spec import Inputs, ModelSpec, Outputs
+from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
+from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Video, VideoFile
-from emorec.inference.windows import windows_of
+from emorec.inference.windows import window_from_frames, windows_of
+
+if TYPE_CHECKING:
+    from emorec.data.faces.detector import FaceDetector
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""
@@ -115,19 +116,20 @@ class Predictor:
         """
         pieces = tuple(pieces)
         window_seconds, hop_seconds = (options or self.options).window_and_hop(self.spec)
-        seconds = None if video.live else video.length
         return Timeline(
             path=video.path,
             task=self.spec.task,
             names=self.spec.names,
             windows=tuple(each for each in pieces if isinstance(each, Window)),
             gaps=tuple(each for each in pieces if isinstance(each, Gap)),
-            seconds=max((each.end for each in pieces), default=0.0) if seconds is None else seconds,
+            seconds=video.seconds
+            if isinstance(video, VideoFile)
+            else max((each.end for each in pieces), default=0.0),
             window_seconds=window_seconds,
             hop_seconds=hop_seconds,
         )
 
-    def detector(self, options: Options | None = None) -> FaceDetector | None:
+    def detector(self, options: Options | None = None) -> "FaceDetector | None":
         """Return the face detector, opened once; `None` where whole frames are used.
 
         Raises:
@@ -207,7 +209,7 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
     Raises:
         ValueError: When a window lacks an input of the network.
     """
-    inputs = Inputs()
+    inputs: dict[str, npt.NDArray[Any]] = {}
     if spec.uses_frames:
         frames = [window.frames for window in windows if window.frames is not None]
         inputs["frames"] = np.stack(frames)  # (B, T, H, W, 3)
@@ -216,10 +218,7 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
         inputs["sound"] = np.stack(sound)  # (B, samples)
     if "heard" in spec.inputs:
         inputs["heard"] = np.array([window.has_sound for window in windows])  # (B,)
-    if any(
-        len(each) != len(windows)
-        for each in (inputs.get("frames", windows), inputs.get("sound", windows))
-    ):
+    if any(len(each) != len(windows) for each in inputs.values()):
         raise ValueError(f"some of {len(windows)} windows lack frames or sound")
     return inputs
 

@@ -4,8 +4,7 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +18,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch, speed
 from emorec.inference.timeline import Gap, Timeline, Window
 from emorec.inference.video import Video, VideoFile
-from emorec.io import write_json
+from emorec.io import disk_errors, write_json
 
 TIMELINE_CSV = "timeline.csv"
 SUMMARY_JSON = "summary.json"
@@ -69,8 +68,8 @@ def predict_to_folder(
     options: Options,
     progress: ProgressListener,
     *,
+    started: float,
     annotate: bool = False,
-    started: float | None = None,
 ) -> Result:
     """Predict a video and write its result files; Ctrl-C stops early and keeps what is predicted.
 
@@ -80,17 +79,16 @@ def predict_to_folder(
         folder: For the files, created when missing; files of an earlier call are replaced.
         options: Of the prediction.
         progress: Receives the progress.
-        annotate: Whether to write the annotated video of a file.
         started: When opening the video began, by `time.perf_counter`.
+        annotate: Whether to write the annotated video of a file.
 
     Raises:
         UserError: When the files can't be written, or the network does not take such a video.
     """
-    started = time.perf_counter() if started is None else started
     stopwatch = Stopwatch()
     pieces: list[Window | Gap] = []
     interrupted = False
-    with _write_errors(folder):
+    with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4):
             (folder / name).unlink(missing_ok=True)
@@ -260,15 +258,3 @@ def _installed_version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-@contextmanager
-def _write_errors(folder: Path) -> Iterator[None]:
-    """Turn an error of the operating system into one line."""
-    try:
-        yield
-    except OSError as error:
-        path = error.filename or folder
-        raise UserError(
-            f"can't write {path}: {error.strerror or error}; free some space or choose another --out"
-        ) from error

@@ -6,16 +6,28 @@ torch, Lightning and ONNX Runtime are imported by the runtime that needs them: a
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from emorec.errors import UserError
-from emorec.inference.spec import METADATA_KEY, Arrays, Inputs, ModelSpec, Outputs, arrays_of
+from emorec.inference.spec import METADATA_KEY, ModelSpec
 
 CUDA = "CUDAExecutionProvider"
+
+Outputs: TypeAlias = npt.NDArray[np.float32]
+"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
+
+Inputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Inputs of B windows, those of `ModelSpec.inputs`.
+
+frames: (B, T, H, W, 3) uint8, RGB.
+sound: (B, samples) float32, -1 to 1.
+heard: (B,) bool, whether a window has sound.
+"""
 
 
 class Runtime(Protocol):
@@ -75,13 +87,9 @@ class OnnxRuntime:
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
-        arrays = arrays_of(inputs, self.spec)
-        return run_in_batches(self._run, arrays, self._fixed_batch)
-
-    def _run(self, arrays: Arrays) -> Outputs:
-        named = dict(zip(self.spec.inputs, arrays, strict=True))
-        outputs: Outputs = self._session.run(None, named)[0]
-        return outputs
+        return run_in_batches(
+            lambda batch: self._session.run(None, batch)[0], inputs, self._fixed_batch
+        )
 
 
 class ExportedRuntime:
@@ -127,39 +135,40 @@ class ExportedRuntime:
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
-        arrays = arrays_of(inputs, self.spec)
-        return run_in_batches(self._run, arrays, self._fixed_batch)
+        return run_in_batches(self._run, inputs, self._fixed_batch)
 
-    def _run(self, arrays: Arrays) -> Outputs:
+    def _run(self, inputs: Inputs) -> Outputs:
         import torch
 
-        tensors = [torch.from_numpy(array).to(self.device) for array in arrays]
+        tensors = [torch.from_numpy(inputs[name]).to(self.device) for name in self.spec.inputs]
         with torch.inference_mode():
             outputs: Outputs = self._module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs
 
 
 def run_in_batches(
-    run: Callable[[Arrays], Outputs], arrays: Arrays, fixed_batch: int | None
+    run: Callable[[Inputs], Outputs], inputs: Inputs, fixed_batch: int | None
 ) -> Outputs:
     """B windows -> (B, K), also for programs of a fixed batch size, whose last batch is padded.
 
     Args:
         run: The program.
-        arrays: Its inputs, each of length B.
+        inputs: Of B windows.
         fixed_batch: The batch size it takes; `None`: any.
 
-    >>> batch_of_two = lambda arrays: arrays[0][:, None] * np.ones(2, dtype=np.float32)[:, None]
-    >>> run_in_batches(batch_of_two, [np.arange(3, dtype=np.float32)], 2).ravel().tolist()
+    >>> ones = np.ones((2, 1), dtype=np.float32)
+    >>> batch_of_two = lambda inputs: inputs["sound"] * ones
+    >>> run_in_batches(batch_of_two, {"sound": np.arange(3, dtype=np.float32)[:, None]}, 2).ravel().tolist()
     [0.0, 1.0, 2.0]
     """
-    count = len(arrays[0])
+    count = len(next(iter(inputs.values())))
     if fixed_batch is None or count == fixed_batch:
-        return run(arrays)
+        return run(inputs)
     outputs = []
     for start in range(0, count, fixed_batch):
         rows = [min(row, count - 1) for row in range(start, start + fixed_batch)]
-        outputs.append(run([array[rows] for array in arrays])[: count - start])
+        batch = {name: array[rows] for name, array in inputs.items()}
+        outputs.append(run(batch)[: count - start])
     return np.concatenate(outputs)
 
 

@@ -3,22 +3,22 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, NotRequired, Self, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from emorec.data.preprocessing import Resize
 from emorec.errors import UserError
 from emorec.image_size import Size, format_size, parse_image_size, size_before_crop
+
+if TYPE_CHECKING:  # the command line needs the literals alone
+    from emorec.data.audio.spec import AudioSpec
+    from emorec.data.preprocessing import Resize
 
 SPEC_FORMAT = 2
 """Version of the stored specification; a higher one was written by a newer emorec."""
 
 METADATA_KEY = "emorec"
-"""Metadata key of the specification in an exported file; all other keys are for people."""
+"""Metadata key of the specification in an exported file; the other keys are for readers."""
 
-Task = Literal["classes", "numbers"]
+TaskKind = Literal["classes", "numbers"]
 Precision = Literal["float32", "float16"]
 ExportFormat = Literal["onnx", "torch_export"]
 
@@ -26,27 +26,6 @@ SUFFIXES: dict[ExportFormat, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
 
 TOLERANCES: dict[Precision, float] = {"float32": 1e-3, "float16": 2e-2}
 """Largest difference of an exported probability (or number) from the checkpoint's at float32."""
-
-
-Outputs: TypeAlias = npt.NDArray[np.float32]
-"""(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
-
-Arrays: TypeAlias = Sequence[npt.NDArray[Any]]
-"""The inputs of B windows, in the order of `ModelSpec.inputs`."""
-
-
-class Inputs(TypedDict):
-    """Batch of B windows; inputs that a network does not take are left out.
-
-    Attributes:
-        frames: (B, T, H, W, 3) uint8, RGB.
-        sound: (B, samples) float32, -1 to 1.
-        heard: (B,) bool, whether a window has sound.
-    """
-
-    frames: NotRequired[npt.NDArray[np.uint8]]
-    sound: NotRequired[npt.NDArray[np.float32]]
-    heard: NotRequired[npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +53,12 @@ class ModelSpec:
     """
 
     network: str
-    task: Task
+    task: TaskKind
     names: tuple[str, ...]
     inputs: tuple[str, ...]
     num_frames: int
     image_size: Size
-    resize: Resize
+    resize: "Resize"
     face: bool
     sound_rate: int
     sound_seconds: float
@@ -105,6 +84,13 @@ class ModelSpec:
     def sound_samples(self) -> int:
         """Audio samples in a window."""
         return round(self.sound_rate * self.sound_seconds)
+
+    @property
+    def audio(self) -> "AudioSpec":
+        """Audio preprocessing."""
+        from emorec.data.audio.spec import AudioSpec
+
+        return AudioSpec(sound_rate=self.sound_rate, sound_seconds=self.sound_seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as files store it, where the task is called "says"."""
@@ -137,16 +123,10 @@ class ModelSpec:
             raise UserError(f"invalid emorec model metadata: {error!r}; export it again") from None
 
 
-def arrays_of(inputs: Inputs, spec: ModelSpec) -> list[npt.NDArray[Any]]:
-    """Return the inputs in the order of `ModelSpec.inputs`."""
-    by_name: Any = inputs
-    return [by_name[name] for name in spec.inputs]
-
-
 def export_metadata(
     spec: ModelSpec, precision: Precision, statistics: Sequence[Sequence[float]]
 ) -> dict[str, str]:
-    """Return the metadata of an exported file, key -> text, for emorec and for people without it.
+    """Return the metadata of an exported file, key -> text, for emorec and for other programs.
 
     Args:
         spec: The model's specification.

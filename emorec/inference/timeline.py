@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emorec import text
 from emorec.data.faces.boxes import Box
-from emorec.inference.spec import Task
+from emorec.inference.spec import TaskKind
 
 NO_FACE = "no face"
 """Label of a window without a face."""
@@ -100,7 +100,7 @@ class Timeline:
     """
 
     path: Path | None
-    task: Task
+    task: TaskKind
     names: tuple[str, ...]
     windows: tuple[Window, ...]
     gaps: tuple[Gap, ...]
@@ -167,6 +167,15 @@ def format_means(timeline: Timeline) -> str:
     return ", ".join(
         f"{name} {mean:.2f}" for name, mean in zip(timeline.names, means, strict=False)
     )
+
+
+def format_gaps(timeline: Timeline) -> str:
+    """Format the first gaps, such as "2.5 s to 3.7 s"."""
+    spans = [
+        " to ".join(format_time(round(t, 1), timeline.seconds) for t in (gap.start, gap.end))
+        for gap in timeline.gaps
+    ]
+    return text.first_few(spans, limit=5)
 
 
 def format_time(seconds: float, video_seconds: float) -> str:

@@ -9,19 +9,21 @@ from typing_extensions import override
 
 from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
-from emorec.data.sets.affwild2.parser import FRAMES_PER_SECOND
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.spec import Inputs, ModelSpec, Outputs, arrays_of
+from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
-from emorec.layers.normalize import PixelStatistics
-from emorec.models import AudioVisual, ClipClassifier, ClipNetwork, ClipRegressor
+from emorec.models import ClipNetwork
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
 
 Source: the median (3.66) and the mean (3.69) of the 1,320 RAVDESS clips with sound of actors 1 to 22.
 """
+
+AFFWILD2_FRAME_RATE = 30
+"""Of the same checkpoints on Aff-Wild2, whose clips are windows of consecutive frames."""
 
 
 class TorchRuntime:
@@ -43,9 +45,7 @@ class TorchRuntime:
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
-        tensors = [
-            torch.from_numpy(array).to(self.device) for array in arrays_of(inputs, self.spec)
-        ]
+        tensors = [torch.from_numpy(inputs[name]).to(self.device) for name in self.spec.inputs]
         with torch.inference_mode():
             outputs: Outputs = self.module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs
@@ -69,12 +69,6 @@ class InferenceModule(nn.Module):
         self.temperature = spec.temperature or 1.0
         self.is_classifier = spec.task == "classes"
         self.eval().requires_grad_(False)
-
-    @property
-    def statistics(self) -> PixelStatistics:
-        """Mean and standard deviation that normalize pixels."""
-        network = self.network
-        return network.video.statistics if isinstance(network, AudioVisual) else network.statistics
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -128,31 +122,24 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         raise UserError(
             f"{loaded.path} was trained on frame features: name the checkpoint of a network that takes frames"
         )
-    single_frames = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
+    is_affwild2 = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
     return ModelSpec(
         network=loaded.model["class_path"],
-        task="classes" if isinstance(network, ClipClassifier) else "numbers",
-        names=output_names(loaded, network),
+        task=network.task.kind,
+        names=loaded.class_names or network.task.names,
         inputs=network.inputs,
         num_frames=data["num_frames"],
         image_size=parse_image_size(data["image_size"]),
         resize=data["resize"],
-        face=data.get("face") == "crop" or single_frames,
+        face=data.get("face") == "crop" or is_affwild2,
         sound_rate=data.get("sound_rate", 16_000),
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds
-        or (data["num_frames"] / FRAMES_PER_SECOND if single_frames else DEFAULT_CLIP_SECONDS),
+        or (data["num_frames"] / AFFWILD2_FRAME_RATE if is_affwild2 else DEFAULT_CLIP_SECONDS),
         temperature=loaded.temperatures.get(1),
         checkpoint_sha256=sha256(loaded.path),
         emorec_version=__version__,
         data=loaded.data["class_path"],
         split=dict(loaded.split),
         licence=datasheet(loaded.data["class_path"]).licence,
-    )
-
-
-def output_names(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> tuple[str, ...]:
-    """Return the classes or the numbers that a checkpoint's network predicts."""
-    return loaded.class_names or (
-        network.target_names if isinstance(network, ClipRegressor) else ()
     )

@@ -1,9 +1,9 @@
-"""Video input: the protocol of files and cameras, and video files of any container and codec that PyAV reads."""
+"""Video files of any container and codec that PyAV reads."""
 
 from collections import deque
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,32 +12,12 @@ from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
+    from emorec.inference.camera import Camera
+
+Video: TypeAlias = "VideoFile | Camera"
 
 DEFAULT_FRAMES_PER_SECOND = 25.0
 """Of files without a frame rate and without timestamps."""
-
-
-class Video(Protocol):
-    """An opened video file or camera.
-
-    Attributes:
-        path: Of a file; `None` for a camera.
-        live: Whether frames arrive in real time.
-        frames_per_second: On average; 0 where unknown.
-        has_sound: Whether there is an audio track that can be decoded.
-    """
-
-    path: Path | None
-    live: bool
-    frames_per_second: float
-    has_sound: bool
-
-    @property
-    def length(self) -> float | None:
-        """Length in seconds; `None` where it has no end."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return its section of `summary.json`."""
 
 
 class VideoFile:
@@ -53,6 +33,7 @@ class VideoFile:
 
     Attributes:
         path: The file.
+        live: Whether frames arrive in real time, as those of a camera.
         starts: Start of each frame, in seconds from the first displayed one; evenly spaced without timestamps.
         num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
         frames_per_second: On average.
@@ -72,9 +53,9 @@ class VideoFile:
         from emorec.data.video.pyav import Reader
 
         check_readable(path)
-        self.path: Path | None = path
+        self.path = path
         self._reader = Reader(path, to_its_end=False)
-        first = next((picture for _, picture in self._reader.stream() if picture), None)
+        first = next((frame for _, frame in self._reader.stream() if frame), None)
         if first is None:
             raise ClipError.of(path, NO_FRAME)
         self.starts, self.frames_per_second = _frame_starts(
@@ -90,13 +71,8 @@ class VideoFile:
         self.has_sound = self._reader.has_sound
         self.end, self.damaged = 0, False
 
-    @property
-    def length(self) -> float | None:
-        """See `Video`."""
-        return self.seconds
-
     def describe(self) -> dict[str, Any]:
-        """See `Video`."""
+        """Return the `video` section of `summary.json`."""
         return {
             "seconds": round(self.seconds, 6),
             "frames": self.num_frames,
@@ -131,20 +107,20 @@ class VideoFile:
             audio: Receives the audio packets meanwhile.
         """
         self.end, self.damaged = 0, False
-        for index, picture in self._decoded(self._reader.stream(audio_sink=audio)):
-            yield float(self.starts[index]), picture.to_rgb()
+        for index, frame in self._decoded(self._reader.stream(audio_sink=audio)):
+            yield float(self.starts[index]), frame.to_rgb()
 
     def _read(
         self, remaining: deque[int], needed: Collection[int] | None
     ) -> Iterator[tuple[int, float, Frames]]:
         """Yield remaining frames and remove them; stop early where skipping made a needed one fail."""
-        for index, picture in self._decoded(self._reader.stream(needed)):
+        for index, frame in self._decoded(self._reader.stream(needed)):
             while remaining and remaining[0] < index:
                 if needed is not None and not self.damaged:
                     return
                 remaining.popleft()
             if remaining and remaining[0] == index:
-                yield remaining.popleft(), float(self.starts[index]), picture.to_rgb()
+                yield remaining.popleft(), float(self.starts[index]), frame.to_rgb()
             if not remaining:
                 return
         remaining.clear()
@@ -153,11 +129,11 @@ class VideoFile:
         self, stream: "Iterator[tuple[int, DecodedFrame | None]]"
     ) -> "Iterator[tuple[int, DecodedFrame]]":
         last = -1
-        for index, picture in stream:
-            self.damaged = self.damaged or picture is None
-            if picture is not None and last < index < self.num_frames:
+        for index, frame in stream:
+            self.damaged = self.damaged or frame is None
+            if frame is not None and last < index < self.num_frames:
                 last, self.end = index, index + 1
-                yield index, picture
+                yield index, frame
 
 
 def _frame_starts(

@@ -18,13 +18,14 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import contextlib
 from emorec.app.handler import Limits
-from emorec.app.server import bind, cleaned_up, create_app, create_server, create_sessions
+from emorec.app.server import Server, bind, create_app
+from emorec.app.sessions import Sessions
 from tests.app.fakes import SPEC, predict
 
-with contextlib.closing(bind("127.0.0.1", 0)) as listener, cleaned_up(create_sessions()) as sessions:
+with contextlib.closing(bind("127.0.0.1", 0)) as listener, Sessions() as sessions:
     app = create_app(predict, SPEC, sessions, Limits(megabytes=1))
     print(f"open http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    create_server(app, sessions).run(sockets=[listener])
+    Server(app, sessions).run(sockets=[listener])
 print("stopped")
 """
 """The page before something that only pretends to look."""

@@ -49,7 +49,7 @@ def test_gaps_and_missing_faces_are_remarked_on() -> None:
     nobody = replace(two, person=None, values=None, predicted=NO_FACE, confidence=None)
     damaged = timeline_of(windows=(one, nobody), gaps=(Gap(3.0, 4.25),))
     assert remarks(damaged) == [
-        "Damaged, without a prediction: 0:03 to 0:04",
+        "Damaged, without a prediction: 3 s to 4.2 s",
         "A face was found in 50% of the windows",
     ]
     assert table_of(damaged)["data"][1][2:] == [NO_FACE, "", ""]

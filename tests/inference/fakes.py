@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emorec.data.faces.boxes import Box
-from emorec.inference.spec import Inputs, Outputs
+from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Timeline, Window
 from tests.inference.specs import make_spec
 
@@ -34,12 +34,11 @@ class Grey:
         self.batches: list[int] = []
 
     def __call__(self, windows: Inputs) -> Outputs:
-        given: Any = windows
-        self.batches.append(len(next(iter(given.values()))))
-        if "frames" in given:
-            bright = given["frames"].mean(axis=(1, 2, 3, 4)) / 255
+        self.batches.append(len(next(iter(windows.values()))))
+        if "frames" in windows:
+            bright = windows["frames"].mean(axis=(1, 2, 3, 4)) / 255
         else:
-            bright = np.abs(given["sound"]).max(axis=1)
+            bright = np.abs(windows["sound"]).max(axis=1)
         if self.spec.task == "numbers":
             return np.stack([2 * bright - 1] * len(self.spec.names), axis=1).astype(np.float32)
         return np.stack([1 - bright, bright], axis=1).astype(np.float32)

@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch import Trainer
 
 from emorec import checkpoint
-from emorec.checkpoint import TrainingRecord
 from emorec.data import RavdessDataModule
-from emorec.inference.spec import Inputs, ModelSpec, Outputs
+from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import InferenceModule
 from emorec.models import (
     CNN3D,
@@ -89,8 +89,7 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
 
 def said_by_torch(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Outputs:
     """What a network says, asked as a training asks it, and softmax of numpy."""
-    given: Any = windows
-    inputs = {name: torch.from_numpy(given[name]) for name in spec.inputs}
+    inputs = {name: torch.from_numpy(windows[name]) for name in spec.inputs}
     if spec.uses_frames:
         inputs["frames"] = inputs["frames"].permute(0, 1, 4, 2, 3)
     with torch.no_grad():
@@ -123,7 +122,7 @@ def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
         checkpoint.RECORD: checkpoint.record(
             type(network),
             type(data),
-            TrainingRecord(
+            checkpoint.TrainingRecord(
                 settings={},
                 class_names=NAMES,
                 split={"hash": "abcd"},

@@ -104,4 +104,4 @@ def test_an_audio_visual_network_gets_silence_and_an_audio_network_is_refused() 
     assert window.sound is not None
     assert (window.sound.shape, window.has_sound, window.sound.any()) == ((16_000,), False, False)
     with pytest.raises(UserError, match="camera 0: cameras have no sound"):
-        windows_of(filmed(Film(15)), make_spec(inputs=("sound",), num_frames=0), SECOND)
+        next(windows_of(filmed(Film(15)), make_spec(inputs=("sound",), num_frames=0), SECOND))

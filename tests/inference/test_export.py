@@ -5,7 +5,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,15 +13,22 @@ import torch
 
 from emorec import models
 from emorec.errors import UserError
-from emorec.inference.export import export, to_bytes, to_float16, to_onnx, to_torch_export, trace
-from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
-from emorec.inference.sample_inputs import sample_inputs, synthetic_inputs
+from emorec.inference.export import (
+    export,
+    sample_inputs,
+    synthetic_inputs,
+    to_bytes,
+    to_float16,
+    to_onnx,
+    to_torch_export,
+    trace,
+)
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Runtime
 from emorec.inference.spec import (
     METADATA_KEY,
     SUFFIXES,
     TOLERANCES,
     ExportFormat,
-    Inputs,
     ModelSpec,
     export_metadata,
 )
@@ -34,7 +40,7 @@ BASES = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
 
 def files(folder: Path, deployed: InferenceModule, spec: ModelSpec, *, dynamic: bool) -> list[Path]:
     program = trace(deployed, spec, dynamic_batch=dynamic)
-    said = export_metadata(spec, "float32", deployed.statistics)
+    said = export_metadata(spec, "float32", deployed.network.statistics)
     (folder / "network.onnx").write_bytes(to_onnx(program, spec, said))
     (folder / "network.pt2").write_bytes(to_torch_export(program, said))
     return [folder / "network.onnx", folder / "network.pt2"]
@@ -44,9 +50,8 @@ def opened(path: Path) -> Runtime:
     return OnnxRuntime(path, "cpu") if path.suffix == ".onnx" else ExportedRuntime(path, "cpu")
 
 
-def some(windows: Inputs, count: int) -> Any:
-    given: Any = windows
-    return {name: values[:count] for name, values in given.items()}
+def some(windows: Inputs, count: int) -> Inputs:
+    return {name: values[:count] for name, values in windows.items()}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +162,7 @@ def test_it_is_compared_with_the_checkpoint_before_it_is_written(
     kind: ExportFormat, ckpt: Path, tmp_path: Path
 ) -> None:
     to = tmp_path / "new" / f"network{SUFFIXES[kind]}"
-    done = export(ckpt, kind, to, synthetic_inputs)
+    done = export(ckpt, kind, to)
     assert (done.parity.windows, done.parity.same_class) == (8, 8)
     assert done.parity.max_difference < 1e-5
     windows = synthetic_inputs(done.spec, 2)
@@ -170,9 +175,7 @@ def test_a_file_whose_outputs_differ_is_not_written(
     monkeypatch.setitem(TOLERANCES, "float16", 0.0)
     (tmp_path / "network.pt2").write_bytes(b"the former one")
     with pytest.raises(UserError, match=r"network.pt2 was not written: .*leave out --half"):
-        export(
-            ckpt, "torch_export", tmp_path / "network.pt2", synthetic_inputs, precision="float16"
-        )
+        export(ckpt, "torch_export", tmp_path / "network.pt2", precision="float16")
     assert (tmp_path / "network.pt2").read_bytes() == b"the former one"
 
 

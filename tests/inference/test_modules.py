@@ -43,9 +43,11 @@ def test_an_exported_network_predicts_with_few_modules_and_without_torch(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="emorec.models imports all networks and all of evaluation", strict=False)
-def test_a_checkpoint_predicts_with_few_modules_and_without_plots(tmp_path: Path) -> None:
-    path = saved(tmp_path / "best.ckpt", made("EarlyFusionCNN")[0])
-    own, others = loaded(path, videos.write_video(tmp_path / "a.mp4", 15))
+@pytest.mark.parametrize("network", ["EarlyFusionCNN", "CNNLSTM"])
+def test_a_checkpoint_predicts_with_few_modules_and_without_plots(
+    network: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "best.ckpt", made(network)[0])
+    own, _ = loaded(path, videos.write_video(tmp_path / "a.mp4", 15))
     assert len(own) <= MAX_MODULES, own
-    assert "matplotlib" not in others
+    assert not {"emorec.inference.plot", "emorec.inference.overlay"} & {*own}

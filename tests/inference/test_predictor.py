@@ -116,7 +116,7 @@ def test_frames_are_preprocessed_like_those_of_a_video(tmp_path: Path) -> None:
 
 
 def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emorec.inference import options
+    from emorec.data.faces import detector
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
     frames[:, 35:65, 35:65] = 255
@@ -133,14 +133,14 @@ def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPa
 
     opened = []
     runtime = Grey(face=True)
-    monkeypatch.setattr(options, "find_detector", lambda wanted: wanted)
-    monkeypatch.setattr(options, "load_detector", lambda found: opened.append(found) or Finds(face))
+    monkeypatch.setattr(detector, "find_detector", lambda wanted: wanted)
+    monkeypatch.setattr(detector, "FaceDetector", lambda found: opened.append(found) or Finds(face))
     predictor = Predictor(runtime)
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert len(opened) == 1
     assert predictor.predict(frames, face="none").probabilities["bright"] < 0.2
-    monkeypatch.setattr(options, "load_detector", lambda found: Finds(None))
+    monkeypatch.setattr(detector, "FaceDetector", lambda found: Finds(None))
     assert Predictor(runtime).predict(frames).predicted == "no face"
 
 

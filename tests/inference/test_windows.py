@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.audio.decode import decode_audio
 from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.clip import Clip
 from emorec.data.faces.boxes import Box
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
@@ -195,12 +195,13 @@ def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> Non
 
 def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
-    spec = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
+    recipe = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
     found = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
     assert len(found) == 5
     for window in found:
         assert isinstance(window, Window)
-        oracle = to_float(spec.fit(decode_audio(path, 16_000, (window.start, window.end))))
+        clip = Clip(path=path, label=0, actor="", take="", span_seconds=(window.start, window.end))
+        oracle = to_float(recipe.load(clip))
         np.testing.assert_array_equal(window.sound, oracle)
         assert window.has_sound
 

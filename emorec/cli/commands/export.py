@@ -18,7 +18,6 @@ from emorec.inference.spec import (
 if TYPE_CHECKING:  # importing torch is slow
     from emorec.checkpoint import Checkpoint
     from emorec.inference.export import Exported
-    from emorec.inference.spec import Inputs, ModelSpec
 
 
 def export(
@@ -51,7 +50,6 @@ def export(
     # importing torch is slow
     from emorec import checkpoint
     from emorec.inference.export import export as export_network
-    from emorec.inference.sample_inputs import sample_inputs
 
     path = Path(ckpt).expanduser()
     loaded = checkpoint.read(path)
@@ -60,19 +58,16 @@ def export(
         raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
-    folder = clips_folder(loaded, clips)
-    description = ""
-
-    def inputs_for(spec: "ModelSpec") -> "Inputs":
-        nonlocal description
-        inputs, description = sample_inputs(spec, folder)
-        return inputs
-
     precision: Precision = "float16" if half else "float32"
     exported = export_network(
-        path, format, target, inputs_for, precision=precision, dynamic_batch=dynamic_batch
+        path,
+        format,
+        target,
+        clips_folder(loaded, clips),
+        precision=precision,
+        dynamic_batch=dynamic_batch,
     )
-    print(report(exported, description, precision, dynamic_batch=dynamic_batch))
+    print(report(exported, precision, dynamic_batch=dynamic_batch))
 
 
 def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:
@@ -93,7 +88,7 @@ def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:
     return default if default is not None and is_ravdess and default.is_dir() else None
 
 
-def report(exported: "Exported", clips: str, precision: Precision, *, dynamic_batch: bool) -> str:
+def report(exported: "Exported", precision: Precision, *, dynamic_batch: bool) -> str:
     """Format the exported file, its inputs and outputs, and the comparison with the checkpoint."""
     spec, parity = exported.spec, exported.parity
     output, meaning = describe_output(spec)
@@ -105,7 +100,7 @@ def report(exported: "Exported", clips: str, precision: Precision, *, dynamic_ba
             f"{batch} at once",
             *(f"  {name}: {text}" for name, text in describe_inputs(spec).items()),
             f"  {output}: {meaning}",
-            f"{exported.runtime} against the checkpoint on {clips}: {output} differ by at most "
+            f"{exported.runtime} against the checkpoint on {exported.clips}: {output} differ by at most "
             f"{parity.max_difference:.2g} (allowed: {TOLERANCES[precision]:g})"
             f"{same_class if spec.task == 'classes' else ''}",
             spec.licence,

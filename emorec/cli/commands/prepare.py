@@ -5,14 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
 from rich.filesize import decimal as size_text
-from rich.markup import escape
-from rich.table import Table
 
-from emorec.cli.commands.prepare_progress import JobsProgress
 from emorec.data.download import ravdess
 from emorec.data.download.ravdess import Job, Modality, RavdessArchive, Selection
 from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
@@ -20,6 +16,9 @@ from emorec.errors import UserError
 from emorec.image_size import ImageSize
 from emorec.io import disk_errors, free_bytes
 from emorec.text import first_few, listed_files, plural
+
+if TYPE_CHECKING:  # --help does without them
+    from rich.console import Console
 
 FROM_HINT = "--from FOLDER unpacks archives that you downloaded yourself"
 
@@ -75,6 +74,8 @@ def prepare(
         raise UserError(f"{path} is not a folder: name one with --root DIR")
     archives = ravdess.archives_of(parse_actors(actors), channel)
     selection = Selection(path, tuple(archives), modality)
+    from rich.console import Console
+
     console = Console(highlight=False, soft_wrap=True)
     if verify:
         verify_clips(selection, console)
@@ -110,7 +111,7 @@ def prepare(
 
 def complete(
     selection: Selection,
-    console: Console,
+    console: "Console",
     *,
     from_folder: Path | None,
     num_downloads: int,
@@ -131,6 +132,7 @@ def complete(
         UserError: When some clips can't be downloaded or unpacked.
     """
     # late: the network libraries take long to import
+    from emorec.cli.commands.prepare_output import JobsProgress, plan_summary, plan_table
     from emorec.data.download.zenodo import record_files
 
     try:
@@ -179,7 +181,7 @@ def complete(
 
 def check_complete(
     selection: Selection,
-    console: Console,
+    console: "Console",
     absent: Sequence[RavdessArchive],
     failures: Mapping[Job, str],
     from_folder: Path | None,
@@ -213,6 +215,8 @@ def check_complete(
     )
     if len(missing) == len(reasons) == 1:
         raise UserError(f"{reasons[0]}; {remedy}")
+    from emorec.cli.commands.prepare_output import missing_table
+
     console.print(missing_table(selection))
     for reason in reasons:
         console.print(reason, markup=False)
@@ -222,13 +226,15 @@ def check_complete(
     )
 
 
-def verify_clips(selection: Selection, console: Console) -> None:
+def verify_clips(selection: Selection, console: "Console") -> None:
     """Report whether all selected clips are there and intact.
 
     Raises:
         UserError: When one is not.
     """
     if missing := selection.missing():
+        from emorec.cli.commands.prepare_output import missing_table
+
         console.print(missing_table(selection))
         lacking = sum(map(len, missing.values()))
         raise UserError(
@@ -248,7 +254,7 @@ def verify_clips(selection: Selection, console: Console) -> None:
 
 def decode_frames(
     selection: Selection,
-    console: Console,
+    console: "Console",
     *,
     channel: Literal["speech", "song", "both"],
     num_frames: int,
@@ -300,7 +306,7 @@ def decode_frames(
         console.print(f"no face found in {plural(len(reader.faceless), 'clip')}", markup=False)
 
 
-def verify_frames(cache: str, console: Console) -> None:
+def verify_frames(cache: str, console: "Console") -> None:
     """Compare every frame in the cache with its checksum; the next run decodes damaged ones again.
 
     Raises:
@@ -315,51 +321,3 @@ def verify_frames(cache: str, console: Console) -> None:
         console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
     if not damaged:
         console.print(f"no frames in {folder}", markup=False)
-
-
-def plan_table(
-    selection: Selection, jobs: Sequence[Job], absent: Sequence[RavdessArchive]
-) -> Table:
-    """Return what will be done with each archive."""
-    table = Table("archive", title=f"for {escape(str(selection.root))}", title_justify="left")
-    table.add_column("size", justify="right")
-    table.add_column("clips", justify="right")
-    table.add_column("to do")
-    planned = {job.archive: job for job in jobs}
-    for archive in selection.archives:
-        if job := planned.get(archive):
-            table.add_row(archive.name, size_text(job.size), str(len(job.clips)), steps(job))
-        else:
-            state = "archive not found" if archive in absent else "nothing: its clips are there"
-            table.add_row(archive.name, "", "", state)
-    return table
-
-
-def steps(job: Job) -> str:
-    """Return what will be done with an archive."""
-    if not job.missing_bytes:
-        return "unpack"
-    if job.present_bytes:
-        return f"download from {100 * job.present_bytes // job.size} % on, unpack"
-    return "download, unpack"
-
-
-def plan_summary(jobs: Sequence[Job], root: Path, required: int, free: int) -> str:
-    """Return what will be done with all archives, and the disk space it takes."""
-    clips = plural(sum(len(job.clips) for job in jobs), "clip")
-    work = f"unpack {clips} of {plural(len(jobs), 'archive')}"
-    if to_download := sum(job.missing_bytes for job in jobs):
-        work = f"download {size_text(to_download)} and {work}"
-    return f"{work} to {root}: takes up to {size_text(required)} of {size_text(free)} free disk"
-
-
-def missing_table(selection: Selection) -> Table:
-    """Return the incomplete archives with the number of clips present and in all."""
-    title = f"incomplete: {escape(str(selection.root))}"
-    table = Table("archive", title=title, title_justify="left")
-    table.add_column("clips there", justify="right")
-    table.add_column("of", justify="right")
-    for archive, missing in selection.missing().items():
-        total = len(archive.clips(selection.modality))
-        table.add_row(archive.name, str(total - len(missing)), str(total))
-    return table

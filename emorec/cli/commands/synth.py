@@ -2,9 +2,6 @@
 
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from emorec.data.sets.ravdess.parser import parse_actors
 from emorec.data.split import ACTORS
 from emorec.data.synthetic.settings import ClipSettings
@@ -45,7 +42,16 @@ def synth(
     Raises:
         UserError: When an argument is invalid, or the folder can't take the clips.
     """
-    # late: drawing imports libraries that --help does without
+    # late: --help does without these libraries
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     from emorec.data.synthetic.clips import plan, write_dataset
 
     start = time.perf_counter()

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from emorec.data.cache.store import cache_folder
 from emorec.data.faces.boxes import Box
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
@@ -56,6 +55,8 @@ def find_detector(detector: str = "auto") -> str:
         return _checked(
             named, f"{FILE_VARIABLE} is {named!r}", "name a file of YuNet or unset the variable"
         )
+    from emorec.data.cache.store import cache_folder
+
     target = (cache_folder() / "models" / YUNET_NAME).absolute()
     if not (target.is_file() and sha256(target) == YUNET_SHA256):
         _download(target)

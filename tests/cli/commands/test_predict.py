@@ -77,7 +77,7 @@ def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
 def test_a_camera_is_printed_window_by_window(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emorec.cli.commands import predict
+    from emorec.cli.commands import predict_batch
     from emorec.inference.camera import Camera
 
     ticks = iter(np.arange(0, 100, 0.05).tolist())
@@ -90,7 +90,7 @@ def test_a_camera_is_printed_window_by_window(
     def made(index: int, seconds: float | None) -> Camera:
         return Camera(index, seconds, open_capture=lambda index: Capture(), now=lambda: next(ticks))
 
-    monkeypatch.setattr(predict, "Camera", made)
+    monkeypatch.setattr(predict_batch, "Camera", made)
     assert run("--ckpt", "any.ckpt", "0", "--seconds", "2", "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "     0.0 s to      0.5 s  person 1  bright 100 %"

@@ -79,10 +79,13 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
     [
         (["a.mp4"], "no network: name a checkpoint"),
         (["--ckpt", "x.ckpt", "a.mp4", "--window_second", "1"], "did you mean --window_seconds?"),
-        (["--ckpt", "x.ckpt", "a.mp4", "--face", "maybe"], "choose as_trained, crop or none"),
+        (
+            ["--ckpt", "x.ckpt", "a.mp4", "--face", "maybe"],
+            "Expected a Literal['as_trained', 'crop', 'none']",
+        ),
         (
             ["--ckpt", "x.ckpt", "a.mp4", "--batch_size", "many"],
-            "batch_size is many: it takes a whole number",
+            "batch_size: Expected a int. Got value: many",
         ),
         (["--ckpt", "x.ckpt", "a.mp4", "--hop_seconds", "0"], "hop_seconds is 0: choose 0.01"),
         (["--ckpt", "x.ckpt", "--model", "y.onnx", "a.mp4"], "are two networks: leave one out"),
@@ -119,11 +122,11 @@ def test_an_output_folder_that_can_t_be_written_is_one_line(
     path = videos.write_video(tmp_path / "a.mp4", 3)
     (tmp_path / "out").write_text("a file")
     said = refused(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
-    assert f"can't write {tmp_path / 'out'}: File exists; choose another --out" in said
+    assert f"can't use {tmp_path / 'out'}: File exists (choose another folder" in said
     (tmp_path / "new" / "a").parent.mkdir()
     (tmp_path / "new" / "a").write_text("a file")
     said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
-    assert f"can't write {tmp_path / 'new' / 'a'}: File exists" in said
+    assert f"can't use {tmp_path / 'new' / 'a'}: File exists" in said
 
 
 def test_a_full_disk_is_one_line_and_leaves_what_was_written(
@@ -139,7 +142,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(
     monkeypatch.setattr(plot, "plot_timeline", full)
     path = videos.write_video(tmp_path / "a.mp4", 15)
     said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
-    assert "No space left on device" in said
+    assert "the disk is full" in said
     assert len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) == 1
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.cli.commands.predict import speed_line
+from emorec.cli.commands.predict_batch import speed_line
 from emorec.inference.results import Result
 from emorec.inference.stopwatch import Stopwatch, speed
 from emorec.inference.timeline import Timeline

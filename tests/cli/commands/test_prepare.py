@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from emorec.cli import main
-from emorec.cli.commands.prepare_progress import JobsProgress
+from emorec.cli.commands.prepare_output import JobsProgress
 from emorec.data.download import http, ravdess
 from emorec.data.download.http import RemoteFile
 from emorec.data.download.ravdess import (

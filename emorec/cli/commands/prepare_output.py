@@ -1,10 +1,13 @@
-"""Progress bars of `emorec prepare`."""
+"""Progress bars and tables of `emorec prepare`."""
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console
+from rich.filesize import decimal as size_text
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -14,8 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.table import Table
 
-from emorec.data.download.ravdess import Job
+from emorec.data.download.ravdess import Job, RavdessArchive, Selection
 from emorec.text import plural
 
 
@@ -114,3 +118,51 @@ class JobsProgress:
 
     def _update_overall(self) -> None:
         self._progress.update(self._overall, completed=sum(self._completed.values()))
+
+
+def plan_table(
+    selection: Selection, jobs: Sequence[Job], absent: Sequence[RavdessArchive]
+) -> Table:
+    """Return what will be done with each archive."""
+    table = Table("archive", title=f"for {escape(str(selection.root))}", title_justify="left")
+    table.add_column("size", justify="right")
+    table.add_column("clips", justify="right")
+    table.add_column("to do")
+    planned = {job.archive: job for job in jobs}
+    for archive in selection.archives:
+        if job := planned.get(archive):
+            table.add_row(archive.name, size_text(job.size), str(len(job.clips)), steps(job))
+        else:
+            state = "archive not found" if archive in absent else "nothing: its clips are there"
+            table.add_row(archive.name, "", "", state)
+    return table
+
+
+def steps(job: Job) -> str:
+    """Return what will be done with an archive."""
+    if not job.missing_bytes:
+        return "unpack"
+    if job.present_bytes:
+        return f"download from {100 * job.present_bytes // job.size} % on, unpack"
+    return "download, unpack"
+
+
+def plan_summary(jobs: Sequence[Job], root: Path, required: int, free: int) -> str:
+    """Return what will be done with all archives, and the disk space it takes."""
+    clips = plural(sum(len(job.clips) for job in jobs), "clip")
+    work = f"unpack {clips} of {plural(len(jobs), 'archive')}"
+    if to_download := sum(job.missing_bytes for job in jobs):
+        work = f"download {size_text(to_download)} and {work}"
+    return f"{work} to {root}: takes up to {size_text(required)} of {size_text(free)} free disk"
+
+
+def missing_table(selection: Selection) -> Table:
+    """Return the incomplete archives with the number of clips present and in all."""
+    title = f"incomplete: {escape(str(selection.root))}"
+    table = Table("archive", title=title, title_justify="left")
+    table.add_column("clips there", justify="right")
+    table.add_column("of", justify="right")
+    for archive, missing in selection.missing().items():
+        total = len(archive.clips(selection.modality))
+        table.add_row(archive.name, str(total - len(missing)), str(total))
+    return table
