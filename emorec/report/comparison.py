@@ -11,14 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emorec.evaluation.intervals import (
-    RESAMPLES,
-    ROUNDING,
-    Estimate,
-    scores_with_intervals,
-    table_scores,
-)
+from emorec.evaluation.intervals import RESAMPLES, ROUNDING, scores_with_intervals, table_scores
 from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm
+from emorec.evaluation.scores import Estimate
 from emorec.evaluation.task import Task
 from emorec.report.models import Model, Predictions, align_models, group_runs
 from emorec.report.references import Reference

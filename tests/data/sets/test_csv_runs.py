@@ -228,6 +228,6 @@ def test_the_studies_of_hacer_can_start(study: str, hacer_clips: Path) -> None:
     definition = read_definition(ROOT / "configs" / "studies" / f"{study}.yaml")
     overrides = {"data.root": str(hacer_clips), "model.weights": "none"}
     check_runs(definition, [*planned_runs(definition, overrides).values()][:7])
+    missing = [*planned_runs(definition, {**overrides, "data.root": "nowhere"}).values()]
     with pytest.raises(UserError, match="HACER is on Kaggle"):
-        runs = planned_runs(definition, {**overrides, "data.root": "nowhere"})
-        check_runs(definition, [*runs.values()])
+        check_runs(definition, missing)
