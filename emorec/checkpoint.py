@@ -238,7 +238,7 @@ def add_temperature(path: Path, num_views: int, temperature: float) -> None:
     """
     content = load(path)
     section = content[RECORD]
-    section["temperatures"] = {**section["temperatures"], num_views: temperature}
+    section["temperatures"] = {**section.get("temperatures", {}), num_views: temperature}
     save(content, path)
 
 

@@ -26,6 +26,7 @@ def content() -> dict[str, Any]:
             "split": {"name": "seed"},
             "epochs": 4,
             "train_seconds": 1.5,
+            "environment": {"torch": "2.11"},
         },
     }
 
@@ -45,25 +46,27 @@ class Payload:
         return os.system, (f"touch {self.path}",)
 
 
-def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
-    said = checkpoint.read(saved(tmp_path / "best.ckpt"))
-    assert said.model == {"class_path": "emorec.models.CNNLSTM", "init_args": {"lr": 0.1}}
-    assert said.data["init_args"] == {"root": "clips"}
-    assert said.class_names == ("sad", "happy")
-    assert (said.epochs, said.train_seconds) == (4, 1.5)
+def test_a_checkpoint_records_its_network_data_and_training(tmp_path: Path) -> None:
+    record = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    assert record.model == {"class_path": "emorec.models.CNNLSTM", "init_args": {"lr": 0.1}}
+    assert record.data["init_args"] == {"root": "clips"}
+    assert record.class_names == ("sad", "happy")
+    assert (record.epochs, record.train_seconds) == (4, 1.5)
 
 
-def test_one_of_an_older_version_says_nothing_of_what_that_did_not_measure(tmp_path: Path) -> None:
-    said = checkpoint.read(saved(tmp_path / "best.ckpt"))
-    assert (said.train_clips_per_second, said.peak_memory_bytes, said.trained_on) == (None,) * 3
-    assert said.temperatures == {}
+def test_what_a_training_did_not_measure_is_none(tmp_path: Path) -> None:
+    record = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    assert (record.train_clips_per_second, record.peak_memory_bytes, record.trained_on) == (
+        None,
+    ) * 3
+    assert record.temperatures == {}
 
 
 def test_a_temperature_that_is_added_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
     path = saved(tmp_path / "best.ckpt")
     before = checkpoint.load(path)
-    checkpoint.keep_temperature(path, 1, 1.5)
-    checkpoint.keep_temperature(path, 10, 1.25)
+    checkpoint.add_temperature(path, 1, 1.5)
+    checkpoint.add_temperature(path, 10, 1.25)
     assert checkpoint.read(path).temperatures == {1: 1.5, 10: 1.25}
     after = checkpoint.load(path)
     del after[checkpoint.RECORD]["temperatures"]
@@ -82,19 +85,17 @@ def test_its_run_folder_is_above_checkpoints_or_where_it_was_moved_to(tmp_path: 
 def test_a_payload_is_refused_and_never_run(tmp_path: Path) -> None:
     trace = tmp_path / "it_ran"
     path = saved(tmp_path / "evil.ckpt", {**content(), "callbacks": Payload(str(trace))})
-    with pytest.raises(
-        UserError, match=r"evil.ckpt holds Python objects that would have to be run"
-    ):
+    with pytest.raises(UserError, match=r"evil.ckpt holds Python objects"):
         checkpoint.read(path)
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
-def test_a_cut_off_file_is_refused(tmp_path: Path, share: float) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
     whole = saved(tmp_path / "whole.ckpt").read_bytes()
     cut = tmp_path / "cut.ckpt"
     cut.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(UserError, match=r"cut.ckpt is cut off or no checkpoint"):
+    with pytest.raises(UserError, match=r"cut.ckpt is truncated or not a checkpoint"):
         checkpoint.read(cut)
 
 
@@ -102,19 +103,19 @@ def test_a_cut_off_file_is_refused(tmp_path: Path, share: float) -> None:
     ("what", "message"),
     [
         ([1, 2], "holds a list"),
-        ({"state_dict": {}}, "holds no datamodule_hyper_parameters, hyper_parameters"),
-        ({key: value for key, value in content().items() if key != "emorec"}, "holds no emorec"),
+        ({"state_dict": {}}, "has no datamodule_hyper_parameters, hyper_parameters"),
+        ({key: value for key, value in content().items() if key != "emorec"}, "has no emorec"),
     ],
 )
-def test_another_program_s_file_is_refused(tmp_path: Path, what: Any, message: str) -> None:
+def test_a_file_of_another_program_is_refused(tmp_path: Path, what: Any, message: str) -> None:
     with pytest.raises(UserError, match=message):
         checkpoint.read(saved(tmp_path / "other.ckpt", what))
 
 
-def test_a_text_a_folder_and_nothing_are_told_apart(tmp_path: Path) -> None:
+def test_a_text_a_folder_and_a_missing_file_have_errors_of_their_own(tmp_path: Path) -> None:
     text = tmp_path / "notes.ckpt"
     text.write_text("I am no checkpoint, but I am long enough to be taken for one.")
-    with pytest.raises(UserError, match=r"notes.ckpt is cut off or no checkpoint"):
+    with pytest.raises(UserError, match=r"notes.ckpt is truncated or not a checkpoint"):
         checkpoint.read(text)
     with pytest.raises(UserError, match="is a folder"):
         checkpoint.read(tmp_path)

@@ -1,4 +1,4 @@
-"""What the README promises."""
+"""README and docs: their tables, examples, commands and links are true."""
 
 import re
 import shlex
@@ -15,17 +15,19 @@ from emorec.cli.help import EXPERIMENTS
 from emorec.models.flops import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
 SMALL_FIT = (
     *("--data", "RavdessDataModule", "--data.num_frames", "2", "--data.image_size", "16"),
     *("--data.num_workers", "0", "--trainer.accelerator", "cpu", "--trainer.max_epochs", "1"),
     *("--trainer.limit_train_batches", "2"),
 )
 SHARED = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
-"""What networks are made from."""
+"""Base classes."""
 
 FACES = {"FaceClassifier", "FaceRegressor"}
-"""They have other pictures than the rest."""
+"""They take images of another size than the rest."""
 
 NETWORKS = [name for name in models.__all__ if name not in SHARED | FACES]
 
@@ -36,7 +38,7 @@ def blocks(language: str) -> list[str]:
 
 
 def example(word: str) -> str:
-    """The one block of Python that has a word in it."""
+    """Return the one block of Python that contains a word."""
     (code,) = (block for block in blocks("python") if word in block)
     return code
 
@@ -54,17 +56,17 @@ def test_the_table_of_networks_tells_their_size_and_cost(name: str) -> None:
     if name == "EarlyFusionCNN" or name.startswith("AudioCNN"):
         untrained = {}
     network = getattr(models, name)(**untrained)
-    row = next(line for line in TEXT.splitlines() if line.startswith(f"| `{name}` |"))
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
     cells = [cell.strip() for cell in row.split("|")]
     assert cells[4] == f"{num_parameters(network):,}"
     assert cells[5] == f"{gflops_per_clip(network):.1f}"
 
 
 @pytest.mark.parametrize("name", sorted(FACES))
-def test_the_networks_of_faces_have_the_size_that_is_told(name: str) -> None:
+def test_the_face_networks_have_the_size_that_the_docs_give(name: str) -> None:
     network = getattr(models, name)(num_frames=1, image_size=96)
-    told = f"`{name}` has {num_parameters(network):,} parameters and {gflops_per_clip(network):.1f} GFLOPs"
-    assert told in " ".join(TEXT.split())
+    sentence = f"`{name}` has {num_parameters(network):,} parameters and {gflops_per_clip(network):.1f} GFLOPs"
+    assert sentence in " ".join(TEXT.split())
 
 
 def test_the_example_network_is_a_network(tmp_path: Path) -> None:
@@ -93,22 +95,28 @@ def test_the_training_commands_are_understood(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = command.replace("DIR", "clips")
-    given = shlex.split(command.partition("emorec fit")[2])
-    if "--config" not in given:
-        given = ["--config", "configs/cnn_lstm.yaml", *given]
+    flags = shlex.split(command.partition("emorec fit")[2])
+    if "--config" not in flags:
+        flags = ["--config", "configs/cnn_lstm.yaml", *flags]
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as ended:
-        main(["fit", *given, "--print_config"])
+        main(["fit", *flags, "--print_config"])
     assert not ended.value.code, capsys.readouterr().err
 
 
-def test_every_command_is_in_the_readme() -> None:
+def test_every_command_is_in_the_readme_or_the_docs() -> None:
     for command in [*EXPERIMENTS, *COMMANDS]:
         assert f"emorec {command}" in TEXT
 
 
-def test_every_file_the_readme_points_to_is_there() -> None:
-    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", TEXT):
-        assert (ROOT / target).exists(), target
-    for config in re.findall(r"configs/[\w/]+\.yaml", TEXT):
+def test_the_readme_is_short_enough_to_read() -> None:
+    assert len(README.splitlines()) <= 250
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_a_page_points_to_exists(page: Path) -> None:
+    text = page.read_text()
+    for target in re.findall(r"\]\((?!https:)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for config in re.findall(r"configs/[\w/]+\.yaml", text):
         assert (ROOT / config).is_file(), config

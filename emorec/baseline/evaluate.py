@@ -1,8 +1,9 @@
 """Classifiers evaluated on held-out actors, fold by fold, each in a run folder like that of a tested network."""
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
@@ -31,7 +32,7 @@ from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Classification
-from emorec.io import atomic_write, write_json
+from emorec.io import atomic_write, disk_errors, write_json
 
 RECORD = "baseline.json"
 """Beside `config.yaml`: the selected hyper-parameters, and the candidates."""
@@ -168,7 +169,7 @@ def write_run(
         "train_seconds": model.fit_seconds,
     }
     clips = data.sides["test"]
-    with _write_errors(folder):
+    with disk_errors(folder):
         with atomic_write(folder / "config.yaml") as file:
             settings = {**config, "classifier": result.classifier}
             file.write(yaml.safe_dump(settings, sort_keys=False).encode())
@@ -199,28 +200,16 @@ def new_run_folder(out: Path, name: str) -> Path:
         UserError: When it can't be made.
     """
     parent = out / name
-    with _write_errors(out):
+    with disk_errors(out):
         parent.mkdir(parents=True, exist_ok=True)
         versions = [re.fullmatch(r"version_(\d+)", path.name) for path in parent.iterdir()]
-        number = max((int(match[1]) for match in versions if match), default=-1) + 1
-        while True:
+        last = max((int(match[1]) for match in versions if match), default=-1)
+        for number in itertools.count(last + 1):
             folder = parent / f"version_{number}"
-            try:
+            with suppress(FileExistsError):  # another process made it meanwhile
                 folder.mkdir()
-            except FileExistsError:  # another process made it meanwhile
-                number += 1
-            else:
-                return folder
-
-
-@contextmanager
-def _write_errors(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"can't write into {place}: {error.strerror or error}; make room or choose another folder with --out"
-        ) from error
+                break
+    return folder
 
 
 def print_results(

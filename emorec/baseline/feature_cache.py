@@ -5,15 +5,14 @@ import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from emorec.baseline.features import FeatureExtractor, Floats, pool_frames
 from emorec.data.cache.progress import with_progress
-from emorec.data.cache.store import file_digests, resolve_cache
+from emorec.data.cache.store import file_digests, resolve_cache, wait_for_lock
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import make_loader
@@ -31,9 +30,6 @@ FOLDER = "features"
 
 SAVE_INTERVAL_SECONDS = 60.0
 """How much work a kill may lose."""
-
-LOCK_NOTICE_SECONDS = 2.0
-"""How long another process is waited for without a message."""
 
 
 class FeatureCache:
@@ -82,7 +78,11 @@ class FeatureCache:
         load()
         if not self._missing(clips):
             return
-        with _exclusive(path):
+        with ExitStack() as stack:
+            with suppress(OSError):  # without a lock where the cache can't be written to
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = path.with_suffix(".lock")
+                stack.enter_context(wait_for_lock(lock, f"another process is computing {path}"))
             stored = load()  # another process may have computed some meanwhile
 
             def save() -> None:
@@ -139,24 +139,6 @@ def write_features(path: Path, features: Mapping[str, Floats]) -> None:
             np.savez(file, clips=np.array(list(features)), features=np.stack([*features.values()]))
     except OSError as error:
         log.warning("features are not cached: can't write %s: %s", path, error.strerror)
-
-
-@contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Keep other processes from computing the same features; without a lock where none can be made."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_suffix(".lock"))
-        try:
-            held = lock.acquire(timeout=LOCK_NOTICE_SECONDS)
-        except Timeout:
-            log.warning("another process is computing %s: waiting for it", path)
-            held = lock.acquire()
-    except OSError:
-        yield
-        return
-    with held:
-        yield
 
 
 def _clip_frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Frames]]:

@@ -179,7 +179,7 @@ class LandmarkFeatures:
         gflops_per_clip: NaN.
 
     Raises:
-        UserError: When YuNet can't be loaded, or the Haar cascade was chosen, which has no landmarks.
+        UserError: When YuNet can't be loaded.
 
     Source: Wu, Peng & Yu 2023, "YuNet: a tiny millisecond-level face detector".
     """

@@ -137,15 +137,15 @@ def decode_with_opencv(path: Path, num_frames: int) -> Frames:
     """
     # one thread, as the loader's workers are the parallelism here
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-    wanted = linspace_indices(max(1, int(video.get(cv2.CAP_PROP_FRAME_COUNT))), num_frames)
+    indices = linspace_indices(max(1, int(video.get(cv2.CAP_PROP_FRAME_COUNT))), num_frames)
     frames: dict[int, Any] = {}
-    for index in range(wanted[-1] + 1):
+    for index in range(indices[-1] + 1):
         if not video.grab():
             break
-        if index in wanted:
+        if index in indices:
             frames[index] = cv2.cvtColor(video.retrieve()[1], cv2.COLOR_BGR2RGB)
     video.release()
-    return _stack(path, frames, wanted)
+    return _stack(path, frames, indices)
 
 
 def decode_with_pyav(path: Path, num_frames: int) -> Frames:
@@ -158,13 +158,13 @@ def decode_with_pyav(path: Path, num_frames: int) -> Frames:
 
     with av.open(str(path)) as file:
         video = file.streams.video[0]
-        wanted = linspace_indices(max(1, video.frames), num_frames)
+        indices = linspace_indices(max(1, video.frames), num_frames)
         frames = {
             index: frame.to_ndarray(format="rgb24")
             for index, frame in enumerate(file.decode(video))
-            if index in wanted
+            if index in indices
         }
-    return _stack(path, frames, wanted)
+    return _stack(path, frames, indices)
 
 
 def decode_with_torchcodec(path: Path, num_frames: int) -> Frames:
@@ -172,16 +172,16 @@ def decode_with_torchcodec(path: Path, num_frames: int) -> Frames:
     from torchcodec.decoders import VideoDecoder
 
     video = VideoDecoder(str(path), dimension_order="NHWC")
-    wanted = linspace_indices(len(video), num_frames)
-    frames: Frames = video.get_frames_at(wanted).data.numpy()
+    indices = linspace_indices(len(video), num_frames)
+    frames: Frames = video.get_frames_at(indices).data.numpy()
     return frames
 
 
-def _stack(path: Path, frames: dict[int, Any], wanted: list[int]) -> Frames:
+def _stack(path: Path, frames: dict[int, Any], indices: list[int]) -> Frames:
     if not frames:
         raise RuntimeError(f"{path}: no frame could be decoded")
     # files may promise more frames than they hold: the last one stands for the rest
-    return np.stack([frames.get(index, frames[max(frames)]) for index in wanted])
+    return np.stack([frames.get(index, frames[max(frames)]) for index in indices])
 
 
 def installed_decoders() -> dict[str, Callable[[Path, int], Frames]]:

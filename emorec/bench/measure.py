@@ -26,18 +26,6 @@ from emorec.data.synthetic.settings import ClipSettings
 from emorec.errors import UserError
 from emorec.models import ClipNetwork
 
-ORDER = (
-    "decode",
-    "decode_workers",
-    "cache_read",
-    "read",
-    "loader",
-    "host_to_device",
-    "network",
-    "end_to_end",
-)
-"""Stages in the order of a clip; baselines come after them."""
-
 GPU_SAMPLE_SECONDS = 0.2
 """Between two samples of how busy the GPU is."""
 
@@ -80,25 +68,24 @@ def measure(
             status("")
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="emorec-bench-")))
 
-        def stages(data: ClipDataModule) -> list[Stage]:
-            if baseline and file_reader(data):
+        def baselines(data: ClipDataModule) -> list[Stage]:
+            if not baseline:
+                return []
+            if file_reader(data):
                 raise UserError("--baseline decodes videos, and this data set has none: remove it")
-            clips = videos or data.sides["train"]
-            baselines = baseline_stages(data, clips, folder) if baseline else []
-            return [*loading_stages(data, clips), *baselines]
+            return baseline_stages(data, videos or data.sides["train"], folder)
 
-        rounds_callback = Rounds(stages, seconds=seconds, rounds=rounds, status=status)
-        trainer.callbacks.append(rounds_callback)  # type: ignore[attr-defined]
+        callback = Rounds(videos, baselines, seconds=seconds, rounds=rounds, status=status)
+        trainer.callbacks.append(callback)  # type: ignore[attr-defined]
         device = trainer.strategy.root_device
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
         trainer.fit(model, datamodule=data)
-        titles = rounds_callback.titles
         return Report(
             machine=describe_machine() | {"device": name, "load_average": load},
             setting=training_setting(trainer, model, data) | {"drawn": synthetic},
-            speeds=rounds_callback.speeds,
-            titles={name: titles[name] for name in (*ORDER, *titles) if name in titles},
-            gpu_percent=rounds_callback.gpu_percent,
+            speeds=callback.speeds,
+            titles=callback.titles,
+            gpu_percent=callback.gpu_percent,
         )
 
 
@@ -108,19 +95,21 @@ class Rounds(Callback):
     In turns, what disturbs a shared machine disturbs all stages alike. The training ends after the last round.
 
     Args:
-        stages: Returns those before the device, once the data module is set up.
+        videos: Decoded instead of the training's clips.
+        baselines: Returns what the stages are compared with, once the data module is set up.
         seconds: For each stage of a round, at least.
         rounds: How often.
         status: Called with what is measured now.
 
     Attributes:
-        titles: Stage -> its title, in the order of measuring.
+        titles: Stage -> its title, in the order of a clip; baselines come last.
         gpu_percent: How busy the GPU was in the training itself, sampled.
     """
 
     def __init__(
         self,
-        stages: Callable[[ClipDataModule], Sequence[Stage]],
+        videos: Sequence[Clip],
+        baselines: Callable[[ClipDataModule], Sequence[Stage]],
         *,
         seconds: float,
         rounds: int,
@@ -130,7 +119,8 @@ class Rounds(Callback):
         self.rounds = rounds
         self.titles: dict[str, str] = {}
         self.gpu_percent: list[float] = []
-        self._loading_stages = stages
+        self._videos = videos
+        self._baselines = baselines
         self._status = status
         self._samples: dict[str, list[float]] = defaultdict(list)
         self._measurement: Generator[None, int] | None = None
@@ -155,10 +145,13 @@ class Rounds(Callback):
     def _measure(self, trainer: Trainer, batch: Mapping[str, Any]) -> Generator[None, int]:
         """Run between two steps of the training; each `yield` lets it make one and returns the clips in it."""
         data, device = ClipDataModule.of(trainer), batch["label"].device
-        stages = [*self._loading_stages(data), *device_stages(trainer, data, batch)]
+        loading = loading_stages(data, self._videos or data.sides["train"])
+        stages = [*loading, *device_stages(trainer, data, batch)]
+        baselines = self._baselines(data)
         self.titles = {stage.name: stage.title for stage in stages} | {"end_to_end": "end to end"}
+        self.titles |= {stage.name: stage.title for stage in baselines}
         for number in range(self.rounds):
-            for stage in stages:
+            for stage in [*stages, *baselines]:
                 self._status(f"round {number + 1} of {self.rounds}: {stage.title}")
                 self._samples[stage.name].append(stage.measure(self.seconds))
             self._status(f"round {number + 1} of {self.rounds}: end to end")

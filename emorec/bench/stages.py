@@ -227,7 +227,7 @@ def file_reader(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | Non
 
 def is_cached(data: ClipDataModule) -> bool:
     """Return whether frames come from a cache of decoded videos."""
-    return isinstance(data.read_frames, ClipReader) and bool(data.read_frames.files)
+    return bool(getattr(data.read_frames, "files", {}))
 
 
 def workers_title(data: ClipDataModule) -> str:

@@ -28,7 +28,7 @@ from emorec.evaluation.task import Classification
 from emorec.image_size import format_frames
 from emorec.io import atomic_write
 from emorec.models.base import ClipNetwork
-from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.models.flops import gflops_per_clip, network_record, num_parameters
 from emorec.text import number_ranges
 
 NOT_COMPARED = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
@@ -50,6 +50,7 @@ class RunRecord(Callback):
         self._start = time.monotonic()
         self._earlier_seconds = 0.0
         self._earlier_peak_bytes = 0
+        self._network: dict[str, Any] = {}
         self._temperature: tuple[int, float] | None = None  # and the global step of its weights
 
     @override
@@ -67,7 +68,9 @@ class RunRecord(Callback):
                     file.write(yaml.safe_dump(self.config, sort_keys=False).encode())
             except OSError as error:
                 raise UserError(f"can't write {path}: {error.strerror}") from error
-        _print(describe_network(ClipNetwork.of(pl_module)))
+        network = ClipNetwork.of(pl_module)
+        self._network = network_record(network)
+        _print(describe_network(network))
         _print(describe_split(ClipDataModule.of(trainer).split_record()))
 
     @override
@@ -133,6 +136,7 @@ class RunRecord(Callback):
                 if temperature and step == trainer.global_step
                 else {},
                 clip_seconds=data.clip_seconds,
+                network=self._network,
             ),
         )
 

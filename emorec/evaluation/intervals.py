@@ -22,7 +22,6 @@ Source: Cameron & Miller 2015, A Practitioner's Guide to Cluster-Robust Inferenc
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from emorec.errors import UserError
-from emorec.evaluation.scores import Floats
+from emorec.evaluation.scores import Estimate, Floats, Interval
 from emorec.evaluation.task import Task, unknown
 
 CONFIDENCE = 0.95
@@ -41,41 +40,6 @@ ROUNDING = 1e-9
 """A difference or standard error below this is none."""
 
 _WEIGHTS_AT_ONCE = 4_000_000
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A 95 % interval, in the unit of its score.
-
-    >>> interval = Interval(-0.5, 0.25)
-    >>> interval.half_width, 0 in interval, 0.3 in interval
-    (0.375, True, False)
-    """
-
-    low: float
-    high: float
-
-    @property
-    def half_width(self) -> float:
-        """Half the width."""
-        return (self.high - self.low) / 2
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its interval.
-
-    Attributes:
-        value: The score of the clips at hand; the mean over seeds.
-        interval: None where there can't be one: for a single actor, a score that is the same for every actor (as of a
-            network that always predicts one class), or NaN.
-    """
-
-    value: float
-    interval: Interval | None
 
 
 def scores_with_intervals(

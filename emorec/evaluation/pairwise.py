@@ -12,14 +12,13 @@ from emorec.evaluation.intervals import (
     CONFIDENCE,
     RESAMPLES,
     ROUNDING,
-    Interval,
     actor_sums,
     actor_weights,
     require_aligned,
     standard_error,
     t_interval,
 )
-from emorec.evaluation.scores import Counts, Floats
+from emorec.evaluation.scores import Counts, Floats, Interval
 from emorec.evaluation.task import Classification, Task
 
 SIGNIFICANT = 1 - CONFIDENCE

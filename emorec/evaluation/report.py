@@ -162,16 +162,16 @@ def _scores_per_video(
 
 
 def split_remarks(split: Mapping[str, Any]) -> list[str]:
-    """Return what is unusual in the record of a split: people on two sides, clips left out, faces cropped."""
+    """Return what is unusual in the record of a split: people on two sides, excluded clips, cropped faces."""
     remarks = []
     if leaking := [person for person in split["test"] if person in split["train"]]:
-        remarks.append(f"LEAK: {number_ranges(leaking)} train and are tested")
+        remarks.append(f"LEAK: {number_ranges(leaking)} are in the training and the test set")
     if split["skipped"]:
-        remarks.append(f"left out: {', '.join(split['skipped'])}")
+        remarks.append(f"excluded: {', '.join(split['skipped'])}")
     if split.get("face_detector"):
         faceless = ", ".join(split["faceless"])
-        without = f" (none found, so their centre: {faceless})" if faceless else ""
-        remarks.append(f"faces found by {split['face_detector']}{without}")
+        without = f"; without a face, cropped at the centre: {faceless}" if faceless else ""
+        remarks.append(f"faces detected by {split['face_detector']}{without}")
     return remarks
 
 

@@ -3,6 +3,7 @@
 Leading axes are free: counts (..., K, K) give scores (...), so that ten thousand bootstrap resamples are one call.
 """
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +17,41 @@ CALIBRATION_BINS = 15
 
 NO_VARIANCE = 1e-12
 """A variance below this share of the mean square is rounding."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, in the unit of its score.
+
+    >>> interval = Interval(-0.5, 0.25)
+    >>> interval.half_width, 0 in interval, 0.3 in interval
+    (0.375, True, False)
+    """
+
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half the width."""
+        return (self.high - self.low) / 2
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval.
+
+    Attributes:
+        value: The score of the clips at hand; the mean over seeds.
+        interval: None where there can't be one: for a single actor, a score that is the same for every actor (as of a
+            network that always predicts one class), or NaN.
+    """
+
+    value: float
+    interval: Interval | None
 
 
 def accuracy(confusion: Counts) -> Floats:

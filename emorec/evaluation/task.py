@@ -20,13 +20,12 @@ from scipy.special import log_softmax
 from typing_extensions import override
 
 from emorec.evaluation import scores
-from emorec.evaluation.scores import CALIBRATION_BINS, Floats
+from emorec.evaluation.scores import CALIBRATION_BINS, Estimate, Floats, Interval
 from emorec.text import decimal, percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from emorec.evaluation.intervals import Estimate, Interval
 
 CALIBRATED = "calibrated "
 """Prefix of a class name in the columns of calibrated probabilities, which may follow the others."""

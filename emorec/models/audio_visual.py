@@ -105,11 +105,11 @@ class AudioVisual(ClipClassifier):
     def fuse(self, video: Tensor, audio: Tensor, heard: Tensor) -> Tensor:
         """Features (B, ...) of both networks and a mask (B,) of clips with sound -> logits (B, K)."""
         features = torch.stack([self.from_video(video), self.from_audio(audio)], dim=1)  # (B, 2, D)
-        fused = self.fusion(features, self._present(heard))  # (B, F)
+        fused = self.fusion(features, self.present_modalities(heard))  # (B, F)
         logits: Tensor = self.classifier(self.dropout(fused))  # (B, K)
         return logits
 
-    def _present(self, heard: Tensor) -> Tensor:
+    def present_modalities(self, heard: Tensor) -> Tensor:
         """Return a mask (B, 2) of the modalities to use: all there are, less the ablated and the dropped ones."""
         present = torch.stack([torch.ones_like(heard), heard], dim=1)  # (B, 2)
         if self.ablated is not None:

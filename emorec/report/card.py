@@ -4,16 +4,14 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, section 4 (the se
 """
 
 import re
-from collections.abc import Sequence
-from importlib.resources import files
+import shlex
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 
 from emorec.checkpoint import Checkpoint
-from emorec.data.datasheets import Datasheet, datasheet
-from emorec.data.split import SIDES
+from emorec.data.datasheets import datasheet
+from emorec.data.split import format_people
 from emorec.evaluation.breakdown import (
     accuracy_by_group,
     confusion_matrix,
@@ -21,31 +19,40 @@ from emorec.evaluation.breakdown import (
     reliability,
     scores_per_name,
 )
-from emorec.evaluation.intervals import RESAMPLES, Estimate, Interval, scores_with_intervals
+from emorec.evaluation.intervals import RESAMPLES, scores_with_intervals
+from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification
 from emorec.io import sha256
 from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
 from emorec.report.card_facts import (
-    TestResults,
-    caveats,
+    MODALITIES,
+    describe_inputs,
     describe_other_clips,
     headline,
-    network_info,
-    not_measured,
+    network_record,
+    read_ablations,
     read_test,
     settings_yaml,
-    split_remarks,
 )
-from emorec.report.runs import format_actors
+from emorec.report.runs import Run
 from emorec.report.sentences import leak_warning
-from emorec.report.tables import escape_markdown, markdown_row
-from emorec.text import UNKNOWN, byte_count, decimal, duration, percent, significant
+from emorec.report.templating import render
+from emorec.text import UNKNOWN, decimal, significant
 
 SIDE_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
 
 MAX_ROWS = 24
 """Of a table of people or videos; RAVDESS has as many actors."""
+
+FEW_ACTORS = 20
+"""With fewer, an interval is rough, see `emorec.evaluation.intervals`."""
+
+CROSS_VALIDATION = {
+    "emorec.data.RavdessDataModule": "msaf6",
+    "emorec.data.IemocapDataModule": "loso5",
+}
+"""Data module -> the split that tests everyone once."""
 
 Row = tuple[str, ...]
 
@@ -56,190 +63,79 @@ def model_card(checkpoint: Checkpoint) -> str:
     Raises:
         UserError: When its network can't be imported, or its test is malformed.
     """
-    network = network_info(checkpoint)
-    result = read_test(checkpoint)
-    test = result if isinstance(result, TestResults) else None
-    sheet = datasheet(checkpoint.data["class_path"])
+    tested = read_test(checkpoint)
+    test = tested if isinstance(tested, Run) else None
+    network = network_record(checkpoint)
+    class_names = checkpoint.class_names
     local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
-    split = test.metrics["split"] if test else checkpoint.split
-    network_name = checkpoint.model["class_path"].rpartition(".")[2]
-    subject = f"{len(network.names)} emotions" if network.classes else " and ".join(network.names)
-    context: dict[str, Any] = {
-        "title": f"{network_name}, {subject}",
-        "summary": _summary(checkpoint, sheet, test),
-        "warnings": [leak_warning("this network", test.leaks)] if test and test.leaks else [],
-        "checkpoint": checkpoint,
-        "network": network,
-        "sha256": sha256(checkpoint.path),
-        "megabytes": significant(checkpoint.path.stat().st_size / 1e6),
-        "sheet": sheet,
-        "test": test,
-        "reason": "" if test else result,
-        "split": split,
-        "whose": checkpoint.split.get("whose", "people"),
-        "people": f"{test.people} ({format_actors(test.actors)})" if test else "",
-        "training": _training(checkpoint),
-        "environment": ", ".join(
-            f"{name} {version}" for name, version in sorted(checkpoint.environment.items())
-        ),
-        "settings": settings_yaml(checkpoint),
-        "uses": uses,
-        "resamples": RESAMPLES,
-        "sides": _sides(checkpoint),
-        "remarks": split_remarks(checkpoint.split),
-        "caveats": caveats(checkpoint, network, test),
-        "not_measured": not_measured(checkpoint, network, test, local_path),
-        "local_path": local_path,
-        "max_rows": MAX_ROWS,
-        "scores": _score_rows(test) if test else [],
-        "ablations": _ablation_rows(test) if test else [],
-        "tables": _class_tables(test) if test and network.classes else None,
-        "videos": _video_rows(test) if test and not network.classes else [],
-    }
-    environment = Environment(  # noqa: S701 - Markdown; `md` escapes what comes from outside
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    text = render(
+        "card.md",
+        checkpoint=checkpoint,
+        network=network,
+        classes=bool(class_names),
+        names=class_names or checkpoint.model["init_args"]["target_names"],
+        inputs=describe_inputs(checkpoint.data, network),
+        modalities=MODALITIES if len(network["modalities"]) > 1 else (),
+        sheet=datasheet(checkpoint.data["class_path"]),
+        other_clips=describe_other_clips(checkpoint),
+        settings=settings_yaml(checkpoint),
+        sha256=sha256(checkpoint.path),
+        megabytes=significant(checkpoint.path.stat().st_size / 1e6),
+        local_path=local_path,
+        ckpt=shlex.quote(local_path),
+        test=test,
+        reason="" if test else tested,
+        headline=headline(test) if test else "",
+        warnings=[leak_warning("this network", test.leaks)] if test and test.leaks else [],
+        people=format_people(len(test.actors), test.split) if test else "",
+        whose=checkpoint.split.get("whose", "people"),
+        side_titles=SIDE_TITLES,
+        remarks=split_remarks(checkpoint.split),
+        cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
+        few_actors=FEW_ACTORS,
+        calibrated=test is not None and test.task.calibrated(test.predictions) is not None,
+        scores=_score_rows(test) if test else [],
+        ablations=read_ablations(checkpoint) if test else {},
+        breakdown=_breakdown(test) if test and class_names else None,
+        videos=_video_rows(test) if test and not class_names else [],
+        max_rows=MAX_ROWS,
+        lowest=_lowest_accuracy,
+        resamples=RESAMPLES,
+        uses=uses,
     )
-    environment.filters |= {
-        "md": single_line,
-        "percent": percent,
-        "row": lambda cells: markdown_row([single_line(cell) for cell in cells]),
-        "lowest": _lowest_accuracy,
-    }
-    template = files("emorec.report").joinpath("card.md").read_text(encoding="utf-8")
-    return re.sub(r"\n{3,}", "\n\n", environment.from_string(template).render(context))
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def single_line(text: str) -> str:
-    r"""Return text from outside on one line, escaped for Markdown.
-
-    >>> single_line("a|b\n<c>")
-    'a\\|b &lt;c>'
-    """
-    return escape_markdown(" ".join(text.split()))
-
-
-def _summary(checkpoint: Checkpoint, sheet: Datasheet, test: TestResults | None) -> str:
-    data = f"{sheet.name}{describe_other_clips(checkpoint)}"
-    trained = f"A network trained on {data}. Its prediction is {sheet.meaning}."
-    if test is None:
-        return f"{trained} Its performance was not measured."
-    whose = test.metrics["split"].get("whose", "people").capitalize()
-    unseen = "" if test.leaks else f"{whose} it was not trained on: "
-    return f"{trained} {unseen}{headline(test)}."
-
-
-def _training(checkpoint: Checkpoint) -> str:
-    parts = [f"{checkpoint.epochs} epochs in {duration(checkpoint.train_seconds)}"]
-    if checkpoint.train_clips_per_second:
-        parts.append(f"{significant(checkpoint.train_clips_per_second)} clips a second")
-    if checkpoint.peak_memory_bytes:
-        parts.append(f"peak memory {byte_count(checkpoint.peak_memory_bytes)}")
-    return ", ".join(parts)
-
-
-def _sides(checkpoint: Checkpoint) -> list[Row]:
-    counts = checkpoint.split.get("num_clips", {})
-    return [
-        (
-            SIDE_TITLES[side],
-            str(len(checkpoint.split[side])),
-            format_actors(checkpoint.split[side]) or UNKNOWN,
-            str(counts.get(side, UNKNOWN)),
-        )
-        for side in SIDES
-    ]
-
-
-def _score_rows(test: TestResults) -> list[Row]:
+def _score_rows(test: Run) -> list[Row]:
     """Metric, value, interval."""
     task = test.task
     scores = scores_with_intervals(task, [test.predictions])
     titles = dict(task.headings)
-    if test.calibrated is not None:
-        scores["calibrated"] = scores_with_intervals(task, [test.calibrated])["ece"]
+    if (calibrated := task.calibrated(test.predictions)) is not None:
+        scores["calibrated"] = scores_with_intervals(task, [calibrated])["ece"]
         titles["calibrated"] = f"ECE, calibrated at temperature {test.metrics['temperature']:.2f}"
     return [
-        (title, task.format(scores[name].value), _span(test, scores[name]))
+        (
+            title,
+            task.format(scores[name].value),
+            task.format_interval(scores[name].interval) or UNKNOWN,
+        )
         for name, title in titles.items()
     ]
 
 
-def _span(test: TestResults, estimate: Estimate) -> str:
-    return test.task.format_interval(estimate.interval) or UNKNOWN
-
-
-def _ablation_rows(test: TestResults) -> list[Row]:
-    """Modality, score without it."""
-    score = "uar" if test.task.kind == "classes" else "ccc"
-    return [
-        (modality, test.task.format(metrics.get(score) or 0.0))
-        for modality, metrics in test.ablations.items()
-    ]
-
-
-def _class_tables(test: TestResults) -> dict[str, Any]:
-    """The tables of a classifier's test.
-
-    Returns:
-        `classes`: class, clips, recall, interval, precision, F1. `confusion`: class, clips predicted as each class.
-        `confused`: the most frequent confusions. `groups`: grouping -> group, clips, actors, accuracy, interval.
-        `reliability`: confidence, mean confidence, accuracy, clips; `calibrated`: whether that is of calibrated
-        probabilities. `groupings`: the names of the groupings.
-    """
+def _breakdown(test: Run) -> dict[str, Any]:
+    """Return the tables of a classifier's test, see `emorec.evaluation.breakdown`."""
     task, table = test.task, test.predictions
     assert isinstance(task, Classification)
-    groups = accuracy_by_group(task, [table], _groups(table))
-    by_class = groups.pop("class")
-    details = scores_per_name(task, [table])
-    calibrated = test.calibrated
-    bins = reliability(task, [table if calibrated is None else calibrated])
+    calibrated = task.calibrated(table)
     return {
-        "classes": [
-            (
-                name,
-                f"{each.support:.0f}",
-                percent(each.recall),
-                _interval_of(test, by_class.loc[name]) if name in by_class.index else UNKNOWN,
-                percent(each.precision),
-                percent(each.f1),
-            )
-            for name, each in details.iterrows()
-        ],
-        "confusion": [
-            (name, *map(str, row))
-            for name, row in zip(task.names, confusion_matrix(task, [table]).tolist(), strict=True)
-        ],
-        "confused": most_confused(task, [table]).to_dict("records"),
-        "groups": {
-            grouping: [
-                (
-                    str(name),
-                    str(int(each.clips)),
-                    str(int(each.actors)),
-                    percent(each.accuracy),
-                    _interval_of(test, each),
-                )
-                for name, each in members.iterrows()
-            ]
-            for grouping, members in groups.items()
-        },
-        "groupings": ", ".join(name for name in groups if name != "actor") or "actor alone",
-        "reliability": [
-            (
-                f"{percent(each.low)} to {percent(each.high)}",
-                percent(each.confidence),
-                percent(each.accuracy),
-                f"{each.clips:.0f}",
-            )
-            for each in bins.itertuples()
-        ],
-        "calibrated": calibrated is not None,
+        "classes": scores_per_name(task, [table]),
+        "confusion": confusion_matrix(task, [table]),
+        "confused": most_confused(task, [table]),
+        "groups": accuracy_by_group(task, [table], _groups(table)),
+        "reliability": reliability(task, [table if calibrated is None else calibrated]),
     }
-
-
-def _interval_of(test: TestResults, group: pd.Series) -> str:
-    interval = None if pd.isna(group.low) else Interval(group.low, group.high)
-    return test.task.format_interval(interval) or UNKNOWN
 
 
 def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
@@ -247,21 +143,21 @@ def _groups(table: pd.DataFrame) -> dict[str, dict[str, str | int]]:
     groups = ravdess_groups(table["path"])
     result: dict[str, dict[str, str | int]] = {}
     for path, emotion in zip(table["path"], table["emotion"], strict=True):
-        known = dict(groups.get(path, {}))
-        if {"sex", "intensity"} <= known.keys():  # one of them alone may hide what both show
-            known["sex and intensity"] = f"{known['sex']}, {known['intensity']}"
-        result[path] = {**known, "class": emotion}
+        own = dict(groups.get(path, {}))
+        if {"sex", "intensity"} <= own.keys():  # one of them alone may hide what both show
+            own["sex and intensity"] = f"{own['sex']}, {own['intensity']}"
+        result[path] = {**own, "class": emotion}
     return result
 
 
-def _lowest_accuracy(rows: Sequence[Row]) -> Sequence[Row]:
-    """The rows of groups; of too many, those of the lowest accuracy."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    return sorted(rows, key=lambda row: float(row[3]))[:MAX_ROWS]
+def _lowest_accuracy(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups; of too many, those of the lowest accuracy."""
+    if len(groups) <= MAX_ROWS:
+        return groups
+    return groups.loc[groups["accuracy"].round(3).sort_values(kind="stable").index[:MAX_ROWS]]
 
 
-def _video_rows(test: TestResults) -> list[Row]:
+def _video_rows(test: Run) -> list[Row]:
     """Video, clips, CCC, the lowest first; a video whose labels never vary has no CCC."""
     videos = sorted(
         test.metrics.get("per_video", {}).items(), key=lambda each: (each[1]["ccc"] or 0, each[0])

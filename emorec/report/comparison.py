@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Literal
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from emorec.evaluation.intervals import (
-    RESAMPLES,
-    ROUNDING,
-    Estimate,
-    scores_with_intervals,
-    table_scores,
-)
+from emorec.evaluation.intervals import RESAMPLES, ROUNDING, scores_with_intervals, table_scores
 from emorec.evaluation.pairwise import SIGNIFICANT, Pair, compare_pair, holm
+from emorec.evaluation.scores import Estimate
 from emorec.evaluation.task import Task
 from emorec.report.models import Model, Predictions, align_models, group_runs
 from emorec.report.references import Reference
@@ -209,11 +206,9 @@ def _estimates(
     task: Task, tables: Sequence[pd.DataFrame], by: Literal["actor", "clip"], resamples: int
 ) -> dict[str, Estimate]:
     estimates = scores_with_intervals(task, tables, by, resamples)
-    calibrated = [task.calibrated(table) for table in tables]
-    known = [table for table in calibrated if table is not None]
-    if len(known) == len(tables):
-        ece = scores_with_intervals(task, known, by, resamples)["ece"]
-        estimates["ece_calibrated"] = ece
+    calibrated = [each for table in tables if (each := task.calibrated(table)) is not None]
+    if len(calibrated) == len(tables):
+        estimates["ece_calibrated"] = scores_with_intervals(task, calibrated, by, resamples)["ece"]
     return estimates
 
 
@@ -222,58 +217,40 @@ def cost_of(runs: Sequence[Run]) -> dict[str, float | None]:
 
     The forward pass of a clip counts once for each view whose predictions were averaged.
     """
-
-    def recorded(name: str) -> Sequence[float]:
-        values: Any = [run.metrics.get(name) for run in runs]
-        if name == "gflops_per_clip":
-            views = [run.metrics.get("views", 1) for run in runs]
-            values = [
-                value * times
-                for value, times in zip(values, views, strict=True)
-                if _is_number(value) and _is_number(times)
-            ]
-        return [value for value in values if _is_number(value)]
-
-    costs = {name: recorded(name) for name in COST}
-    return {
-        name: (max(values) if name in MAXIMUM_COST else fmean(values)) if values else None
-        for name, values in costs.items()
-    }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    costs: dict[str, float | None] = {}
+    for name in COST:
+        values = [
+            run.metrics[name] * (run.metrics.get("views", 1) if name == "gflops_per_clip" else 1)
+            for run in runs
+            if run.metrics.get(name) is not None
+        ]
+        combine = max if name in MAXIMUM_COST else fmean
+        costs[name] = combine(values) if values else None
+    return costs
 
 
 def compare_pairs(
     task: Task, results: Sequence[ModelResult], resamples: int
 ) -> tuple[PairResult, ...]:
     """Compare each two models, with p-values corrected for the number of pairs."""
-    both = list(combinations(results, 2))
-    pairs = [compare_pair(task, a.tables, b.tables, resamples=resamples) for a, b in both]
-    sound = [not (a.leaks or b.leaks) for a, b in both]
-    actor_p = _corrected([pair.actor_p for pair in pairs], sound)
-    mcnemar_p = _corrected([pair.mcnemar_p for pair in pairs], sound)
+    models = list(combinations(results, 2))
+    pairs = [compare_pair(task, a.tables, b.tables, resamples=resamples) for a, b in models]
+    leak_free = np.array([not (a.leaks or b.leaks) for a, b in models], dtype=bool)
+    actor_p = _corrected([pair.actor_p for pair in pairs], leak_free)
+    mcnemar_p = _corrected([pair.mcnemar_p for pair in pairs], leak_free)
     return tuple(
         PairResult(
-            better=a.name,
-            other=b.name,
-            pair=pair,
-            actor_p_holm=actors,
-            mcnemar_p_holm=mcnemar,
+            better=a.name, other=b.name, pair=pair, actor_p_holm=actor, mcnemar_p_holm=mcnemar
         )
-        for (a, b), pair, actors, mcnemar in zip(both, pairs, actor_p, mcnemar_p, strict=True)
+        for (a, b), pair, actor, mcnemar in zip(models, pairs, actor_p, mcnemar_p, strict=True)
     )
 
 
-def _corrected(p_values: Sequence[float], sound: Sequence[bool]) -> list[float]:
+def _corrected(p_values: Sequence[float], leak_free: NDArray[np.bool_]) -> list[float]:
     """Holm's correction; pairs with a leaking model must not weaken the others."""
-    among_all = holm(p_values)
-    among_sound = iter(holm([p for p, counts in zip(p_values, sound, strict=True) if counts]))
-    return [
-        next(among_sound) if counts else corrected
-        for corrected, counts in zip(among_all, sound, strict=True)
-    ]
+    corrected = np.array(holm(p_values), np.float64)
+    corrected[leak_free] = holm(list(np.array(p_values)[leak_free]))
+    return [float(p) for p in corrected]
 
 
 def _spreads(scores: Sequence[Mapping[str, float]]) -> dict[str, Spread]:

@@ -1,11 +1,12 @@
 """The figures of a report: models side by side, and each by itself. Drawn without pyplot, as in `emorec.evaluation`."""
 
+import base64
+import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Self
 
 import matplotlib as mpl
 import numpy as np
@@ -35,38 +36,55 @@ MAX_VIDEOS = 80
 
 @dataclass(frozen=True, slots=True)
 class ReportFigure:
-    """A figure that is yet to be drawn.
+    """A figure of the report, saved.
 
     Attributes:
         name: Of its files, without suffix.
+        alt: What it shows, in a sentence.
+        svg: Content of the SVG file; the same bytes each time.
+        png: Content of the PNG file.
         model: Position of the model that it shows; `None` for all.
-        alt: What one would see, in a sentence.
-        draw: Draws it.
         wide: Whether it takes the whole width of the page.
     """
 
     name: str
-    model: int | None
     alt: str
-    draw: Callable[[], Figure]
+    svg: bytes
+    png: bytes
+    model: int | None = None
     wide: bool = False
+
+    @classmethod
+    def of(
+        cls, name: str, alt: str, figure: Figure, model: int | None = None, wide: bool = False
+    ) -> Self:
+        """Save a figure."""
+        svg, png = io.BytesIO(), io.BytesIO()
+        with mpl.rc_context({"svg.hashsalt": "emorec", "svg.fonttype": "path"}):
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+        figure.savefig(png, format="png")
+        return cls(name, alt, svg.getvalue(), png.getvalue(), model, wide)
+
+    @property
+    def data_url(self) -> str:
+        """The SVG as the source of an image."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.svg).decode()}"
 
 
 def report_figures(
     comparison: Comparison, breakdowns: Sequence[Breakdown]
 ) -> Iterator[ReportFigure]:
-    """Yield the figures in the order of the report.
+    """Draw the figures in the order of the report.
 
     Args:
         comparison: M models.
         breakdowns: Of the same M models.
     """
     task, results = comparison.task, comparison.results
-    yield ReportFigure(
+    yield ReportFigure.of(
         f"{task.score}_intervals",
-        None,
         f"{task.score_title} of every model with its intervals",
-        lambda: intervals_figure(task, results, comparison.trivial[task.score]),
+        intervals_figure(task, results, comparison.trivial[task.score]),
     )
     metric = task.cost_metric
     people = {
@@ -75,90 +93,50 @@ def report_figures(
         if each.kind == "people" and metric in each.scores
     }
     if any(result.cost["gflops_per_clip"] for result in results):
-        yield ReportFigure(
+        yield ReportFigure.of(
             f"{metric}_against_cost",
-            None,
             f"{task.headings[metric]} of every model against its GFLOPs a clip",
-            lambda: cost_figure(task, results, people),
+            cost_figure(task, results, people),
         )
     if task.kind == "numbers":
-        yield ReportFigure(
+        yield ReportFigure.of(
             "ccc_by_video",
-            None,
             "CCC of every model in each video",
-            lambda: videos_figure(results, breakdowns),
+            videos_figure(results, breakdowns),
         )
     slugs = file_slugs([result.name for result in results])
-    model_figures = _number_figures if task.kind == "numbers" else _class_figures
-    for number, (slug, result, breakdown) in enumerate(
-        zip(slugs, results, breakdowns, strict=True)
-    ):
-        yield from model_figures(task, number, slug, result, breakdown)
-        curves = [run for run in breakdown.curves if not run.empty]
-        if curves:
-            score = "CCC" if metric == "ccc" else metric
-            yield ReportFigure(
-                f"{slug}_curves",
-                number,
-                f"{result.name}: training and validation loss and {score} by epoch",
-                partial(curves_figure, task, curves, result.name),
-                wide=True,
-            )
+    for model, (slug, result, breakdown) in enumerate(zip(slugs, results, breakdowns, strict=True)):
+        for what, alt, figure, wide in _model_figures(task, result, breakdown):
+            yield ReportFigure.of(f"{slug}_{what}", f"{result.name}: {alt}", figure, model, wide)
 
 
-def _class_figures(
-    task: Task, number: int, slug: str, result: ModelResult, breakdown: Breakdown
-) -> Iterator[ReportFigure]:
-    name, matrix = result.name, breakdown.confusion
-    assert matrix is not None
-    seeds = f", sum of {len(result.tables)} seeds" if len(result.tables) > 1 else ""
-    ece = task.format(result.scores["ece"].value)
-    yield ReportFigure(
-        f"{slug}_confusion_counts",
-        number,
-        f"{name}: confusion matrix, clips",
-        lambda: confusion_figure(matrix, task.names, f"{name}: clips{seeds}"),
-    )
-    yield ReportFigure(
-        f"{slug}_confusion_shares",
-        number,
-        f"{name}: confusion matrix, per cent of the true class",
-        lambda: shares_figure(matrix, task.names, f"{name}: per cent of the true class"),
-    )
-    yield ReportFigure(
-        f"{slug}_reliability",
-        number,
-        f"{name}: reliability diagram",
-        lambda: reliability_figure(breakdown.reliability, f"{name}: ECE {ece} %"),
-    )
-
-
-def _number_figures(
-    task: Task,
-    number: int,
-    slug: str,
-    result: ModelResult,
-    breakdown: Breakdown,  # noqa: ARG001
-) -> Iterator[ReportFigure]:
-    name, table = result.name, result.tables[0]
-    seed = ", first seed" if len(result.tables) > 1 else ""
-    target, predicted = task.target(table), task.output(table)
-    yield ReportFigure(
-        f"{slug}_plane",
-        number,
-        f"{name}: distribution of labels and of predictions",
-        lambda: plane_figure(
-            {"truth": target, "prediction": predicted}, task.names, f"{name}{seed}"
-        ),
-        wide=True,
-    )
-    yield ReportFigure(
-        f"{slug}_scatter",
-        number,
-        f"{name}: predictions against labels",
-        lambda: scatter_figure(target, predicted, task.names, f"{name}{seed}"),
-        wide=True,
-    )
+def _model_figures(
+    task: Task, result: ModelResult, breakdown: Breakdown
+) -> Iterator[tuple[str, str, Figure, bool]]:
+    """Draw the figures of a model: end of the name, description, figure, and whether it is wide."""
+    name, table, seeds = result.name, result.tables[0], len(result.tables)
+    matrix, metric = breakdown.confusion, task.cost_metric
+    if matrix is not None:
+        title = f"{name}: clips" + (f", sum of {seeds} seeds" if seeds > 1 else "")
+        counts = confusion_figure(matrix, task.names, title)
+        yield "confusion_counts", "confusion matrix, clips", counts, False
+        title = "per cent of the true class"
+        shares = shares_figure(matrix, task.names, f"{name}: {title}")
+        yield "confusion_shares", f"confusion matrix, {title}", shares, False
+        title = f"{name}: ECE {task.format(result.scores['ece'].value)} %"
+        bins = reliability_figure(breakdown.reliability, title)
+        yield "reliability", "reliability diagram", bins, False
+    else:
+        title = f"{name}, first seed" if seeds > 1 else name
+        true, predicted = task.target(table), task.output(table)
+        plane = plane_figure({"truth": true, "prediction": predicted}, task.names, title)
+        yield "plane", "distribution of labels and of predictions", plane, True
+        scatter = scatter_figure(true, predicted, task.names, title)
+        yield "scatter", "predictions against labels", scatter, True
+    if curves := [run for run in breakdown.curves if not run.empty]:
+        score = "CCC" if metric == "ccc" else metric
+        alt = f"training and validation loss and {score} by epoch"
+        yield "curves", alt, curves_figure(task, curves, name), True
 
 
 def file_slugs(names: Sequence[str]) -> list[str]:
@@ -251,7 +229,7 @@ def cost_figure(task: Task, results: Sequence[ModelResult], lines: Mapping[str, 
     scale, metric = 100 if task.percent else 1, task.cost_metric
     least = task.bounds(metric)[0]
     label_height = 4.2 * scale * (1 - least) / 100
-    known = [result for result in results if result.cost["gflops_per_clip"]]
+    plotted = [result for result in results if result.cost["gflops_per_clip"]]
     figure, axes = empty_axes(WIDTH, 4.2)
     for line, value in lines.items():
         crowded = any(0 < other - value < 0.07 for other in lines.values())
@@ -267,12 +245,12 @@ def cost_figure(task: Task, results: Sequence[ModelResult], lines: Mapping[str, 
             va="top" if crowded else "bottom",
             size=8.5,
         )
-    estimates = [result.scores[metric] for result in known]
+    estimates = [result.scores[metric] for result in plotted]
     heights = _spread_labels([scale * estimate.value for estimate in estimates], label_height)
-    gflops = [result.cost["gflops_per_clip"] or 1.0 for result in known]
+    gflops = [result.cost["gflops_per_clip"] or 1.0 for result in plotted]
     # the axis' extent in powers of e: names are right of their points and need two fifths of it
     extent = max(np.log(max(gflops) / min(gflops)), np.log(3))
-    for result, estimate, cost, height in zip(known, estimates, gflops, heights, strict=True):
+    for result, estimate, cost, height in zip(plotted, estimates, gflops, heights, strict=True):
         color = RED if result.leaks else BLUE
         if estimate.interval:
             ends = scale * estimate.interval.low, scale * estimate.interval.high
@@ -373,8 +351,10 @@ def scatter_figure(
         low, high = min(-1.0, x.min()), max(1.0, x.max())
         edges = np.linspace(low, high, BINS + 1)
         counts, _, _ = np.histogram2d(x, np.clip(y, low, high), bins=(edges, edges))
-        shown = np.ma.masked_equal(counts.T, 0)
-        axes.pcolormesh(edges, edges, shown, norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis")
+        nonzero = np.ma.masked_equal(counts.T, 0)
+        axes.pcolormesh(
+            edges, edges, nonzero, norm=LogNorm(1, max(counts.max(), 2)), cmap="viridis"
+        )
         axes.plot([low, high], [low, high], color=INK, lw=1, ls=DASHED)
         axes.set(aspect="equal", xlim=(low, high), ylim=(low, high))
         axes.set_xlabel(f"{name}, true", parse_math=False)
@@ -447,10 +427,3 @@ def empty_axes(width: float, height: float) -> tuple[Figure, Axes]:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(FAINT)
     return figure, axes
-
-
-@contextmanager
-def reproducible_svg() -> Iterator[None]:
-    """Make a figure saved as SVG twice give the same bytes."""
-    with mpl.rc_context({"svg.hashsalt": "emorec", "svg.fonttype": "path"}):
-        yield

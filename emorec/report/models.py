@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -128,12 +129,8 @@ def name_models(groups: Sequence[Sequence[Run]]) -> list[str]:
                 detailed = add_detail(name, [first[number] for number in same])
                 for number, better in zip(same, detailed, strict=True):
                     names[number] = better
-    total, seen = Counter(names), Counter[str]()
-    for number, name in enumerate(names):
-        seen[name] += 1
-        if total[name] > 1:
-            names[number] = f"{name} ({seen[name]})"
-    return names
+    numbers = {name: count(1) for name, times in Counter(names).items() if times > 1}
+    return [f"{name} ({next(numbers[name])})" if name in numbers else name for name in names]
 
 
 def _add_study(name: str, runs: Sequence[Run]) -> list[str]:
@@ -175,10 +172,10 @@ def _by_seed(runs: Sequence[Run]) -> tuple[tuple[Run, ...], ...]:
         return tuple(zip(*folds.values(), strict=True))
     seeds: dict[Hashable, list[Run]] = defaultdict(list)
     for fold in folds.values():
-        seen = Counter[int | None]()
+        repeats = Counter[int | None]()
         for run in fold:
-            seeds[run.seed, seen[run.seed]].append(run)
-            seen[run.seed] += 1
+            seeds[run.seed, repeats[run.seed]].append(run)
+            repeats[run.seed] += 1
     return tuple(map(tuple, seeds.values()))
 
 
@@ -223,77 +220,72 @@ def align_models(
             no clip is common to all.
     """
     check_same_task([run for model in models for run in model.runs])
-    clips = {
-        (model.name, number): _clips_of_seed(model, number)
+    tests = [
+        (model, number, _tested_clips(model.name, runs))
         for model in models
-        for number in range(len(model.seeds))
-    }
-    common = set.intersection(*clips.values())
-    everything = set.union(*clips.values())
-    if not common or (common != everything and not intersect):
-        raise UserError(_describe_difference(models, clips, common))
-    return [_restrict(model, common, everything) for model in models], len(everything) - len(common)
+        for number, runs in enumerate(model.seeds)
+    ]
+    common = set.intersection(*(clips for *_, clips in tests))
+    others = set.union(*(clips for *_, clips in tests)) - common
+    if not common or (others and not intersect):
+        raise UserError(_describe_difference(tests, common, others))
+    return [_restrict(model, others) for model in models], len(others)
 
 
-def _clips_of_seed(model: Model, number: int) -> set[Clip]:
+def _tested_clips(name: str, runs: Sequence[Run]) -> set[Clip]:
     tested_in: dict[Clip, Run] = {}
-    for run in model.seeds[number]:
+    for run in runs:
         for clip in run.predictions.index:
             if clip in tested_in:
                 raise UserError(
-                    f"{model.name}: {clip[0]} of actor {clip[1]} is tested in {tested_in[clip].folder} and in "
+                    f"{name}: {clip[0]} of actor {clip[1]} is tested in {tested_in[clip].folder} and in "
                     f"{run.folder}: a clip may be in one fold only"
                 )
             tested_in[clip] = run
     return set(tested_in)
 
 
-def _restrict(model: Model, common: set[Clip], everything: set[Clip]) -> Predictions:
-    def restricted(run: Run) -> pd.DataFrame:
-        if common == everything:
-            return run.predictions
-        return run.predictions[[clip in common for clip in run.predictions.index]]
-
-    tables = {id(run): restricted(run) for run in model.runs}
-    task = model.runs[0].task
+def _restrict(model: Model, others: set[Clip]) -> Predictions:
+    """Return the predictions of a model without those of other clips."""
+    tables = {
+        run: run.predictions[[clip not in others for clip in run.predictions.index]]
+        if others
+        else run.predictions
+        for run in model.runs
+    }
     by_fold = {
-        fold: tuple(
-            tables[id(run)] for run in model.runs if run.fold == fold and not tables[id(run)].empty
-        )
+        fold: tuple(table for run, table in tables.items() if run.fold == fold and not table.empty)
         for fold in model.folds
     }
+    task = model.runs[0].task
     return Predictions(
-        pooled=tuple(pool(task, [tables[id(run)] for run in seed]) for seed in model.seeds),
+        pooled=tuple(pool(task, [tables[run] for run in seed]) for seed in model.seeds),
         by_fold={fold: seeds for fold, seeds in by_fold.items() if seeds},
     )
 
 
 def _describe_difference(
-    models: Sequence[Model], clips: Mapping[tuple[str, int], set[Clip]], common: set[Clip]
+    tests: Sequence[tuple[Model, int, set[Clip]]], common: set[Clip], others: set[Clip]
 ) -> str:
     """Name the models by the clips they were tested on, and the first clip that is not common to all."""
     groups: dict[frozenset[Clip], list[str]] = {}
-    for model in models:
-        tested = [clips[model.name, number] for number in range(len(model.seeds))]
-        for number, each in enumerate(tested):
-            seed = (
-                "" if all(each == other for other in tested) else f", {_seed_name(model, number)}"
-            )
-            names = groups.setdefault(frozenset(each), [])
-            if f"{model.name}{seed}" not in names:
-                names.append(f"{model.name}{seed}")
+    for model, number, clips in tests:
+        alike = all(clips == of_seed for other, _, of_seed in tests if other is model)
+        name = model.name if alike else f"{model.name}, {_seed_name(model, number)}"
+        names = groups.setdefault(frozenset(clips), [])
+        if name not in names:
+            names.append(name)
     parts = [
-        f"{first_few(names, 3, ' / ')}: {len(each)} clips of actors "
-        f"{format_actors({str(actor) for _, actor, *_ in each})}"
-        for each, names in groups.items()
+        f"{first_few(names, 3, ' / ')}: {len(clips)} clips of actors "
+        f"{format_actors({str(actor) for _, actor, *_ in clips})}"
+        for clips, names in groups.items()
     ]
-    tests = first_few(parts, 4, "; ")
+    listed = first_few(parts, 4, "; ")
     if not common:
-        return f"the {len(clips)} tests have no clip in common: {tests}"
-    others = set.union(*clips.values()) - common
+        return f"the {len(tests)} tests have no clip in common: {listed}"
     name, actor = min((str(clip[0]), str(clip[1])) for clip in others)
     return (
-        f"the test clips differ: {tests}; {len(common)} are common to all and {len(others)} are not, "
+        f"the test clips differ: {listed}; {len(common)} are common to all and {len(others)} are not, "
         f"such as {name} of actor {actor}; --intersect compares the common ones"
     )
 

@@ -1,29 +1,28 @@
 """The files of a comparison: report.html with its figures inside, tables, and the commands that repeat the runs."""
 
-import base64
-import io
+import math
 import platform
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
-from emorec.report.breakdown import break_down, breakdown_tables
-from emorec.report.comparison import COST, Comparison, PairResult
-from emorec.report.figures import ReportFigure, report_figures, reproducible_svg
-from emorec.report.models import Model
-from emorec.report.runs import CONFIG, Run, format_actors
+from emorec.report.breakdown import break_down
+from emorec.report.comparison import Comparison, PairResult
+from emorec.report.figures import report_figures
+from emorec.report.models import PER_RUN, Model
+from emorec.report.runs import CONFIG, Run
 from emorec.report.sentences import COST_NOTE
 from emorec.report.tables import Content, latex, markdown, spreadsheet
-from emorec.text import p_value, percent
+from emorec.report.templating import render
 
 REPORT = "report.html"
 
@@ -57,29 +56,43 @@ def write_report(
     Raises:
         UserError: When the folder can't be written or the disk is full.
     """
-    comparison = content.comparison
+    comparison, results = content.comparison, content.comparison.results
     try:
-        _write_text(out / "table.md", markdown(content))
-        _write_text(out / "table.tex", latex(content))
-        _write_text(out / "table.csv", spreadsheet(comparison))
+        _write(out / "table.md", markdown(content))
+        _write(out / "table.tex", latex(content))
+        _write(out / "table.csv", spreadsheet(comparison))
         progress("breakdowns")
         breakdowns = [
-            break_down(comparison.task, result, comparison.resamples)
-            for result in comparison.results
+            break_down(comparison.task, result, comparison.resamples) for result in results
         ]
-        drawn = []
+        figures = []
         for figure in report_figures(comparison, breakdowns):
             progress(f"figure {figure.name}")
-            drawn.append((figure, _write_figure(figure, out / "figures")))
-        context = page_context(content)
-        context |= {
-            "breakdowns": breakdowns,
-            "breakdown_tables": breakdown_tables(comparison.task, breakdowns),
-            "figures": drawn,
-            "command": command,
-            "created": datetime.now().astimezone(),
-        }
-        _write_text(out / REPORT, _environment().get_template("page.html").render(context))
+            _write(out / "figures" / f"{figure.name}.svg", figure.svg)
+            _write(out / "figures" / f"{figure.name}.png", figure.png)
+            figures.append(figure)
+        text = render(
+            "page.html",
+            content=content,
+            comparison=comparison,
+            task=comparison.task,
+            breakdowns=breakdowns,
+            figures=figures,
+            clip_scores={result.name: result.clip_scores for result in results},
+            matrix=difference_matrix(comparison),
+            leaking={result.name for result in results if result.leaks},
+            model_groups=np.array_split(
+                range(len(results)), math.ceil(len(results) / MAX_MODEL_COLUMNS)
+            ),
+            cost_note=COST_NOTE,
+            run_commands=run_commands,
+            shared_settings=shared_settings,
+            repeat_command=repeat_command,
+            command=command,
+            created=datetime.now().astimezone(),
+            versions=package_versions(),
+        )
+        _write(out / REPORT, text)
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(
@@ -87,69 +100,11 @@ def write_report(
         ) from error
 
 
-def _write_figure(figure: ReportFigure, folder: Path) -> bytes:
-    """Write a figure as PNG and SVG; return the latter."""
-    drawn = figure.draw()
-    svg = io.BytesIO()
-    with reproducible_svg():
-        drawn.savefig(svg, format="svg", metadata={"Date": None})
-    with atomic_write(folder / f"{figure.name}.svg") as file:
-        file.write(svg.getvalue())
-    with atomic_write(folder / f"{figure.name}.png") as file:
-        drawn.savefig(file, format="png")
-    return svg.getvalue()
-
-
-def _write_text(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
+    if isinstance(content, str):
+        content = content.encode("utf-8", errors="surrogateescape")
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8", errors="surrogateescape"))
-
-
-def page_context(content: Content) -> dict[str, Any]:
-    """Return the variables of the page's template that need no figures."""
-    comparison = content.comparison
-    columns = content.columns
-    leaking = {result.name for result in comparison.results if result.leaks}
-    return {
-        "content": content,
-        "comparison": comparison,
-        "task": comparison.task,
-        "score_columns": {name: columns[name] for name in (*content.scores, *content.spreads)},
-        "cost_columns": {name: columns[name] for name in columns if name in COST},
-        "cost_note": COST_NOTE,
-        "clip_scores": {result.name: result.clip_scores for result in comparison.results},
-        "matrix": difference_matrix(comparison),
-        "leaking": leaking,
-        "model_groups": split_evenly(range(len(comparison.results)), MAX_MODEL_COLUMNS),
-        "run_commands": run_commands,
-        "shared_settings": shared_settings,
-        "repeat_command": repeat_command,
-        "versions": package_versions(),
-    }
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(
-            lambda name: files("emorec.report").joinpath(name).read_text(encoding="utf-8")
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "actors": format_actors,
-        "embedded": data_url,
-        "p_value": p_value,
-        "percent": percent,
-    }
-    return environment
-
-
-def data_url(svg: bytes) -> str:
-    """Return an SVG image as a data URL."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+        file.write(content)
 
 
 def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, float] | None]]:
@@ -160,17 +115,6 @@ def difference_matrix(comparison: Comparison) -> list[list[tuple[PairResult, flo
         cells[pair.better, pair.other] = pair, pair.pair.difference
         cells[pair.other, pair.better] = pair, -pair.pair.difference
     return [[cells.get((row, column)) for column in names] for row in names]
-
-
-def split_evenly(values: Sequence[int], limit: int) -> list[list[int]]:
-    """Split values into lists of nearly equal length.
-
-    >>> split_evenly(range(6), 5), split_evenly([1], 5)
-    ([[0, 1, 2], [3, 4, 5]], [[1]])
-    """
-    number = -(-len(values) // limit)
-    size = -(-len(values) // number)
-    return [list(values[start : start + size]) for start in range(0, len(values), size)]
 
 
 def run_commands(run: Run) -> list[str]:
@@ -208,23 +152,15 @@ def shared_settings(model: Model) -> str:
 
     Fold, seed and run folder are left out, as each run has its own.
     """
-    config = model.runs[0].config
-    if not config:
-        return ""
-    shared = {key: value for key, value in config.items() if key != "seed_everything"}
-    shared["data"] = _drop_keys(shared.get("data"), "fold", "seed")
-    shared["trainer"] = _drop_keys(shared.get("trainer"), "logger")
-    settings = {key: value for key, value in shared.items() if value not in (None, {})}
-    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
-
-
-def _drop_keys(section: Any, *keys: str) -> Any:
-    if not isinstance(section, Mapping):
-        return section
-    kept = {key: value for key, value in section.items() if key not in keys}
-    if isinstance(kept.get("init_args"), Mapping):
-        kept["init_args"] = {k: v for k, v in kept["init_args"].items() if k not in keys}
-    return kept
+    config = deepcopy(dict(model.runs[0].config))
+    for *sections, key in (*PER_RUN, ("trainer", "logger")):
+        section: Any = config
+        for name in sections:
+            section = section.get(name) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            section.pop(key, None)
+    settings = {key: value for key, value in config.items() if value not in (None, {})}
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else ""
 
 
 def package_versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:

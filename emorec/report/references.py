@@ -13,8 +13,10 @@ from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.task import Task
 
-Kind = Literal["people", "published"]
+Kind = Literal["people", "published", "majority"]
 KINDS: tuple[Kind, ...] = ("people", "published")
+"""Those of a file."""
+
 METRICS = ("accuracy", "uar", "macro_f1")
 NOTES = ("name", "source", "note")
 
@@ -24,7 +26,7 @@ class Reference:
     """A result from elsewhere; its test clips may differ from those of the comparison.
 
     Attributes:
-        kind: "people" for human raters, "published" for networks.
+        kind: "people" for human raters, "published" for networks, "majority" for trivial predictions.
         name: Of the raters or the network.
         scores: "accuracy" (WAR), "uar" or "macro_f1" -> 0 to 1.
         source: Where it was published.

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from emorec.evaluation.intervals import table_scores
 from emorec.evaluation.predictions import read_predictions
 from emorec.evaluation.report import SPLIT_KEYS
 from emorec.evaluation.task import Task, unknown
+from emorec.io import raise_unreadable
 from emorec.text import number_ranges
 
 METRICS = Path("test", "metrics.json")
@@ -103,6 +106,11 @@ class Run:
         return str(local if local.exists() else recorded)
 
     @property
+    def actors(self) -> list[int | str]:
+        """The actors of the test clips, in order."""
+        return sort_actors(set(self.predictions["actor"]))
+
+    @property
     def leaks(self) -> tuple[str, ...]:
         """A line for each two sides with common actors."""
         return find_leaks(self.split, self.predictions["actor"])
@@ -122,7 +130,7 @@ def find_leaks(split: Mapping[str, Any], test_actors: Sequence[str] | pd.Series)
     sides["test"] |= set(test_actors)
     titles = {"train": "training", "val": "validation", "test": "test"}
     lines = []
-    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+    for one, other in combinations(titles, 2):
         if both := sides[one] & sides[other]:
             actors, verb = ("actor", "is") if len(both) == 1 else ("actors", "are")
             lines.append(
@@ -161,6 +169,9 @@ def read_run(folder: Path) -> Run:
     Raises:
         UserError: When a file is missing, malformed or inconsistent with another.
     """
+    for name in (METRICS, PREDICTIONS):
+        if not (folder / name).exists():
+            raise UserError(f"{folder} lacks {name}: {_test_command(folder)}")
     metrics = _read_metrics(folder / METRICS)
     path = folder / PREDICTIONS
     task, predictions = read_predictions(path)
@@ -279,21 +290,20 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[Path]]:
     skipped: dict[Path, Path] = {}
     for path in paths:
         folder = _existing_folder(Path(path).expanduser())
-        if _is_run(folder):
-            below = tested = [folder]
-        else:
-            below = list(_runs_below(folder))
-            tested = [each for each in below if _is_tested(each)]
-        if not tested and below:
-            raise UserError(
-                f"none of the {len(below)} runs in {folder} was tested: {_test_command(below[0])}"
-            )
-        if not tested:
+        below = list(_run_folders(folder))
+        tested = [each for each in below if _has_any(each, METRICS, PREDICTIONS)]
+        if not below:
             raise UserError(
                 f"no run in {folder}: a run's folder holds {METRICS} and {PREDICTIONS.name}"
             )
+        if not tested:
+            untested = (
+                f"{folder} was not tested"
+                if below == [folder]
+                else f"none of the {len(below)} runs in {folder} was tested"
+            )
+            raise UserError(f"{untested}: {_test_command(below[0])}")
         for each in tested:
-            _check_complete(each)
             if each.resolve() not in runs:
                 runs[each.resolve()] = read_run(each)
         skipped |= {each.resolve(): each for each in below if each not in tested}
@@ -312,35 +322,17 @@ def _existing_folder(path: Path) -> Path:
     return path.parent if in_run else path
 
 
-def _runs_below(folder: Path) -> Iterator[Path]:
-    """Run folders in the order of their names; run folders are not searched further."""
-    try:
-        inside = sorted(each for each in folder.iterdir() if each.is_dir())
-    except OSError as error:
-        raise UserError(f"can't read {folder}: {error.strerror}") from error
-    for each in inside:
-        if each.name.startswith("."):
-            continue
-        if _is_run(each):
-            yield each
-        else:
-            yield from _runs_below(each)
+def _run_folders(folder: Path) -> Iterator[Path]:
+    """The folder or those below it that hold a run, sorted; inside of a run no other is looked for."""
+    for current, folders, _ in os.walk(folder, onerror=raise_unreadable, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if _has_any(Path(current), METRICS, PREDICTIONS, CONFIG, TRIAL):
+            folders.clear()
+            yield Path(current)
 
 
-def _is_run(folder: Path) -> bool:
-    return _is_tested(folder) or any((folder / name).exists() for name in (CONFIG, TRIAL))
-
-
-def _is_tested(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (METRICS, PREDICTIONS))
-
-
-def _check_complete(folder: Path) -> None:
-    if not _is_tested(folder):
-        raise UserError(f"{folder} was not tested: {_test_command(folder)}")
-    for name in (METRICS, PREDICTIONS):
-        if not (folder / name).exists():
-            raise UserError(f"{folder} lacks {name}: {_test_command(folder)}")
+def _has_any(folder: Path, *files: Path) -> bool:
+    return any((folder / file).exists() for file in files)
 
 
 def _test_command(folder: Path) -> str:

@@ -113,7 +113,7 @@ def _test_set(comparison: Comparison) -> str:
     named = format_actors(actors)
     if len(named) > 80:
         named = f"{named[:60].rpartition(',')[0]}, ..."
-    who = f"actor {actors[0]}" if len(actors) == 1 else f"{len(actors)} actors ({named})"
+    tested = f"actor {actors[0]}" if len(actors) == 1 else f"{len(actors)} actors ({named})"
     what = (
         f"{len(task.names)} classes; always predicting the most frequent class has a UAR of "
         f"{task.format(trivial['uar'])} per cent"
@@ -121,22 +121,22 @@ def _test_set(comparison: Comparison) -> str:
         else f"{' and '.join(task.names)}; always predicting the mean has a CCC of 0"
     )
     models = "One model" if number == 1 else f"{number} models"
-    return f"{models} on the same {len(comparison.clips):,} clips of {who}, {what}"
+    return f"{models} on the same {len(comparison.clips):,} clips of {tested}, {what}"
 
 
 def _differences(comparison: Comparison) -> list[str]:
     """Findings about the models without a leak."""
-    sound = [result for result in comparison.results if not result.leaks]
-    if not sound:
+    leak_free = [result for result in comparison.results if not result.leaks]
+    if not leak_free:
         return []
-    task, (best, *others) = comparison.task, sound
+    task, (best, *others) = comparison.task, leak_free
     score = task.format_estimate(best.scores[task.score])
     if not others and len(comparison.results) == 1:
         return [f"Its {task.score_title} is {score}"]
     highest = f"{best.name} has the highest {task.score_title}, {score}"
     if not others:
         return [highest]
-    names = {result.name for result in sound}
+    names = {result.name for result in leak_free}
     pairs = [pair for pair in comparison.pairs if {pair.better, pair.other} <= names]
     lines = []
     if len(pairs) > 1:
@@ -178,10 +178,8 @@ def _left_out(comparison: Comparison) -> list[str]:
             f"{comparison.num_left_out:,} clips on which not all models were tested are left out (--intersect)"
         )
     if comparison.untested:
-        runs = "run was" if len(comparison.untested) == 1 else "runs were"
-        lines.append(
-            f"{len(comparison.untested)} {runs} not tested and skipped: {first_few(comparison.untested, 6)}"
-        )
+        runs = plural(len(comparison.untested), "run was", "runs were")
+        lines.append(f"{runs} not tested and skipped: {first_few(comparison.untested, 6)}")
     return lines
 
 

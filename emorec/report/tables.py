@@ -1,7 +1,7 @@
 """What a comparison shows, computed once, and its table for the terminal, Markdown, LaTeX and CSV."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pandas as pd
@@ -13,32 +13,31 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.evaluation.task import Task
-from emorec.report.comparison import COST, Comparison, ModelResult, Spread
+from emorec.report.comparison import COST, Comparison, ModelResult
+from emorec.report.references import Kind, Reference
 from emorec.report.sentences import (
     COST_NOTE,
     describe_method,
     describe_pair,
     summarize_comparison,
 )
+from emorec.report.templating import render
 from emorec.text import UNKNOWN, byte_count, duration, parameter_count, significant
-
-Kind = Literal["model", "majority", "people", "published"]
 
 CALIBRATED = {"ece_calibrated": "ECE, calibrated"}
 """Of models that were tested with `--calibrate`."""
 
+COST_FORMATS: dict[str, Callable[[float], str]] = {
+    "num_parameters": parameter_count,
+    "gflops_per_clip": significant,
+    "train_seconds": duration,
+    "epochs": significant,
+    "train_clips_per_second": significant,
+    "peak_memory_bytes": byte_count,
+}
+
 MAX_PAIRS_IN_TERMINAL = 10
 """With more pairs, only those of the best model are printed."""
-
-LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "⁹": r"\textsuperscript{9}",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +46,14 @@ class Row:
 
     Attributes:
         name: Of the model, or of the reference.
-        kind: A model, trivial predictions ("majority"), human raters, or a published network.
+        kind: Of a reference, else "model".
         cells: Column -> text; columns without a value are missing.
         leaks: A line for each two sides with common actors.
         note: Source and conditions of a reference.
     """
 
     name: str
-    kind: Kind
+    kind: Kind | Literal["model"]
     cells: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[str, ...] = ()
     note: str = ""
@@ -72,9 +71,9 @@ class Content:
         comparison: The comparison.
         summary: Findings, the most important first.
         rows: Models, the best first, then references and trivial predictions, the highest accuracy first.
-        columns: Column -> heading; only those with a value.
-        scores: The columns of scores among them.
-        spreads: The columns of spreads over folds and seeds among them.
+        scores: Column -> heading of the scores that any row has.
+        spreads: Column -> heading of spreads over folds and seeds.
+        costs: Column -> heading of costs.
         pairs: A sentence for each pair.
         method: How scores and intervals were computed.
         sources: Sources and conditions of the references, each once.
@@ -83,28 +82,29 @@ class Content:
     comparison: Comparison
     summary: Sequence[str]
     rows: Sequence[Row]
-    columns: Mapping[str, str]
-    scores: tuple[str, ...]
-    spreads: tuple[str, ...]
+    scores: Mapping[str, str]
+    spreads: Mapping[str, str]
+    costs: Mapping[str, str]
     pairs: Sequence[str]
     method: str
     sources: Sequence[str]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column -> heading of all columns."""
+        return {**self.scores, **self.spreads, **self.costs}
 
 
 def describe(comparison: Comparison) -> Content:
     """Return what to show of a comparison."""
     task = comparison.task
     rows = _rows(comparison)
-    scores = {**task.headings, **CALIBRATED}
-    spreads = {
-        "folds": f"{task.score_title} over folds",
-        "seeds": f"{task.score_title} over seeds",
-    }
-    columns = {
-        name: heading
-        for name, heading in {**scores, **spreads, **COST}.items()
-        if any(name in row.cells for row in rows)
-    }
+    spreads = {over: f"{task.score_title} over {over}" for over in ("folds", "seeds")}
+
+    def used(columns: Mapping[str, str]) -> dict[str, str]:
+        present = {name for row in rows for name in row.cells}
+        return {name: heading for name, heading in columns.items() if name in present}
+
     names_of_note: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
@@ -113,9 +113,9 @@ def describe(comparison: Comparison) -> Content:
         comparison=comparison,
         summary=summarize_comparison(comparison),
         rows=rows,
-        columns=columns,
-        scores=tuple(name for name in scores if name in columns),
-        spreads=tuple(name for name in spreads if name in columns),
+        scores=used({**task.headings, **CALIBRATED}),
+        spreads=used(spreads),
+        costs=used(COST),
         pairs=[
             describe_pair(task, each.better, each.other, each.pair, each.actor_p_holm)
             for each in comparison.pairs
@@ -127,28 +127,29 @@ def describe(comparison: Comparison) -> Content:
 
 def _rows(comparison: Comparison) -> list[Row]:
     task = comparison.task
-    others = [
-        (
-            each.scores,
+    others = [*comparison.references, trivial_reference(comparison)]
+    others.sort(key=lambda each: -each.scores.get("accuracy", each.scores.get("uar", 0)))
+    return [
+        *(_model_row(result, task) for result in comparison.results),
+        *(
             Row(
                 name=each.name,
                 kind=each.kind,
                 cells={name: task.format(value) for name, value in each.scores.items()},
                 note="; ".join(filter(None, (each.source, each.note))),
-            ),
-        )
-        for each in comparison.references
+            )
+            for each in others
+        ),
     ]
-    trivial = {
-        name: task.format(value)
-        for name, value in comparison.trivial.items()
-        if name in task.headings
+
+
+def trivial_reference(comparison: Comparison) -> Reference:
+    """Return the scores of trivial predictions as a reference."""
+    task = comparison.task
+    scores = {
+        name: comparison.trivial[name] for name in task.headings if name in comparison.trivial
     }
-    others.append(
-        (comparison.trivial, Row(name=task.trivial_baseline, kind="majority", cells=trivial))
-    )
-    others.sort(key=lambda row: -row[0].get("accuracy", row[0].get("uar", 0)))
-    return [_model_row(result, task) for result in comparison.results] + [row for _, row in others]
+    return Reference(kind="majority", name=task.trivial_baseline, scores=scores, source="", note="")
 
 
 def _model_row(result: ModelResult, task: Task) -> Row:
@@ -157,144 +158,44 @@ def _model_row(result: ModelResult, task: Task) -> Row:
         for name, estimate in result.scores.items()
         if name in task.headings or name in CALIBRATED
     }
-    for name, spreads in (("folds", result.folds), ("seeds", result.seeds)):
+    for over, spreads in (("folds", result.folds), ("seeds", result.seeds)):
         if spreads:
-            cells[name] = _format_spread(spreads[task.score], task)
-    cost = result.cost
-    formatted = {
-        "num_parameters": parameter_count(cost["num_parameters"]),
-        "gflops_per_clip": significant(cost["gflops_per_clip"]),
-        "train_seconds": duration(cost["train_seconds"]),
-        "epochs": significant(cost["epochs"]),
-        "train_clips_per_second": significant(cost["train_clips_per_second"]),
-        "peak_memory_bytes": byte_count(cost["peak_memory_bytes"]),
+            spread = spreads[task.score]
+            cells[over] = f"{task.format(spread.mean)}, s.d. {task.format(spread.sd)}"
+    cells |= {
+        name: COST_FORMATS[name](value) for name, value in result.cost.items() if value is not None
     }
-    cells |= {name: text for name, text in formatted.items() if text != UNKNOWN}
     return Row(name=result.name, kind="model", cells=cells, leaks=result.leaks)
-
-
-def _format_spread(spread: Spread, task: Task) -> str:
-    return f"{task.format(spread.mean)}, s.d. {task.format(spread.sd)}"
 
 
 def markdown(content: Content) -> str:
     """Render findings, table, pairs and notes in Markdown, for a README or a pull request."""
-    rows = []
-    for row in content.rows:
-        name = escape_markdown(row.name)
-        name = f"**{name}**" if row.kind == "model" else name
-        if row.leaks:
-            name += f" **LEAK: {escape_markdown('; '.join(row.leaks))}**"
-        rows.append([name, *map(row.cell, content.columns)])
-    return "\n".join(
-        [
-            *(f"- {escape_markdown(line)}." for line in content.summary),
-            "",
-            markdown_row(["", *content.columns.values()]),
-            markdown_row(["---", *["---:"] * len(content.columns)]),
-            *map(markdown_row, rows),
-            "",
-            *(f"- {escape_markdown(line)}." for line in content.pairs),
-            *([""] if content.pairs else []),
-            *(
-                f"{escape_markdown(note)}.  "
-                for note in (content.method, COST_NOTE, *content.sources)
-            ),
-            "",
-        ]
-    )
-
-
-def markdown_row(cells: Sequence[str]) -> str:
-    """Format a row of a Markdown table.
-
-    >>> markdown_row(["UAR", "61.3"])
-    '| UAR | 61.3 |'
-    """
-    return f"| {' | '.join(cells)} |"
-
-
-def escape_markdown(text: str) -> str:
-    r"""Escape the characters that Markdown interprets.
-
-    >>> escape_markdown("a|b *c* <d>")
-    'a\\|b \\*c\\* &lt;d>'
-    """
-    for letter in "\\|*_`":
-        text = text.replace(letter, f"\\{letter}")
-    return text.replace("<", "&lt;")
+    notes = (content.method, COST_NOTE, *content.sources)
+    return render("table.md", content=content, notes=notes)
 
 
 def latex(content: Content) -> str:
-    r"""Render a `table*` environment with booktabs rules, scaled down to the page's width where it is too wide."""
-    caption = ". ".join([content.method, *content.sources])
-    shown = [
-        name
-        for name in content.columns
-        if name in (*content.scores, *content.spreads, "num_parameters", "gflops_per_clip")
-    ]
-    frame = pd.DataFrame(
-        [
-            [_latex_name(row), *(_latex_cell(row.cell(name)) for name in shown)]
-            for row in content.rows
-        ],
-        columns=["", *(escape_latex(content.columns[name]) for name in shown)],
+    """Render a `table*` environment with booktabs rules, scaled down to the page's width where it is too wide."""
+    costs = [name for name in ("num_parameters", "gflops_per_clip") if name in content.costs]
+    return render(
+        "table.tex",
+        content=content,
+        columns=[*content.scores, *content.spreads, *costs],
+        notes=[content.method, *content.sources],
     )
-    models = sum(row.kind == "model" for row in content.rows)
-    lines = frame.to_latex(index=False, column_format="l" + "r" * len(shown)).splitlines()
-    lines.insert(lines.index(r"\midrule") + 1 + models, r"\midrule")
-    return "\n".join(
-        [
-            r"% \usepackage{booktabs,graphicx} in the preamble",
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{escape_latex(caption)}.}}",
-            r"\label{tab:comparison}",
-            r"\medskip",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            *lines[:-1],
-            rf"{lines[-1]}}}",
-            r"\end{table*}",
-            "",
-        ]
-    )
-
-
-def _latex_name(row: Row) -> str:
-    leak = r" \textbf{(leak: " + escape_latex("; ".join(row.leaks)) + ")}" if row.leaks else ""
-    return escape_latex(row.name) + leak
-
-
-def _latex_cell(text: str) -> str:
-    return "--" if text == UNKNOWN else escape_latex(text)
-
-
-def escape_latex(text: str) -> str:
-    r"""Escape the characters that LaTeX interprets; a per cent sign stays with its number.
-
-    >>> escape_latex("80 % of a_b")
-    '80~\\% of a\\_b'
-    """
-    return "".join(LATEX_ESCAPES.get(letter, letter) for letter in text).replace(r" \%", r"~\%")
 
 
 def spreadsheet(comparison: Comparison) -> str:
     """Render CSV with all digits: models, trivial predictions, references; shares are 0 to 1, unknown cells empty."""
-    trivial = (
-        "majority class" if comparison.task.kind == "classes" else comparison.task.trivial_baseline
-    )
-    records: list[dict[str, object]] = [
+    trivial = trivial_reference(comparison)
+    if comparison.task.kind == "classes":
+        trivial = replace(trivial, name="majority class")
+    records = [
         *(_model_record(comparison, result) for result in comparison.results),
-        {"name": trivial, "kind": "majority"}
-        | {
-            name: value
-            for name, value in comparison.trivial.items()
-            if name in comparison.task.headings
-        },
         *(
-            {"name": each.name, "kind": each.kind, **each.scores, "source": each.source}
-            | {"note": each.note}
-            for each in comparison.references
+            {"name": each.name, "kind": each.kind, **each.scores}
+            | ({"source": each.source, "note": each.note} if each.source else {})
+            for each in (trivial, *comparison.references)
         ),
     ]
     text: str = pd.DataFrame(records, dtype=object).to_csv(index=False, lineterminator="\n")
@@ -341,16 +242,16 @@ def print_comparison(content: Content, console: Console) -> None:
     console.print()
     comparison = content.comparison
     leaking = {result.name for result in comparison.results if result.leaks}
-    shown = list(zip(comparison.pairs, content.pairs, strict=True))
-    if len(shown) > MAX_PAIRS_IN_TERMINAL:
+    listed = list(zip(comparison.pairs, content.pairs, strict=True))
+    if len(listed) > MAX_PAIRS_IN_TERMINAL:
         best = comparison.results[0].name
-        shown = [each for each in shown if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
-    for pair, sentence in shown:
+        listed = [each for each in listed if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
+    for pair, sentence in listed:
         print_line(sentence, "red" if leaking & {pair.better, pair.other} else "")
     if not complete:
         print_line("More columns are in the report, and in a wider terminal")
-    if len(shown) < len(content.pairs):
-        print_line(f"The other {len(content.pairs) - len(shown)} pairs are in the report")
+    if len(listed) < len(content.pairs):
+        print_line(f"The other {len(content.pairs) - len(listed)} pairs are in the report")
 
 
 def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:
@@ -370,9 +271,8 @@ def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:
 
 def _rich_table(content: Content, columns: Sequence[str]) -> Table:
     rendered = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    unit = ["per cent"] if content.comparison.task.percent else []
-    corner = ", ".join([*unit, "95 % intervals"])
-    rendered.add_column(corner, overflow="fold", min_width=14)
+    unit = "per cent, " if content.comparison.task.percent else ""
+    rendered.add_column(f"{unit}95 % intervals", overflow="fold", min_width=14)
     for name in columns:
         heading = content.columns[name].removesuffix(" (WAR)")
         # an interval is never broken, other cells are at spaces
@@ -382,11 +282,9 @@ def _rich_table(content: Content, columns: Sequence[str]) -> Table:
         ]
         longest = max(map(len, [*heading.split(), *pieces]))
         rendered.add_column(heading, justify="right", min_width=longest)
-    before = "model"
-    for row in content.rows:
-        if before == "model" and row.kind != "model":
+    for number, row in enumerate(content.rows):
+        if number == len(content.comparison.results):
             rendered.add_section()
-        before = row.kind
         style = "bold red" if row.leaks else "bold" if row.kind == "model" else ""
         title = Text(row.name, style=style)
         if row.leaks:

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -102,65 +102,58 @@ class Row:
 
 
 def rows_of(
-    runs: Mapping[str, PlannedRun],
-    queue: Queue,
-    local_epochs: Callable[[str], Sequence[Epoch] | None] = lambda _: None,
+    runs: Mapping[str, PlannedRun], queue: Queue, beats: Mapping[str, Mapping[str, Any]] = {}
 ) -> dict[str, Row]:
     """Return all runs of a study as they are now.
 
     Args:
         runs: The planned runs by their keys.
         queue: Where their trials are.
-        local_epochs: Returns the epochs of a run that runs in this process; `None` for another.
+        beats: Heartbeats of the runs of this process, which are newer than those in the storage.
     """
     return {
-        key: row_of(runs[key], trials, local_epochs(key)) for key, trials in queue.trials().items()
+        key: row_of(runs[key], trials, beats.get(key)) for key, trials in queue.trials().items()
     }
 
 
 def row_of(
-    run: PlannedRun, trials: Sequence[FrozenTrial] = (), epochs: Sequence[Epoch] | None = None
+    run: PlannedRun, trials: Sequence[FrozenTrial] = (), beat: Mapping[str, Any] | None = None
 ) -> Row:
     """Return a run as it is now.
 
     Args:
         run: The planned run.
         trials: Its trials, the first one first.
-        epochs: Its epochs so far when it runs in this process.
+        beat: Its heartbeat when it runs in this process.
     """
     trial = current_trial(trials)
-    if trial is not None and trial.params:
-        run = run.with_parameters(trial.params)
     if trial is None and (error := last_error(trials)) is not None:
         return Row(title=run.title, state="failed", note=error)
-    if trial is None or trial.state is TrialState.WAITING:
+    if trial is None:
         return Row(title=run.title, state="waiting")
+    title = (run.with_parameters(trial.params) if trial.params else run).title
+    if trial.state is TrialState.WAITING:
+        return Row(title=title, state="waiting")
     if trial.state is TrialState.RUNNING:
-        return _running(Row(title=run.title, state="running"), trial, epochs)
+        machine, note = trial.user_attrs.get("machine", ""), ""
+        if beat is None:
+            beat = trial.user_attrs.get("beat", {})
+            here = machine == machine_id()
+            note = "in another process" if here else f"on {machine.partition(' ')[0]}"
+        return Row(
+            title=title,
+            state="running",
+            epoch=beat.get("epoch", ""),
+            score=beat.get("score"),
+            metric=beat.get(METRIC, "UAR"),
+            note=note if machine else "",
+        )
     return Row(
-        title=run.title,
+        title=title,
         state="pruned" if trial.state is TrialState.PRUNED else "done",
         score=trial.value,
         metric=trial.user_attrs.get(METRIC, "UAR"),
         seconds=trial.duration.total_seconds() if trial.duration else None,
-    )
-
-
-def _running(row: Row, trial: FrozenTrial, epochs: Sequence[Epoch] | None) -> Row:
-    machine = trial.user_attrs.get("machine", "")
-    if epochs is not None:
-        beat, note = heartbeat(epochs), ""
-    else:
-        beat = trial.user_attrs.get("beat", {})
-        note = (
-            "in another process" if machine == machine_id() else f"on {machine.partition(' ')[0]}"
-        )
-    return replace(
-        row,
-        epoch=beat.get("epoch", ""),
-        score=beat.get("score"),
-        metric=beat.get(METRIC, "UAR"),
-        note=note if machine else "",
     )
 
 

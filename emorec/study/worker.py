@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -121,29 +120,45 @@ def visible_gpus() -> list[str]:
 
 
 class RunProcess:
-    """The commands of a run, one after the other.
+    """The commands of a run that this process has started, one after the other.
 
     A run that was started before is resumed after its last finished epoch, and a finished command is not repeated.
 
     Args:
         run: The planned run.
+        trial: Its trial.
         lock: Of its folder, held.
         environment: Variables of its processes beside those of this process.
 
     Attributes:
         run: The planned run.
+        trial: Its trial.
+        environment: Variables of its processes, which the next run takes over.
         error: Why it failed, once it did.
+        ended: Whether its last command has ended, so that its outcome is to be recorded.
+        pruned: Whether the search stops it early.
+        reported: The last epoch that the search knows of.
+        num_beats: Heartbeats so far.
+        last_beat: When the last heartbeat was recorded, in monotonic seconds.
 
     Raises:
         UserError: When its folder holds another run.
         OSError: When its folder can't be written.
     """
 
-    def __init__(self, run: PlannedRun, lock: FolderLock, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, run: PlannedRun, trial: Trial, lock: FolderLock, environment: Mapping[str, str]
+    ) -> None:
         self.run = run
+        self.trial = trial
+        self.environment = environment
         self.error: str | None = None
+        self.ended = False
+        self.pruned = False
+        self.reported = 0
+        self.num_beats = 0
+        self.last_beat = float("-inf")
         self._lock = lock
-        self._environment = {**os.environ, **environment}
         self._log = run.folder / LOG
         self._process: subprocess.Popen[bytes] | None = None
         self._commands: list[list[str]] = []
@@ -152,24 +167,22 @@ class RunProcess:
             started = (run.folder / "checkpoints" / "last.ckpt").is_file()
             self._commands = [run.resume if started else run.fit, *([run.test] * run.tested)]
 
-    def advance(self) -> bool:
-        """Start the next command when the one before has ended; return whether any is left or runs.
+    def advance(self) -> None:
+        """Start the next command when the one before has ended; with none left, the run has ended.
 
         Raises:
             OSError: When the log can't be written.
         """
-        if self._process is not None:
-            code = self._process.poll()
-            if code is None:
-                return True
-            self._process = None
-            if code != 0:
-                self.error = failure(self._log.read_text(encoding="utf-8", errors="replace"), code)
-                self._commands = []
-        if not self._commands:
-            return False
-        self._start(self._commands.pop(0))
-        return True
+        if self.is_running:
+            return
+        if self._process is not None and self._process.returncode != 0:
+            log = self._log.read_text(encoding="utf-8", errors="replace")
+            self.error = failure(log, self._process.returncode)
+            self._commands = []
+        if self._commands:
+            self._start(self._commands.pop(0))
+        else:
+            self.ended = True
 
     def _start(self, arguments: list[str]) -> None:
         inherited = self._lock.descriptor
@@ -181,7 +194,7 @@ class RunProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env={**os.environ, **self.environment},
                 pass_fds=() if inherited is None or sys.platform == "win32" else (inherited,),
                 start_new_session=True,  # a terminal's Ctrl-C reaches the study, which stops its runs
             )
@@ -260,31 +273,6 @@ def _write_record(run: PlannedRun) -> None:
     write_json(record, path)
 
 
-@dataclass
-class ActiveRun:
-    """A run that this process has started.
-
-    Attributes:
-        trial: Its trial.
-        process: Its commands.
-        environment: Variables of its processes, which the next run takes over.
-        pruned: Whether the search stops it early.
-        ended: Whether its last command has ended, so that its outcome is to be recorded.
-        last_beat: When the last heartbeat was recorded, in monotonic seconds.
-        num_beats: Heartbeats so far.
-        reported: The last epoch that the search knows of.
-    """
-
-    trial: Trial
-    process: RunProcess
-    environment: Mapping[str, str] = field(default_factory=dict)
-    pruned: bool = False
-    ended: bool = False
-    last_beat: float = float("-inf")
-    num_beats: int = 0
-    reported: int = 0
-
-
 class Worker:
     """Runs the runs of a study in child processes of this process.
 
@@ -306,7 +294,7 @@ class Worker:
         self._runs = runs
         self._table = table
         self._free = list(environments)[::-1]
-        self._active: dict[str, ActiveRun] = {}
+        self._active: dict[str, RunProcess] = {}
         self._heartbeats = Heartbeats()
 
     def work(self, stop: StopSignals) -> None:
@@ -320,7 +308,9 @@ class Worker:
         try:
             self._queue.fill(retry_failed=True)
             while not stop.count:
-                ended = self._advance()
+                for run in self._active.values():
+                    run.advance()
+                ended = any(run.ended for run in self._active.values())
                 if ended or time.monotonic() >= due:
                     try:
                         if self._sync():
@@ -334,20 +324,12 @@ class Worker:
         finally:
             self._stop_runs(stop)
 
-    def _advance(self) -> bool:
-        """Start next commands; return whether a run has ended."""
-        any_ended = False
-        for run in self._active.values():
-            if not run.ended and not run.process.advance():
-                run.ended = any_ended = True
-        return any_ended
-
     def _sync(self) -> bool:
         """Record in the storage what happened here and take what is free; return whether the study is done."""
         for key, run in list(self._active.items()):
             if run.ended:
                 self._record(run)
-                run.process.release()
+                run.release()
                 self._free.append(self._active.pop(key).environment)
             else:
                 self._report(run)
@@ -362,13 +344,8 @@ class Worker:
                 self._queue.pass_on(trial.number)
         self._queue.fill(retry_failed=False)
         self._take()
-        rows = rows_of(
-            self._runs,
-            self._queue,
-            lambda key: (
-                read_epochs(self._active[key].process.run.folder) if key in self._active else None
-            ),
-        )
+        beats = {key: heartbeat(read_epochs(run.run.folder)) for key, run in self._active.items()}
+        rows = rows_of(self._runs, self._queue, beats)
         self._table.show(rows)
         return all(row.state not in ("running", "waiting") for row in rows.values())
 
@@ -390,36 +367,36 @@ class Worker:
             trial.set_user_attr("folder", str(run.folder.absolute()))
             trial.set_user_attr("machine", machine_id())
             try:
-                process = RunProcess(run, lock, self._free[-1])
+                self._active[key] = RunProcess(run, trial, lock, self._free[-1])
             except UserError as error:
                 self._queue.fail(trial, str(error))
                 lock.release()
-                continue
-            self._active[key] = ActiveRun(trial, process, self._free.pop())
+            else:
+                self._free.pop()
 
-    def _record(self, run: ActiveRun) -> None:
+    def _record(self, run: RunProcess) -> None:
         """Record the outcome of a run."""
-        epochs = read_epochs(run.process.run.folder)
+        epochs = read_epochs(run.run.folder)
         if epochs:
             with suppress(UpdateFinishedTrialError):  # another worker has it
                 run.trial.set_user_attr(METRIC, epochs[-1].metric)
         if run.pruned:
             self._queue.prune(run.trial)
-        elif run.process.error is not None:
-            self._queue.fail(run.trial, run.process.error)
+        elif run.error is not None:
+            self._queue.fail(run.trial, run.error)
         else:
             self._report(run)
             self._queue.finish(run.trial, epochs[-1].best if epochs else 0.0)
 
-    def _report(self, run: ActiveRun) -> None:
+    def _report(self, run: RunProcess) -> None:
         """Record a heartbeat, and let a search decide whether to continue."""
-        epochs = read_epochs(run.process.run.folder)
+        epochs = read_epochs(run.run.folder)
         try:
             if time.monotonic() - run.last_beat > HEARTBEAT_SECONDS:
                 run.num_beats += 1
                 run.trial.set_user_attr("beat", {"number": run.num_beats, **heartbeat(epochs)})
                 run.last_beat = time.monotonic()
-            if run.process.run.tested or run.pruned:
+            if run.run.tested or run.pruned:
                 return
             for epoch in epochs:
                 if epoch.number > run.reported:
@@ -427,10 +404,10 @@ class Worker:
                     run.reported = epoch.number
                     if run.trial.should_prune() and not run.ended:
                         run.pruned = True
-                        run.process.stop()
+                        run.stop()
                         return
         except UpdateFinishedTrialError:  # another machine took this one for dead and has the run
-            run.process.stop()
+            run.stop()
 
     def _stop_runs(self, stop: StopSignals) -> None:
         """Stop what still runs and give it back."""
@@ -443,14 +420,14 @@ class Worker:
         )
         count = stop.count
         for run in active:
-            run.process.stop()
-        while any(run.process.is_running for run in active):
+            run.stop()
+        while any(run.is_running for run in active):
             if stop.count > count:
                 for run in active:
-                    run.process.kill()
+                    run.kill()
             time.sleep(POLL_SECONDS)
         for run in active:
-            run.process.release()
+            run.release()
         # the next start recovers what a full disk or a lost database does not let us record
         with suppress(OSError, StorageInternalError):
             for run in active:

@@ -130,8 +130,3 @@ def test_the_box_is_where_the_face_is_and_a_frame_without_one_is_not_known(yunet
     assert top + height / 2 == pytest.approx(144 / 320, abs=1e-4)
     corner = ((64 - 80 + 48) / 96, (128 - 144 + 64) / 128)
     np.testing.assert_allclose(with_face[:10].reshape(5, 2), [corner] * 5, atol=1e-4)
-
-
-def test_a_cascade_marks_no_landmarks() -> None:
-    with pytest.raises(UserError, match="haar, which marks no landmarks: choose yunet or a file"):
-        LandmarkFeatures("haar")

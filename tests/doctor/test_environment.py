@@ -22,7 +22,7 @@ from emorec.doctor.environment import (
     unmet_requirements,
 )
 
-decode_module = import_module("emorec.data.decoding.decode")
+decode_module = import_module("emorec.data.video.reader")
 
 
 def test_an_extra_is_not_asked_for():

@@ -10,14 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emorec.evaluation.intervals import (
-    Estimate,
-    actor_weights,
-    estimates,
-    scores_with_intervals,
-)
+from emorec.evaluation.intervals import actor_weights, estimates, scores_with_intervals
 from emorec.evaluation.pairwise import Pair, compare_pair
-from emorec.evaluation.scores import accuracy, macro_f1, uar
+from emorec.evaluation.scores import Estimate, accuracy, macro_f1, uar
 from tests.evaluation.simulated import (
     CLIPS_OF_CLASS,
     EIGHT,

@@ -8,8 +8,6 @@ from sklearn.metrics import confusion_matrix
 
 from emorec.errors import UserError
 from emorec.evaluation.intervals import (
-    Estimate,
-    Interval,
     actor_sums,
     actor_weights,
     estimates,
@@ -18,6 +16,7 @@ from emorec.evaluation.intervals import (
     table_scores,
 )
 from emorec.evaluation.predictions import align
+from emorec.evaluation.scores import Estimate, Interval
 from tests.evaluation.simulated import (
     EIGHT,
     THREE,

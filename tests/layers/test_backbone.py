@@ -73,19 +73,21 @@ def test_every_backbone_has_weights_to_download() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_near_one() -> None:
-    with pytest.raises(UserError, match=r"no image backbone 'resnet81' .* did you mean resnet18\?"):
+    with pytest.raises(
+        UserError, match=r"no image backbone 'resnet81' .*did you mean resnet18\?\)"
+    ):
         image_backbone("resnet81", weights="none", freeze="none", image_size=(224, 224))
-    with pytest.raises(UserError, match=r"no image backbone 'zzz' .* take resnet18"):
+    with pytest.raises(UserError, match=r"no image backbone 'zzz' in .*: choose resnet18"):
         image_backbone("zzz", weights="none", freeze="none", image_size=(224, 224))
     with pytest.raises(
-        UserError, match="no video backbone 'r3d': take r3d_18, mc3_18, r2plus1d_18, clip_cnn"
+        UserError, match="no video backbone 'r3d': choose r3d_18, mc3_18, r2plus1d_18, clip_cnn"
     ):
         video_backbone("r3d", weights="none", freeze="none", **CLIPS)  # type: ignore[arg-type]
 
 
 def test_a_vit_refuses_other_picture_sizes_before_it_loads_anything() -> None:
     with pytest.raises(
-        UserError, match="vit_b_16 takes pictures of 224 x 224 px alone, not 112 x 112"
+        UserError, match="vit_b_16 only takes images of 224 x 224 pixels, not 112 x 112"
     ):
         image_backbone("vit_b_16", weights="/no/such/file", freeze="none", image_size=(112, 112))
 

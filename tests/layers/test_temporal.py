@@ -68,5 +68,5 @@ def test_places_are_those_of_the_paper() -> None:
 
 @pytest.mark.parametrize("size", [7, 10, 256])
 def test_heads_that_cannot_share_the_size_are_refused_with_what_can(size: int) -> None:
-    with pytest.raises(UserError, match=f"hidden_size {size} can't be shared by 3 heads.*of 6"):
+    with pytest.raises(UserError, match=f"hidden_size {size} can't be divided among 3 heads.*of 6"):
         FrameTransformer(4, hidden_size=size, num_heads=3)

@@ -80,7 +80,7 @@ def test_each_network_gets_its_own_stream(batch: dict[str, Tensor]) -> None:
     assert got["video"] is batch["frames"]
     assert got["audio"] is batch["sound"]
     got.clear()
-    model.logits_of(batch)
+    model.output(batch)
     assert got["video"] is batch["frames"]
     assert got["audio"] is batch["sound"]
 
@@ -90,17 +90,17 @@ def test_a_missing_sense_changes_nothing_and_one_that_is_there_does(
     fusion: Any, batch: dict[str, Tensor]
 ) -> None:
     model = audio_visual(fusion=fusion).eval()
-    plain = model.logits_of(batch)
-    other_sound = model.logits_of({**batch, "sound": batch["sound"].flip(1)})
+    plain = model.output(batch)
+    other_sound = model.output({**batch, "sound": batch["sound"].flip(1)})
     same = (plain == other_sound).all(dim=1)
     assert same.tolist() == [False, True, False]  # the second clip has no sound
     model.ablated = "audio"
-    deaf = model.logits_of(batch)
-    assert torch.equal(deaf, model.logits_of({**batch, "sound": batch["sound"].flip(1)}))
+    deaf = model.output(batch)
+    assert torch.equal(deaf, model.output({**batch, "sound": batch["sound"].flip(1)}))
     torch.testing.assert_close(deaf[1], plain[1])
     model.ablated = "video"
-    blind = model.logits_of(batch)
-    assert torch.equal(blind, model.logits_of({**batch, "frames": batch["frames"].flip(3)}))
+    blind = model.output(batch)
+    assert torch.equal(blind, model.output({**batch, "frames": batch["frames"].flip(3)}))
     assert blind.isfinite().all()  # also of the clip that has nothing left
 
 
@@ -108,13 +108,13 @@ def test_training_hides_one_sense_of_some_clips_and_never_the_only_one() -> None
     torch.manual_seed(0)
     model = audio_visual(drop_sense=0.5).train()
     heard = torch.tensor([True] * 1000 + [False] * 1000)
-    there = model._there(heard)
+    there = model.present_modalities(heard)
     both = there[:1000].all(dim=1).float().mean()
     assert 0.45 < both < 0.55
     assert 0.2 < (~there[:1000, 0]).float().mean() < 0.3
     assert 0.2 < (~there[:1000, 1]).float().mean() < 0.3
     assert there.any(dim=1).all()
-    assert model.eval()._there(heard)[:1000].all()
+    assert model.eval().present_modalities(heard)[:1000].all()
 
 
 def test_it_has_the_two_networks_without_their_heads_and_counts_what_they_cost() -> None:
@@ -129,18 +129,20 @@ def test_it_has_the_two_networks_without_their_heads_and_counts_what_they_cost()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ({"video": "emorec.models.Nothing"}, "model.video is emorec.models.Nothing: there is no"),
         ({"video": "nothing"}, "model.video is nothing: there is no such class"),
-        ({"video": "emorec.models.AudioCNN"}, "it has to be a network that takes frames alone"),
-        ({"audio": "emorec.models.LateFusion"}, "it has to be a network that takes sound alone"),
+        ({"video": "emorec.models.AudioCNN"}, "choose a network that takes only frames"),
+        ({"audio": "emorec.models.LateFusion"}, "choose a network that takes only sound"),
         ({"audio_args": {"widht": 3}}, "model.audio_args: .*widht"),
-        ({"drop_sense": 2.0}, "model.drop_sense is 2.0: it is a share"),
+        ({"drop_sense": 2.0}, "model.drop_sense is 2.0: choose a share"),
     ],
 )
-def test_what_can_t_be_put_together_is_said(arguments: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(UserError, match=complaint):
+def test_networks_that_can_t_be_combined_are_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         audio_visual(**{"video": "emorec.models.LateFusion", **arguments})
 
 

@@ -165,7 +165,7 @@ def test_warmup_counts_optimizer_steps_when_gradients_are_accumulated(
 
 def test_a_cosine_without_an_end_is_refused(tmp_path: Path, make_data: MakeData) -> None:
     run = trainer(tmp_path, max_epochs=-1)
-    with pytest.raises(UserError, match=r"where the run ends: set --trainer\.max_epochs"):
+    with pytest.raises(UserError, match=r"the end of the run: set --trainer\.max_epochs"):
         run.fit(network(scheduler="cosine"), make_data())
 
 
@@ -277,7 +277,7 @@ def test_the_predictions_of_a_run_are_asked_for_after_it(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     model, run = network(), trainer(tmp_path)
-    with pytest.raises(RuntimeError, match="no clip was predicted yet"):
+    with pytest.raises(RuntimeError, match="nothing was predicted yet"):
         _ = model.collected
     run.validate(model, make_data(), verbose=False)
     assert len(EarlyFusionCNN.of(run.lightning_module).collected) == 8

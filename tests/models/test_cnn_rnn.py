@@ -85,7 +85,7 @@ def test_a_vit_can_look_at_the_frames() -> None:
     with torch.no_grad():
         assert model(torch.zeros(1, 2, 3, 224, 224, dtype=torch.uint8)).shape == (1, 3)
     with pytest.raises(
-        UserError, match="vit_b_16 takes pictures of 224 x 224 px alone, not 112 x 112"
+        UserError, match="vit_b_16 only takes images of 224 x 224 pixels, not 112 x 112"
     ):
         CNNRNN(backbone="vit_b_16", weights="none", image_size=112)
 
@@ -93,7 +93,7 @@ def test_a_vit_can_look_at_the_frames() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"rnn": "none"}, "the last frame would decide alone, choose mean or attention"),
+        ({"rnn": "none"}, "last classifies the last frame only: choose mean or attention"),
         ({"rnn": "transformer", "bidirectional": True}, "rnn transformer has no direction"),
         ({"hidden_size": 0}, "hidden_size 0 and model.num_layers 1 have to be at least 1"),
     ],

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emorec.evaluation.intervals import Interval
 from emorec.evaluation.pairwise import Pair
+from emorec.evaluation.scores import Interval
 from emorec.evaluation.task import Classification, Regression
 from emorec.report.comparison import Comparison, compare_runs
 from emorec.report.runs import find_runs

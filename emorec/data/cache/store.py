@@ -157,13 +157,7 @@ class CacheStore:
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Wait for other processes that fill this part of the cache, and make them wait."""
-        lock = FileLock(self._lock)
-        try:
-            held = lock.acquire(timeout=LOCK_MESSAGE_SECONDS)
-        except Timeout:
-            log.warning("another process fills %s: waiting for it", self.folder)
-            held = lock.acquire()
-        with held:
+        with wait_for_lock(self._lock, f"another process fills {self.folder}"):
             yield
 
     def known_digests(self, paths: Iterable[Path]) -> dict[Path, str]:
@@ -257,6 +251,23 @@ class CacheStore:
     def path(self, key: str) -> Path:
         """Return the .npy file of a clip."""
         return self.folder / f"{key}.npy"
+
+
+@contextlib.contextmanager
+def wait_for_lock(file: Path, reason: str) -> Iterator[None]:
+    """Hold a lock file within the block; after a few seconds of waiting for it, the reason is logged as a warning.
+
+    Raises:
+        OSError: When it can't be written.
+    """
+    lock = FileLock(file)
+    try:
+        held = lock.acquire(timeout=LOCK_MESSAGE_SECONDS)
+    except Timeout:
+        log.warning("%s: waiting for it", reason)
+        held = lock.acquire()
+    with held:
+        yield
 
 
 def write_clip(path: Path, content: "npt.NDArray[Any]", entry: CacheEntry) -> CacheEntry:

@@ -58,8 +58,8 @@ def test_a_network_of_frames_predicts_a_video_five_times_a_second(
     folder: Path, tmp_path: Path
 ) -> None:
     predictor = load(run_of(folder) / "checkpoints" / "best.ckpt", device="cpu")
-    assert predictor.facts.face
-    assert predictor.facts.window_seconds == pytest.approx(1 / 30)
+    assert predictor.spec.face
+    assert predictor.spec.window_seconds == pytest.approx(1 / 30)
     path = videos.write_video(tmp_path / "talk.mp4", 60, look="gradient")
     prediction = predictor.predict(path, face="none")
     assert [each.end - each.start for each in prediction.windows] == pytest.approx([0.2] * 10)

@@ -133,7 +133,7 @@ def test_other_data_is_tested_in_the_checkpoint_s_order_of_classes(
         (
             ("", ""),
             ("--data.labels", "[sad, happy, angry]"),
-            "tells angry, happy, sad apart, and the",
+            "classifies angry, happy, sad, and the",
         ),
         (("", ""), (), "actors p.* of split by person, seed 1 were in train when"),
     ],
@@ -227,6 +227,7 @@ def test_baselines_run_on_every_fold_of_hacer(
 def test_the_studies_of_hacer_can_start(study: str, hacer_clips: Path) -> None:
     definition = read_definition(ROOT / "configs" / "studies" / f"{study}.yaml")
     overrides = {"data.root": str(hacer_clips), "model.weights": "none"}
-    check_runs([*planned_runs(definition, overrides).values()][:7])
+    check_runs(definition, [*planned_runs(definition, overrides).values()][:7])
+    missing = [*planned_runs(definition, {**overrides, "data.root": "nowhere"}).values()]
     with pytest.raises(UserError, match="HACER is on Kaggle"):
-        check_runs(planned_runs(definition, {**overrides, "data.root": "nowhere"}).values())
+        check_runs(definition, missing)

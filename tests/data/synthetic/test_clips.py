@@ -50,7 +50,7 @@ def test_two_takes_already_show_both_intensities_and_both_statements():
 def test_the_written_clips_are_what_the_ravdess_reader_finds(tmp_path):
     written = write(tmp_path, actors=[2, 11])
     found = find_clips(tmp_path)
-    assert found.others == ()
+    assert found.other_files == ()
     assert sorted(clip.path for clip in found.clips) == sorted(written)
     assert {clip.actor for clip in found.clips} == {2, 11}
     assert sorted(clip.label for clip in found.clips) == sorted([*range(8), *range(8)])
