@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from emorec.errors import UserError
 from emorec.inference.options import Options
-from emorec.inference.runtimes import Inputs, Outputs, Runtime, load_runtime
+from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
@@ -162,6 +162,25 @@ class Predictor:
             )
             for window in windows
         ]
+
+
+def load_runtime(path: Path, device: str | None = None) -> Runtime:
+    """Load a trained network with the runtime for its file.
+
+    Args:
+        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
+        device: Such as "cuda" or "cpu"; by default the fastest available.
+
+    Raises:
+        UserError: When the file is missing or invalid, or its runtime is not installed.
+    """
+    if path.suffix.lower() == ".onnx":
+        return OnnxRuntime(path, device)
+    if path.suffix.lower() == ".pt2":
+        return ExportedRuntime(path, device)
+    from emorec.inference.torch_runtime import TorchRuntime
+
+    return TorchRuntime(path, device)
 
 
 def load(

@@ -46,25 +46,6 @@ class Runtime(Protocol):
         ...
 
 
-def load_runtime(path: Path, device: str | None = None) -> Runtime:
-    """Load a trained network with the runtime for its file.
-
-    Args:
-        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
-        device: Such as "cuda" or "cpu"; by default the fastest available.
-
-    Raises:
-        UserError: When the file is missing or invalid, or its runtime is not installed.
-    """
-    if path.suffix.lower() == ".onnx":
-        return OnnxRuntime(path, device)
-    if path.suffix.lower() == ".pt2":
-        return ExportedRuntime(path, device)
-    from emorec.inference.torch_runtime import TorchRuntime
-
-    return TorchRuntime(path, device)
-
-
 class OnnxRuntime:
     """Exported network, run by ONNX Runtime.
 
