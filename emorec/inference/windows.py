@@ -1,5 +1,6 @@
 """Windows of a video: their times, the frames that a network takes of each, and the pass that reads them."""
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,6 +19,7 @@ from emorec.data.video.reader import (
     likely_ends,
     linspace_indices,
 )
+from emorec.errors import UserError
 from emorec.image_size import size_before_crop
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
@@ -27,6 +29,7 @@ from emorec.inference.video import Video, VideoFile
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
+    from emorec.inference.camera import Camera
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
@@ -70,9 +73,7 @@ def windows_of(
     stopwatch = stopwatch or Stopwatch()
     window_seconds, hop_seconds = options.window_and_hop(spec)
     if not isinstance(video, VideoFile):
-        from emorec.inference.camera import camera_windows
-
-        return camera_windows(
+        return _camera_windows(
             video, spec, detector, stopwatch, window_seconds=window_seconds, hop_seconds=hop_seconds
         )
     times = list(
@@ -101,6 +102,97 @@ def windows_of(
     if spec.uses_sound:
         windows = _add_sound(video, windows, spec, stopwatch)
     return merge_gaps(windows)
+
+
+@dataclass(slots=True)
+class _OpenWindow:
+    """Window that is being recorded.
+
+    Attributes:
+        start: In seconds.
+        end: In seconds.
+        times: Times of the frames that are still missing.
+        indices: Of the frames so far.
+    """
+
+    start: float
+    end: float
+    times: deque[float]
+    indices: list[int]
+
+
+def _camera_windows(
+    camera: "Camera",
+    spec: ModelSpec,
+    detector: "FaceDetector | None",
+    stopwatch: Stopwatch,
+    *,
+    window_seconds: float,
+    hop_seconds: float,
+) -> Iterator[Window]:
+    """Yield the windows of a camera as they are recorded: at T evenly spaced times, the frame displayed then.
+
+    An incomplete last window is dropped.
+
+    Args:
+        camera: Opened.
+        spec: Of the network.
+        detector: Face detector; `None` takes whole frames.
+        stopwatch: Counts frames, and measures waiting for them and the detector.
+        window_seconds: Length of a window.
+        hop_seconds: From the start of one window to the next.
+
+    Raises:
+        UserError: When the network takes sound only, or the camera ends before the first window does.
+    """
+    if not spec.uses_frames:
+        raise UserError(
+            f"camera {camera.index}: cameras have no sound, and this network takes nothing else"
+        )
+    buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
+    open_windows: deque[_OpenWindow] = deque()
+    opened = closed = 0
+    for index, (since, until, frame) in enumerate(
+        stopwatch.each("decode", _display_intervals(camera))
+    ):
+        while opened * hop_seconds < until:
+            start = opened * hop_seconds
+            end = start + window_seconds
+            times = deque(np.linspace(start, end, spec.num_frames).tolist())
+            open_windows.append(_OpenWindow(start, end, times, []))
+            opened += 1
+        stopwatch.frames += 1
+        needed = False
+        for window in open_windows:
+            while window.times and window.times[0] < until:
+                window.times.popleft()
+                window.indices.append(index)
+                needed = True
+        if needed:
+            buffer.add(index, since, frame)
+        while open_windows and not open_windows[0].times:
+            window = open_windows.popleft()
+            closed += 1
+            for each in buffer.windows(window.start, window.end, window.indices):
+                silence = spec.audio.silence if spec.uses_sound else None
+                yield replace(each, sound=silence)
+        buffer.drop_before(open_windows[0].indices[0] if open_windows else index + 1)
+    if not closed:
+        raise UserError(
+            f"camera {camera.index}: it ended before the first window of {window_seconds:g} s"
+        )
+
+
+def _display_intervals(camera: "Camera") -> Iterator[tuple[float, float, Frames]]:
+    """Yield start and end of the interval in which each frame is the latest one, in seconds, and the frame."""
+    previous, duration = None, 0.0
+    for seconds, frame in camera.frames():
+        if previous is not None:
+            duration = seconds - previous[0]
+            yield previous[0], seconds, previous[1]
+        previous = seconds, frame
+    if previous is not None:
+        yield previous[0], previous[0] + duration, previous[1]
 
 
 def _windows_with_frames(
