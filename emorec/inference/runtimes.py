@@ -1,6 +1,6 @@
-"""Runtimes of trained networks, numpy in and out: checkpoints by torch, exported files by ONNX Runtime or torch.export.
+"""Runtimes of exported networks, NumPy in and out: ONNX Runtime and torch.export; see `torch_runtime` for checkpoints.
 
-torch, Lightning and ONNX Runtime are imported by the runtime that needs them: an ONNX file runs without torch.
+torch and ONNX Runtime are imported by the runtime that needs them: an ONNX file runs without torch.
 """
 
 import os
@@ -44,25 +44,6 @@ class Runtime(Protocol):
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
         ...
-
-
-def load_runtime(path: Path, device: str | None = None) -> Runtime:
-    """Load a trained network with the runtime for its file.
-
-    Args:
-        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
-        device: Such as "cuda" or "cpu"; by default the fastest available.
-
-    Raises:
-        UserError: When the file is missing or invalid, or its runtime is not installed.
-    """
-    if path.suffix.lower() == ".onnx":
-        return OnnxRuntime(path, device)
-    if path.suffix.lower() == ".pt2":
-        return ExportedRuntime(path, device)
-    from emorec.inference.torch_runtime import TorchRuntime
-
-    return TorchRuntime(path, device)
 
 
 class OnnxRuntime:
