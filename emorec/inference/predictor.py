@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.errors import UserError
+from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Video, VideoFile
-from emorec.inference.windows import window_from_frames, windows_of
+from emorec.inference.windows import windows_of
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
@@ -198,6 +199,25 @@ def load(
         UserError: When the file is missing or invalid, or its runtime is not installed.
     """
     return Predictor(load_runtime(Path(path).expanduser(), device), options)
+
+
+def load_runtime(path: Path, device: str | None = None) -> Runtime:
+    """Load a trained network with the runtime for its file.
+
+    Args:
+        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
+        device: Such as "cuda" or "cpu"; by default the fastest available.
+
+    Raises:
+        UserError: When the file is missing or invalid, or its runtime is not installed.
+    """
+    if path.suffix.lower() == ".onnx":
+        return OnnxRuntime(path, device)
+    if path.suffix.lower() == ".pt2":
+        return ExportedRuntime(path, device)
+    from emorec.inference.torch_runtime import TorchRuntime
+
+    return TorchRuntime(path, device)
 
 
 def with_prediction(

@@ -1,6 +1,6 @@
-"""Runtimes of trained networks, numpy in and out: checkpoints by torch, exported files by ONNX Runtime or torch.export.
+"""Runtimes of exported networks, NumPy in and out: ONNX Runtime and torch.export; see `torch_runtime` for checkpoints.
 
-torch, Lightning and ONNX Runtime are imported by the runtime that needs them: an ONNX file runs without torch.
+torch and ONNX Runtime are imported by the runtime that needs them: an ONNX file runs without torch.
 """
 
 import os

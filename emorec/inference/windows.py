@@ -1,6 +1,5 @@
 """Windows of a video: their times, the frames that a network takes of each, and the pass that reads them."""
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -8,19 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import override
 
-from emorec.data.faces.boxes import Box, clip_box, crop, crop_area, face_of_boxes
-from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import (
     TIME_TOLERANCE_SECONDS,
     ClipError,
-    Frames,
     likely_ends,
     linspace_indices,
 )
-from emorec.errors import UserError
-from emorec.image_size import size_before_crop
+from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
@@ -29,7 +23,6 @@ from emorec.inference.video import Video, VideoFile
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
-    from emorec.inference.camera import Camera
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
@@ -42,9 +35,6 @@ MAX_FROZEN_SHARE = 0.5
 
 MIN_FROZEN_SECONDS = 0.5
 """A frame shown for no longer is never frozen; nor is one shown up to twice as long as the median frame."""
-
-MIN_MISSING_SECONDS = 1.0
-"""A person keeps the same number after missing detections of at least this long, however short windows are."""
 
 
 def windows_of(
@@ -73,7 +63,9 @@ def windows_of(
     stopwatch = stopwatch or Stopwatch()
     window_seconds, hop_seconds = options.window_and_hop(spec)
     if not isinstance(video, VideoFile):
-        return _camera_windows(
+        from emorec.inference.camera import camera_windows
+
+        return camera_windows(
             video, spec, detector, stopwatch, window_seconds=window_seconds, hop_seconds=hop_seconds
         )
     times = list(
@@ -104,102 +96,11 @@ def windows_of(
     return merge_gaps(windows)
 
 
-@dataclass(slots=True)
-class _OpenWindow:
-    """Window that is being recorded.
-
-    Attributes:
-        start: In seconds.
-        end: In seconds.
-        times: Times of the frames that are still missing.
-        indices: Of the frames so far.
-    """
-
-    start: float
-    end: float
-    times: deque[float]
-    indices: list[int]
-
-
-def _camera_windows(
-    camera: "Camera",
-    spec: ModelSpec,
-    detector: "FaceDetector | None",
-    stopwatch: Stopwatch,
-    *,
-    window_seconds: float,
-    hop_seconds: float,
-) -> Iterator[Window]:
-    """Yield the windows of a camera as they are recorded: at T evenly spaced times, the frame displayed then.
-
-    An incomplete last window is dropped.
-
-    Args:
-        camera: Opened.
-        spec: Of the network.
-        detector: Face detector; `None` takes whole frames.
-        stopwatch: Counts frames, and measures waiting for them and the detector.
-        window_seconds: Length of a window.
-        hop_seconds: From the start of one window to the next.
-
-    Raises:
-        UserError: When the network takes sound only, or the camera ends before the first window does.
-    """
-    if not spec.uses_frames:
-        raise UserError(
-            f"camera {camera.index}: cameras have no sound, and this network takes nothing else"
-        )
-    buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
-    open_windows: deque[_OpenWindow] = deque()
-    opened = closed = 0
-    for index, (since, until, frame) in enumerate(
-        stopwatch.each("decode", _display_intervals(camera))
-    ):
-        while opened * hop_seconds < until:
-            start = opened * hop_seconds
-            end = start + window_seconds
-            times = deque(np.linspace(start, end, spec.num_frames).tolist())
-            open_windows.append(_OpenWindow(start, end, times, []))
-            opened += 1
-        stopwatch.frames += 1
-        needed = False
-        for window in open_windows:
-            while window.times and window.times[0] < until:
-                window.times.popleft()
-                window.indices.append(index)
-                needed = True
-        if needed:
-            buffer.add(index, since, frame)
-        while open_windows and not open_windows[0].times:
-            window = open_windows.popleft()
-            closed += 1
-            for each in buffer.windows(window.start, window.end, window.indices):
-                silence = spec.audio.silence if spec.uses_sound else None
-                yield replace(each, sound=silence)
-        buffer.drop_before(open_windows[0].indices[0] if open_windows else index + 1)
-    if not closed:
-        raise UserError(
-            f"camera {camera.index}: it ended before the first window of {window_seconds:g} s"
-        )
-
-
-def _display_intervals(camera: "Camera") -> Iterator[tuple[float, float, Frames]]:
-    """Yield start and end of the interval in which each frame is the latest one, in seconds, and the frame."""
-    previous, duration = None, 0.0
-    for seconds, frame in camera.frames():
-        if previous is not None:
-            duration = seconds - previous[0]
-            yield previous[0], seconds, previous[1]
-        previous = seconds, frame
-    if previous is not None:
-        yield previous[0], previous[0] + duration, previous[1]
-
-
 def _windows_with_frames(
     video: VideoFile,
     times: Sequence[tuple[float, float]],
     spec: ModelSpec,
-    buffer: "FrameBuffer",
+    buffer: FrameBuffer,
     stopwatch: Stopwatch,
     *,
     num_frames: int | None,
@@ -416,150 +317,3 @@ def choose_frames(
         begin = min(first, last - 1)
         by_end[last] = [begin + index for index in linspace_indices(last - begin, num_frames)]
     return FrameChoice(start, end, by_end)
-
-
-class FrameBuffer:
-    """Frames that open windows may still need, preprocessed when they arrive; one person a window.
-
-    Args:
-        spec: Of the network.
-    """
-
-    def __init__(self, spec: ModelSpec) -> None:
-        self.spec = spec
-        self._frames: dict[int, Frames] = {}
-
-    def add(self, index: int, seconds: float, frame: Frames) -> None:
-        """Add the next frame, (H, W, C) uint8 RGB, which starts at `seconds`."""
-        del seconds  # only tracks of faces need it
-        self._frames[index] = preprocess(frame[None], self.spec)[0]
-
-    def indices(self) -> set[int]:
-        """Return the indices of the buffered frames."""
-        return set(self._frames)
-
-    def drop_before(self, index: int) -> None:
-        """Drop all frames with lower indices."""
-        self._frames = {i: frame for i, frame in self._frames.items() if i >= index}
-
-    def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
-        """Yield the windows of an interval, by person, without sound; `indices` are its T buffered frames."""
-        frames = np.stack([self._frames[index] for index in indices])  # (T, H, W, 3)
-        yield Window(start=start, end=end, person=1, frames=frames)
-
-
-class FaceBuffer(FrameBuffer):
-    """Frame buffer that tracks every face; a window for each person, cropped to one area.
-
-    Args:
-        spec: Of the network.
-        detector: Face detector.
-        max_missing_seconds: A track ends when its face was not detected for this long.
-        stopwatch: Measures the detector.
-    """
-
-    def __init__(
-        self,
-        spec: ModelSpec,
-        detector: "FaceDetector",
-        max_missing_seconds: float,
-        stopwatch: Stopwatch,
-    ) -> None:
-        from emorec.inference.tracks import Tracker  # late: whole frames need none
-
-        super().__init__(spec)
-        self.detector = detector
-        self.stopwatch = stopwatch
-        self._tracker = Tracker(max_missing_seconds)
-        self._seconds: dict[int, float] = {}
-        self._faces: dict[int, dict[int, Box]] = {}
-        self._persons: dict[int, int] = {}
-
-    @override
-    def add(self, index: int, seconds: float, frame: Frames) -> None:
-        with self.stopwatch.measure("faces"):
-            self._faces[index] = self._tracker.update(self.detector.all_faces(frame), seconds)
-        self._frames[index], self._seconds[index] = frame, seconds
-
-    @override
-    def drop_before(self, index: int) -> None:
-        super().drop_before(index)
-        self._seconds = {i: self._seconds[i] for i in self._frames}
-        self._faces = {i: self._faces[i] for i in self._frames}
-
-    @override
-    def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
-        """See `FrameBuffer`; yields one window without a person where no face is in at least half of the frames."""
-        windows: dict[int, Window] = {}
-        for track in sorted({track for index in indices for track in self._faces[index]}):
-            box = face_of_boxes([self._faces[index].get(track) for index in indices]).box
-            if box is None:
-                continue
-            # numbered late: tracks found in less than half of every window are mostly false detections
-            person = self._persons.setdefault(track, len(self._persons) + 1)
-            windows[person] = Window(
-                start=start,
-                end=end,
-                person=person,
-                frames=self._crop(box, indices),
-                box=box,
-                boxes=tuple(
-                    (self._seconds[index], self._faces[index][track])
-                    for index in sorted(set(indices))
-                    if track in self._faces[index]
-                ),
-            )
-        yield from (windows[person] for person in sorted(windows))
-        if not windows:
-            yield Window(start=start, end=end, person=None)
-
-    def _crop(self, box: Box, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
-        crops = {
-            index: crop_face(self._frames[index][None], box, self.spec)[0] for index in set(indices)
-        }
-        return np.stack([crops[index] for index in indices])  # (T, H, W, 3)
-
-
-def frame_buffer(
-    spec: ModelSpec, detector: "FaceDetector | None", window_seconds: float, stopwatch: Stopwatch
-) -> FrameBuffer:
-    """Return a frame buffer: with a detector one that tracks faces, else one of whole frames."""
-    if detector is None:
-        return FrameBuffer(spec)
-    return FaceBuffer(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
-
-
-def preprocess(frames: Frames, spec: ModelSpec) -> Frames:
-    """(T, H, W, C) -> (T, height, width, C), resized and cropped as in training without augmentation; a copy."""
-    return np.array(
-        center_crop(
-            resize_frames(frames, size_before_crop(spec.image_size), spec.resize), spec.image_size
-        )
-    )
-
-
-def crop_face(frames: Frames, box: Box, spec: ModelSpec) -> Frames:
-    """(T, H, W, C) -> (T, height, width, C), cropped around the face in `box` and preprocessed."""
-    return preprocess(crop(frames, crop_area(box, size_before_crop(spec.image_size))), spec)
-
-
-def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector | None") -> Window:
-    """Return a window of T evenly spaced frames, preprocessed like a clip in training; without sound.
-
-    Args:
-        frames: (N, H, W, 3) uint8, RGB.
-        spec: Of a network that takes frames.
-        detector: Finds the face to crop; `None` takes whole frames.
-    """
-    chosen = frames[linspace_indices(len(frames), spec.num_frames)]  # (T, H, W, 3)
-    box = None if detector is None else clip_box(chosen, detector).box
-    if detector is not None and box is None:
-        return Window(start=0, end=0, person=None)
-    return Window(
-        start=0,
-        end=0,
-        person=1,
-        frames=preprocess(chosen, spec) if box is None else crop_face(chosen, box, spec),
-        sound=spec.audio.silence if spec.uses_sound else None,
-        box=box,
-    )

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from emorec.errors import UserError
-from emorec.inference.camera import Camera
 from emorec.inference.options import Options
 from emorec.inference.timeline import Window
+from emorec.inference.video import Camera
 from emorec.inference.windows import windows_of
 from tests.inference.specs import make_spec
 

@@ -3,10 +3,6 @@
 import time
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 
 def cache(clear: str | None = None, folder: str | None = None) -> None:
     """List the decoded clips that are cached, with their sizes, or remove them.
@@ -18,7 +14,11 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     Raises:
         UserError: When there are no clips of that name, or they can't be removed.
     """
-    # late: --help does without NumPy
+    # late: --help does without rich
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
     from emorec.data.cache.store import cache_folder, clear_cache, list_cache
 
     path = Path(folder).expanduser() if folder else cache_folder()

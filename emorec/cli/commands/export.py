@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emorec.data.sets.ravdess.parser import ROOT_VARIABLE
 from emorec.errors import UserError
 from emorec.inference.spec import (
     SUFFIXES,
@@ -81,6 +80,8 @@ def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:
         if not folder.is_dir():
             raise UserError(f"no such folder: {folder}")
         return folder
+    from emorec.data.sets.ravdess.parser import ROOT_VARIABLE
+
     root = loaded.data["init_args"].get("root") or os.environ.get(ROOT_VARIABLE)
     default = Path(root).expanduser() if root else None
     # other data sets may have no videos below their root

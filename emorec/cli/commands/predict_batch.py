@@ -12,13 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.errors import UserError
-from emorec.inference.camera import Camera
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import Result, Step, predict_to_folder
 from emorec.inference.sources import Source
 from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
-from emorec.inference.video import Video, VideoFile
+from emorec.inference.video import Camera, Video, VideoFile
 
 FAILED = 2
 INTERRUPTED = 130

@@ -1,26 +1,12 @@
 """`emorec prepare`: download RAVDESS, check it, and decode its frames for training."""
 
 import os
-import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from rich.filesize import decimal as size_text
-
-from emorec.data.download import ravdess
-from emorec.data.download.ravdess import Job, Modality, RavdessArchive, Selection
-from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
 from emorec.errors import UserError
 from emorec.image_size import ImageSize
-from emorec.io import disk_errors, free_bytes
-from emorec.text import first_few, listed_files, plural
-
-if TYPE_CHECKING:  # --help does without them
-    from rich.console import Console
-
-FROM_HINT = "--from FOLDER unpacks archives that you downloaded yourself"
 
 
 def prepare(
@@ -30,7 +16,7 @@ def prepare(
     root: str | None = None,
     actors: str = "1-24",
     channel: Literal["speech", "song", "both"] = "speech",
-    modality: Modality = "av",
+    modality: Literal["av", "video", "both"] = "av",
     from_: str | None = None,
     keep_archives: bool = False,
     num_downloads: int = 3,
@@ -64,6 +50,18 @@ def prepare(
     Raises:
         UserError: When an argument is invalid, an archive can't be downloaded, or the folder can't take the clips.
     """
+    # late: --help does without the libraries that these need
+    from rich.console import Console
+
+    from emorec.cli.commands.prepare_steps import (
+        complete,
+        decode_frames,
+        verify_clips,
+        verify_frames,
+    )
+    from emorec.data.download import ravdess
+    from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
+
     folder = root or os.environ.get(ROOT_VARIABLE)
     if not folder:
         raise UserError(f"no folder for {dataset}: name it with --root DIR or {ROOT_VARIABLE}")
@@ -73,9 +71,7 @@ def prepare(
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is not a folder: name one with --root DIR")
     archives = ravdess.archives_of(parse_actors(actors), channel)
-    selection = Selection(path, tuple(archives), modality)
-    from rich.console import Console
-
+    selection = ravdess.Selection(path, tuple(archives), modality)
     console = Console(highlight=False, soft_wrap=True)
     if verify:
         verify_clips(selection, console)
@@ -107,217 +103,3 @@ def prepare(
             face=face,
             cache=cache,
         )
-
-
-def complete(
-    selection: Selection,
-    console: "Console",
-    *,
-    from_folder: Path | None,
-    num_downloads: int,
-    keep_archives: bool,
-    dry_run: bool,
-) -> None:
-    """Download and unpack the missing clips, or print what that would be.
-
-    Args:
-        selection: The clips to have in the end.
-        console: Where to report.
-        from_folder: Folder of archives; without one they are downloaded from Zenodo.
-        num_downloads: Archives at a time.
-        keep_archives: Keep downloaded archives.
-        dry_run: Change nothing.
-
-    Raises:
-        UserError: When some clips can't be downloaded or unpacked.
-    """
-    # late: the network libraries take long to import
-    from emorec.cli.commands.prepare_output import JobsProgress, plan_summary, plan_table
-    from emorec.data.download.zenodo import record_files
-
-    try:
-        files = record_files(ravdess.RECORD) if from_folder is None else {}
-    except UserError as error:
-        raise UserError(f"{error}; {FROM_HINT}") from error
-
-    def plan() -> tuple[list[Job], list[RavdessArchive]]:
-        if from_folder is None:
-            return ravdess.plan_downloads(selection, files), []
-        return ravdess.plan_unpacking(selection, from_folder)
-
-    root = selection.root
-    jobs, absent = plan()
-    required = ravdess.required_bytes(jobs, num_downloads, keep_archives=keep_archives)
-    with disk_errors(root):
-        free = free_bytes(root)
-    if dry_run:
-        console.print(plan_table(selection, jobs, absent))
-    if jobs:
-        console.print(plan_summary(jobs, root, required, free), markup=False)
-    if required > free:
-        raise UserError(
-            f"not enough disk in {root}: {size_text(required)} are needed and {size_text(free)} are free "
-            "(make room, choose fewer --actors, or another --root)"
-        )
-    if dry_run:
-        return
-    begin = time.monotonic()
-    with ravdess.exclusive(root):
-        jobs, absent = plan()  # again, because another call may have run meanwhile
-        progress = JobsProgress(jobs, console)
-        try:
-            with progress:
-                ravdess.run_jobs(
-                    jobs, root, progress, num_downloads=num_downloads, keep_archives=keep_archives
-                )
-        except KeyboardInterrupt:
-            console.print("stopped; run the same command again to resume")
-            raise
-        ravdess.remove_leftovers(selection)
-    check_complete(selection, console, absent, progress.failures, from_folder)
-    minutes, seconds = divmod(round(time.monotonic() - begin), 60)
-    console.print(f"all {selection} are in {root} ({minutes} min {seconds} s)", markup=False)
-
-
-def check_complete(
-    selection: Selection,
-    console: "Console",
-    absent: Sequence[RavdessArchive],
-    failures: Mapping[Job, str],
-    from_folder: Path | None,
-) -> None:
-    """Report why clips are missing in the end, if any are.
-
-    Args:
-        selection: The clips to have.
-        console: Where to report.
-        absent: Archives that are not in `from_folder`.
-        failures: The failed jobs, with the reason.
-        from_folder: Folder of archives; `None` when they were downloaded.
-
-    Raises:
-        UserError: When clips are missing.
-    """
-    missing = selection.missing()
-    if not missing:
-        return
-    reasons = [
-        reason if job.archive.name in reason else f"{job.archive.name}: {reason}"
-        for job, reason in sorted(failures.items(), key=lambda failure: failure[0].archive)
-    ]
-    if absent:
-        names = first_few([archive.name for archive in absent], limit=3)
-        reasons.append(f"not in {from_folder}: {names}")
-    remedy = (
-        f"download these archives from {ravdess.RECORD_PAGE}, or choose --actors"
-        if from_folder
-        else FROM_HINT
-    )
-    if len(missing) == len(reasons) == 1:
-        raise UserError(f"{reasons[0]}; {remedy}")
-    from emorec.cli.commands.prepare_output import missing_table
-
-    console.print(missing_table(selection))
-    for reason in reasons:
-        console.print(reason, markup=False)
-    raise UserError(
-        f"{len(missing)} of {len(selection.archives)} archives failed, see above; "
-        f"run the same command again, or {remedy}"
-    )
-
-
-def verify_clips(selection: Selection, console: "Console") -> None:
-    """Report whether all selected clips are there and intact.
-
-    Raises:
-        UserError: When one is not.
-    """
-    if missing := selection.missing():
-        from emorec.cli.commands.prepare_output import missing_table
-
-        console.print(missing_table(selection))
-        lacking = sum(map(len, missing.values()))
-        raise UserError(
-            f"{lacking:,} of {selection} are not in {selection.root}: "
-            "emorec prepare without --verify downloads them"
-        )
-    files = ravdess.clip_files(selection.root)
-    paths = [files[str(name)] for name in selection.clips]
-    damaged = [(path, damage) for path in paths if (damage := ravdess.damage_of(path))]
-    if damaged:
-        raise UserError(
-            f"{len(damaged):,} of {selection} are damaged, delete them and run emorec prepare again: "
-            f"{listed_files(damaged)}"
-        )
-    console.print(f"all {selection} in {selection.root} are there and intact", markup=False)
-
-
-def decode_frames(
-    selection: Selection,
-    console: "Console",
-    *,
-    channel: Literal["speech", "song", "both"],
-    num_frames: int,
-    image_size: ImageSize,
-    face: Literal["none", "crop"],
-    cache: str,
-) -> None:
-    """Decode the frames of clips that are not in the cache yet, as training will need them.
-
-    Args:
-        selection: The clips.
-        console: Where to report.
-        channel: As data.channel.
-        num_frames: As data.num_frames.
-        image_size: As data.image_size.
-        face: As data.face.
-        cache: As data.cache.
-
-    Raises:
-        UserError: When there is no room in the cache, or all clips are damaged.
-    """
-    # late: NumPy and OpenCV take long to import
-    from emorec.data.cache.build import build_cache
-    from emorec.data.faces.detector import find_detector
-    from emorec.data.preprocessing import FrameSpec
-    from emorec.data.sets.ravdess.parser import find_clips
-    from emorec.image_size import format_size, parse_image_size, size_before_crop
-
-    actors = {archive.actor for archive in selection.archives}
-    folder = find_clips(selection.root, modality=selection.modality, channel=channel)
-    clips = [clip for clip in folder.clips if clip.actor in actors]
-    size = parse_image_size(image_size)
-    spec = FrameSpec(
-        num_frames=num_frames,
-        size=size_before_crop(size),
-        face_detector=find_detector() if face == "crop" else None,
-    )
-    reader = build_cache(clips, spec, cache, workers=os.cpu_count() or 1, required=face == "crop")
-    decoded = f"{len(clips) - len(reader.errors):,} of {plural(len(clips), 'clip')}"
-    console.print(
-        f"frames of {decoded} are in {reader.folder} ({num_frames} of {format_size(size)} pixels each)",
-        markup=False,
-    )
-    for clip, reason in reader.errors.items():
-        console.print(f"damaged: {clip.path}: {reason}", markup=False)
-    if reader.errors:
-        console.print("delete the damaged clips and run emorec prepare again")
-    if reader.faceless:
-        console.print(f"no face found in {plural(len(reader.faceless), 'clip')}", markup=False)
-
-
-def verify_frames(cache: str, console: "Console") -> None:
-    """Compare every frame in the cache with its checksum; the next run decodes damaged ones again.
-
-    Raises:
-        UserError: When the damage can't be recorded.
-    """
-    # late: NumPy takes long to import
-    from emorec.data.cache.store import resolve_cache, verify_cache
-
-    folder = resolve_cache(cache)
-    damaged = verify_cache(folder)
-    for name, count in damaged.items():
-        console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
-    if not damaged:
-        console.print(f"no frames in {folder}", markup=False)

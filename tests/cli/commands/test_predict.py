@@ -78,7 +78,7 @@ def test_a_camera_is_printed_window_by_window(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emorec.cli.commands import predict_batch
-    from emorec.inference.camera import Camera
+    from emorec.inference.video import Camera
 
     ticks = iter(np.arange(0, 100, 0.05).tolist())
 

@@ -329,7 +329,7 @@ def test_an_archive_without_the_clips_is_refused_and_writes_nothing_elsewhere(
 def test_too_little_disk_is_reported_before_anything_is_done(
     failing: Failure, server: ZenodoServer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emorec.cli.commands.prepare.free_bytes", lambda _: 100_000)
+    monkeypatch.setattr("emorec.cli.commands.prepare_steps.free_bytes", lambda _: 100_000)
     _, line = failing("--actors", "1-4")
     assert f"not enough disk in {root}: " in line
     assert "100.0 kB are free (make room, choose fewer --actors" in line

@@ -1,0 +1,169 @@
+"""Frame buffers: the frames of open windows, as whole frames or with a crop per tracked face."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
+
+from emorec.data.faces.boxes import Box, clip_box, crop, crop_area, face_of_boxes
+from emorec.data.preprocessing import center_crop, resize_frames
+from emorec.data.video.reader import Frames, linspace_indices
+from emorec.image_size import size_before_crop
+from emorec.inference.spec import ModelSpec
+from emorec.inference.stopwatch import Stopwatch
+from emorec.inference.timeline import Window
+
+if TYPE_CHECKING:
+    from emorec.data.faces.detector import FaceDetector
+
+MIN_MISSING_SECONDS = 1.0
+"""A person keeps the same number after missing detections of at least this long, however short windows are."""
+
+
+class FrameBuffer:
+    """Frames that open windows may still need, preprocessed when they arrive; one person a window.
+
+    Args:
+        spec: Of the network.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._frames: dict[int, Frames] = {}
+
+    def add(self, index: int, seconds: float, frame: Frames) -> None:
+        """Add the next frame, (H, W, C) uint8 RGB, which starts at `seconds`."""
+        del seconds  # only tracks of faces need it
+        self._frames[index] = preprocess(frame[None], self.spec)[0]
+
+    def indices(self) -> set[int]:
+        """Return the indices of the buffered frames."""
+        return set(self._frames)
+
+    def drop_before(self, index: int) -> None:
+        """Drop all frames with lower indices."""
+        self._frames = {i: frame for i, frame in self._frames.items() if i >= index}
+
+    def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
+        """Yield the windows of an interval, by person, without sound; `indices` are its T buffered frames."""
+        frames = np.stack([self._frames[index] for index in indices])  # (T, H, W, 3)
+        yield Window(start=start, end=end, person=1, frames=frames)
+
+
+class FaceBuffer(FrameBuffer):
+    """Frame buffer that tracks every face; a window for each person, cropped to one area.
+
+    Args:
+        spec: Of the network.
+        detector: Face detector.
+        max_missing_seconds: A track ends when its face was not detected for this long.
+        stopwatch: Measures the detector.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        detector: "FaceDetector",
+        max_missing_seconds: float,
+        stopwatch: Stopwatch,
+    ) -> None:
+        from emorec.inference.tracks import Tracker  # late: whole frames need none
+
+        super().__init__(spec)
+        self.detector = detector
+        self.stopwatch = stopwatch
+        self._tracker = Tracker(max_missing_seconds)
+        self._seconds: dict[int, float] = {}
+        self._faces: dict[int, dict[int, Box]] = {}
+        self._persons: dict[int, int] = {}
+
+    @override
+    def add(self, index: int, seconds: float, frame: Frames) -> None:
+        with self.stopwatch.measure("faces"):
+            self._faces[index] = self._tracker.update(self.detector.all_faces(frame), seconds)
+        self._frames[index], self._seconds[index] = frame, seconds
+
+    @override
+    def drop_before(self, index: int) -> None:
+        super().drop_before(index)
+        self._seconds = {i: self._seconds[i] for i in self._frames}
+        self._faces = {i: self._faces[i] for i in self._frames}
+
+    @override
+    def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
+        """See `FrameBuffer`; yields one window without a person where no face is in at least half of the frames."""
+        windows: dict[int, Window] = {}
+        for track in sorted({track for index in indices for track in self._faces[index]}):
+            box = face_of_boxes([self._faces[index].get(track) for index in indices]).box
+            if box is None:
+                continue
+            # numbered late: tracks found in less than half of every window are mostly false detections
+            person = self._persons.setdefault(track, len(self._persons) + 1)
+            windows[person] = Window(
+                start=start,
+                end=end,
+                person=person,
+                frames=self._crop(box, indices),
+                box=box,
+                boxes=tuple(
+                    (self._seconds[index], self._faces[index][track])
+                    for index in sorted(set(indices))
+                    if track in self._faces[index]
+                ),
+            )
+        yield from (windows[person] for person in sorted(windows))
+        if not windows:
+            yield Window(start=start, end=end, person=None)
+
+    def _crop(self, box: Box, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
+        crops = {
+            index: crop_face(self._frames[index][None], box, self.spec)[0] for index in set(indices)
+        }
+        return np.stack([crops[index] for index in indices])  # (T, H, W, 3)
+
+
+def frame_buffer(
+    spec: ModelSpec, detector: "FaceDetector | None", window_seconds: float, stopwatch: Stopwatch
+) -> FrameBuffer:
+    """Return a frame buffer: with a detector one that tracks faces, else one of whole frames."""
+    if detector is None:
+        return FrameBuffer(spec)
+    return FaceBuffer(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
+
+
+def preprocess(frames: Frames, spec: ModelSpec) -> Frames:
+    """(T, H, W, C) -> (T, height, width, C), resized and cropped as in training without augmentation; a copy."""
+    return np.array(
+        center_crop(
+            resize_frames(frames, size_before_crop(spec.image_size), spec.resize), spec.image_size
+        )
+    )
+
+
+def crop_face(frames: Frames, box: Box, spec: ModelSpec) -> Frames:
+    """(T, H, W, C) -> (T, height, width, C), cropped around the face in `box` and preprocessed."""
+    return preprocess(crop(frames, crop_area(box, size_before_crop(spec.image_size))), spec)
+
+
+def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector | None") -> Window:
+    """Return a window of T evenly spaced frames, preprocessed like a clip in training; without sound.
+
+    Args:
+        frames: (N, H, W, 3) uint8, RGB.
+        spec: Of a network that takes frames.
+        detector: Finds the face to crop; `None` takes whole frames.
+    """
+    chosen = frames[linspace_indices(len(frames), spec.num_frames)]  # (T, H, W, 3)
+    box = None if detector is None else clip_box(chosen, detector).box
+    if detector is not None and box is None:
+        return Window(start=0, end=0, person=None)
+    return Window(
+        start=0,
+        end=0,
+        person=1,
+        frames=preprocess(chosen, spec) if box is None else crop_face(chosen, box, spec),
+        sound=spec.audio.silence if spec.uses_sound else None,
+        box=box,
+    )
