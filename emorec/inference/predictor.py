@@ -201,25 +201,6 @@ def load(
     return Predictor(load_runtime(Path(path).expanduser(), device), options)
 
 
-def load_runtime(path: Path, device: str | None = None) -> Runtime:
-    """Load a trained network with the runtime for its file.
-
-    Args:
-        path: A checkpoint, an ONNX file (.onnx) or a program of torch.export (.pt2).
-        device: Such as "cuda" or "cpu"; by default the fastest available.
-
-    Raises:
-        UserError: When the file is missing or invalid, or its runtime is not installed.
-    """
-    if path.suffix.lower() == ".onnx":
-        return OnnxRuntime(path, device)
-    if path.suffix.lower() == ".pt2":
-        return ExportedRuntime(path, device)
-    from emorec.inference.torch_runtime import TorchRuntime
-
-    return TorchRuntime(path, device)
-
-
 def with_prediction(
     window: Window, spec: ModelSpec, output: Outputs | None, abstain_below: float = 0.0
 ) -> Window:
