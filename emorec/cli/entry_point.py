@@ -36,10 +36,13 @@ USER_ERROR = 2
 INTERRUPTED = 130
 
 DATA_SET_FLAGS = {
-    *("--ckpt", "-c", "--config", "--data", "--trainer", "--views", "--drop", "--seed_everything"),
-    *("--calibrate", "--print_config", "--help-all"),
+    *("--ckpt", "-c", "--config", "--model", "--data", "--trainer", "--views", "--drop"),
+    *("--seed_everything", "--calibrate", "--print_config", "--help-all"),
 }
 """Flags of `emorec predict` with the clips of a data set, beside those with a dot (`--data.root`)."""
+
+EXPORTED = (".onnx", ".pt2")
+"""File names of exported networks, lower case."""
 
 WITHOUT_VALUE = {"--calibrate", "--print_config", "--help-all"}
 
@@ -120,7 +123,11 @@ def predicts_data(arguments: Sequence[str]) -> bool:
 
     >>> predicts_data(["--ckpt", "a.ckpt", "talk.mp4"]), predicts_data(["--ckpt", "a.ckpt", "--data.root", "d"])
     (False, True)
+    >>> predicts_data(["--model", "a.onnx"]), predicts_data(["--model", "emorec.models.CNN3D", "--ckpt", "a.ckpt"])
+    (False, True)
     """
+    if any(each.lower().endswith(EXPORTED) for each in arguments):
+        return False  # an exported network knows no data set
     flags = [each.partition("=") for each in arguments if each.startswith("-")]
     if any(name not in DATA_SET_FLAGS and "." not in name for name, _, _ in flags):
         return False

@@ -22,10 +22,10 @@ def test_files_that_are_no_checkpoint_are_refused_by_every_command_and_never_exe
     torch.save({**checkpoint.load(BEST), checkpoint.RECORD: {"version": "0"}}, "old.ckpt")
     reasons = {
         "nowhere": "no such checkpoint",
-        "cut": "cut off",
-        "text": "no checkpoint",
+        "cut": "truncated",
+        "text": "not a checkpoint",
         "list": "list",
-        "foreign": "no checkpoint of emorec",
+        "foreign": "not a checkpoint of emorec",
         "evil": "Python objects",
         "old": "emorec 0",
     }

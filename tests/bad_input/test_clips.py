@@ -137,24 +137,24 @@ def test_a_clip_that_vanishes_during_the_run_is_named_and_the_former_epoch_is_ke
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_cache_that_is_cut_off_during_the_run_is_named_and_repaired_by_the_next_run(
-    run: Path, failed: Callable[..., str], num_workers: int
+def test_clips_whose_cache_is_truncated_during_the_run_are_decoded_and_cached_again_by_the_next(
+    run: Path, num_workers: int
 ) -> None:
     setup = ClipDataModule.setup
 
     def setup_and_cut_off(data: ClipDataModule, stage: str) -> None:
         setup(data, stage)
-        for frames in (*Path("cache").rglob("*.frames"), *Path("cache").rglob("*.npy")):
+        for frames in Path("cache").rglob("*.npy"):
             os.truncate(frames, 100)
 
-    before = checkpoint_bytes(run)
     arguments = resume("--data.num_workers", str(num_workers), "--data.cache", "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClipDataModule, "setup", setup_and_cut_off)
-        assert "cache/" in failed(*arguments)
-    assert checkpoint_bytes(run) == before
-    main(arguments)
+        main(arguments)
     assert checkpoint.read(LAST).epochs == 2
+    assert {frames.stat().st_size for frames in Path("cache").rglob("*.npy")} == {100}
+    main(arguments)
+    assert min(frames.stat().st_size for frames in Path("cache").rglob("*.npy")) > 100
 
 
 @pytest.mark.parametrize("callback", ["checkpoint", "early_stopping"])

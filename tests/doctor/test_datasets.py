@@ -75,7 +75,7 @@ def test_clips_classes_and_people_are_counted_and_missing_videos_named(tmp_path)
         "classes happy 1, sad 1",
         "people 2",
     ]
-    assert found.warnings == [f"{path}: rows that repeat others count once: line 4 (as line 3)"]
+    assert found.warnings == [f"{path}: duplicate rows were left out: line 4 (as line 3)"]
     assert found.failures == [f"1 of 2 videos are not there: {tmp_path / 'b.mp4'}"]
 
 
@@ -128,7 +128,7 @@ def test_missing_sessions_sounds_and_spoilt_lines_are_told(
     path = root / "Session2/dialog/EmoEvaluation/Ses02F_impro01.txt"
     path.write_text(f"[nonsense]\n{path.read_text()}")
     found = check_iemocap(str(root))
-    assert found.rows[-1] == ("", "Session1, Session2, Session3, Session4 of five sessions")
+    assert found.rows[-1] == ("", "sessions 1, 2, 3, 4 of five")
     incomplete, spoilt = found.warnings
     assert incomplete == "incomplete utterances of IEMOCAP: 1, such as Ses01F_impro01_F000 (no wav)"
     assert spoilt.startswith(f"{path} has lines that are no utterances: line 1: not like")

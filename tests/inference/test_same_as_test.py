@@ -50,7 +50,13 @@ def test_plain_clips_are_predicted_as_by_the_test(best: Path, tmp_path: Path) ->
 
 @pytest.mark.real
 @pytest.mark.parametrize(("face", "size"), [("none", "64"), ("crop", "64"), ("crop", "[60,100]")])
-def test_so_are_real_clips(ravdess_root: Path, tmp_path: Path, face: str, size: str) -> None:
+def test_so_are_real_clips(
+    ravdess_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: str, size: str
+) -> None:
+    detector = ravdess_root.parent / "weights" / "face_detection_yunet_2026may.onnx"
+    if face == "crop" and not detector.is_file():
+        pytest.skip(f"needs YuNet at {detector}")
+    monkeypatch.setenv("EMOREC_FACE_DETECTOR", str(detector))
     actors: dict[int, list[Path]] = {}
     for path in sorted(ravdess_root.rglob("01-01-0[1-3]-01-01-01-*.mp4")):
         actors.setdefault(int(path.stem[-2:]), []).append(path)

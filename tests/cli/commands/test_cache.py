@@ -59,7 +59,7 @@ def test_all_is_removed_except_other_files(folder: Path) -> None:
         (["--clear", "other"], "emorec cache: error: no frames 'other' in"),
         (
             ["--clean", "all"],
-            "emorec cache: error: --clean: there is no such option, did you mean --clear?",
+            "emorec cache: error: unknown option --clean (did you mean --clear?)",
         ),
     ],
 )

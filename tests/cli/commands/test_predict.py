@@ -117,7 +117,7 @@ def test_a_camera_is_printed_window_by_window(
 def test_words_without_an_option_before_them_are_videos(
     words: Sequence[str], videos_are_named: bool
 ) -> None:
-    assert predicts_data(words) == videos_are_named
+    assert predicts_data(words) != videos_are_named
 
 
 def test_the_help_names_every_option_of_videos(capsys: pytest.CaptureFixture[str]) -> None:
