@@ -136,4 +136,4 @@ def test_missing_sessions_sounds_and_spoilt_lines_are_told(
 
 def test_a_folder_that_is_none_is_a_failure(tmp_path: Path) -> None:
     found = check_iemocap(str(tmp_path))
-    assert found.failures[0].startswith(f"{tmp_path} is not laid out like IEMOCAP")
+    assert found.failures[0].startswith(f"{tmp_path} is not IEMOCAP")
