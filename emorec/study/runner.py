@@ -22,6 +22,7 @@ from emorec.study.plan import (
 from emorec.study.progress import ProgressTable, Row, row_of, rows_of, runs_table, summary
 from emorec.study.queue import Queue, current_trial, is_url, open_storage, storage_errors
 from emorec.study.worker import LOG, StopSignals, Worker, environments, is_tested, visible_gpus
+from emorec.text import decimal
 
 JOURNAL = "study.journal"
 
@@ -167,8 +168,9 @@ def _sum_up(
     """
     done = [key for key, row in rows.items() if row.state == "done"]
     folder = STUDIES / definition.name
-    if definition.search and done:
-        best = max(done, key=lambda key: rows[key].score or 0.0)
+    scored = [(score, key) for key in done if (score := rows[key].score) is not None]
+    if definition.search and scored:
+        _, best = max(scored)
         print(_best_settings(runs[best], rows[best], queue))
     elif done:
         print(f"side by side: emorec compare {folder}")
@@ -197,7 +199,7 @@ def _best_settings(run: PlannedRun, row: Row, queue: Queue) -> str:
     checkpoint = run.folder / "checkpoints" / "best.ckpt"
     chosen = " ".join(f"--{name} {flag_value(value)}" for name, value in trial.params.items())
     return (
-        f"best validation {row.metric} {row.score or 0.0:.3f} with {chosen} ({run.folder})\n"
+        f"best validation {row.metric} {decimal(row.score)} with {chosen} ({run.folder})\n"
         "no test actor was evaluated; test this one on them, once: "
         f"{command_line(['test', '--ckpt', str(checkpoint), *flags(root)])}"
     )
