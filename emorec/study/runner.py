@@ -170,7 +170,7 @@ def _sum_up(
     folder = STUDIES / definition.name
     scored = [(score, key) for key in done if (score := rows[key].score) is not None]
     if definition.search and scored:
-        _, best = max(scored)
+        _, best = max(scored, key=lambda pair: pair[0])
         print(_best_settings(runs[best], rows[best], queue))
     elif done:
         print(f"side by side: emorec compare {folder}")

@@ -14,8 +14,7 @@ from typing_extensions import override
 
 from emorec.data.augment import Augment
 from emorec.data.clip import Clip, Sample
-from emorec.data.datamodule import ClipDataModule
-from emorec.data.sets import resolve_root
+from emorec.data.datamodule import ClipDataModule, resolve_root
 from emorec.data.sets.affwild2.features import FeatureDataset, WindowFeatures
 from emorec.data.sets.affwild2.parser import (
     DIMENSIONS,

@@ -9,8 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from emorec.data.clip import Half
-from emorec.data.datamodule import ClipDataModule
-from emorec.data.sets import resolve_root
+from emorec.data.datamodule import ClipDataModule, resolve_root
 from emorec.data.sets.iemocap.parser import (
     CLASSES,
     HOW_TO_GET_IEMOCAP,

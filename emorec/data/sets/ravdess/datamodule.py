@@ -5,8 +5,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from emorec.data.datamodule import ClipDataModule
-from emorec.data.sets import resolve_root
+from emorec.data.datamodule import ClipDataModule, resolve_root
 from emorec.data.sets.ravdess.parser import (
     ROOT_VARIABLE,
     SINGERS,
