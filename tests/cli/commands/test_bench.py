@@ -50,9 +50,9 @@ def measured(out: Path, *flags: str) -> Any:
 def test_a_mistake_is_one_line(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["bench", *arguments])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("emorec bench: error: ")
     assert remedy in line

@@ -54,7 +54,7 @@ def test_all_is_removed_except_other_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("arguments", "line"),
     [
         (["--clear", "other"], "emorec cache: error: no frames 'other' in"),
         (
@@ -64,10 +64,10 @@ def test_all_is_removed_except_other_files(folder: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], line: str
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        main(["cache", *words, "--folder", str(folder)])
+        main(["cache", *arguments, "--folder", str(folder)])
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith(line)
 

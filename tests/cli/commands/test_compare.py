@@ -71,7 +71,9 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     runs: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").touch()
-    line = refusal(capsys, "compare", *(runs if each == "RUNS" else each for each in arguments))
+    line = refusal(
+        capsys, "compare", *(runs if argument == "RUNS" else argument for argument in arguments)
+    )
     assert message in line
     assert [path.name for path in Path().iterdir()] == ["file"]
 
@@ -115,10 +117,10 @@ def test_a_full_disk_is_one_line_and_leaves_the_former_report(
     compare(runs, *QUICK)
     before = Path("report/report.html").read_bytes()
 
-    def full(*_: object, **__: object) -> str:
+    def raise_no_space(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(page, "report_figures", full)
+    monkeypatch.setattr(page, "report_figures", raise_no_space)
     line = refusal(capsys, "compare", runs, *QUICK)
     assert "can't write the report into report: No space left" in line
     assert "--out" in line

@@ -52,9 +52,9 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_mistake_is_one_line(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["study", *arguments])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("emorec study: error: ")
     assert remedy in line
@@ -102,9 +102,9 @@ def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = [] if "--data.root" in flags else ["--data.root", str(drawn_clips)]
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["study", SEEDS, *root, *flags])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("emorec study: error: CNN-LSTM: ")
     assert remedy in line

@@ -52,7 +52,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert list(Path().iterdir()) == []
 
 
-def test_an_emotion_that_nobody_plays_in_training_is_named(
+def test_an_emotion_without_training_clips_is_named(
     drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in drawn_clips.rglob("*.mp4"):
@@ -80,7 +80,7 @@ def test_a_split_without_validation_actors_is_refused(
     assert "split mine has no validation actors" in failed(capsys, *words)
 
 
-def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
+def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
     drawn_clips: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -98,7 +98,7 @@ def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
     assert len(list(Path().rglob("metrics.json"))) == 6
 
 
-def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
+def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
     measured: Callable[..., list[Path]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -107,16 +107,16 @@ def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
 
     describe, calls = HogFeatures.__call__, []
 
-    def watched(self: HogFeatures, frames: Any) -> Any:
+    def interrupt_at_call_21(self: HogFeatures, frames: Any) -> Any:
         calls.append(1)
         if len(calls) == 21:
             raise KeyboardInterrupt
         return describe(self, frames)
 
-    monkeypatch.setattr(HogFeatures, "__call__", watched)
-    with pytest.raises(SystemExit) as ended:
+    monkeypatch.setattr(HogFeatures, "__call__", interrupt_at_call_21)
+    with pytest.raises(SystemExit) as exit_info:
         measured("--classifier", "logistic")
-    assert ended.value.code == 130
+    assert exit_info.value.code == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         "stopped; frames and features computed so far are kept: the same command continues"
