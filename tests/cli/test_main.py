@@ -13,14 +13,14 @@ from emorec.cli.entry_point import COMMANDS, predicts_data
 from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
 
 
-def run_main(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    main(words)
+def run_main(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    main(arguments)
     return capsys.readouterr().out
 
 
-def error_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit) as exit_info:
-        main(words)
+        main(arguments)
     assert exit_info.value.code == 2
     output = capsys.readouterr()
     assert output.out == ""
@@ -28,11 +28,11 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return output.err
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)])
 def test_the_help_lists_every_command_with_one_line(
-    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    lines = run_main(capsys, *words).splitlines()
+    lines = run_main(capsys, *arguments).splitlines()
     for command in [*EXPERIMENTS, *COMMANDS]:
         assert sum(line.strip().startswith(f"{command} ") for line in lines) == 1
     assert len(lines) <= 24
@@ -80,8 +80,8 @@ def test_the_help_does_not_import_torch() -> None:
         "    with suppress(SystemExit): main([*command.split(), '--help'])\n"
         f"    print(command, sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
     )
-    words = [sys.executable, "-c", program]
-    lines = subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()
+    command = [sys.executable, "-c", program]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
     assert len(lines) == 1 + len([*EXPERIMENTS, *COMMANDS])
     assert {line.split()[-1] for line in lines} == {"[]"}
 
@@ -154,9 +154,9 @@ def test_predict_takes_videos_if_one_is_named_or_a_video_flag_is_used(
 def test_the_printed_configuration_reproduces_itself(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def print_config(*words: str) -> str:
+    def print_config(*arguments: str) -> str:
         with pytest.raises(SystemExit) as exit_info:
-            main(["fit", *words, "--print_config"])
+            main(["fit", *arguments, "--print_config"])
         assert exit_info.value.code in (0, None)
         return capsys.readouterr().out
 
@@ -180,9 +180,9 @@ def test_flags_override_configurations_in_any_order(
         )
         configs += ["--config", str(tmp_path / name)]
     flags = ["--data.batch_size", "3", "--model.lr=2"]
-    words = [*flags, *configs] if flags_come == "first" else [*configs, *flags]
+    arguments = [*flags, *configs] if flags_come == "first" else [*configs, *flags]
     with pytest.raises(SystemExit):
-        main(["fit", *words, "--print_config"])
+        main(["fit", *arguments, "--print_config"])
     config = yaml.safe_load(capsys.readouterr().out)
     assert config["trainer"]["max_epochs"] == 2  # the later configuration wins
     assert config["data"]["init_args"]["batch_size"] == 3

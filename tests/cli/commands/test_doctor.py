@@ -12,10 +12,12 @@ from emorec.doctor import Report
 @pytest.fixture
 def reports(monkeypatch):
     """Map from the name of a check to its report; every check is patched."""
-    made = {}
+    reports_by_check = {}
     for check in [name for name in vars(checks) if name.startswith("check_")]:
-        monkeypatch.setattr(checks, check, lambda *args, check=check: made.get(check, Report()))
-    return made
+        monkeypatch.setattr(
+            checks, check, lambda *args, check=check: reports_by_check.get(check, Report())
+        )
+    return reports_by_check
 
 
 def test_rows_are_shown_without_warnings_on_a_healthy_machine(reports, capsys):

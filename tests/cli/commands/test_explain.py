@@ -1,4 +1,4 @@
-"""`emorec explain`, through the command line, on a run of two steps."""
+"""`emorec explain` on a run of two steps."""
 
 import shutil
 from collections.abc import Callable
@@ -28,7 +28,7 @@ CLIP = "Actor_23/01-01-03-01-01-01-23.mp4"
 
 @pytest.fixture(scope="module")
 def trained(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working folder of a run, not tested yet."""
+    """Working folder of a run that is not tested yet."""
     folder = tmp_path_factory.mktemp("explained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -96,7 +96,7 @@ def test_a_network_of_single_frames_explains_the_next_frame(tmp_path: Path) -> N
     assert clip_from_file(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 
-def test_the_misclassified_go_into_the_run_and_its_tensorboard(
+def test_misclassified_clips_are_explained_in_the_run_folder_and_tensorboard(
     run: Path, drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved = shutil.copytree(drawn_clips, tmp_path / "moved")
@@ -111,7 +111,7 @@ def test_the_misclassified_go_into_the_run_and_its_tensorboard(
         path.name for path in worst
     ]
     assert sorted(path.name for path in (folder / "explain").iterdir()) == [
-        f"{place:02d}_{path.stem}.png" for place, path in enumerate(worst, start=1)
+        f"{rank:02d}_{path.stem}.png" for rank, path in enumerate(worst, start=1)
     ]
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
     assert [event.step for event in events.Images("test/explained")] == [1, 2, 3]

@@ -26,7 +26,7 @@ def test_every_video_has_its_files_and_results_are_deterministic(
         assert run(*arguments) == 0
         folder = tmp_path / out / "talk"
         names = ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
-        assert sorted(each.name for each in folder.iterdir()) == names
+        assert sorted(file.name for file in folder.iterdir()) == names
         content = {name: (folder / name).read_bytes() for name in names}
         summary = json.loads(content["summary.json"])
         assert summary.pop("speed")["seconds"] > 0

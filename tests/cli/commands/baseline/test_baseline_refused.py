@@ -76,8 +76,8 @@ def test_a_split_without_validation_actors_is_refused(
         "        split = Split('mine', None, train=(1, 2), val=(), test=(3,))\n"
         "        return ClipIndex(super().find().clips, split)\n"
     )
-    words = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
-    assert "split mine has no validation actors" in failed(capsys, *words)
+    options = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
+    assert "split mine has no validation actors" in failed(capsys, *options)
 
 
 def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
@@ -90,10 +90,10 @@ def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
         if path.stem[-2:] != "07":
             (tmp_path / "clips").mkdir(exist_ok=True)
             os.link(path, tmp_path / "clips" / path.name)
-    words = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
-    assert "no clip of val actor 7" in failed(capsys, *words)
+    options = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
+    assert "no clip of val actor 7" in failed(capsys, *options)
     logistic = ("--features", "hog", "--classifier", "logistic", *TINY)
-    main(["baseline", *words, "--data.allow_missing_actors", "true", *logistic])
+    main(["baseline", *options, "--data.allow_missing_actors", "true", *logistic])
     assert caplog.text.count("actor 7") == 1
     assert len(list(Path().rglob("metrics.json"))) == 6
 
