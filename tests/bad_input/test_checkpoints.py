@@ -10,11 +10,11 @@ from emorec import checkpoint
 from tests.bad_input.tiny_run import BEST, LAST, TAKE, Payload, fit
 
 
-def test_files_that_are_no_checkpoint_are_refused_by_every_command_and_never_executed(
+def test_files_that_are_not_checkpoints_are_refused_by_every_command_and_never_executed(
     run: Path, refused: Callable[..., str]
 ) -> None:
-    whole = BEST.read_bytes()
-    Path("cut.ckpt").write_bytes(whole[: len(whole) // 2])
+    content = BEST.read_bytes()
+    Path("cut.ckpt").write_bytes(content[: len(content) // 2])
     Path("text.ckpt").write_text("a text")
     torch.save([1, 2], "list.ckpt")
     torch.save({"state_dict": {}}, "foreign.ckpt")

@@ -1,4 +1,4 @@
-"""A full or read-only disk ends the run with one line, and what was saved before stays."""
+"""A full or read-only disk ends the run with one line, and saved files are kept."""
 
 import resource
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ def full_disk(largest_file: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_full_disk_while_a_checkpoint_is_written_keeps_the_former_one(
+def test_a_full_disk_while_saving_a_checkpoint_keeps_the_previous_one(
     run: Path, failed: Callable[..., str]
 ) -> None:
     before = checkpoint_bytes(run)
@@ -33,12 +33,12 @@ def test_a_full_disk_while_a_checkpoint_is_written_keeps_the_former_one(
     assert checkpoint.read(LAST).epochs == 1
 
 
-@pytest.mark.parametrize("place", ["clips/" + TAKE.format(1), "/proc/nowhere"])
+@pytest.mark.parametrize("folder", ["clips/" + TAKE.format(1), "/proc/nowhere"])
 def test_a_log_folder_that_cant_be_created_is_named(
-    clips: Path, refused: Callable[..., str], place: str
+    clips: Path, refused: Callable[..., str], folder: str
 ) -> None:
-    line = refused(*fit("--trainer.default_root_dir", place))
-    assert f"{place}/lightning_logs" in line
+    line = refused(*fit("--trainer.default_root_dir", folder))
+    assert f"{folder}/lightning_logs" in line
     assert "--trainer.default_root_dir" in line
 
 

@@ -1,4 +1,4 @@
-"""Command lines of a tiny run in a folder that holds `clips`, and its checkpoints."""
+"""Command lines of a tiny run in a folder with `clips`, and its checkpoints."""
 
 import os
 from pathlib import Path

@@ -34,7 +34,7 @@ from tests.zenodo_server import (
     drop,
     ignore_range,
     ravdess_zip,
-    say,
+    respond_with,
     tree,
     wrong_byte,
     zenodo,
@@ -122,9 +122,9 @@ def test_the_clips_are_downloaded_once(prepare: Output, server: ZenodoServer, ro
     assert first.startswith(f"download {size} and unpack 180 clips of 3 archives to {root}: takes")
     assert f"{FIRST}: 60 clips unpacked" in first
     assert f"all 180 clips of 3 actors are in {root} (0 min " in first
-    num_requests = len(server.asked)
+    num_requests = len(server.requests)
     assert prepare("--actors", "1-3") == f"nothing to do: all 180 clips of 3 actors are in {root}\n"
-    assert len(server.asked) == num_requests == 1 + 3
+    assert len(server.requests) == num_requests == 1 + 3
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_existing_clips_are_not_downloaded_again(
     prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
     prepare("--actors", "1")
-    server.asked.clear()
+    server.requests.clear()
     assert "unpack 60 clips of 1 archive " in prepare("--actors", "1-2")
-    assert [name for name, _ in server.asked] == ["", SECOND]
+    assert [name for name, _ in server.requests] == ["", SECOND]
     assert tree(root) == clips(range(1, 3))
 
 
-@pytest.mark.parametrize("misbehaviour", [drop(0), ignore_range, wrong_byte, say(503)])
+@pytest.mark.parametrize("misbehaviour", [drop(0), ignore_range, wrong_byte, respond_with(503)])
 def test_a_misbehaving_server_does_not_change_the_clips(
     prepare: Output, server: ZenodoServer, root: Path, misbehaviour: Misbehaviour
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
     assert f"download {total} and unpack 120 clips of 2 archives to {root}: takes" in output
     assert "free disk" in output
     assert not root.exists()
-    assert [name for name, _ in server.asked] == [""]
+    assert [name for name, _ in server.requests] == [""]
 
 
 def test_a_dry_run_skips_existing_clips_and_archives(
@@ -190,9 +190,9 @@ def test_a_dry_run_skips_existing_clips_and_archives(
         SECOND: "download from 50 % on, unpack",
         THIRD: "unpack",
     }
-    server.asked.clear()
+    server.requests.clear()
     assert prepare("--actors", "1", "--dry-run").startswith("nothing to do: all 60 clips of 1 act")
-    assert server.asked == []
+    assert server.requests == []
     assert tree(root) == before
 
 
@@ -207,7 +207,7 @@ def test_manually_downloaded_archives_are_unpacked_offline_and_kept(
     assert output.startswith("unpack 120 clips of 2 archives")
     assert tree(root) == clips(range(1, 3))
     assert tree(folder) == ARCHIVES
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_missing_archive_is_named_and_the_others_are_unpacked(
@@ -221,7 +221,7 @@ def test_a_missing_archive_is_named_and_the_others_are_unpacked(
     assert f"not in {tmp_path}: {SECOND}, {THIRD}, " in output
     assert "and 20 more" in output
     assert "23 of 24 archives failed" in line
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_damaged_archive_in_the_folder_is_named_and_not_deleted(
@@ -264,11 +264,11 @@ def test_a_terminal_shows_a_progress_bar_per_archive_and_a_total() -> None:
         time.sleep(0.3)
         progress.done(first_job)
         progress.failed(second_job, "reason")
-    shown = stream.getvalue()
-    assert "2 archives" in shown
-    assert "0.5/2.0 MB" in shown
-    assert "unpacking Speech_Actor_01" in shown
-    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in shown
+    output = stream.getvalue()
+    assert "2 archives" in output
+    assert "0.5/2.0 MB" in output
+    assert "unpacking Speech_Actor_01" in output
+    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in output
     assert progress.failures == {second_job: "reason"}
 
 
@@ -280,10 +280,10 @@ def test_a_call_with_nothing_to_do_imports_no_heavy_library(prepare: Output, roo
         "heavy = {'torch', 'lightning', 'cv2', 'numpy', 'decord', 'av', 'requests', 'filelock'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    first, *_, last = done.stdout.splitlines()
+    first, *_, last = process.stdout.splitlines()
     assert first.startswith("nothing to do: all 416 clips of 4 actors")
     assert last == "[]"
 
@@ -291,7 +291,7 @@ def test_a_call_with_nothing_to_do_imports_no_heavy_library(prepare: Output, roo
 def test_a_failed_archive_does_not_affect_the_others_and_all_failures_are_listed(
     error_of: Failure, prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
-    server.always = {SECOND: wrong_byte, THIRD: say(403)}
+    server.always = {SECOND: wrong_byte, THIRD: respond_with(403)}
     output, line = error_of("--actors", "1-4")
     assert "2 of 4 archives failed" in line
     assert {name for name, *_ in rows(output)} == {SECOND, THIRD}
@@ -333,7 +333,7 @@ def test_too_little_disk_space_is_reported_before_the_download(
     _, line = error_of("--actors", "1-4")
     assert f"not enough disk in {root}: " in line
     assert "100.0 kB are free (make room, choose fewer --actors" in line
-    assert [name for name, _ in server.asked] == [""]
+    assert [name for name, _ in server.requests] == [""]
     assert not root.exists()
 
 
@@ -355,7 +355,7 @@ def test_a_full_disk_is_one_line_and_stops_all_downloads(
     assert "the disk is full: can't write " in line
     assert "Actor_01" in line
     assert "failed" not in output
-    requested = {name for name, _ in server.asked}
+    requested = {name for name, _ in server.requests}
     assert FIRST in requested
     assert "Video_Speech_Actor_04.zip" not in requested
     prepare("--actors", "1-4")
@@ -391,7 +391,7 @@ def test_a_mistake_is_one_line_and_starts_no_download(
     assert value in line
     assert remedy in line
     assert output == ""
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_missing_root_folder_is_an_error(
@@ -443,12 +443,12 @@ def test_ctrl_c_stops_it_and_the_same_command_resumes(
 ) -> None:
     server.bytes_a_second = 20_000
     if moment == "while it waits":
-        server.always = dict.fromkeys(ARCHIVES, say(429, Retry_After="100"))
+        server.always = dict.fromkeys(ARCHIVES, respond_with(429, Retry_After="100"))
     if moment == "while nobody answers":
         server.always = dict.fromkeys(ARCHIVES, lambda _: time.sleep(20))
     arguments = ("prepare", "--root", str(root), "--actors", "1-3", *NO_FRAMES)
     with started(*arguments, cwd=root.parent, **os.environ) as process:
-        wait_for(lambda: len(server.asked) > 3, process)
+        wait_for(lambda: len(server.requests) > 3, process)
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=PATIENCE_SECONDS)

@@ -42,9 +42,9 @@ def cache(
         yield tmp_path / "cache"
 
 
-def prepare(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+def prepare(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     capsys.readouterr()
-    main(["prepare", "ravdess", "--actors", "7", *words])
+    main(["prepare", "ravdess", "--actors", "7", *arguments])
     return capsys.readouterr().out.splitlines()
 
 

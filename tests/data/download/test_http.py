@@ -21,7 +21,7 @@ from tests.zenodo_server import (
     compressed,
     drop,
     ignore_range,
-    say,
+    respond_with,
     tree,
     without_length,
     wrong_byte,
@@ -48,7 +48,7 @@ def remote(server: ZenodoServer) -> RemoteFile:
 
 
 def ranges(server: ZenodoServer) -> list[str | None]:
-    return [requested for _, requested in server.asked]
+    return [requested for _, requested in server.requests]
 
 
 def test_a_file_arrives_complete_and_alone(
@@ -67,7 +67,7 @@ def test_a_right_file_is_not_requested_again_and_a_wrong_one_is_replaced(
 ) -> None:
     (tmp_path / NAME).write_bytes(CONTENT)
     download(remote, tmp_path / NAME)
-    assert server.asked == []
+    assert server.requests == []
     (tmp_path / NAME).write_bytes(bytes(len(CONTENT)))
     download(remote, tmp_path / NAME)
     assert tree(tmp_path) == {NAME: CONTENT}
@@ -120,14 +120,14 @@ def test_a_part_of_another_file_is_noticed_and_not_used(
         without_length,
         chunked,
         compressed,
-        say(429),
-        say(500),
-        say(502),
-        say(503),
-        say(504),
-        say(416),
-        say(206, b"no range"),
-        say(200, b"an error page with the status of success"),
+        respond_with(429),
+        respond_with(500),
+        respond_with(502),
+        respond_with(503),
+        respond_with(504),
+        respond_with(416),
+        respond_with(206, b"no range"),
+        respond_with(200, b"an error page with the status of success"),
         drop(0),
         drop(1),
     ],
@@ -150,7 +150,7 @@ def test_a_single_failure_of_the_server_does_no_harm(
 def test_it_waits_as_long_as_the_server_says(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.misbehave[NAME] += [say(429, Retry_After="1")]
+    server.misbehave[NAME] += [respond_with(429, Retry_After="1")]
     began = time.monotonic()
     download(remote, tmp_path / NAME)
     assert time.monotonic() - began >= 1
@@ -189,12 +189,12 @@ def test_a_connection_that_keeps_breaking_is_used_as_long_as_it_gains(
 @pytest.mark.parametrize(
     ("misbehaviour", "expected"),
     [
-        (say(403), ("answers 403 Forbidden", 1)),
-        (say(404), ("answers 404 Not Found", 1)),
-        (say(503), ("answers 503 Service Unavailable", RETRIES + 1)),
+        (respond_with(403), ("answers 403 Forbidden", 1)),
+        (respond_with(404), ("answers 404 Not Found", 1)),
+        (respond_with(503), ("answers 503 Service Unavailable", RETRIES + 1)),
         (drop(1), (f"{RETRIES + 1} times", RETRIES + 1)),
         (append(b"extra"), ("sends 40,005 bytes instead of 40,000", RETRIES + 1)),
-        (say(200, b"<html>"), ("sends 6 bytes instead of 40,000", RETRIES + 1)),
+        (respond_with(200, b"<html>"), ("sends 6 bytes instead of 40,000", RETRIES + 1)),
         (wrong_byte, (f"{NAME}: expected md5 {DIGEST}, got ", MAX_CORRUPT_FILES)),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_lasting_failure_is_one_line(
     assert NAME in str(error.value)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
-    assert len(server.asked) == num_requests
+    assert len(server.requests) == num_requests
     assert not (tmp_path / NAME).exists()
 
 

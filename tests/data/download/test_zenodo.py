@@ -9,7 +9,14 @@ from emorec.data.download import http
 from emorec.data.download.http import RemoteFile
 from emorec.data.download.zenodo import ZENODO_VARIABLE, record_files, zenodo_url
 from emorec.errors import UserError
-from tests.zenodo_server import Misbehaviour, ZenodoServer, chunked, compressed, say, zenodo
+from tests.zenodo_server import (
+    Misbehaviour,
+    ZenodoServer,
+    chunked,
+    compressed,
+    respond_with,
+    zenodo,
+)
 
 RECORD = 1188976
 FILES = {"Video_Speech_Actor_01.zip": b"one", "Audio_Speech_Actors_01-24.zip": b"other"}
@@ -42,7 +49,8 @@ def test_without_the_variable_it_is_zenodo_itself(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "misbehaviour", [chunked, compressed, say(503), say(429, Retry_After="0"), say(500)]
+    "misbehaviour",
+    [chunked, compressed, respond_with(503), respond_with(429, Retry_After="0"), respond_with(500)],
 )
 def test_the_list_arrives_after_a_failure_and_in_any_encoding(
     server: ZenodoServer, misbehaviour: Misbehaviour
@@ -54,12 +62,15 @@ def test_the_list_arrives_after_a_failure_and_in_any_encoding(
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (say(503), "answers 503"),
-        (say(404), "answers 404"),
-        (say(200, b"<html>please log in to the hotel's network</html>"), "not answer with JSON"),
-        (say(200, b"null"), "not answer with a list of files"),
-        (say(200, b'{"files": null}'), "not answer with a list of files"),
-        (say(200, b'{"files": [{"key": "a.zip"}]}'), "not answer with a list of files"),
+        (respond_with(503), "answers 503"),
+        (respond_with(404), "answers 404"),
+        (
+            respond_with(200, b"<html>please log in to the hotel's network</html>"),
+            "not answer with JSON",
+        ),
+        (respond_with(200, b"null"), "not answer with a list of files"),
+        (respond_with(200, b'{"files": null}'), "not answer with a list of files"),
+        (respond_with(200, b'{"files": [{"key": "a.zip"}]}'), "not answer with a list of files"),
     ],
 )
 def test_an_answer_without_a_list_of_files_is_one_line(

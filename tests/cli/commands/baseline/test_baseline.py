@@ -84,7 +84,7 @@ def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
     measured: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(*_: Any) -> None:
-        raise AssertionError("the experiment's own network is not asked for")
+        raise AssertionError("the network of the config is not needed")
 
     monkeypatch.setattr("emorec.layers.pretrained.download", download)
     frozen = ("--backbone", "mobilenet_v2", "--weights", "none", "--classifier", "logistic")
