@@ -319,11 +319,11 @@ def utterances(path: Path, number: int, last: float = 3.0) -> list[Clip]:
 def test_spans_decoded_together_equal_those_decoded_separately(
     tmp_path: Path, decoder: Decoder
 ) -> None:
-    first_video, second = (
+    first_video, second_video = (
         videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab"
     )
-    single = Clip(path=second, label=0, actor="b", take="b")
-    clips = [*utterances(first_video, 20), *utterances(second, 3), single]
+    single = Clip(path=second_video, label=0, actor="b", take="b")
+    clips = [*utterances(first_video, 20), *utterances(second_video, 3), single]
     reader = build(
         clips, tmp_path / "cache", FrameSpec(num_frames=4, size=(32, 32), decoder=decoder)
     )
@@ -333,9 +333,15 @@ def test_spans_decoded_together_equal_those_decoded_separately(
 
 def test_a_video_is_decoded_once_for_all_of_its_spans(tmp_path: Path) -> None:
     spec = CountingPasses(num_frames=4, size=(32, 32), log=str(tmp_path / "passes.txt"))
-    one, second = (videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab")
-    single = Clip(path=second, label=0, actor="b", take="b")
-    build([*utterances(one, 20), *utterances(second, 3), single], tmp_path / "cache", spec)
+    first_video, second_video = (
+        videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab"
+    )
+    single = Clip(path=second_video, label=0, actor="b", take="b")
+    build(
+        [*utterances(first_video, 20), *utterances(second_video, 3), single],
+        tmp_path / "cache",
+        spec,
+    )
     assert spec.passes() == [1, 3, 4, 16]
 
 
