@@ -121,7 +121,7 @@ def _video(path: Path, session: int, dialogue: str) -> bytes:
 
 
 def tone(session: int, turn: Turn) -> int:
-    """Return the pitch of an utterance in Hz, which is unique in its session."""
+    """Return the pitch of an utterance in Hz, which is unique to speaker and number."""
     return 200 + 100 * session + 20 * turn.number + 10 * (turn.speaker == "M")
 
 

@@ -34,7 +34,7 @@ class Stopped:
     code: int
     errors: str
     seconds: float
-    left: bool
+    still_running: bool
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_signal_stops_the_run_with_its_exit_code_and_one_line(
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_no_process_remains(stopped: dict[str, Stopped], name: str) -> None:
-    assert not stopped[name].left
+    assert not stopped[name].still_running
 
 
 @pytest.mark.parametrize("name", ["Ctrl-C", "SIGTERM to all processes"])

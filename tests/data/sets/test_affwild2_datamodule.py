@@ -142,9 +142,8 @@ def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smo
         f"{name}/{frame:05d}.jpg" for name in ("video8", "video6") for frame in range(1, 13)
     ]
     numbers = np.array([line.split(",")[1:] for line in lines], dtype=float)
-    existing = np.array(
-        [2, 3, 4, 5, 6, 7, 8, 10, 11, 12], np.int32
-    )  # video6 has no face in 1 and 9
+    # video6 has no face in frames 1 and 9
+    existing = np.array([2, 3, 4, 5, 6, 7, 8, 10, 11, 12], np.int32)
     second = smooth_over_time(interpolate(12, existing, values[12:].astype(float)), smooth, 3)
     np.testing.assert_allclose(numbers[12:], second.clip(-1, 1), atol=1e-6)
 

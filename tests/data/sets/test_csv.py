@@ -338,7 +338,7 @@ def sizes(split: Split) -> tuple[int, ...]:
         (0.25, 0.25, (10, 5, 5)),
         (0, 1, (0, 0, 20)),
         (0, 0, (20, 0, 0)),
-        (0.05, 0, (18, 2, 0)),  # shares are rounded to tenths at most
+        (0.05, 0, (18, 2, 0)),  # the smallest share is a tenth
     ],
 )
 def test_the_subsets_have_the_requested_shares(

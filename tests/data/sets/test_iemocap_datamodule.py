@@ -75,9 +75,8 @@ def test_the_sound_of_a_clip_is_its_wav_file(drawn_iemocap: Path, tmp_path: Path
             if name_of(2, dialogue, turn) == clip.take
         )
         assert sound.shape == (rate,)
-        loudest = np.abs(
-            np.fft.rfft(sound.numpy())
-        ).argmax()  # in Hz, as the sound lasts one second
+        # in Hz, as the sound lasts one second
+        loudest = np.abs(np.fft.rfft(sound.numpy())).argmax()
         assert abs(int(loudest) - tone(2, turn)) <= 1
 
 
