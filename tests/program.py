@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 120.0
 
 
 @contextmanager
-def started(*arguments: str, cwd: Path, **environ: str) -> Iterator["subprocess.Popen[str]"]:
+def start_emorec(*arguments: str, cwd: Path, **environ: str) -> Iterator["subprocess.Popen[str]"]:
     """Start `emorec ARGUMENTS` in a session of its own, so that a signal reaches all of its processes only.
 
     Remaining processes are killed at the end.

@@ -9,8 +9,8 @@ import pytest
 
 from emorec import checkpoint
 from emorec.cli import main
-from tests.program import PATIENCE_SECONDS, SMALL, started, wait_for
-from tests.two_processes import TWO, flatten, measured, run_in_two_processes
+from tests.program import PATIENCE_SECONDS, SMALL, start_emorec, wait_for
+from tests.two_processes import TWO, flatten, read_results, run_in_two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -61,10 +61,10 @@ def test_no_line_is_printed_twice(trained: TwoProcessRun) -> None:
 def test_two_processes_evaluate_an_odd_number_of_clips_like_one(
     trained: TwoProcessRun, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    double = measured(trained.run / command)
+    double = read_results(trained.run / command)
     monkeypatch.chdir(trained.folder)
     main([command, "--ckpt", BEST, "--trainer.accelerator", "cpu"])
-    single = measured(trained.run / command)
+    single = read_results(trained.run / command)
     assert single.figures["num_clips"] == double.figures["num_clips"] == 15
     assert flatten(double.figures) == pytest.approx(flatten(single.figures), abs=1e-6)
     assert [row[:4] for row in double.rows] == [row[:4] for row in single.rows]
@@ -75,7 +75,7 @@ def test_two_processes_evaluate_an_odd_number_of_clips_like_one(
 def test_a_signal_to_all_processes_stops_them_together(drawn_clips: Path, tmp_path: Path) -> None:
     endless = ("--trainer.max_epochs", "-1", "--early_stopping.patience", "100000")
     arguments = (*SMALL, "--data.root", str(drawn_clips), *TWO, *endless)
-    with started("fit", *arguments, cwd=tmp_path) as process:
+    with start_emorec("fit", *arguments, cwd=tmp_path) as process:
         wait_for(lambda: list(tmp_path.rglob("last.ckpt")), process)
         os.killpg(process.pid, signal.SIGTERM)
         _, errors = process.communicate(timeout=PATIENCE_SECONDS)
@@ -88,7 +88,7 @@ def test_an_error_of_the_first_process_stops_all_with_one_line(
     drawn_clips: Path, tmp_path: Path
 ) -> None:
     arguments = (*SMALL, "--data.root", str(drawn_clips / "Actor_01"), *TWO)
-    with started("fit", *arguments, cwd=tmp_path) as process:
+    with start_emorec("fit", *arguments, cwd=tmp_path) as process:
         _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 2
     assert "the data has no clip of train actors 2, 3" in errors

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emorec.cli import main
-from tests.two_processes import TWO, flatten, measured, run_in_two_processes
+from tests.two_processes import TWO, flatten, read_results, run_in_two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -26,10 +26,10 @@ def test_two_processes_compute_the_ccc_of_one(
     batches = ("--data.batch_size", "3")
     run_in_two_processes(tmp_path, [[*FIT, *data, *TWO], ["test", "--ckpt", BEST, *batches, *TWO]])
     run = (tmp_path / BEST).parents[1]
-    double = measured(run / "test")
+    double = read_results(run / "test")
     monkeypatch.chdir(tmp_path)
     main(["test", "--ckpt", BEST, *batches, "--trainer.accelerator", "cpu"])
-    single = measured(run / "test")
+    single = read_results(run / "test")
     assert single.figures["num_clips"] == double.figures["num_clips"] == 20
     assert double.figures["ccc"] == pytest.approx(single.figures["ccc"], abs=1e-9)
     assert flatten(double.figures) == pytest.approx(flatten(single.figures), abs=1e-6)

@@ -14,7 +14,7 @@ from emorec import checkpoint
 from emorec.cli import main
 from emorec.data.sets.ravdess.parser import RavdessName
 from tests.program import SMALL
-from tests.watched import watched
+from tests.watched import record_opened
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def fit(clips: Path, folder: Path, *arguments: str) -> Fit:
     folder.mkdir()
     files = sorted(clips.rglob("*.mp4"))
     cache = ("--data.cache", str(folder / "cache"))
-    with contextlib.chdir(folder), watched(files) as opened:
+    with contextlib.chdir(folder), record_opened(files) as opened:
         main(["fit", *SMALL, "--data.root", str(clips), *RECIPE, *cache, *arguments])
     sides: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for path in opened:
@@ -111,7 +111,7 @@ def test_training_without_a_cache_opens_no_test_clip(drawn_clips: Path, tmp_path
 
 def test_testing_opens_the_test_clips_only(with_all: Fit, drawn_clips: Path) -> None:
     best = with_all.run / "checkpoints" / "best.ckpt"
-    with watched(sorted(drawn_clips.rglob("*.mp4"))) as opened:
+    with record_opened(sorted(drawn_clips.rglob("*.mp4"))) as opened:
         main(["test", "--ckpt", str(best), "--trainer.accelerator", "cpu"])
     assert {subset_of(path) for path in opened} == {"test"}
     assert len(opened) == 15

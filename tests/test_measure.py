@@ -73,7 +73,7 @@ def test_evaluation_on_training_actors_is_refused(
 
 
 @dataclass(frozen=True)
-class Measured:
+class Results:
     """Results of a command in the run folder."""
 
     figures: dict[str, Any]
@@ -85,7 +85,7 @@ class Measured:
         return [[float(row[name]) for name in names] for row in self.rows]
 
 
-def measured(best: Path, command: str, *arguments: str) -> Measured:
+def evaluate(best: Path, command: str, *arguments: str) -> Results:
     main([command, "--ckpt", str(best), *CPU, *arguments])
     folder = best.parents[1] / command
     with (folder / "predictions.csv").open() as file:
@@ -93,7 +93,7 @@ def measured(best: Path, command: str, *arguments: str) -> Measured:
         rows = list(reader)
     figures = folder / "metrics.json"
     metrics = json.loads(figures.read_text()) if figures.is_file() else {}
-    return Measured(metrics, list(reader.fieldnames or []), rows)
+    return Results(metrics, list(reader.fieldnames or []), rows)
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
@@ -102,7 +102,7 @@ def test_calibration_scales_the_probabilities_by_the_stored_temperature(
 ) -> None:
     content = best.read_bytes()
     (temperature,) = checkpoint.read(best).temperatures.values()
-    raw, calibrated = measured(best, command), measured(best, command, "--calibrate")
+    raw, calibrated = evaluate(best, command), evaluate(best, command, "--calibrate")
     names = raw.header[5:]
     assert calibrated.header == [*raw.header, *(f"calibrated {name}" for name in names)]
     assert calibrated.probabilities() == raw.probabilities()
@@ -122,7 +122,7 @@ def test_calibration_scales_the_probabilities_by_the_stored_temperature(
 
 def test_the_stored_temperature_is_fitted_to_the_validation_clips(best: Path) -> None:
     (temperature,) = checkpoint.read(best).temperatures.values()
-    measured(best, "validate")
+    evaluate(best, "validate")
     task, table = read_predictions(best.parents[1] / "validate" / "predictions.csv")
     fitted = fit_temperature(task.target(table), task.output(table))
     # CSV files have nine digits
@@ -151,16 +151,16 @@ def test_a_missing_temperature_can_be_fitted_to_the_validation_clips_only(
         main(["validate", "--ckpt", str(old), *CPU, "--calibrate", *FOLD_5])
     assert "the validation actors of" in capsys.readouterr().err
     assert checkpoint.read(old).temperatures == {}
-    validated = measured(old, "validate", "--calibrate")
+    validated = evaluate(old, "validate", "--calibrate")
     assert checkpoint.read(old).temperatures == pytest.approx(expected)
     assert validated.figures["temperature"] == checkpoint.read(old).temperatures[1]
-    assert measured(old, "test", "--calibrate").figures["ece_calibrated"] is not None
+    assert evaluate(old, "test", "--calibrate").figures["ece_calibrated"] is not None
     # it can still be trained further
     main(["fit", "--ckpt", str(old), "--trainer.max_epochs", "1"])
 
 
 def test_views_are_averaged_to_one_prediction_per_clip(best: Path) -> None:
-    single, averaged = measured(best, "test"), measured(best, "test", "--views", "10")
+    single, averaged = evaluate(best, "test"), evaluate(best, "test", "--views", "10")
     assert (single.figures["views"], averaged.figures["views"]) == (1, 10)
     assert averaged.figures["num_clips"] == len(averaged.rows) == 15
     assert [row["path"] for row in averaged.rows] == [row["path"] for row in single.rows]
@@ -216,7 +216,7 @@ def test_training_has_no_views_and_no_calibration(
 
 
 def test_metrics_include_the_speed_and_memory_of_the_training(best: Path) -> None:
-    figures = measured(best, "test").figures
+    figures = evaluate(best, "test").figures
     record = checkpoint.read(best)
     assert figures["train_clips_per_second"] == record.train_clips_per_second
     assert figures["peak_memory_bytes"] == record.peak_memory_bytes

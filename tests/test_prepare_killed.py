@@ -15,7 +15,7 @@ import pytest
 
 from emorec.data.download.ravdess import UNFINISHED_FOLDER, archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from tests.program import PATIENCE_SECONDS, started
+from tests.program import PATIENCE_SECONDS, start_emorec
 from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,9 @@ def visible(files: dict[str, bytes]) -> dict[str, bytes]:
 def prepare(root: Path, server: ZenodoServer) -> AbstractContextManager["Popen[str]"]:
     arguments = ("--root", str(root), "--actors", "1-12", "--modality", "both")
     environ = {**os.environ, "NO_PROXY": "127.0.0.1", ZENODO_VARIABLE: server.address}
-    return started("prepare", "ravdess", *arguments, "--cache", "none", cwd=root.parent, **environ)
+    return start_emorec(
+        "prepare", "ravdess", *arguments, "--cache", "none", cwd=root.parent, **environ
+    )
 
 
 def num_clips(root: Path) -> int:

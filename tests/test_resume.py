@@ -15,7 +15,7 @@ import torch
 
 from emorec import checkpoint
 from emorec.cli import main
-from tests.program import SMALL, started, wait_for
+from tests.program import SMALL, start_emorec, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +109,7 @@ def runs(
     should_kill, recipe = RECIPES[request.param]
     arguments = (*SMALL, "--data.root", str(drawn_clips), *recipe)
     folder = tmp_path_factory.mktemp("killed")
-    with started("fit", *arguments, cwd=folder) as process:
+    with start_emorec("fit", *arguments, cwd=folder) as process:
         wait_for(lambda: should_kill(Run(folder)), process)
         process.kill()
         process.communicate()

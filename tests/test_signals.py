@@ -13,7 +13,7 @@ import pytest
 
 from emorec import checkpoint
 from emorec.cli import main
-from tests.program import PATIENCE_SECONDS, SMALL, started, wait_for
+from tests.program import PATIENCE_SECONDS, SMALL, start_emorec, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def stopped(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     def stop(name: str) -> Stopped:
         number, send = SIGNALS[name]
         folder = tmp_path_factory.mktemp("stopped")
-        with started("fit", *SMALL, *data, *endless, cwd=folder) as process:
+        with start_emorec("fit", *SMALL, *data, *endless, cwd=folder) as process:
             wait_for(lambda: list(folder.rglob("last.ckpt")), process)
             start = time.monotonic()
             send(process.pid, number)

@@ -59,19 +59,19 @@ def run_in_two_processes(folder: Path, commands: Sequence[Sequence[str]]) -> str
 
 
 @dataclass(frozen=True)
-class Measured:
+class Results:
     figures: dict[str, Any]
     rows: list[list[str]]
 
 
-def measured(folder: Path) -> Measured:
+def read_results(folder: Path) -> Results:
     """Read the results of a command and empty its folder for the next one."""
     with (folder / "predictions.csv").open() as file:
         rows = list(csv.reader(file))[1:]
     figures = json.loads((folder / "metrics.json").read_text())
     for path in folder.iterdir():
         path.unlink()
-    return Measured(figures, rows)
+    return Results(figures, rows)
 
 
 def flatten(value: Any, name: str = "") -> dict[str, Any]:

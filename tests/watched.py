@@ -17,7 +17,7 @@ HEADER_BYTES = 16
 
 
 @contextmanager
-def watched(files: Iterable[Path]) -> Iterator[set[Path]]:
+def record_opened(files: Iterable[Path]) -> Iterator[set[Path]]:
     """Yield a set that contains, after the context exits, the files that any process opened."""
     if sys.platform != "linux":
         pytest.skip("inotify is Linux's")

@@ -52,18 +52,18 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def failed(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Return a function that runs a failing command and returns its one-line error."""
     return partial(refusal, capsys)
 
 
 @pytest.fixture
-def refused(failed: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
-    """Like `failed`, and assert that no file was written."""
+def error_before_writing(error_of: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
+    """Like `error_of`, and assert that no file was written."""
 
     def call(*arguments: str) -> str:
         before = sorted(tmp_path.rglob("*"))
-        line = failed(*arguments)
+        line = error_of(*arguments)
         assert sorted(tmp_path.rglob("*")) == before
         return line
 

@@ -16,21 +16,23 @@ from tests import videos
 from tests.bad_input.tiny_run import BEST, LAST, TAKE, checkpoint_bytes, fit, resume
 
 
-def test_a_missing_folder_is_named(clips: Path, refused: Callable[..., str]) -> None:
-    assert "nowhere" in refused(*fit("--data.root", "nowhere"))
+def test_a_missing_folder_is_named(clips: Path, error_before_writing: Callable[..., str]) -> None:
+    assert "nowhere" in error_before_writing(*fit("--data.root", "nowhere"))
 
 
-def test_a_folder_without_clips_is_named(clips: Path, refused: Callable[..., str]) -> None:
+def test_a_folder_without_clips_is_named(
+    clips: Path, error_before_writing: Callable[..., str]
+) -> None:
     Path("empty").mkdir()
-    assert "below empty" in refused(*fit("--data.root", "empty"))
+    assert "below empty" in error_before_writing(*fit("--data.root", "empty"))
 
 
 def test_a_folder_of_other_videos_is_refused_with_an_example(
-    clips: Path, whole_clip: Path, refused: Callable[..., str]
+    clips: Path, whole_clip: Path, error_before_writing: Callable[..., str]
 ) -> None:
     Path("holiday").mkdir()
     shutil.copy(whole_clip, "holiday/beach.mp4")
-    line = refused(*fit("--data.root", "holiday"))
+    line = error_before_writing(*fit("--data.root", "holiday"))
     assert "below holiday" in line
     assert "beach.mp4" in line
 
@@ -48,7 +50,7 @@ def test_unparsable_names_are_logged_once_and_the_others_used(
 
 
 def test_a_folder_without_permission_is_named(
-    clips: Path, failed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    clips: Path, error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (clips / "Actor_05").mkdir()
     scandir = os.scandir
@@ -62,7 +64,7 @@ def test_a_folder_without_permission_is_named(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "scandir", scandir_without_permission)
-        line = failed(*fit())
+        line = error_of(*fit())
     assert "clips/Actor_05: Permission denied" in line
     assert not Path("lightning_logs").exists()
 
@@ -85,10 +87,10 @@ def damage_clips(clips: Path) -> dict[str, str]:
 
 
 def test_broken_clips_are_all_listed_and_refused_before_the_run_starts(
-    clips: Path, refused: Callable[..., str]
+    clips: Path, error_before_writing: Callable[..., str]
 ) -> None:
     damaged = damage_clips(clips)
-    line = refused(*fit())
+    line = error_before_writing(*fit())
     assert "9 of 22 clips" in line
     assert "--data.on_error skip" in line
     for name, reason in damaged.items():
@@ -111,17 +113,17 @@ def test_skipped_clips_are_reported_once_and_recorded(
 
 
 def test_a_subset_whose_clips_are_all_broken_is_named(
-    clips: Path, refused: Callable[..., str]
+    clips: Path, error_before_writing: Callable[..., str]
 ) -> None:
     for actor in (21, 22):
         (clips / TAKE.format(actor)).write_bytes(b"")
-    assert "val" in refused(*fit("--data.on_error", "skip"))
+    assert "val" in error_before_writing(*fit("--data.on_error", "skip"))
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_clip_that_vanishes_during_the_run_is_named_and_the_last_checkpoint_kept(
     run: Path,
-    failed: Callable[..., str],
+    error_of: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
     num_workers: int,
 ) -> None:
@@ -133,7 +135,7 @@ def test_a_clip_that_vanishes_during_the_run_is_named_and_the_last_checkpoint_ke
 
     before = checkpoint_bytes(run)
     monkeypatch.setattr(ClipDataModule, "setup", setup_and_remove_a_clip)
-    line = failed(*resume("--data.num_workers", str(num_workers), "--data.cache", "none"))
+    line = error_of(*resume("--data.num_workers", str(num_workers), "--data.cache", "none"))
     assert f"{TAKE.format(7)}: can't be read: No such file or directory" in line
     assert checkpoint_bytes(run) == before
 
@@ -161,8 +163,8 @@ def test_clips_with_a_truncated_cache_are_decoded_again_and_cached_by_the_next_r
 
 @pytest.mark.parametrize("callback", ["checkpoint", "early_stopping"])
 def test_a_metric_that_is_not_logged_is_named(
-    clips: Path, failed: Callable[..., str], callback: str
+    clips: Path, error_of: Callable[..., str], callback: str
 ) -> None:
-    line = failed(*fit(f"--{callback}.monitor", "val/charm"))
+    line = error_of(*fit(f"--{callback}.monitor", "val/charm"))
     assert "val/charm" in line
     assert "val/uar" in line

@@ -22,11 +22,11 @@ def full_disk(largest_file: int) -> Iterator[None]:
 
 
 def test_a_full_disk_while_saving_a_checkpoint_keeps_the_previous_one(
-    run: Path, failed: Callable[..., str]
+    run: Path, error_of: Callable[..., str]
 ) -> None:
     before = checkpoint_bytes(run)
     with full_disk(4_000_000):
-        line = failed(*resume())
+        line = error_of(*resume())
     assert ".ckpt" in line
     assert "make room" in line
     assert checkpoint_bytes(run) == before
@@ -35,13 +35,15 @@ def test_a_full_disk_while_saving_a_checkpoint_keeps_the_previous_one(
 
 @pytest.mark.parametrize("folder", ["clips/" + TAKE.format(1), "/proc/nowhere"])
 def test_a_log_folder_that_cant_be_created_is_named(
-    clips: Path, refused: Callable[..., str], folder: str
+    clips: Path, error_before_writing: Callable[..., str], folder: str
 ) -> None:
-    line = refused(*fit("--trainer.default_root_dir", folder))
+    line = error_before_writing(*fit("--trainer.default_root_dir", folder))
     assert f"{folder}/lightning_logs" in line
     assert "--trainer.default_root_dir" in line
 
 
-def test_a_report_that_cant_be_written_is_named(run: Path, refused: Callable[..., str]) -> None:
+def test_a_report_that_cant_be_written_is_named(
+    run: Path, error_before_writing: Callable[..., str]
+) -> None:
     (CHECKPOINTS.parent / "test").write_text("in the way")
-    assert "can't write" in refused("test", "--ckpt", str(BEST))
+    assert "can't write" in error_before_writing("test", "--ckpt", str(BEST))

@@ -25,7 +25,7 @@ def checkpoint_bytes(run: Path) -> dict[str, bytes]:
 
 
 class Payload:
-    """Creates a file when it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch it_ran",)

@@ -57,9 +57,8 @@ def augment_by_albumentations(inputs: Frames, seed: int) -> Frames:
         ]
     )
     steps.set_random_state(np.random.default_rng(seed), random.Random(seed))
-    output: dict[str, Any] = steps(
-        images=inputs, force_apply=True
-    )  # else it draws another random number
+    # without `force_apply` it draws another random number
+    output: dict[str, Any] = steps(images=inputs, force_apply=True)
     frames: Frames = output["images"]
     return frames
 

@@ -41,9 +41,8 @@ def test_a_sample_contains_evenly_spaced_frames(clip: Clip) -> None:
 
 
 def test_a_clip_can_be_a_span_of_a_longer_video(clip: Clip) -> None:
-    part = Clip(
-        path=clip.path, label=0, actor=1, take="part", span_seconds=(5 / 30, 10 / 30)
-    )  # at 30 frames per second
+    # at 30 frames per second
+    part = Clip(path=clip.path, label=0, actor=1, take="part", span_seconds=(5 / 30, 10 / 30))
     assert videos.shown_indices(dataset(part)[0]["frames"].numpy()) == [5, 6, 7, 8, 9]
 
 

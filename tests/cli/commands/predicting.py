@@ -24,5 +24,5 @@ def run(*arguments: Any) -> int:
     return 0
 
 
-def refused(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
     return refusal(capsys, "predict", *arguments)

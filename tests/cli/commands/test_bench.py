@@ -19,7 +19,7 @@ TINY = (
 )
 
 
-def measured(out: Path, *flags: str) -> Any:
+def run_bench(out: Path, *flags: str) -> Any:
     main(["bench", *flags, *TINY, "--out", str(out)])
     return json.loads(out.read_text())
 
@@ -65,7 +65,7 @@ def test_without_data_clips_are_synthesized_and_removed(
     monkeypatch.delenv("EMOREC_RAVDESS_ROOT", raising=False)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    report = measured(tmp_path / "bench.json", "--baseline")
+    report = run_bench(tmp_path / "bench.json", "--baseline")
     assert report["setting"]["drawn"] is True
     assert {"seed_way", "on_the_fly_opencv", "on_the_fly_emorec"} <= report["ratios"].keys()
     printed = capsys.readouterr().out
@@ -95,7 +95,7 @@ def test_every_config_of_a_training_can_be_measured(
         write_features(clips, tmp_path / "features", 8)
         flags += ["--model.backbone", "none", "--model.num_features", "8"]
         flags += ["--data.features", str(tmp_path / "features")]
-    report = measured(tmp_path / "bench.json", *flags)
+    report = run_bench(tmp_path / "bench.json", *flags)
     no_videos = "affwild2" in config.name
     assert ("read" in report["stages"], "decode" in report["stages"]) == (no_videos, not no_videos)
     assert report["setting"]["network"] in config.read_text()
@@ -114,6 +114,6 @@ def test_flags_without_effect_are_named(
         "--early_stopping.patience=3",
         "--trainer.benchmark=true",
     )
-    measured(tmp_path / "bench.json", "--data.root", str(drawn_clips), *ignored_flags)
+    run_bench(tmp_path / "bench.json", "--data.root", str(drawn_clips), *ignored_flags)
     expected = "no effect on a measurement: --trainer.max_epochs, --early_stopping.patience\n"
     assert expected in capsys.readouterr().err

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import videos
-from tests.cli.commands.predicting import refused, rows_of, run
+from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
 from tests.program import wait_for
 from tests.yunet_stand_in import stand_in_onnx
@@ -62,7 +62,7 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
     detector = tmp_path / "yunet.onnx"
     detector.write_bytes(stand_in_onnx())
     arguments = ("--face_detector", detector, "--out", tmp_path / "out", "--annotate")
-    message = refused(capsys, "--ckpt", "any.ckpt", path, *arguments)
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, *arguments)
     assert "a.mp4: no face found" in message
     (row,) = rows_of(tmp_path / "out" / "a" / "timeline.csv")
     assert (row["person"], row["predicted"], row["confidence"], row["dark"]) == (
@@ -112,7 +112,7 @@ def test_mistakes_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     videos.write_video(tmp_path / "a.mp4", 3)
-    assert message in refused(capsys, *arguments)
+    assert message in error_of(capsys, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -121,11 +121,11 @@ def test_an_output_folder_that_can_t_be_written_is_one_line(
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 3)
     (tmp_path / "out").write_text("a file")
-    message = refused(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
     assert f"can't use {tmp_path / 'out'}: File exists (choose another folder" in message
     (tmp_path / "new" / "a").parent.mkdir()
     (tmp_path / "new" / "a").write_text("a file")
-    message = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
     assert f"can't use {tmp_path / 'new' / 'a'}: File exists" in message
 
 
@@ -141,7 +141,7 @@ def test_a_full_disk_is_one_line_and_keeps_written_results(
 
     monkeypatch.setattr(plot, "plot_timeline", raise_no_space)
     path = videos.write_video(tmp_path / "a.mp4", 15)
-    message = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
     assert "the disk is full" in message
     assert len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) == 1
 

@@ -26,7 +26,7 @@ from emorec.data.download.ravdess import (
     archives_of,
 )
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from tests.program import PATIENCE_SECONDS, started, wait_for
+from tests.program import PATIENCE_SECONDS, start_emorec, wait_for
 from tests.zenodo_server import (
     Misbehaviour,
     ZenodoServer,
@@ -447,7 +447,7 @@ def test_ctrl_c_stops_it_and_the_same_command_resumes(
     if moment == "while nobody answers":
         server.always = dict.fromkeys(ARCHIVES, lambda _: time.sleep(20))
     arguments = ("prepare", "--root", str(root), "--actors", "1-3", *NO_FRAMES)
-    with started(*arguments, cwd=root.parent, **os.environ) as process:
+    with start_emorec(*arguments, cwd=root.parent, **os.environ) as process:
         wait_for(lambda: len(server.requests) > 3, process)
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)

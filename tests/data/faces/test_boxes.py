@@ -118,9 +118,9 @@ def test_the_area_fits_a_head_on_its_side() -> None:
 
 def test_an_area_within_the_frame_is_cropped_unchanged() -> None:
     clip = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
-    cut = crop(clip, CropArea(left=4, top=2, height=15, width=9))
-    np.testing.assert_array_equal(cut, clip[:, 2:17, 4:13])
-    assert not np.shares_memory(cut, clip), "a whole clip would stay in memory for its face"
+    cropped = crop(clip, CropArea(left=4, top=2, height=15, width=9))
+    np.testing.assert_array_equal(cropped, clip[:, 2:17, 4:13])
+    assert not np.shares_memory(cropped, clip), "a whole clip would stay in memory for its face"
 
 
 @pytest.mark.parametrize(
@@ -160,6 +160,6 @@ def test_faces_of_real_clips_are_in_the_middle_of_the_frame(ravdess_root: Path) 
         assert face.box is not None, clip
         assert face.found >= 5, clip
         height, width = frames.shape[1:3]
-        # a head and shoulders in the middle of the picture
+        # head and shoulders in the middle of the picture
         assert 0.45 * height <= face.box.height <= 0.85 * height, clip
         assert abs(face.box.left + face.box.width / 2 - width / 2) <= 0.15 * width, clip

@@ -230,9 +230,8 @@ def test_without_timestamps_frames_are_correct_or_another_decoder_is_suggested(
     clip = decode(path, sample_six, decoder=decoder)
     assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
     assert video_length(path, decoder) == VideoLength(40, 40)
-    second = decode(
-        path, sample_six, (0.5, 1.0), decoder
-    )  # AVI has a constant rate: frames 15 to 29
+    # AVI has a constant frame rate: frames 15 to 29
+    second = decode(path, sample_six, (0.5, 1.0), decoder)
     assert videos.shown_indices(second.frames) == second.indices == [15, 17, 20, 23, 26, 29]
 
 

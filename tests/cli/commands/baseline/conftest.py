@@ -19,7 +19,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def measured(drawn_clips: Path) -> Callable[..., list[Path]]:
+def run_baseline(drawn_clips: Path) -> Callable[..., list[Path]]:
     """Return a function that runs the command and returns the new run folders."""
 
     def run(*arguments: str, features: str = "hog") -> list[Path]:

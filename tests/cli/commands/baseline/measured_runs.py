@@ -19,5 +19,5 @@ def content(folder: Path) -> tuple[Any, list[dict[str, str]]]:
     return json.loads((folder / "test" / "metrics.json").read_text()), rows
 
 
-def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return refusal(capsys, "baseline", "--features", "hog", *TINY, *arguments)

@@ -15,9 +15,9 @@ from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 
 def test_scores_of_the_predictions_file_equal_scikit_learn_s(
-    measured: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+    run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folders = measured("--config", str(CONFIGS / "cnn_lstm.yaml"))
+    folders = run_baseline("--config", str(CONFIGS / "cnn_lstm.yaml"))
     assert [folder.parent.name for folder in folders] == [
         f"Baseline-{name}-hog" for name in ("linear_svm", "logistic", "random_forest", "rbf_svm")
     ]
@@ -43,10 +43,10 @@ def test_scores_of_the_predictions_file_equal_scikit_learn_s(
 
 
 def test_a_run_of_the_saved_config_is_reproducible(
-    measured: Callable[..., list[Path]], drawn_clips: Path
+    run_baseline: Callable[..., list[Path]], drawn_clips: Path
 ) -> None:
     arguments = ("--data.split", "luna5", "--data.fold", "2", "--seed_everything", "3")
-    (first,) = measured("--classifier", "random_forest", *arguments)
+    (first,) = run_baseline("--classifier", "random_forest", *arguments)
     config = yaml.safe_load((first / "config.yaml").read_text())
     assert (config["classifier"], config["seed_everything"]) == ("random_forest", 3)
     assert config["data"]["init_args"]["fold"] == 2
@@ -61,10 +61,10 @@ def test_a_run_of_the_saved_config_is_reproducible(
 
 
 def test_every_fold_of_a_split_is_one_run_and_every_actor_is_tested_once(
-    measured: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+    run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--classifier", "logistic", "--data.split", "msaf6")
-    folders = measured(*arguments, "--folds", "all")
+    folders = run_baseline(*arguments, "--folds", "all")
     output = capsys.readouterr().out
     assert len(folders) == 6
     metrics, rows = zip(*map(content, folders), strict=True)
@@ -76,12 +76,12 @@ def test_every_fold_of_a_split_is_one_run_and_every_actor_is_tested_once(
     configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in folders]
     assert [config["data"]["init_args"].pop("fold") for config in configs] == [1, 2, 3, 4, 5, 6]
     assert all(config == configs[0] for config in configs)
-    (single,) = measured(*arguments, "--data.fold", "4")
+    (single,) = run_baseline(*arguments, "--data.fold", "4")
     assert content(single)[1] == list(rows[3])
 
 
 def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
-    measured: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+    run_baseline: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def download(*_: Any) -> None:
         raise AssertionError("the network of the config is not needed")
@@ -89,7 +89,7 @@ def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
     monkeypatch.setattr("emorec.layers.pretrained.download", download)
     frozen = ("--backbone", "mobilenet_v2", "--weights", "none", "--classifier", "logistic")
     config = ("--config", str(CONFIGS / "cnn3d_resnet.yaml"))
-    (folder,) = measured(*config, *frozen, features="backbone")
+    (folder,) = run_baseline(*config, *frozen, features="backbone")
     metrics, _ = content(folder)
     assert metrics["model"] == "logistic on mobilenet_v2"
     assert metrics["num_parameters"] == 2_223_872 + 8 * (2 * 1280 + 1)
@@ -97,10 +97,10 @@ def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
 
 
 def test_random_splits_are_a_demo_without_a_run_folder(
-    measured: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+    run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--random_split", "--draws", "2", "--classifier", "logistic")
-    assert measured(*arguments) == []
+    assert run_baseline(*arguments) == []
     assert list(Path().iterdir()) == []
     output = " ".join(capsys.readouterr().out.split())
     assert "split by actor random split in 2 draws" in output
@@ -109,7 +109,7 @@ def test_random_splits_are_a_demo_without_a_run_folder(
 
 
 def test_test_clips_are_not_opened_before_every_model_is_selected(
-    measured: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
+    run_baseline: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from emorec.baseline import evaluate
     from emorec.baseline.feature_cache import FeatureCache
@@ -127,7 +127,7 @@ def test_test_clips_are_not_opened_before_every_model_is_selected(
 
     monkeypatch.setattr(FeatureCache, "features", record_features)
     monkeypatch.setattr(evaluate, "select_model", record_selection)
-    measured()
+    run_baseline()
     assert events == ["features of 20", "features of 2", *["selection"] * 4, "features of 2"]
 
 

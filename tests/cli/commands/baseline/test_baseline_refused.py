@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emorec.cli import main
-from tests.cli.commands.baseline.measured_runs import TINY, failed
+from tests.cli.commands.baseline.measured_runs import TINY, error_of
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     drawn_clips: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = failed(capsys, "--data.root", str(drawn_clips), *arguments)
+    line = error_of(capsys, "--data.root", str(drawn_clips), *arguments)
     assert value in line
     assert remedy in line
     assert list(Path().iterdir()) == []
@@ -61,7 +61,7 @@ def test_an_emotion_without_training_clips_is_named(
             folder = tmp_path / "clips" / actor
             folder.mkdir(parents=True, exist_ok=True)
             os.link(path, folder / path.name)
-    assert "no training clip is sad" in failed(capsys, "--data.root", str(tmp_path / "clips"))
+    assert "no training clip is sad" in error_of(capsys, "--data.root", str(tmp_path / "clips"))
 
 
 def test_a_split_without_validation_actors_is_refused(
@@ -77,7 +77,7 @@ def test_a_split_without_validation_actors_is_refused(
         "        return ClipIndex(super().find().clips, split)\n"
     )
     options = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
-    assert "split mine has no validation actors" in failed(capsys, *options)
+    assert "split mine has no validation actors" in error_of(capsys, *options)
 
 
 def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
@@ -91,7 +91,7 @@ def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
             (tmp_path / "clips").mkdir(exist_ok=True)
             os.link(path, tmp_path / "clips" / path.name)
     options = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
-    assert "no clip of val actor 7" in failed(capsys, *options)
+    assert "no clip of val actor 7" in error_of(capsys, *options)
     logistic = ("--features", "hog", "--classifier", "logistic", *TINY)
     main(["baseline", *options, "--data.allow_missing_actors", "true", *logistic])
     assert caplog.text.count("actor 7") == 1
@@ -99,7 +99,7 @@ def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
 
 
 def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
-    measured: Callable[..., list[Path]],
+    run_baseline: Callable[..., list[Path]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -115,12 +115,12 @@ def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
 
     monkeypatch.setattr(HogFeatures, "__call__", interrupt_at_call_21)
     with pytest.raises(SystemExit) as exit_info:
-        measured("--classifier", "logistic")
+        run_baseline("--classifier", "logistic")
     assert exit_info.value.code == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         "stopped; frames and features computed so far are kept: the same command continues"
     )
     assert list(Path().iterdir()) == []
-    measured("--classifier", "logistic")
+    run_baseline("--classifier", "logistic")
     assert len(calls) == 21 + (160 - 20) + 15 + 15
