@@ -65,7 +65,7 @@ def write_features(root: Path, folder: Path, num_features: int) -> None:
     """Write (images, D) features of each video like `emorec features`; each value is the frame number."""
     folder.mkdir()
     for video in (root / "cropped_aligned").iterdir():
-        frames = sorted(int(picture.stem) for picture in video.glob("*.jpg"))
+        frames = sorted(int(image.stem) for image in video.glob("*.jpg"))
         numbers = np.repeat(np.array(frames, dtype=np.float32)[:, None], num_features, axis=1)
         np.save(folder / f"{video.name}.npy", numbers)
 

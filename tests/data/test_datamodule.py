@@ -416,10 +416,10 @@ def sounds(root: Path, tmp_path: Path) -> Path:
     folder.mkdir()
     for actor in range(1, 25):
         name = f"01-01-03-01-01-01-{actor:02d}.mp4"
-        pictures = np.zeros((6, 32, 32, 3), dtype=np.uint8)
-        pictures[:] = np.arange(6, dtype=np.uint8)[:, None, None, None] * 9 + actor
+        frames = np.zeros((6, 32, 32, 3), dtype=np.uint8)
+        frames[:] = np.arange(6, dtype=np.uint8)[:, None, None, None] * 9 + actor
         sound = None if actor == 5 else tone(0.6, RATE, 200 + 20 * actor)
-        (folder / name).write_bytes(encode_mp4(pictures, fps=10, sound=sound, sample_rate=RATE))
+        (folder / name).write_bytes(encode_mp4(frames, fps=10, sound=sound, sample_rate=RATE))
     return folder
 
 

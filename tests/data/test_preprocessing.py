@@ -69,8 +69,8 @@ def test_downscaling_does_not_alias() -> None:
 def test_the_aspect_ratio_is_kept_to_a_pixel() -> None:
     circle = np.zeros((1, 480, 360, 3), dtype=np.uint8)
     cv2.circle(circle[0], (180, 240), 90, (255, 255, 255), -1)
-    (picture,) = resize_frames(circle, (60, 100)) > 127
-    rows, columns = picture[..., 0].any(axis=1).sum(), picture[..., 0].any(axis=0).sum()
+    (resized,) = resize_frames(circle, (60, 100)) > 127
+    rows, columns = resized[..., 0].any(axis=1).sum(), resized[..., 0].any(axis=0).sum()
     assert rows == pytest.approx(columns, abs=1) == 50
 
 

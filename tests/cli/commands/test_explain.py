@@ -48,7 +48,7 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return partial(refusal, capsys, "explain")
 
 
-def test_each_clip_has_a_picture_and_a_line(
+def test_each_clip_has_an_image_and_a_line(
     run: Path, drawn_clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = drawn_clips / "Actor_24/01-01-04-01-01-01-24.mp4"
@@ -57,9 +57,9 @@ def test_each_clip_has_a_picture_and_a_line(
     assert [line.split(": ")[0] for line in lines] == [Path(CLIP).name, second.name]
     for line, truth in zip(lines, ("happy", "sad"), strict=True):
         assert f"true {truth};" in line or f"correctly predicted {truth}" in line
-        picture = imread(line.rpartition("; ")[2])
-        assert picture.shape[1] > 2 * 300  # two large frames side by side
-        assert picture.std() > 0.05
+        image = imread(line.rpartition("; ")[2])
+        assert image.shape[1] > 2 * 300  # two large frames side by side
+        assert image.std() > 0.05
     assert {path.name for path in Path("explained").iterdir()} == {
         Path(CLIP).with_suffix(".png").name,
         second.with_suffix(".png").name,

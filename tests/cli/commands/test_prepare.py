@@ -437,14 +437,14 @@ def test_a_concurrent_call_in_the_same_folder_is_refused(
         assert prepare("--actors", "1").startswith("nothing to do")
 
 
-@pytest.mark.parametrize("moment", ["while bytes come", "while it waits", "while nobody answers"])
+@pytest.mark.parametrize("phase", ["while bytes come", "while it waits", "while nobody answers"])
 def test_ctrl_c_stops_it_and_the_same_command_resumes(
-    prepare: Output, server: ZenodoServer, root: Path, moment: str
+    prepare: Output, server: ZenodoServer, root: Path, phase: str
 ) -> None:
     server.bytes_a_second = 20_000
-    if moment == "while it waits":
+    if phase == "while it waits":
         server.always = dict.fromkeys(ARCHIVES, respond_with(429, Retry_After="100"))
-    if moment == "while nobody answers":
+    if phase == "while nobody answers":
         server.always = dict.fromkeys(ARCHIVES, lambda _: time.sleep(20))
     arguments = ("prepare", "--root", str(root), "--actors", "1-3", *NO_FRAMES)
     with start_emorec(*arguments, cwd=root.parent, **os.environ) as process:
@@ -456,7 +456,7 @@ def test_ctrl_c_stops_it_and_the_same_command_resumes(
     assert output.splitlines()[-1] == "stopped; run the same command again to resume"
     assert "Traceback" not in errors
     assert {Path(name).suffix for name in tree(root)} <= {".part"}
-    assert moment != "while bytes come" or any(tree(root).values())
+    assert phase != "while bytes come" or any(tree(root).values())
     server.always, server.bytes_a_second = {}, None
     prepare("--actors", "1-3")
     assert tree(root) == clips(range(1, 4))

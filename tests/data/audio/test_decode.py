@@ -57,8 +57,8 @@ def test_another_rate_is_resampled(tmp_path: Path, rate: int) -> None:
 def test_the_sound_of_a_video_is_decoded(tmp_path: Path) -> None:
     original = tone(1.0, RATE)
     path = tmp_path / "a.mp4"
-    pictures = np.zeros((10, 32, 32, 3), dtype=np.uint8)
-    path.write_bytes(encode_mp4(pictures, fps=10, sound=original, sample_rate=RATE))
+    frames = np.zeros((10, 32, 32, 3), dtype=np.uint8)
+    path.write_bytes(encode_mp4(frames, fps=10, sound=original, sample_rate=RATE))
     sound = decode_audio(path, RATE)
     spectrum = np.abs(np.fft.rfft(sound[4000:12_000]))
     assert np.argmax(spectrum) * RATE / 8000 == pytest.approx(440, abs=2)
@@ -83,7 +83,7 @@ def test_files_without_readable_sound_are_refused_with_the_reason(tmp_path: Path
     empty.touch()
     short = write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)
     cut_off = videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, sound=True), 60)
-    nothing = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
+    empty_wav = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
     for path, span, reason in (
         (silent_video, None, NO_SOUND),
         (unknown, None, NO_SOUND),
@@ -92,7 +92,7 @@ def test_files_without_readable_sound_are_refused_with_the_reason(tmp_path: Path
         (empty, None, "the file is empty"),
         (tmp_path / "gone.wav", None, "can't be read: No such file or directory"),
         (short, (1.0, 2.0), "its sound is empty between 1 s and 2 s"),
-        (nothing, None, "its sound is empty"),
+        (empty_wav, None, "its sound is empty"),
     ):
         with pytest.raises(ClipError) as error:
             decode_audio(path, RATE, span)

@@ -55,9 +55,9 @@ def test_a_clip_without_a_face_has_no_box() -> None:
 def test_one_wrong_or_missing_box_has_no_effect(outlier: Box | None) -> None:
     steady = clip_box(frames(6), detector_of([FACE_BOX] * 6)).box
     for position in range(6):
-        answers: list[Box | None] = [FACE_BOX] * 6
-        answers[position] = outlier
-        assert clip_box(frames(6), detector_of(answers)) == ClipFace(steady, 5)
+        frame_boxes: list[Box | None] = [FACE_BOX] * 6
+        frame_boxes[position] = outlier
+        assert clip_box(frames(6), detector_of(frame_boxes)) == ClipFace(steady, 5)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 0, 1, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]])
@@ -84,8 +84,8 @@ def test_scattered_boxes_are_not_a_face() -> None:
 
 
 def test_a_moving_face_is_one_face() -> None:
-    leaning = [Box(100 + 4 * index, 40 + 3 * index, 60, 80) for index in range(9)]
-    assert clip_box(frames(9), detector_of(leaning)) == ClipFace(Box(116, 52, 60, 80), 9)
+    moving_boxes = [Box(100 + 4 * index, 40 + 3 * index, 60, 80) for index in range(9)]
+    assert clip_box(frames(9), detector_of(moving_boxes)) == ClipFace(Box(116, 52, 60, 80), 9)
 
 
 def test_iou_is_one_for_the_same_box_and_zero_for_boxes_that_only_touch() -> None:

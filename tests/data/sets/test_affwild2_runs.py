@@ -177,10 +177,14 @@ def test_a_recurrent_network_is_trained_end_to_end_from_the_checkpoint_of_single
     monkeypatch.chdir(folder)
     best = run_of(folder) / "checkpoints" / "best.ckpt"
     first = checkpoint.load(best)["state_dict"]
-    fresh = FaceRegressor(weights=str(best), num_frames=3, image_size=96, rnn="gru").state_dict()
-    stage = {name: value for name, value in first.items() if name.startswith("network.backbone.")}
-    assert len(stage) == 10
-    assert all(torch.equal(fresh[name], value) for name, value in stage.items())
+    initial_state = FaceRegressor(
+        weights=str(best), num_frames=3, image_size=96, rnn="gru"
+    ).state_dict()
+    backbone_state = {
+        name: value for name, value in first.items() if name.startswith("network.backbone.")
+    }
+    assert len(backbone_state) == 10
+    assert all(torch.equal(initial_state[name], value) for name, value in backbone_state.items())
     existing = set(folder.glob("lightning_logs/FaceRegressor/*"))
     emorec(
         f"fit --model FaceRegressor --model.weights {best} --model.rnn gru --model.hidden_sizes [8] "
@@ -189,9 +193,9 @@ def test_a_recurrent_network_is_trained_end_to_end_from_the_checkpoint_of_single
     )
     (run,) = set(folder.glob("lightning_logs/FaceRegressor/*")) - existing
     trained = checkpoint.load(run / "checkpoints" / "last.ckpt")["state_dict"]
-    trainable = [name for name in stage if name.endswith("weight")]
-    assert all(not torch.equal(trained[name], stage[name]) for name in trainable)
-    assert all((trained[name] - stage[name]).abs().max() < 0.5 for name in trainable)
+    trainable = [name for name in backbone_state if name.endswith("weight")]
+    assert all(not torch.equal(trained[name], backbone_state[name]) for name in trainable)
+    assert all((trained[name] - backbone_state[name]).abs().max() < 0.5 for name in trainable)
     best.rename(best.with_name("gone.ckpt"))  # the run contains all weights
     try:
         emorec(f"test --ckpt {run / 'checkpoints' / 'best.ckpt'} --trainer.accelerator cpu")
