@@ -1,4 +1,4 @@
-"""A small data set of exactly Aff-Wild2's layout, in which the brightness of a face is its valence."""
+"""A small data set in the layout of Aff-Wild2, in which the brightness of a face is its valence."""
 
 from pathlib import Path
 
@@ -18,11 +18,11 @@ EXPR_HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"
 
 
 def affect(name: str, frame: int) -> tuple[float, float]:
-    """The truth of a frame; frame 2 of each video is not annotated."""
+    """Return the valence and arousal of a frame; frame 2 of each video is not annotated."""
     if frame == 2:
         return -5, -5
     rng = np.random.default_rng([len(name), ord(name[-1]), frame])
-    # some emotions are frequent, as they are in Aff-Wild2
+    # unbalanced, as in Aff-Wild2
     valence = rng.choice([-0.75, -0.25, 0.25, 0.75], p=[0.1, 0.2, 0.5, 0.2])
     arousal = rng.choice([-0.5, 0.5], p=[0.3, 0.7])
     return float(valence), float(arousal)
@@ -33,12 +33,12 @@ def expression(name: str, frame: int) -> int:
 
 
 def brightness(name: str, frame: int) -> int:
-    """Of the face, 0 to 255."""
+    """Return the grey level of the face, 0 to 255."""
     return round(127.5 * (1 + affect(name, frame)[0])) if frame != 2 else 0
 
 
 def write_affwild2(root: Path, *, long_names: bool = False, size: int = 112) -> Path:
-    """Writes pictures, valence/arousal and expressions of eight people; video8 has no annotation."""
+    """Write images, valence/arousal and expressions of eight people; video8 has no annotation."""
     sets = (
         ("VA_Estimation_Challenge", "EXPR_Recognition_Challenge")
         if long_names
@@ -62,10 +62,10 @@ def write_affwild2(root: Path, *, long_names: bool = False, size: int = 112) -> 
 
 
 def write_features(root: Path, folder: Path, num_features: int) -> None:
-    """As `emorec features` does it: (pictures, D) of each video, here the number of the frame D times."""
+    """Write (images, D) features of each video like `emorec features`; each value is the frame number."""
     folder.mkdir()
     for video in (root / "cropped_aligned").iterdir():
-        frames = sorted(int(picture.stem) for picture in video.glob("*.jpg"))
+        frames = sorted(int(image.stem) for image in video.glob("*.jpg"))
         numbers = np.repeat(np.array(frames, dtype=np.float32)[:, None], num_features, axis=1)
         np.save(folder / f"{video.name}.npy", numbers)
 

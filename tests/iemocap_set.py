@@ -1,7 +1,7 @@
-"""A small IEMOCAP: five sessions of two dialogues, laid out file by file as the release is.
+"""A small IEMOCAP: five sessions of two dialogues, in the layout of the release.
 
-Frame i of a dialogue is grey: `grey(...) + i`, another grey in each half of the picture and in each dialogue. So frames
-tell which half and which time they are from. The codec is DivX's, with B-frames, as in the release.
+Frame i of a dialogue has the grey level `grey(...) + i`, which differs between halves of the frame and dialogues and
+so identifies half and time. The codec is DivX with B-frames, as in the release.
 """
 
 import wave
@@ -20,7 +20,7 @@ RATE = 16000
 
 
 class Turn(NamedTuple):
-    """An utterance: who, when, how judged."""
+    """An utterance: speaker, time and label."""
 
     speaker: str
     number: int
@@ -38,56 +38,61 @@ FIRST = (
     Turn("M", 2, 4.1, 4.9, "fru"),
     Turn("M", 3, 5.0, 5.9, "xxx"),
 )
-"""Of the improvised dialogue of each session, in which the woman wears the markers."""
+"""Utterances of the improvised dialogue of each session, in which the woman wears the markers."""
 
 SECOND = tuple(
     turn._replace(speaker="M" if turn.speaker == "F" else "F")
     for turn in FIRST
     if turn.code != "xxx"
 )
-"""Of the scripted one, in which the man does: so everybody has all six labels."""
+"""Utterances of the scripted dialogue, in which the man wears the markers, so both have all six labels."""
 
 DIALOGUES = {"F_impro01": FIRST, "M_script01_1b": SECOND}
 
 
 def name_of(session: int, dialogue: str, turn: Turn) -> str:
-    """Such as Ses01F_impro01_M000."""
+    """Return the name of an utterance, such as Ses01F_impro01_M000."""
     return f"Ses{session:02d}{dialogue}_{turn.speaker}{turn.number:03d}"
 
 
 def grey(session: int, dialogue: str, half: str) -> int:
-    """The level of a dialogue's first frame, of 255."""
+    """Return the grey level of the first frame of a dialogue, 0 to 255."""
     return 10 + 4 * session + 2 * dialogue.startswith("M") + 120 * (half == "right")
 
 
 def write_iemocap(root: Path, sessions: range = range(1, 6)) -> Path:
-    """Writes the set and returns its folder, which holds the sessions."""
+    """Write the data set and return the folder of its sessions."""
     release = root / "IEMOCAP_full_release"
     for session in sessions:
-        place = release / f"Session{session}"
-        for folder in ("dialog/EmoEvaluation/Categorical", "dialog/avi/DivX", "sentences/wav"):
-            (place / folder).mkdir(parents=True)
-        (place / "dialog/EmoEvaluation/Categorical/Ses01F_impro01_e1_cat.txt").write_text(
+        session_folder = release / f"Session{session}"
+        for subfolder in ("dialog/EmoEvaluation/Categorical", "dialog/avi/DivX", "sentences/wav"):
+            (session_folder / subfolder).mkdir(parents=True)
+        (session_folder / "dialog/EmoEvaluation/Categorical/Ses01F_impro01_e1_cat.txt").write_text(
             "Ses01F_impro01_F000 :Neutral state; ()\n"
         )
         for dialogue, turns in DIALOGUES.items():
             name = f"Ses{session:02d}{dialogue}"
-            evaluations = place / "dialog/EmoEvaluation"
+            evaluations = session_folder / "dialog/EmoEvaluation"
             (evaluations / f"{name}.txt").write_text(evaluation(session, dialogue, turns))
             (evaluations / f"._{name}.txt").write_bytes(b"\x00\x05\x16\x07[0.0 - 1.0]")
-            (place / "dialog/avi/DivX" / f"{name}.avi").write_bytes(
+            (session_folder / "dialog/avi/DivX" / f"{name}.avi").write_bytes(
                 _video(root / "dialogue.avi", session, dialogue)
             )
-            (place / "dialog/avi/DivX" / f"._{name}.avi").write_bytes(b"\x00\x05\x16\x07")
-            (place / "sentences/wav" / name).mkdir()
+            (session_folder / "dialog/avi/DivX" / f"._{name}.avi").write_bytes(b"\x00\x05\x16\x07")
+            (session_folder / "sentences/wav" / name).mkdir()
             for turn in turns:
-                path = place / "sentences/wav" / name / f"{name_of(session, dialogue, turn)}.wav"
+                path = (
+                    session_folder
+                    / "sentences/wav"
+                    / name
+                    / f"{name_of(session, dialogue, turn)}.wav"
+                )
                 _write_wav(path, turn.end - turn.start, tone(session, turn))
     return release
 
 
 def evaluation(session: int, dialogue: str, turns: tuple[Turn, ...]) -> str:
-    """A dialogue's evaluation file; as in the release the woman's utterances come first."""
+    """Return the evaluation file of a dialogue; the utterances of the woman come first, as in the release."""
     heading = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"
     blocks = [
         f"[{turn.start:.4f} - {turn.end:.4f}]\t{name_of(session, dialogue, turn)}\t{turn.code}\t"
@@ -108,15 +113,15 @@ def _video(path: Path, session: int, dialogue: str) -> bytes:
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.max_b_frames = 1
         for index in range(NUM_FRAMES):
-            picture = np.full((height, width, 3), left + index, dtype=np.uint8)
-            picture[:, width // 2 :] = right + index
-            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = np.full((height, width, 3), left + index, dtype=np.uint8)
+            image[:, width // 2 :] = right + index
+            file.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         file.mux(video.encode())
     return path.read_bytes()
 
 
 def tone(session: int, turn: Turn) -> int:
-    """The pitch of an utterance's sound in Hz; each person has ten of their own."""
+    """Return the pitch of an utterance in Hz, which is unique to speaker and number."""
     return 200 + 100 * session + 20 * turn.number + 10 * (turn.speaker == "M")
 
 

@@ -1,4 +1,4 @@
-"""The whole program as people start it: `python -m emorec` in a process of its own."""
+"""The program in a subprocess: `python -m emorec`."""
 
 import os
 import signal
@@ -16,20 +16,20 @@ SMALL = (
     *("--data.num_workers", "0", "--trainer.accelerator", "cpu"),
     *("--trainer.limit_train_batches", "4", "--trainer.max_epochs", "4"),
 )
-"""Words after `fit` for a run of seconds; what stands later wins."""
+"""Arguments of `fit` for a run of seconds; later arguments override them."""
 
 PATIENCE_SECONDS = 120.0
-"""Until a process that does not do what is waited for counts as hanging; busy machines are slow."""
+"""Timeout of a process; generous, as machines may be busy."""
 
 
 @contextmanager
-def started(*words: str, cwd: Path, **environ: str) -> Iterator["subprocess.Popen[str]"]:
-    """`emorec WORDS` in a session of its own, so that a signal can reach all its processes and no other.
+def start_emorec(*arguments: str, cwd: Path, **environ: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start `emorec ARGUMENTS` in a session of its own, so that a signal reaches all of its processes only.
 
-    Whatever is left of it at the end is killed.
+    Remaining processes are killed at the end.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "emorec", *words],
+        [sys.executable, "-m", "emorec", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environ},
         stdout=subprocess.PIPE,
@@ -44,14 +44,14 @@ def started(*words: str, cwd: Path, **environ: str) -> Iterator["subprocess.Pope
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for(happens: Callable[[], Any], process: "subprocess.Popen[str]") -> None:
-    """Returns once it happens.
+def wait_for(condition: Callable[[], Any], process: "subprocess.Popen[str]") -> None:
+    """Return as soon as the condition is true.
 
     Raises:
-        AssertionError: When the process ends before, or when it takes too long.
+        AssertionError: If the process ends before, or after a timeout.
     """
     end = time.monotonic() + PATIENCE_SECONDS
-    while not happens():
+    while not condition():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""Commands that have to end in one line."""
+"""Run a command that must fail with one line."""
 
 import re
 from typing import Any
@@ -8,16 +8,16 @@ import pytest
 from emorec.cli import main
 
 
-def refusal(capsys: pytest.CaptureFixture[str], *words: Any) -> str:
-    """The one line that `emorec WORDS` says as an error, and nothing beside it.
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+    """Return the one line that `emorec ARGUMENTS` prints as its error.
 
     Raises:
-        AssertionError: When it does not fail, or says more.
+        AssertionError: If the command succeeds or prints more.
     """
     capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main([str(word) for word in words])
-    assert ended.value.code == 2
+    with pytest.raises(SystemExit) as exit_info:
+        main([str(argument) for argument in arguments])
+    assert exit_info.value.code == 2
     error = capsys.readouterr().err
-    assert re.fullmatch(rf"emorec {words[0]}: error: [^\n]+\n", error), error
+    assert re.fullmatch(rf"emorec {arguments[0]}: error: [^\n]+\n", error), error
     return error

@@ -1,4 +1,4 @@
-"""What a checkpoint file may and may not be."""
+"""Reading, writing and refusing checkpoint files."""
 
 import os
 from pathlib import Path
@@ -31,13 +31,13 @@ def content() -> dict[str, Any]:
     }
 
 
-def saved(path: Path, what: Any = None) -> Path:
-    torch.save(content() if what is None else what, path)
+def save(path: Path, value: Any = None) -> Path:
+    torch.save(content() if value is None else value, path)
     return path
 
 
 class Payload:
-    """Would write a file if it were unpickled."""
+    """Object that runs a command when it is unpickled."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -47,23 +47,23 @@ class Payload:
 
 
 def test_a_checkpoint_records_its_network_data_and_training(tmp_path: Path) -> None:
-    record = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    record = checkpoint.read(save(tmp_path / "best.ckpt"))
     assert record.model == {"class_path": "emorec.models.CNNLSTM", "init_args": {"lr": 0.1}}
     assert record.data["init_args"] == {"root": "clips"}
     assert record.class_names == ("sad", "happy")
     assert (record.epochs, record.train_seconds) == (4, 1.5)
 
 
-def test_what_a_training_did_not_measure_is_none(tmp_path: Path) -> None:
-    record = checkpoint.read(saved(tmp_path / "best.ckpt"))
+def test_unmeasured_figures_are_none(tmp_path: Path) -> None:
+    record = checkpoint.read(save(tmp_path / "best.ckpt"))
     assert (record.train_clips_per_second, record.peak_memory_bytes, record.trained_on) == (
         None,
     ) * 3
     assert record.temperatures == {}
 
 
-def test_a_temperature_that_is_added_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
-    path = saved(tmp_path / "best.ckpt")
+def test_adding_a_temperature_changes_nothing_else(tmp_path: Path) -> None:
+    path = save(tmp_path / "best.ckpt")
     before = checkpoint.load(path)
     checkpoint.add_temperature(path, 1, 1.5)
     checkpoint.add_temperature(path, 10, 1.25)
@@ -74,45 +74,47 @@ def test_a_temperature_that_is_added_leaves_the_rest_as_it_is(tmp_path: Path) ->
     assert after == before
 
 
-def test_its_run_folder_is_above_checkpoints_or_where_it_was_moved_to(tmp_path: Path) -> None:
+def test_the_run_folder_is_above_checkpoints_or_the_folder_of_a_moved_file(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    in_run = checkpoint.read(saved(tmp_path / "run" / "checkpoints" / "best.ckpt"))
-    moved = checkpoint.read(saved(tmp_path / "best.ckpt"))
+    in_run = checkpoint.read(save(tmp_path / "run" / "checkpoints" / "best.ckpt"))
+    moved = checkpoint.read(save(tmp_path / "best.ckpt"))
     assert in_run.run_folder == tmp_path / "run"
     assert moved.run_folder == tmp_path
 
 
-def test_a_payload_is_refused_and_never_run(tmp_path: Path) -> None:
-    trace = tmp_path / "it_ran"
-    path = saved(tmp_path / "evil.ckpt", {**content(), "callbacks": Payload(str(trace))})
+def test_a_pickled_payload_is_refused_and_not_executed(tmp_path: Path) -> None:
+    marker = tmp_path / "it_ran"
+    path = save(tmp_path / "evil.ckpt", {**content(), "callbacks": Payload(str(marker))})
     with pytest.raises(UserError, match=r"evil.ckpt holds Python objects"):
         checkpoint.read(path)
-    assert not trace.exists()
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.99])
 def test_a_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
-    whole = saved(tmp_path / "whole.ckpt").read_bytes()
-    cut = tmp_path / "cut.ckpt"
-    cut.write_bytes(whole[: int(len(whole) * share)])
+    complete = save(tmp_path / "whole.ckpt").read_bytes()
+    truncated = tmp_path / "cut.ckpt"
+    truncated.write_bytes(complete[: int(len(complete) * share)])
     with pytest.raises(UserError, match=r"cut.ckpt is truncated or not a checkpoint"):
-        checkpoint.read(cut)
+        checkpoint.read(truncated)
 
 
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("checkpoint_content", "message"),
     [
         ([1, 2], "holds a list"),
         ({"state_dict": {}}, "has no datamodule_hyper_parameters, hyper_parameters"),
         ({key: value for key, value in content().items() if key != "emorec"}, "has no emorec"),
     ],
 )
-def test_a_file_of_another_program_is_refused(tmp_path: Path, what: Any, message: str) -> None:
+def test_a_file_of_another_program_is_refused(
+    tmp_path: Path, checkpoint_content: Any, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
-        checkpoint.read(saved(tmp_path / "other.ckpt", what))
+        checkpoint.read(save(tmp_path / "other.ckpt", checkpoint_content))
 
 
-def test_a_text_a_folder_and_a_missing_file_have_errors_of_their_own(tmp_path: Path) -> None:
+def test_text_folders_and_missing_files_have_distinct_errors(tmp_path: Path) -> None:
     text = tmp_path / "notes.ckpt"
     text.write_text("I am no checkpoint, but I am long enough to be taken for one.")
     with pytest.raises(UserError, match=r"notes.ckpt is truncated or not a checkpoint"):
@@ -123,17 +125,17 @@ def test_a_text_a_folder_and_a_missing_file_have_errors_of_their_own(tmp_path: P
         checkpoint.read(tmp_path / "nowhere.ckpt")
 
 
-def test_a_write_that_fails_keeps_the_former_checkpoint(
+def test_a_failed_write_keeps_the_previous_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "last.ckpt"
     writer = AtomicCheckpointIO()
     writer.save_checkpoint({"epoch": 1}, path)
 
-    def full(descriptor: int) -> None:
+    def raise_no_space(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_no_space)
     with pytest.raises(
         UserError, match=r"last.ckpt: No space left on device; the former one is kept"
     ):

@@ -1,11 +1,11 @@
-"""Two processes train a network that predicts numbers and measure the concordance that one does."""
+"""Two processes train a regressor and compute the same concordance as one."""
 
 from pathlib import Path
 
 import pytest
 
 from emorec.cli import main
-from tests.two_processes import TWO, flat, measured, together
+from tests.two_processes import TWO, flatten, read_results, run_in_two_processes
 
 pytestmark = pytest.mark.slow
 
@@ -18,19 +18,19 @@ FIT = (
 )
 
 
-def test_two_processes_measure_the_concordance_of_one(
+def test_two_processes_compute_the_ccc_of_one(
     drawn_affwild2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = ("--data.root", str(drawn_affwild2))
-    # of 20 frames: the last batches are unlike, and some come twice
+    # of 20 frames: the last batches differ in size, and some frames are repeated
     batches = ("--data.batch_size", "3")
-    together(tmp_path, [[*FIT, *data, *TWO], ["test", "--ckpt", BEST, *batches, *TWO]])
+    run_in_two_processes(tmp_path, [[*FIT, *data, *TWO], ["test", "--ckpt", BEST, *batches, *TWO]])
     run = (tmp_path / BEST).parents[1]
-    two = measured(run / "test")
+    double = read_results(run / "test")
     monkeypatch.chdir(tmp_path)
     main(["test", "--ckpt", BEST, *batches, "--trainer.accelerator", "cpu"])
-    one = measured(run / "test")
-    assert one.figures["num_clips"] == two.figures["num_clips"] == 20
-    assert two.figures["ccc"] == pytest.approx(one.figures["ccc"], abs=1e-9)
-    assert flat(two.figures) == pytest.approx(flat(one.figures), abs=1e-6)
-    assert [row[:4] for row in two.rows] == [row[:4] for row in one.rows]
+    single = read_results(run / "test")
+    assert single.figures["num_clips"] == double.figures["num_clips"] == 20
+    assert double.figures["ccc"] == pytest.approx(single.figures["ccc"], abs=1e-9)
+    assert flatten(double.figures) == pytest.approx(flatten(single.figures), abs=1e-6)
+    assert [row[:4] for row in double.rows] == [row[:4] for row in single.rows]

@@ -1,4 +1,4 @@
-"""An experiment that is parsed without a run."""
+"""Parsing an experiment without running it."""
 
 from pathlib import Path
 
@@ -12,30 +12,30 @@ NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 DATA = ("--data", "emorec.data.RavdessDataModule", "--data.num_frames", "3")
 
 
-def test_the_network_follows_the_data() -> None:
+def test_network_arguments_are_derived_from_the_data() -> None:
     experiment = parse_experiment([*NETWORK, *DATA, "--data.image_size", "[24,40]"])
     model, data = experiment.instantiate(load_weights=False)
     assert (model.hparams["num_frames"], model.hparams["image_size"]) == (3, (24, 40))
     assert model.hparams["num_classes"] == data.num_classes
 
 
-def test_the_data_alone_is_made_with_a_setting_changed() -> None:
+def test_the_data_can_be_instantiated_alone_with_another_setting() -> None:
     experiment = parse_experiment([*NETWORK, *DATA, "--data.split", "msaf6", "--data.fold", "1"])
     experiment.config.data.init_args.fold = 2
     assert experiment.instantiate_data().hparams["fold"] == 2
     assert experiment.to_dict()["data"]["init_args"]["fold"] == 2
 
 
-def test_settings_as_plain_values_are_a_config_of_the_same_experiment(tmp_path: Path) -> None:
+def test_exported_settings_are_a_config_of_the_same_experiment(tmp_path: Path) -> None:
     settings = parse_experiment([*NETWORK, *DATA, "--trainer.max_epochs", "2"]).to_dict()
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(settings))
     assert parse_experiment(["--config", str(path)]).to_dict() == settings
     assert settings["trainer"]["max_epochs"] == 2
-    assert "num_frames" not in settings["model"]["init_args"]  # it follows the data
+    assert "num_frames" not in settings["model"]["init_args"]  # it is derived from the data
 
 
-def test_ignored_sections_are_accepted_whatever_they_hold(tmp_path: Path) -> None:
+def test_ignored_sections_are_not_validated(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     sections = {"model": {"class_path": "no.such.Network"}, "trainer": {"no": 1}, "features": "hog"}
     path.write_text(yaml.safe_dump({**sections, "data": DATA[1]}))
@@ -45,7 +45,7 @@ def test_ignored_sections_are_accepted_whatever_they_hold(tmp_path: Path) -> Non
     assert experiment.instantiate_data().hparams["num_frames"] == 10
 
 
-def test_a_value_that_a_class_refuses_is_a_user_error() -> None:
+def test_an_invalid_value_is_a_user_error() -> None:
     experiment = parse_experiment([*NETWORK, *DATA, "--data.batch_size", "0"])
     with pytest.raises(UserError, match="batch_size is 0"):
         experiment.instantiate_data()

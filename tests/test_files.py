@@ -1,4 +1,4 @@
-"""Files are whole or not there."""
+"""Files are written atomically."""
 
 import multiprocessing
 import resource
@@ -11,33 +11,33 @@ import pytest
 from emorec.io import atomic_write
 
 
-def test_an_exception_while_writing_leaves_the_former_file(tmp_path: Path) -> None:
+def test_an_exception_while_writing_keeps_the_previous_file(tmp_path: Path) -> None:
     target = tmp_path / "numbers.txt"
     target.write_bytes(b"former")
 
-    def interrupted() -> None:
+    def write_and_raise() -> None:
         with atomic_write(target) as file:
             file.write(b"half of the n")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        interrupted()
+        write_and_raise()
     assert target.read_bytes() == b"former"
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.txt"]
 
 
-def _write_more_than_fits(target: Path) -> None:
+def _write_beyond_the_limit(target: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
     with atomic_write(target) as file:
         file.write(b"x" * 2000)
 
 
-def test_a_disk_that_takes_no_more_leaves_the_former_file(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_previous_file(tmp_path: Path) -> None:
     target = tmp_path / "numbers.txt"
     target.write_bytes(b"former")
     writer = multiprocessing.get_context("fork").Process(
-        target=_write_more_than_fits, args=(target,)
+        target=_write_beyond_the_limit, args=(target,)
     )
     writer.start()
     writer.join()
@@ -46,18 +46,18 @@ def test_a_disk_that_takes_no_more_leaves_the_former_file(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.txt"]
 
 
-def _rewrite_for_ever(target: Path) -> None:
+def _rewrite_forever(target: Path) -> None:
     for number in range(10**9):
         with atomic_write(target) as file:
             file.write(bytes([number % 256]) * 100_000)
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_kill_at_any_time_leaves_a_complete_file(tmp_path: Path) -> None:
     target = tmp_path / "numbers.bin"
     target.write_bytes(bytes(100_000))
     for trial in range(10):
         writer = multiprocessing.get_context("fork").Process(
-            target=_rewrite_for_ever, args=(target,)
+            target=_rewrite_forever, args=(target,)
         )
         writer.start()
         time.sleep(0.01 + 0.007 * trial)
@@ -66,6 +66,6 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
         content = target.read_bytes()
         assert len(content) == 100_000
         assert len(set(content)) == 1
-    with atomic_write(target) as file:  # what a kill left half-written does not stand in the way
+    with atomic_write(target) as file:  # an unfinished file of a killed process is no obstacle
         file.write(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.bin"]

@@ -1,4 +1,4 @@
-"""Until `emorec test` is called nothing is known of the test clips: no run opens, decodes or measures them."""
+"""Test clips are held out: only `emorec test` opens, decodes and evaluates them."""
 
 import contextlib
 import shutil
@@ -14,25 +14,25 @@ from emorec import checkpoint
 from emorec.cli import main
 from emorec.data.sets.ravdess.parser import RavdessName
 from tests.program import SMALL
-from tests.watched import watched
+from tests.watched import record_opened
 
 pytestmark = pytest.mark.slow
 
-SIDE_OF = {**dict.fromkeys(range(1, 21), "train"), 21: "val", 22: "val", 23: "test", 24: "test"}
+SUBSET_OF = {**dict.fromkeys(range(1, 21), "train"), 21: "val", 22: "val", 23: "test", 24: "test"}
 
 RECIPE = (
     *("--data.num_workers", "2", "--data.augment", "true", "--trainer.max_epochs", "2"),
     *("--model.lr", "1e-3", "--model.scheduler", "plateau", "--model.plateau_patience", "0"),
 )
-"""All that looks at validation figures, and loader processes."""
+"""Settings that depend on validation metrics, and worker processes."""
 
-OF_TIME = {"train/clips_per_second"}
-"""What differs between two equal runs."""
+TIMINGS = {"train/clips_per_second"}
+"""Metrics that differ between two identical runs."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A whole training: its folder, and the clips of each side that some process opened meanwhile."""
+    """A finished run: its folder, and the clips of each subset that any process opened."""
 
     folder: Path
     opened: dict[str, set[str]]
@@ -58,20 +58,20 @@ class Fit:
         }
 
 
-def side(path: Path) -> str:
-    return SIDE_OF[RavdessName.parse(path.stem).actor]
+def subset_of(path: Path) -> str:
+    return SUBSET_OF[RavdessName.parse(path.stem).actor]
 
 
-def fit(clips: Path, folder: Path, *words: str) -> Fit:
-    """Trains with a cache of its own, which holds nothing yet."""
+def fit(clips: Path, folder: Path, *arguments: str) -> Fit:
+    """Train with an empty cache."""
     folder.mkdir()
     files = sorted(clips.rglob("*.mp4"))
     cache = ("--data.cache", str(folder / "cache"))
-    with contextlib.chdir(folder), watched(files) as opened:
-        main(["fit", *SMALL, "--data.root", str(clips), *RECIPE, *cache, *words])
+    with contextlib.chdir(folder), record_opened(files) as opened:
+        main(["fit", *SMALL, "--data.root", str(clips), *RECIPE, *cache, *arguments])
     sides: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for path in opened:
-        sides[side(path)].add(path.name)
+        sides[subset_of(path)].add(path.name)
     return Fit(folder, sides)
 
 
@@ -82,45 +82,43 @@ def with_all(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit
 
 @pytest.fixture(scope="module")
 def without_test(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
-    """The same of a folder in which the test actors have no files."""
+    """A run on a folder without the files of the test actors."""
     folder = tmp_path_factory.mktemp("without")
-    gone = shutil.ignore_patterns("*-23.mp4", "*-24.mp4", "Actor_23", "Actor_24")
-    clips = Path(shutil.copytree(drawn_clips, folder / "clips", ignore=gone))
+    ignored = shutil.ignore_patterns("*-23.mp4", "*-24.mp4", "Actor_23", "Actor_24")
+    clips = Path(shutil.copytree(drawn_clips, folder / "clips", ignore=ignored))
     return fit(clips, folder / "run")
 
 
-def test_no_process_of_a_training_opens_a_test_clip(with_all: Fit, drawn_clips: Path) -> None:
+def test_training_opens_no_test_clip(with_all: Fit, drawn_clips: Path) -> None:
     names: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
     for path in drawn_clips.rglob("*.mp4"):
-        names[side(path)].add(path.name)
-    assert {each: len(files) for each, files in names.items()} == {
+        names[subset_of(path)].add(path.name)
+    assert {subset: len(files) for subset, files in names.items()} == {
         "train": 160,
         "val": 15,
         "test": 15,
     }
-    # every other clip was seen to be opened, so that a test clip would have been seen too
+    # every other clip was recorded, so an opened test clip would have been recorded too
     assert with_all.opened == {**names, "test": set()}
 
 
-def test_nothing_is_opened_either_where_every_clip_is_decoded_anew(
-    drawn_clips: Path, tmp_path: Path
-) -> None:
-    words = ("--data.cache", "none", "--trainer.max_epochs", "1")
-    opened = fit(drawn_clips, tmp_path / "run", *words).opened
+def test_training_without_a_cache_opens_no_test_clip(drawn_clips: Path, tmp_path: Path) -> None:
+    arguments = ("--data.cache", "none", "--trainer.max_epochs", "1")
+    opened = fit(drawn_clips, tmp_path / "run", *arguments).opened
     assert opened["test"] == set()
     assert len(opened["val"]) == 15
 
 
-def test_emorec_test_opens_the_test_clips_and_no_others(with_all: Fit, drawn_clips: Path) -> None:
+def test_testing_opens_the_test_clips_only(with_all: Fit, drawn_clips: Path) -> None:
     best = with_all.run / "checkpoints" / "best.ckpt"
-    with watched(sorted(drawn_clips.rglob("*.mp4"))) as opened:
+    with record_opened(sorted(drawn_clips.rglob("*.mp4"))) as opened:
         main(["test", "--ckpt", str(best), "--trainer.accelerator", "cpu"])
-    assert {side(path) for path in opened} == {"test"}
+    assert {subset_of(path) for path in opened} == {"test"}
     assert len(opened) == 15
     shutil.rmtree(with_all.run / "test")
 
 
-def test_no_figure_of_a_run_is_one_of_the_test(with_all: Fit) -> None:
+def test_training_logs_no_test_metric(with_all: Fit) -> None:
     tags = [
         tag for tags in with_all.events.Tags().values() if isinstance(tags, list) for tag in tags
     ]
@@ -132,23 +130,23 @@ def test_no_figure_of_a_run_is_one_of_the_test(with_all: Fit) -> None:
 
 
 @pytest.mark.parametrize("name", ["best.ckpt", "last.ckpt"])
-def test_without_the_files_of_the_test_actors_a_run_ends_with_the_same_weights(
+def test_training_without_the_test_files_gives_the_same_weights(
     with_all: Fit, without_test: Fit, name: str
 ) -> None:
     assert without_test.opened["test"] == set()
-    one, other = with_all.saved(name), without_test.saved(name)
-    assert one["state_dict"].keys() == other["state_dict"].keys()
-    for weights in one["state_dict"]:
-        assert torch.equal(one["state_dict"][weights], other["state_dict"][weights])
-    for said in ("epochs", "temperatures"):
-        assert one["emorec"][said] == other["emorec"][said]
-    assert [each["emorec"]["split"]["num_clips"]["test"] for each in (one, other)] == [15, 0]
+    full, reduced = with_all.saved(name), without_test.saved(name)
+    assert full["state_dict"].keys() == reduced["state_dict"].keys()
+    for weights in full["state_dict"]:
+        assert torch.equal(full["state_dict"][weights], reduced["state_dict"][weights])
+    for key in ("epochs", "temperatures"):
+        assert full["emorec"][key] == reduced["emorec"][key]
+    assert [subset["emorec"]["split"]["num_clips"]["test"] for subset in (full, reduced)] == [15, 0]
 
 
-def test_without_the_files_of_the_test_actors_a_run_logs_the_same_figures(
+def test_training_without_the_test_files_logs_the_same_metrics(
     with_all: Fit, without_test: Fit
 ) -> None:
-    one, other = with_all.scalars, without_test.scalars
-    assert one.keys() == other.keys() > OF_TIME
-    for tag in one.keys() - OF_TIME:
-        assert one[tag] == other[tag], tag
+    full, reduced = with_all.scalars, without_test.scalars
+    assert full.keys() == reduced.keys() > TIMINGS
+    for tag in full.keys() - TIMINGS:
+        assert full[tag] == reduced[tag], tag

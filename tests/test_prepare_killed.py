@@ -1,4 +1,4 @@
-"""`emorec prepare`, killed again and again, leaves in the end what an undisturbed call leaves."""
+"""`emorec prepare`, killed and resumed many times, has the result of an uninterrupted call."""
 
 import os
 import random
@@ -15,7 +15,7 @@ import pytest
 
 from emorec.data.download.ravdess import UNFINISHED_FOLDER, archives_of
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from tests.program import PATIENCE_SECONDS, started
+from tests.program import PATIENCE_SECONDS, start_emorec
 from tests.zenodo_server import ZenodoServer, clip_content, ravdess_zip, tree, zenodo
 
 pytestmark = pytest.mark.slow
@@ -39,66 +39,68 @@ def server() -> Iterator[ZenodoServer]:
 
 
 def visible(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files that are not hidden."""
+    """Return the files that are not hidden."""
     return {name: content for name, content in files.items() if "/." not in f"/{name}"}
 
 
 def prepare(root: Path, server: ZenodoServer) -> AbstractContextManager["Popen[str]"]:
     arguments = ("--root", str(root), "--actors", "1-12", "--modality", "both")
     environ = {**os.environ, "NO_PROXY": "127.0.0.1", ZENODO_VARIABLE: server.address}
-    return started("prepare", "ravdess", *arguments, "--cache", "none", cwd=root.parent, **environ)
+    return start_emorec(
+        "prepare", "ravdess", *arguments, "--cache", "none", cwd=root.parent, **environ
+    )
 
 
 def num_clips(root: Path) -> int:
     return len(list(root.glob("Actor_*/0*.mp4")))
 
 
-def half_unpacked(left: dict[str, bytes]) -> bool:
-    """Whether some actor has clips, but not all."""
-    counts = Counter(name[:8] for name in visible(left))
+def half_unpacked(files: dict[str, bytes]) -> bool:
+    """Return whether any actor has some but not all clips."""
+    counts = Counter(name[:8] for name in visible(files))
     return any(count < 120 for count in counts.values())
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_killed_at_random_moments_and_resumed_it_ends_as_if_undisturbed(
+def test_random_kills_do_not_change_the_result(
     server: ZenodoServer, tmp_path: Path, seed: int
 ) -> None:
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     root = tmp_path / "killed"
-    states, unfit = [], 0
+    states, num_restarts = [], 0
     while len(states) < NUM_KILLS:
-        # in turn after some bytes and after some clips
-        bytes_then = server.sent + draw.randrange(sum(map(len, FILES.values())) // NUM_KILLS)
-        clips_then = min(num_clips(root) + draw.randrange(1, 12), len(CLIPS) - 1)
+        # alternately after a number of bytes and of clips
+        byte_limit = server.sent + rng.randrange(sum(map(len, FILES.values())) // NUM_KILLS)
+        clip_limit = min(num_clips(root) + rng.randrange(1, 12), len(CLIPS) - 1)
         by_clips = len(states) % 2
         with prepare(root, server) as process:
             while process.poll() is None and (
-                num_clips(root) < clips_then if by_clips else server.sent < bytes_then
+                num_clips(root) < clip_limit if by_clips else server.sent < byte_limit
             ):
                 time.sleep(0.002)
-            time.sleep(draw.random() * 0.02)
+            time.sleep(rng.random() * 0.02)
             process.kill()
             _, errors = process.communicate()
-        # on a slow machine it may have finished meanwhile: start over
+        # on a slow machine it may be finished already: start over
         if process.returncode == 0:
-            unfit += 1
-            assert unfit < 4
+            num_restarts += 1
+            assert num_restarts < 4
             shutil.rmtree(root)
             continue
         assert process.returncode == -signal.SIGKILL, errors
-        left = tree(root)
-        assert visible(left).items() <= CLIPS.items(), "something half-written looks whole"
-        states.append((any(name.endswith(".part") for name in left), half_unpacked(left)))
+        remaining = tree(root)
+        assert visible(remaining).items() <= CLIPS.items(), "something half-written looks whole"
+        states.append((any(name.endswith(".part") for name in remaining), half_unpacked(remaining)))
     downloading, unpacking = (sum(state) for state in zip(*states, strict=True))
     assert min(downloading, unpacking) >= NUM_KILLS // 4, "killed at too few different moments"
 
     server.bytes_a_second = None
     trees = []
-    for place in (root, tmp_path / "undisturbed"):
-        with prepare(place, server) as process:
+    for folder in (root, tmp_path / "undisturbed"):
+        with prepare(folder, server) as process:
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, errors
-        assert f"1,440 clips of 12 actors are in {place}" in output
-        assert not (place / UNFINISHED_FOLDER).exists()
-        trees.append(tree(place))
+        assert f"1,440 clips of 12 actors are in {folder}" in output
+        assert not (folder / UNFINISHED_FOLDER).exists()
+        trees.append(tree(folder))
     assert trees[0] == trees[1] == CLIPS

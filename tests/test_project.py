@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RECORDINGS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a"}
 WEIGHTS = {".ckpt", ".pt", ".pth", ".pt2", ".npy", ".npz", ".onnx"}
-# In pieces, so that this file does not name them itself.
+# Split, so that this file does not contain them.
 HOSTS = [
     "pypi" + ".org",
     "python" + "hosted",
@@ -26,8 +26,8 @@ HOSTS = [
 
 
 @pytest.fixture(scope="module")
-def committed() -> list[Path]:
-    """The files that are, or on the next commit would be, in the repository."""
+def repository_files() -> list[Path]:
+    """Files that are committed, or would be with the next commit."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
@@ -37,7 +37,7 @@ def committed() -> list[Path]:
 
 @pytest.fixture
 def make(tmp_path):
-    """Runs make on the project's Makefile in an empty folder, with no more on the path than it needs."""
+    """Return a function that runs make with the Makefile of the project in an empty folder."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
@@ -56,14 +56,14 @@ def make(tmp_path):
     return run
 
 
-def test_the_version_is_the_same_wherever_it_stands():
+def test_the_version_is_consistent():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert newest is not None
     assert PROJECT["version"] == citation["version"] == newest[1]
 
 
-def test_the_licence_is_the_same_wherever_it_stands():
+def test_the_licence_is_consistent():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert PROJECT["license"] == citation["license"] == "Apache-2.0"
     assert (
@@ -71,34 +71,36 @@ def test_the_licence_is_the_same_wherever_it_stands():
     )
 
 
-def test_no_file_names_the_host_of_a_package_registry(committed):
-    texts = {path: path.read_bytes() for path in committed}
+def test_no_file_names_the_host_of_a_package_registry(repository_files):
+    texts = {path: path.read_bytes() for path in repository_files}
     assert [
         path for path, text in texts.items() if any(host.encode() in text for host in HOSTS)
     ] == []
 
 
-def test_no_recording_and_no_weights_are_in_the_repository(committed):
-    assert [path for path in committed if path.suffix.lower() in RECORDINGS | WEIGHTS] == []
+def test_no_recording_and_no_weights_are_in_the_repository(repository_files):
+    assert [path for path in repository_files if path.suffix.lower() in RECORDINGS | WEIGHTS] == []
 
 
-def test_no_file_in_the_repository_is_large(committed):
-    assert [path for path in committed if path.stat().st_size > 500_000] == []
+def test_no_file_in_the_repository_is_large(repository_files):
+    assert [path for path in repository_files if path.stat().st_size > 500_000] == []
 
 
-def test_runs_are_ignored_and_their_readme_is_not(committed):
-    assert {path for path in committed if path.is_relative_to(ROOT / "lightning_logs")} == {
+def test_runs_are_ignored_and_their_readme_is_not(repository_files):
+    assert {path for path in repository_files if path.is_relative_to(ROOT / "lightning_logs")} == {
         ROOT / "lightning_logs" / "README.md"
     }
 
 
-def test_constraints_hold_one_allowed_version_of_every_requirement():
+def test_constraints_pin_an_allowed_version_of_every_requirement():
     extras = PROJECT["optional-dependencies"].values()
-    wanted = [Requirement(text) for text in chain(PROJECT["dependencies"], *extras)]
+    requirements = [Requirement(text) for text in chain(PROJECT["dependencies"], *extras)]
     pinned = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
-    for requirement in wanted:
+    for requirement in requirements:
         name = canonicalize_name(requirement.name)
-        pins = [each.specifier for each in pinned if canonicalize_name(each.name) == name]
+        pins = [
+            candidate.specifier for candidate in pinned if canonicalize_name(candidate.name) == name
+        ]
         versions = [str(pin).removeprefix("==") for pin in pins]
         assert versions or name == "emorec", f"{name} has no pin: make constraints"
         assert all(map(requirement.specifier.contains, versions)), f"{name}: make constraints"
@@ -113,28 +115,28 @@ def test_no_platform_gets_both_decoders():
     for system in ("linux", "darwin", "win32"):
         for machine in ("x86_64", "AMD64", "aarch64", "arm64"):
             platform = {"sys_platform": system, "platform_machine": machine}
-            taken = [name for name, marker in markers.items() if marker.evaluate(platform)]
+            selected = [name for name, marker in markers.items() if marker.evaluate(platform)]
             old = system == "win32" or (system, machine) == ("linux", "x86_64")
-            assert taken == (["decord"] if old else ["decord2"])
+            assert selected == (["decord"] if old else ["decord2"])
 
 
-def test_every_make_target_says_what_it_does(make):
+def test_every_make_target_has_a_description(make):
     text = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)", text, re.MULTILINE)
     assert phony is not None
-    told = dict(line.split(maxsplit=1) for line in make("help").stdout.splitlines())
-    assert sorted(told) == sorted(phony[1].split())
+    descriptions = dict(line.split(maxsplit=1) for line in make("help").stdout.splitlines())
+    assert sorted(descriptions) == sorted(phony[1].split())
     assert make().stdout == make("help").stdout
 
 
-def test_without_a_new_enough_python_make_says_so_in_one_line(make):
-    done = make("test", "PYTHON=")
-    assert done.returncode != 0
-    assert "emorec needs Python 3.11 or newer" in done.stderr
-    assert "make test PYTHON=" in done.stderr
+def test_make_refuses_an_old_python_in_one_line(make):
+    result = make("test", "PYTHON=")
+    assert result.returncode != 0
+    assert "emorec needs Python 3.11 or newer" in result.stderr
+    assert "make test PYTHON=" in result.stderr
 
 
-def test_nothing_is_installed_twice(make, tmp_path):
+def test_make_install_runs_only_after_a_change(make, tmp_path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
     assert make("--question", "install").returncode == 0

@@ -1,4 +1,4 @@
-"""README and docs: their tables, examples, commands and links are true."""
+"""Tables, examples, commands and links of the README and docs are correct."""
 
 import re
 import shlex
@@ -27,19 +27,19 @@ SHARED = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
 """Base classes."""
 
 FACES = {"FaceClassifier", "FaceRegressor"}
-"""They take images of another size than the rest."""
+"""Networks with another image size."""
 
 NETWORKS = [name for name in models.__all__ if name not in SHARED | FACES]
 
 
 def blocks(language: str) -> list[str]:
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    return [content for named, content in fenced if named == language]
+    return [content for tag, content in fenced if tag == language]
 
 
-def example(word: str) -> str:
-    """Return the one block of Python that contains a word."""
-    (code,) = (block for block in blocks("python") if word in block)
+def example(name: str) -> str:
+    """Return the only Python block that contains a name."""
+    (code,) = (block for block in blocks("python") if name in block)
     return code
 
 
@@ -49,7 +49,7 @@ def commands() -> list[str]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_table_of_networks_tells_their_size_and_cost(name: str) -> None:
+def test_the_table_of_networks_has_their_size_and_cost(name: str) -> None:
     untrained = {"weights": "none"}
     if name == "AudioVisual":
         untrained = {"video_args": untrained}
@@ -63,13 +63,13 @@ def test_the_table_of_networks_tells_their_size_and_cost(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FACES))
-def test_the_face_networks_have_the_size_that_the_docs_give(name: str) -> None:
+def test_the_face_networks_have_the_documented_size(name: str) -> None:
     network = getattr(models, name)(num_frames=1, image_size=96)
     sentence = f"`{name}` has {num_parameters(network):,} parameters and {gflops_per_clip(network):.1f} GFLOPs"
     assert sentence in " ".join(TEXT.split())
 
 
-def test_the_example_network_is_a_network(tmp_path: Path) -> None:
+def test_the_example_network_is_valid(tmp_path: Path) -> None:
     code = example("MeanColour")
     namespace: dict[str, Any] = {}
     exec(compile(code, "README.md", "exec"), namespace)
@@ -91,7 +91,7 @@ def test_the_example_network_trains_from_a_file_in_the_current_folder(
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if "emorec fit" in line])
-def test_the_training_commands_are_understood(
+def test_the_training_commands_are_valid(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = command.replace("DIR", "clips")
@@ -99,9 +99,9 @@ def test_the_training_commands_are_understood(
     if "--config" not in flags:
         flags = ["--config", "configs/cnn_lstm.yaml", *flags]
     monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["fit", *flags, "--print_config"])
-    assert not ended.value.code, capsys.readouterr().err
+    assert not exit_info.value.code, capsys.readouterr().err
 
 
 def test_every_command_is_in_the_readme_or_the_docs() -> None:

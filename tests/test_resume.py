@@ -1,4 +1,4 @@
-"""A run that was killed goes on and ends exactly as an undisturbed one."""
+"""A killed run is resumed and ends exactly like an uninterrupted one."""
 
 import contextlib
 import io
@@ -15,17 +15,17 @@ import torch
 
 from emorec import checkpoint
 from emorec.cli import main
-from tests.program import SMALL, started, wait_for
+from tests.program import SMALL, start_emorec, wait_for
 
 pytestmark = pytest.mark.slow
 
 COMPARED = ("epoch", "global_step", "state_dict", "optimizer_states", "lr_schedulers", "loops")
-"""Sections of a checkpoint in which a resumed run and an undisturbed one are alike to the last bit."""
+"""Sections of a checkpoint that are bitwise equal in a resumed and an uninterrupted run."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left in its working folder, and what it said."""
+    """The working folder of a run, and its output."""
 
     folder: Path
     output: str = ""
@@ -35,29 +35,29 @@ class Run:
         return next(self.folder.glob("lightning_logs/*/*/checkpoints/last.ckpt"), None)
 
     def saved(self, name: str = "last.ckpt") -> dict[str, Any]:
-        (checkpoints,) = self.folder.glob("lightning_logs/*/*/checkpoints")  # of one run, no second
+        (checkpoints,) = self.folder.glob("lightning_logs/*/*/checkpoints")  # exactly one run
         return checkpoint.load(checkpoints / name)
 
 
-def fit(folder: Path, *words: str) -> Run:
-    """A run in this process, which saves the seconds that another one takes to start."""
-    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.chdir(folder):
-        main(["fit", *words])
-    return Run(folder, said.getvalue())
+def fit(folder: Path, *arguments: str) -> Run:
+    """Run in this process, which saves the start of another one."""
+    with contextlib.redirect_stdout(io.StringIO()) as stdout, contextlib.chdir(folder):
+        main(["fit", *arguments])
+    return Run(folder, stdout.getvalue())
 
 
-def resume(folder: Path, *words: str) -> Run:
+def resume(folder: Path, *arguments: str) -> Run:
     last = Run(folder).last
     assert last is not None
-    return fit(folder, "--ckpt", str(last.relative_to(folder)), *words)
+    return fit(folder, "--ckpt", str(last.relative_to(folder)), *arguments)
 
 
-def in_the_middle_of_an_epoch(run: Run) -> bool:
+def during_an_epoch(run: Run) -> bool:
     time.sleep(0.2 if run.last else 0)
     return bool(run.last)
 
 
-def while_a_checkpoint_is_written(run: Run) -> bool:
+def during_a_checkpoint(run: Run) -> bool:
     return bool(run.last) and bool(list(run.last.parent.glob(".*.unfinished")))
 
 
@@ -66,20 +66,22 @@ def best_score(content: dict[str, Any]) -> float:
     return float(state["best_model_score"])
 
 
-def alike(one: Any, other: Any) -> bool:
-    """Whether two contents of checkpoints are the same to the last bit."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == other)
+def bitwise_equal(first: Any, second: Any) -> bool:
+    """Return whether two contents of checkpoints are bitwise equal."""
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            bitwise_equal(first[key], second[key]) for key in first
+        )
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(bitwise_equal, first, second))
+    return bool(first == second)
 
 
 RECIPES: dict[str, tuple[Callable[[Run], bool], tuple[str, ...]]] = {
     "plateau": (
-        in_the_middle_of_an_epoch,
+        during_an_epoch,
         (
             *("--model.scheduler", "plateau", "--model.plateau_patience", "0"),
             *("--model.warmup_epochs", "1.5", "--model.optimizer", "adam", "--model.lr", "1e-3"),
@@ -87,7 +89,7 @@ RECIPES: dict[str, tuple[Callable[[Run], bool], tuple[str, ...]]] = {
         ),
     ),
     "cosine": (
-        while_a_checkpoint_is_written,
+        during_a_checkpoint,
         (
             *("--model", "emorec.models.CNNLSTM", "--model.backbone", "mobilenet_v2"),
             *("--model.weights", "none", "--model.hidden_size", "8", "--model.num_layers", "2"),
@@ -96,44 +98,48 @@ RECIPES: dict[str, tuple[Callable[[Run], bool], tuple[str, ...]]] = {
         ),
     ),
 }
-"""When a run is killed, and what it does: dropout, a schedule, augmentation, balance, with and without workers."""
+"""When a run is killed, and its settings: dropout, a schedule, augmentation, balance, with and without workers."""
 
 
 @pytest.fixture(scope="module", params=RECIPES)
 def runs(
     request: pytest.FixtureRequest, drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Run, Run, int]:
-    """An undisturbed run, the same one killed and resumed, and the epochs that were finished when it was killed."""
-    moment, recipe = RECIPES[request.param]
-    words = (*SMALL, "--data.root", str(drawn_clips), *recipe)
+    """An uninterrupted run, the same run killed and resumed, and the number of epochs before the kill."""
+    should_kill, recipe = RECIPES[request.param]
+    arguments = (*SMALL, "--data.root", str(drawn_clips), *recipe)
     folder = tmp_path_factory.mktemp("killed")
-    with started("fit", *words, cwd=folder) as process:
-        wait_for(lambda: moment(Run(folder)), process)
+    with start_emorec("fit", *arguments, cwd=folder) as process:
+        wait_for(lambda: should_kill(Run(folder)), process)
         process.kill()
         process.communicate()
     assert process.returncode == -signal.SIGKILL
     epochs = Run(folder).saved()["emorec"]["epochs"]
-    return fit(tmp_path_factory.mktemp("undisturbed"), *words), resume(folder), epochs
+    return fit(tmp_path_factory.mktemp("undisturbed"), *arguments), resume(folder), epochs
 
 
-def test_a_killed_run_ends_as_an_undisturbed_one_to_the_last_bit(
+def test_a_killed_and_resumed_run_is_bitwise_equal_to_an_uninterrupted_one(
     runs: tuple[Run, Run, int],
 ) -> None:
-    undisturbed, resumed, _ = runs
-    one, other = undisturbed.saved(), resumed.saved()
-    assert [section for section in COMPARED if not alike(one[section], other[section])] == []
-    assert one["optimizer_states"][0]["state"]
+    uninterrupted, resumed, _ = runs
+    expected, resumed_content = uninterrupted.saved(), resumed.saved()
+    assert [
+        section
+        for section in COMPARED
+        if not bitwise_equal(expected[section], resumed_content[section])
+    ] == []
+    assert expected["optimizer_states"][0]["state"]
 
 
-def test_it_has_the_same_best_epoch(runs: tuple[Run, Run, int]) -> None:
-    undisturbed, resumed, _ = runs
-    assert best_score(undisturbed.saved()) == best_score(resumed.saved())
-    one, other = undisturbed.saved("best.ckpt"), resumed.saved("best.ckpt")
-    assert one["emorec"]["epochs"] == other["emorec"]["epochs"]
-    assert alike(one["state_dict"], other["state_dict"])
+def test_a_resumed_run_has_the_same_best_epoch(runs: tuple[Run, Run, int]) -> None:
+    uninterrupted, resumed, _ = runs
+    assert best_score(uninterrupted.saved()) == best_score(resumed.saved())
+    expected, resumed_content = uninterrupted.saved("best.ckpt"), resumed.saved("best.ckpt")
+    assert expected["emorec"]["epochs"] == resumed_content["emorec"]["epochs"]
+    assert bitwise_equal(expected["state_dict"], resumed_content["state_dict"])
 
 
-def test_it_goes_on_after_the_last_finished_epoch_in_the_same_folder(
+def test_a_run_is_resumed_after_the_last_finished_epoch_in_the_same_folder(
     runs: tuple[Run, Run, int],
 ) -> None:
     _, resumed, epochs = runs
@@ -144,37 +150,37 @@ def test_it_goes_on_after_the_last_finished_epoch_in_the_same_folder(
 
 
 @pytest.fixture(scope="module")
-def ended(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose validation clips stay as they are, so that it ends after two of four epochs."""
-    never_better = ("--model.lr", "1e-12", "--early_stopping.patience", "1")
+def finished_run(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose validation score never improves, so that it stops after two of four epochs."""
+    no_improvement = ("--model.lr", "1e-12", "--early_stopping.patience", "1")
     folder = tmp_path_factory.mktemp("ended")
-    return fit(folder, *SMALL, "--data.root", str(drawn_clips), *never_better)
+    return fit(folder, *SMALL, "--data.root", str(drawn_clips), *no_improvement)
 
 
-def test_every_epoch_is_the_last_one_for_a_while_also_when_it_is_not_better(ended: Run) -> None:
-    assert ended.saved("last.ckpt")["emorec"]["epochs"] == 2
-    assert ended.saved("best.ckpt")["emorec"]["epochs"] == 1
+def test_the_last_checkpoint_is_saved_without_an_improvement_too(finished_run: Run) -> None:
+    assert finished_run.saved("last.ckpt")["emorec"]["epochs"] == 2
+    assert finished_run.saved("best.ckpt")["emorec"]["epochs"] == 1
 
 
-def test_a_run_that_has_ended_is_left_as_it_is_and_says_so(ended: Run) -> None:
-    assert ended.last is not None
-    before = ended.last.read_bytes()
-    again = resume(ended.folder)
-    assert "nothing to do: this run ended after 2 epochs" in again.output
-    assert "Epoch 3" not in again.output
-    assert ended.last.read_bytes() == before
+def test_resuming_a_finished_run_changes_nothing(finished_run: Run) -> None:
+    assert finished_run.last is not None
+    before = finished_run.last.read_bytes()
+    resumed = resume(finished_run.folder)
+    assert "nothing to do: this run ended after 2 epochs" in resumed.output
+    assert "Epoch 3" not in resumed.output
+    assert finished_run.last.read_bytes() == before
 
 
-def test_a_run_that_was_moved_remembers_its_best_epoch(ended: Run, tmp_path: Path) -> None:
-    shutil.copytree(ended.folder, tmp_path, dirs_exist_ok=True)
+def test_a_moved_run_keeps_its_best_epoch(finished_run: Run, tmp_path: Path) -> None:
+    shutil.copytree(finished_run.folder, tmp_path, dirs_exist_ok=True)
     moved = resume(tmp_path, "--early_stopping.patience", "2")
     assert "finished after 3 epochs" in moved.output
     assert moved.saved("best.ckpt")["emorec"]["epochs"] == 1
-    assert best_score(moved.saved()) == best_score(ended.saved())
+    assert best_score(moved.saved()) == best_score(finished_run.saved())
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "message"),
     [
         (
             ("--data.split", "msaf6", "--data.fold", "1"),
@@ -186,15 +192,15 @@ def test_a_run_that_was_moved_remembers_its_best_epoch(ended: Run, tmp_path: Pat
         ),
     ],
 )
-def test_a_run_can_t_go_on_as_another_one(
-    ended: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], complaint: str
+def test_a_run_can_not_be_resumed_with_other_settings(
+    finished_run: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    assert ended.last is not None
-    before = ended.last.read_bytes()
-    with pytest.raises(SystemExit) as refused:
-        resume(ended.folder, *words)
-    assert refused.value.code == 2
+    assert finished_run.last is not None
+    before = finished_run.last.read_bytes()
+    with pytest.raises(SystemExit) as exit_info:
+        resume(finished_run.folder, *arguments)
+    assert exit_info.value.code == 2
     error = capsys.readouterr().err
-    assert complaint in error
+    assert message in error
     assert error.count("\n") == 1
-    assert ended.last.read_bytes() == before
+    assert finished_run.last.read_bytes() == before

@@ -19,7 +19,7 @@ LEVELS = (
     {"inference", "study", "report", "explain", "baseline", "bench", "app", "doctor"},
     {"cli"},
 )
-"""Folders and files of the package: each imports from the sets before its own, and some from their own (`SIBLINGS`)."""
+"""Folders and files of the package: each imports from lower levels, and some from their own (`SIBLINGS`)."""
 
 SIBLINGS = {
     **dict.fromkeys(("text", "io", "parser", "image_size"), LEVELS[0]),
@@ -28,7 +28,7 @@ SIBLINGS = {
     "bench": {"inference"},
     "app": {"inference", "report"},
 }
-"""Who may import from its own set, and what."""
+"""Modules that may import from their own level, and what."""
 
 ENTRY_POINTS = {"emorec", "emorec.__main__"}
 """Modules above all others: the public names, and `python -m emorec`."""
@@ -36,7 +36,7 @@ ENTRY_POINTS = {"emorec", "emorec.__main__"}
 
 @cache
 def modules() -> dict[str, Path]:
-    """Module name -> file."""
+    """Return the map from module name to file."""
     return {
         ".".join(("emorec", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
             ".__init__"
@@ -46,14 +46,14 @@ def modules() -> dict[str, Path]:
 
 
 def imports(module: str) -> Iterator[str]:
-    """The package's own modules that a module imports, at its top or in a function."""
+    """Yield the modules of the package that a module imports, also within functions."""
     path = modules()[module]
     tree = ast.parse(path.read_text())
     lazy = {
-        id(inner)
+        id(child)
         for node in ast.walk(tree)
         if path.name == "__init__.py" and isinstance(node, ast.If)
-        for inner in ast.walk(node)  # `if TYPE_CHECKING`: public names that are imported on demand
+        for child in ast.walk(node)  # `if TYPE_CHECKING`: public names that are imported on demand
     }
     for node in ast.walk(tree):
         if id(node) in lazy:
@@ -66,8 +66,8 @@ def imports(module: str) -> Iterator[str]:
                 yield submodule if submodule in modules() else node.module
 
 
-def part(module: str) -> str:
-    """The folder or file directly below the package."""
+def top_level(module: str) -> str:
+    """Return the top-level folder or file of a module."""
     return module.split(".")[1]
 
 
@@ -78,22 +78,22 @@ def may_import(importer: str, imported: str) -> bool:
     return level[imported] < level[importer]
 
 
-def test_every_folder_has_its_place_in_the_order() -> None:
-    parts = {part(module) for module in modules() if module not in ENTRY_POINTS}
+def test_every_folder_has_a_level() -> None:
+    parts = {top_level(module) for module in modules() if module not in ENTRY_POINTS}
     assert parts == set.union(*LEVELS)
 
 
 @pytest.mark.parametrize("importer", sorted(modules().keys() - ENTRY_POINTS))
-def test_imports_run_one_way(importer: str) -> None:
+def test_imports_follow_the_levels(importer: str) -> None:
     wrong = {
         imported
         for imported in imports(importer)
-        if imported not in ENTRY_POINTS and not may_import(part(importer), part(imported))
+        if imported not in ENTRY_POINTS and not may_import(top_level(importer), top_level(imported))
     }
     assert wrong == set()
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_imports_have_no_cycles() -> None:
     graph = {module: set(imports(module)) - {module, *ENTRY_POINTS} for module in modules()}
     try:
         TopologicalSorter(graph).prepare()

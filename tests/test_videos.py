@@ -1,4 +1,4 @@
-"""Writing the videos of tests leaves the machine as it is."""
+"""Writing videos for tests has no side effects."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,6 @@ from tests import videos
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="asks Linux's scheduler")
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1"])
 def test_writing_a_video_leaves_the_priority_unchanged(tmp_path: Path, codec: str) -> None:
-    before = os.sched_getscheduler(0)
+    scheduler = os.sched_getscheduler(0)
     videos.write_video(tmp_path / "a.mp4", 3, codec=codec)
-    assert os.sched_getscheduler(0) == before
+    assert os.sched_getscheduler(0) == scheduler

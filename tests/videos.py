@@ -21,17 +21,17 @@ from av.container import OutputContainer
 Frames = npt.NDArray[np.uint8]
 
 GREY_STEP = 4
-"""Grey levels between neighbouring frames; 1 would be lost where 256 levels become 220 in YUV."""
+"""Grey levels between consecutive frames; a step of 1 would be lost in the 220 levels of YUV."""
 
 SIZE = (96, 64)
 """Width and height in pixels."""
 
 Look = Literal["grey", "colours", "gradient"]
-"""Grey or coloured noise in the lower half of the frame; or a gradient of colours all over it."""
+"""Grey or coloured noise in the lower half of the frame, or a colour gradient over the entire frame."""
 
 
 def _matrix(right: int, down: int) -> bytes:
-    """How an mp4 says by which turn its pictures are shown upright: cosine and sine of the angle."""
+    """Return the display matrix of an mp4 for a rotation, given its cosine and sine."""
     turn = np.array([right, down, 0, -down, right, 0, 0, 0, 0x4000]) * 0x10000
     return turn.astype(">i4").tobytes()
 
@@ -53,7 +53,7 @@ def _x265(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
 
 
 def _vp9(gop: int, bframes: int, open_gop: bool) -> dict[str, str]:
-    # lag and alternate references make frames that are stored but never shown
+    # lag and alternate references add hidden frames
     hidden_frames = {"lag-in-frames": "16", "auto-alt-ref": "1"}
     return {"g": str(gop), "crf": "8", "b": "0", "cpu-used": "5", **hidden_frames}
 
@@ -71,7 +71,7 @@ _ENCODERS: dict[str, Callable[[int, int, bool], dict[str, str]]] = {
 
 
 @contextmanager
-def usual_priority() -> Iterator[None]:
+def default_priority() -> Iterator[None]:
     """Undo the real-time priority that SVT-AV1, if permitted, gives the thread that calls it.
 
     All threads and programs started afterwards would inherit it, and block the machine.
@@ -79,14 +79,14 @@ def usual_priority() -> Iterator[None]:
     if not hasattr(os, "sched_setscheduler"):
         yield
         return
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    scheduling = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield
     finally:
-        os.sched_setscheduler(0, *before)
+        os.sched_setscheduler(0, *scheduling)
 
 
-@usual_priority()
+@default_priority()
 def write_video(
     path: Path,
     num_frames: int = 40,
@@ -117,8 +117,8 @@ def write_video(
             video.codec_context.time_base = Fraction(1, 1000)
         audio = file.add_stream("aac", rate=16000, layout="mono") if sound else None
         for index in range(num_frames):
-            picture = _picture(0 if still else index, size, look)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = _image(0 if still else index, size, look)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             if starts_ms is not None:
                 frame.pts, frame.time_base = starts_ms[index], Fraction(1, 1000)
             file.mux(video.encode(frame))
@@ -136,23 +136,23 @@ def write_sound(path: Path, seconds: float = 0.5) -> Path:
 
 
 def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bool = True) -> Path:
-    """Cut a video as `ffmpeg -ss ... -c copy` does: all frames from the key frame before `start_frame` on.
+    """Cut a video like `ffmpeg -ss ... -c copy`: keep all frames from the key frame before `start_frame`.
 
-    `hide` gives those before `start_frame` negative timestamps, which an edit list hides in playback.
+    `hide` gives frames before `start_frame` negative timestamps, so that an edit list hides them.
     """
     with (
         av.open(str(source)) as file,
-        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as cut,
+        av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as output,
     ):
         video = file.streams.video[0]
-        copy = cut.add_stream_from_template(video)
+        stream = output.add_stream_from_template(video)
         assert video.average_rate
         assert video.time_base
         start = round(Fraction(start_frame) / video.average_rate / video.time_base)
         packets = [packet for packet in file.demux(video) if packet.size]
         first = max(
-            place
-            for place, packet in enumerate(packets)
+            index
+            for index, packet in enumerate(packets)
             if packet.is_keyframe and packet.pts is not None and packet.pts <= start
         )
         zero = start if hide else packets[first].pts
@@ -160,27 +160,34 @@ def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bo
             assert packet.pts is not None
             assert packet.dts is not None
             assert zero is not None
-            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, copy
-            cut.mux(packet)
+            packet.pts, packet.dts, packet.stream = packet.pts - zero, packet.dts - zero, stream
+            output.mux(packet)
     return path
 
 
 def repeated(source: Path, path: Path, times: int) -> Path:
-    """Repeat a video, with copied packets."""
-    with av.open(str(source)) as file, av.open(str(path), "w") as copy:
+    """Repeat a video by copying its packets."""
+    with av.open(str(source)) as file, av.open(str(path), "w") as output:
         video = file.streams.video[0]
-        stream = copy.add_stream_from_template(video)
+        stream = output.add_stream_from_template(video)
         packets = [packet for packet in file.demux(video) if packet.size]
         assert video.duration
         content = [
             (bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in packets
         ]
-        for turn in range(times):
-            for data, pts, dts, key in content:
+        for repetition in range(times):
+            for data, pts, dts, is_keyframe in content:
                 packet = av.Packet(data)
-                packet.pts, packet.dts = pts + turn * video.duration, dts + turn * video.duration
-                packet.time_base, packet.stream, packet.is_keyframe = video.time_base, stream, key
-                copy.mux(packet)
+                packet.pts, packet.dts = (
+                    pts + repetition * video.duration,
+                    dts + repetition * video.duration,
+                )
+                packet.time_base, packet.stream, packet.is_keyframe = (
+                    video.time_base,
+                    stream,
+                    is_keyframe,
+                )
+                output.mux(packet)
     return path
 
 
@@ -188,14 +195,14 @@ def turn(path: Path, degrees: int = 90) -> Path:
     """Mark a video as filmed with a rotated camera; the frames stay the same."""
     content = path.read_bytes()
     header = content.index(b"tkhd")
-    place = content.index(_UPRIGHT, header)
+    position = content.index(_UPRIGHT, header)
     turned = _TURNS[degrees]
-    path.write_bytes(content[:place] + turned + content[place + len(turned) :])
+    path.write_bytes(content[:position] + turned + content[position + len(turned) :])
     return path
 
 
 def forget_display_order(path: Path) -> Path:
-    """Remove the display order: the timestamps that remain are in the order of storage."""
+    """Remove the display order; the remaining timestamps are in decoding order."""
     path.write_bytes(path.read_bytes().replace(b"ctts", b"free").replace(b"edts", b"free"))
     return path
 
@@ -221,19 +228,19 @@ def truncate(path: Path, percent: int) -> Path:
 
 
 def hide_end(path: Path, num_frames: int, fps: int = 30) -> Path:
-    """End the edit list some frames early, while the index still declares them: by one frame in RAVDESS."""
+    """Hide the last frames by the edit list, while the index still declares them; one frame in RAVDESS."""
     content = bytearray(path.read_bytes())
-    # movie and edit list count in the same ticks: a second has as many as the movie header says
+    # durations of the edit list are in the timescale of the movie header
     ticks_a_second = struct.unpack_from(">I", content, content.index(b"mvhd") + 16)[0]
-    place = content.index(b"elst") + 12
-    shown = struct.unpack_from(">I", content, place)[0]
-    struct.pack_into(">I", content, place, shown - round(num_frames * ticks_a_second / fps))
+    position = content.index(b"elst") + 12
+    duration = struct.unpack_from(">I", content, position)[0]
+    struct.pack_into(">I", content, position, duration - round(num_frames * ticks_a_second / fps))
     path.write_bytes(content)
     return path
 
 
 def empty_middle(path: Path) -> Path:
-    """Zero the file from 40 % to 60 %, as a broken download leaves it."""
+    """Zero the file from 40 % to 60 %, as after a broken download."""
     content = bytearray(path.read_bytes())
     start, stop = len(content) * 2 // 5, len(content) * 3 // 5
     content[start:stop] = bytes(stop - start)
@@ -242,11 +249,11 @@ def empty_middle(path: Path) -> Path:
 
 
 def flip_bits(path: Path, count: int, seed: int = 0) -> Path:
-    """Flip single bits of the frames, not of the index."""
+    """Flip single bits of the frames, but not of the index."""
     content = bytearray(path.read_bytes())
     start = content.index(b"mdat") + 4
-    for place in np.random.default_rng(seed).integers(start, len(content), count):
-        content[place] ^= 1
+    for position in np.random.default_rng(seed).integers(start, len(content), count):
+        content[position] ^= 1
     path.write_bytes(content)
     return path
 
@@ -259,21 +266,21 @@ def reference_frames(path: Path) -> Frames:
 
 def shown_indices(frames: Frames) -> list[int]:
     """Return the index of each frame, from its grey level."""
-    flat = frames[:, : frames.shape[1] // 2 - 4].mean(axis=(1, 2, 3))
-    return [round(float(level) / GREY_STEP) for level in flat]
+    levels = frames[:, : frames.shape[1] // 2 - 4].mean(axis=(1, 2, 3))
+    return [round(float(value) / GREY_STEP) for value in levels]
 
 
-def _picture(index: int, size: tuple[int, int], look: Look) -> Frames:
+def _image(index: int, size: tuple[int, int], look: Look) -> Frames:
     width, height = size
     if look == "gradient":
         across, down = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
         colours = np.stack(np.broadcast_arrays(across, down, 1 - across * down), axis=2)
         return (40 + 100 * colours + 2 * index).astype(np.uint8)
-    picture = np.full((height, width, 3), GREY_STEP * index, dtype=np.uint8)
+    image = np.full((height, width, 3), GREY_STEP * index, dtype=np.uint8)
     lower = (height // 2, width, 1 if look == "grey" else 3)
     noise = np.random.default_rng(index).integers(0, 256, lower, dtype=np.uint8)
-    picture[height - height // 2 :] = noise
-    return picture
+    image[height - height // 2 :] = noise
+    return image
 
 
 def _mux_sound(file: OutputContainer, stream: AudioStream, seconds: float) -> None:

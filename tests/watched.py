@@ -1,4 +1,4 @@
-"""Who opened a file: the kernel's own word, for all processes and for libraries that open files in C."""
+"""Record opened files with inotify, in all processes and for libraries that open files in C."""
 
 import ctypes
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 IN_OPEN = 0x20
-"""Source: linux/inotify.h, as are the sizes below."""
+"""Source: linux/inotify.h, also of the sizes below."""
 
 HEADER_BYTES = 16
-"""Of an event on a file: its watch, what happened, a cookie, and the length of a name, which is 0."""
+"""Size of an event on a file: watch, mask, cookie, and length of the name, which is 0."""
 
 
 @contextmanager
-def watched(files: Iterable[Path]) -> Iterator[set[Path]]:
-    """A set that holds, once the context is left, the files that any process opened in it."""
+def record_opened(files: Iterable[Path]) -> Iterator[set[Path]]:
+    """Yield a set that contains, after the context exits, the files that any process opened."""
     if sys.platform != "linux":
         pytest.skip("inotify is Linux's")
     libc = ctypes.CDLL(None, use_errno=True)

@@ -1,4 +1,4 @@
-"""A stand-in for Zenodo on 127.0.0.1: the part of its API that emorec uses, small archives, and misbehaviour."""
+"""A local stand-in for Zenodo: the part of its API that emorec uses, small archives, and failures."""
 
 import gzip
 import hashlib
@@ -32,7 +32,7 @@ def clip_content(stem: str, num_bytes: int = 400) -> bytes:
 
 
 def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return a zip file, the same at any time."""
+    """Return a zip file with fixed timestamps."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in members:
@@ -41,7 +41,7 @@ def zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def ravdess_zip(archive: RavdessArchive, num_bytes: int = 400) -> bytes:
-    """Return an archive of RAVDESS with clips of about so many bytes."""
+    """Return an archive of RAVDESS with clips of about `num_bytes` each."""
     folder = f"Actor_{archive.actor:02d}/"
     clips = (
         (f"{folder}{name}.mp4", clip_content(str(name), num_bytes)) for name in archive.clips()
@@ -81,12 +81,12 @@ Misbehaviour = Callable[[Answer], None]
 
 
 def drop(after: int) -> Misbehaviour:
-    """Break the connection after so many bytes of the body."""
+    """Break the connection after `after` bytes of the body."""
 
-    def spoil(answer: Answer) -> None:
+    def modify(answer: Answer) -> None:
         answer.drop_after = after
 
-    return spoil
+    return modify
 
 
 def ignore_range(answer: Answer) -> None:
@@ -96,7 +96,7 @@ def ignore_range(answer: Answer) -> None:
 
 
 def wrong_range(answer: Answer) -> None:
-    """Send another range than was requested, and say so."""
+    """Send and declare another range than the requested one."""
     size = len(answer.content)
     answer.status, answer.body = 206, answer.content[1:]
     answer.headers = {
@@ -115,22 +115,22 @@ def wrong_byte(answer: Answer) -> None:
 def announce(more: int) -> Misbehaviour:
     """State a longer or shorter length than that of the body; of a shorter one the rest is not sent."""
 
-    def spoil(answer: Answer) -> None:
+    def modify(answer: Answer) -> None:
         length = len(answer.body) + more
         answer.headers["Content-Length"] = str(length)
         answer.drop_after = min(length, len(answer.body))
 
-    return spoil
+    return modify
 
 
 def append(extra: bytes) -> Misbehaviour:
     """Send more than the file."""
 
-    def spoil(answer: Answer) -> None:
+    def modify(answer: Answer) -> None:
         answer.body += extra
         answer.headers["Content-Length"] = str(len(answer.body))
 
-    return spoil
+    return modify
 
 
 def without_length(answer: Answer) -> None:
@@ -148,20 +148,20 @@ def chunked(answer: Answer) -> None:
 
 
 def compressed(answer: Answer) -> None:
-    """Send the body compressed without being asked to."""
+    """Send the body compressed without a request for it."""
     answer.body = gzip.compress(answer.body)
     answer.headers |= {"Content-Length": str(len(answer.body)), "Content-Encoding": "gzip"}
 
 
-def say(status: int, body: bytes = b"", **headers: str) -> Misbehaviour:
-    """Answer with a status and some text."""
+def respond_with(status: int, body: bytes = b"", **headers: str) -> Misbehaviour:
+    """Respond with a status and a body."""
 
-    def spoil(answer: Answer) -> None:
+    def modify(answer: Answer) -> None:
         answer.status, answer.body = status, body
         answer.headers = {"Content-Length": str(len(body))}
         answer.headers |= {name.replace("_", "-"): value for name, value in headers.items()}
 
-    return spoil
+    return modify
 
 
 @dataclass
@@ -173,7 +173,7 @@ class ZenodoServer:
         files: Content of all files of the record by name.
         misbehave: Misbehaviours for the next requests of a file ("" is the list of files), one for each.
         always: Misbehaviour for every request of a file.
-        asked: Name and range of every request.
+        requests: Name and range of every request.
         agents: User agents of the clients.
         bytes_a_second: Speed of each response; `None` for no limit.
         sent: Number of bytes of files sent in all.
@@ -183,7 +183,7 @@ class ZenodoServer:
     files: dict[str, bytes]
     misbehave: dict[str, deque[Misbehaviour]] = field(default_factory=lambda: defaultdict(deque))
     always: dict[str, Misbehaviour] = field(default_factory=dict)
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)
     bytes_a_second: float | None = None
     sent: int = 0
@@ -206,20 +206,20 @@ class ZenodoServer:
         """Return the address of a file."""
         return f"{self.address}/api/records/{RECORD}/files/{name}/content"
 
-    def answer(self, path: str, asked_range: str | None) -> Answer:
+    def answer(self, path: str, range_header: str | None) -> Answer:
         """Return the response to a request."""
         if path == f"/api/records/{RECORD}":
             name, content = "", self.listing()
         else:
-            found = re.fullmatch(rf"/api/records/{RECORD}/files/([^/]+)/content", path)
-            name = found[1] if found else path
+            match = re.fullmatch(rf"/api/records/{RECORD}/files/([^/]+)/content", path)
+            name = match[1] if match else path
             content = self.files.get(name, b"")
-        self.asked.append((name, asked_range))
+        self.requests.append((name, range_header))
         answer = Answer(content, 200, {"Content-Length": str(len(content))}, content)
         if name and name not in self.files:
-            say(404)(answer)
-        elif asked_range:
-            self._cut(answer, int(asked_range.removeprefix("bytes=").removesuffix("-")))
+            respond_with(404)(answer)
+        elif range_header:
+            self._cut(answer, int(range_header.removeprefix("bytes=").removesuffix("-")))
         if name in self.always:
             self.always[name](answer)
         elif self.misbehave[name]:
@@ -230,7 +230,7 @@ class ZenodoServer:
     def _cut(answer: Answer, start: int) -> None:
         size = len(answer.content)
         if start >= size:
-            say(416, Content_Range=f"bytes */{size}")(answer)
+            respond_with(416, Content_Range=f"bytes */{size}")(answer)
             return
         answer.status, answer.body = 206, answer.content[start:]
         answer.headers = {
@@ -241,7 +241,7 @@ class ZenodoServer:
 
 @contextmanager
 def zenodo(files: dict[str, bytes]) -> Iterator[ZenodoServer]:
-    """Serve some files for as long as the context lasts."""
+    """Serve files until the context exits."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""A working folder with tiny clips, with or without a run, and commands that have to fail with one line."""
+"""Working folders with tiny clips, with or without a run, and commands that must fail with one line."""
 
 import shutil
 from collections.abc import Callable
@@ -28,14 +28,14 @@ def copy_clips(clip: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def clips(whole_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clip of each of the 24 actors, in the folder `clips` of an empty working folder."""
+    """Folder `clips` with a clip of each of the 24 actors in an empty working folder."""
     monkeypatch.chdir(tmp_path)
     return copy_clips(whole_clip, tmp_path / "clips")
 
 
 @pytest.fixture(scope="module")
 def trained(whole_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working folder of a run of one epoch."""
+    """Working folder of a run of one epoch."""
     folder = tmp_path_factory.mktemp("trained")
     copy_clips(whole_clip, folder / "clips")
     with chdir(folder):
@@ -52,18 +52,18 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def failed(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """Runs a command that has to fail; returns the one line of its error."""
+def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Return a function that runs a failing command and returns its one-line error."""
     return partial(refusal, capsys)
 
 
 @pytest.fixture
-def refused(failed: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
-    """Runs a command that has to fail before it writes any file; returns the one line of its error."""
+def error_before_writing(error_of: Callable[..., str], tmp_path: Path) -> Callable[..., str]:
+    """Like `error_of`, and assert that no file was written."""
 
     def call(*arguments: str) -> str:
         before = sorted(tmp_path.rglob("*"))
-        line = failed(*arguments)
+        line = error_of(*arguments)
         assert sorted(tmp_path.rglob("*")) == before
         return line
 

@@ -10,11 +10,11 @@ from emorec import checkpoint
 from tests.bad_input.tiny_run import BEST, LAST, TAKE, Payload, fit
 
 
-def test_files_that_are_no_checkpoint_are_refused_by_every_command_and_never_executed(
-    run: Path, refused: Callable[..., str]
+def test_files_that_are_not_checkpoints_are_refused_by_every_command_and_never_executed(
+    run: Path, error_before_writing: Callable[..., str]
 ) -> None:
-    whole = BEST.read_bytes()
-    Path("cut.ckpt").write_bytes(whole[: len(whole) // 2])
+    content = BEST.read_bytes()
+    Path("cut.ckpt").write_bytes(content[: len(content) // 2])
     Path("text.ckpt").write_text("a text")
     torch.save([1, 2], "list.ckpt")
     torch.save({"state_dict": {}}, "foreign.ckpt")
@@ -31,7 +31,7 @@ def test_files_that_are_no_checkpoint_are_refused_by_every_command_and_never_exe
     }
     for command in ("fit", "validate", "test", "predict"):
         for name, reason in reasons.items():
-            line = refused(command, "--ckpt", f"{name}.ckpt")
+            line = error_before_writing(command, "--ckpt", f"{name}.ckpt")
             assert f"{name}.ckpt" in line
             assert reason in line
     assert not Path("it_ran").exists()
@@ -39,7 +39,7 @@ def test_files_that_are_no_checkpoint_are_refused_by_every_command_and_never_exe
 
 @pytest.mark.parametrize("command", ["fit", "test"])
 def test_options_that_contradict_a_checkpoint_are_refused(
-    run: Path, refused: Callable[..., str], command: str
+    run: Path, error_before_writing: Callable[..., str], command: str
 ) -> None:
     Path("other.yaml").write_text("model: emorec.models.CNN3D\n")
     ckpt = ("--ckpt", str(LAST))
@@ -53,11 +53,13 @@ def test_options_that_contradict_a_checkpoint_are_refused(
         ("--config", "other.yaml"): ("EarlyFusionCNN", "CNN3D"),
     }.items():
         for arguments in ((*ckpt, *options), (*options, *ckpt)):
-            line = refused(command, *arguments)
+            line = error_before_writing(command, *arguments)
             assert [value for value in values if value not in line] == [], line
 
 
-def test_weights_that_cant_be_used_are_named(clips: Path, refused: Callable[..., str]) -> None:
+def test_weights_that_cant_be_used_are_named(
+    clips: Path, error_before_writing: Callable[..., str]
+) -> None:
     torch.save({"conv1.weight": torch.zeros(1)}, "other.pth")
     torch.save({"conv1.weight": Payload()}, "evil.pth")
     for file, reason in {
@@ -66,7 +68,9 @@ def test_weights_that_cant_be_used_are_named(clips: Path, refused: Callable[...,
         "other.pth": "does not fit",
         "evil.pth": "state dict",
     }.items():
-        line = refused(*fit("--model", "emorec.models.LateFusion", "--model.weights", file))
+        line = error_before_writing(
+            *fit("--model", "emorec.models.LateFusion", "--model.weights", file)
+        )
         assert file in line
         assert reason in line
     assert not Path("it_ran").exists()

@@ -1,4 +1,4 @@
-"""Command lines of a tiny run in a folder that holds `clips`, and its checkpoints."""
+"""Command lines of a tiny run in a folder with `clips`, and its checkpoints."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def checkpoint_bytes(run: Path) -> dict[str, bytes]:
 
 
 class Payload:
-    """Creates a file when it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch it_ran",)

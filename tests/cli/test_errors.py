@@ -1,4 +1,4 @@
-"""Which errors become one line, and which keep their traceback."""
+"""Errors that become one line, and errors that keep their traceback."""
 
 import errno
 
@@ -10,16 +10,16 @@ from emorec.cli.errors import user_message
 from emorec.errors import UserError
 
 
-def caused(error: Exception, cause: Exception) -> Exception:
+def with_cause(error: Exception, cause: Exception) -> Exception:
     error.__cause__ = cause
     return error
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (UserError("no clip"), "no clip"),
-        (caused(RuntimeError("outer"), UserError("no clip")), "no clip"),
+        (with_cause(RuntimeError("outer"), UserError("no clip")), "no clip"),
         (MisconfigurationException("two\nlines"), "two lines"),
         (UserError("Caught E in worker 0.\nOriginal Traceback\na.E: broken: x"), "broken: x"),
         (torch.OutOfMemoryError("CUDA"), "try a smaller --data.batch_size"),
@@ -28,10 +28,10 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "memory"),
     ],
 )
-def test_what_a_user_can_mend_becomes_one_line(error: Exception, said: str) -> None:
+def test_a_user_error_becomes_one_line(error: Exception, expected: str) -> None:
     message = user_message(error)
     assert message is not None
-    assert said in message
+    assert expected in message
     assert "\n" not in message
 
 
@@ -43,6 +43,6 @@ def test_a_bug_keeps_its_traceback(error: Exception) -> None:
 
 
 def test_weights_of_another_network_become_one_line() -> None:
-    with pytest.raises(RuntimeError) as misfit:
+    with pytest.raises(RuntimeError) as error_info:
         torch.nn.Linear(2, 2).load_state_dict({"bias": torch.zeros(3)})
-    assert "do not fit its network" in str(user_message(misfit.value))
+    assert "do not fit its network" in str(user_message(error_info.value))

@@ -1,4 +1,4 @@
-"""How the words after a plain command become a function's arguments."""
+"""Parsing the command line of a plain command into function arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ def brew(
     """Brew something.
 
     Args:
-        kind: What.
-        from_: Where it grew.
+        kind: Kind of drink.
+        from_: Region of origin.
         milk: With milk.
         hot_water: With hot water.
-        num_cups: How many.
+        num_cups: Number of cups.
     """
     calls.append((kind, from_, milk, hot_water, num_cups))
 
@@ -37,7 +37,7 @@ def pour(cup: str, *, spill: bool = False) -> None:
     """Pour it.
 
     Args:
-        cup: Into which.
+        cup: Cup to fill.
         spill: Spill some.
     """
     calls.append((cup, spill))
@@ -45,10 +45,10 @@ def pour(cup: str, *, spill: bool = False) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """How to serve.
+    """Options of `serve`.
 
     Attributes:
-        num_spoons: Spoons.
+        num_spoons: Number of spoons.
     """
 
     num_spoons: int = 1
@@ -58,8 +58,8 @@ def serve(*guests: str, sugar: bool = False, **options: Any) -> None:
     """Serve it.
 
     Args:
-        guests: To whom.
-        sugar: With sugar.
+        guests: Names of the guests.
+        sugar: Add sugar.
         **options: See Options.
     """
     calls.append((guests, sugar, Options(**options)))
@@ -69,7 +69,7 @@ def plan(file: str, /, *experiment_flags: str, jobs: int = 1, dry_run: bool = Fa
     """Plan it.
 
     Args:
-        file: What.
+        file: Study to plan.
         *experiment_flags: Flags of emorec fit.
         jobs: Runs at a time.
         dry_run: Start none.
@@ -77,15 +77,15 @@ def plan(file: str, /, *experiment_flags: str, jobs: int = 1, dry_run: bool = Fa
     calls.append((file, experiment_flags, jobs, dry_run))
 
 
-def called(words: str, function: Callable[..., None] = brew) -> tuple[object, ...]:
+def parse(arguments: str, function: Callable[..., None] = brew) -> tuple[object, ...]:
     calls.clear()
-    FunctionParser("brew", function).call(words.split())
+    FunctionParser("brew", function).call(arguments.split())
     (call,) = calls
     return call
 
 
 @pytest.mark.parametrize(
-    ("words", "call"),
+    ("arguments", "call"),
     [
         ("", ("tea", None, False, True, 1)),
         ("mate", ("mate", None, False, True, 1)),
@@ -102,31 +102,33 @@ def called(words: str, function: Callable[..., None] = brew) -> tuple[object, ..
         ("--from some-where", ("tea", "some-where", False, True, 1)),
     ],
 )
-def test_words_become_arguments(words: str, call: tuple[object, ...]) -> None:
-    assert called(words) == call
+def test_command_line_arguments_become_function_arguments(
+    arguments: str, call: tuple[object, ...]
+) -> None:
+    assert parse(arguments) == call
 
 
-def test_what_has_no_default_is_given_by_position() -> None:
-    assert called("mug --spill", pour) == ("mug", True)
-    assert called("--spill mug", pour) == ("mug", True)
+def test_a_parameter_without_a_default_is_positional() -> None:
+    assert parse("mug --spill", pour) == ("mug", True)
+    assert parse("--spill mug", pour) == ("mug", True)
 
 
 @pytest.mark.parametrize(
-    "words", ["Ann Bo --sugar --num-spoons 2", "--num_spoons=2 Ann --sugar Bo"]
+    "arguments", ["Ann Bo --sugar --num-spoons 2", "--num_spoons=2 Ann --sugar Bo"]
 )
-def test_any_number_of_positionals_stand_anywhere_and_a_dataclass_gives_options(words: str) -> None:
-    assert called(words, serve) == (("Ann", "Bo"), True, Options(num_spoons=2))
-    assert called("", serve) == ((), False, Options())
+def test_positionals_may_stand_anywhere_and_a_dataclass_defines_options(arguments: str) -> None:
+    assert parse(arguments, serve) == (("Ann", "Bo"), True, Options(num_spoons=2))
+    assert parse("", serve) == ((), False, Options())
 
 
-def test_flags_of_an_experiment_are_passed_on_with_their_values() -> None:
-    words = "study.yaml --data.root clips --jobs 2 --trainer.max_epochs=3 --dry-run -c a.yaml"
+def test_experiment_flags_are_forwarded_with_their_values() -> None:
+    arguments = "study.yaml --data.root clips --jobs 2 --trainer.max_epochs=3 --dry-run -c a.yaml"
     flags = ("--data.root", "clips", "--trainer.max_epochs=3", "-c", "a.yaml")
-    assert called(words, plan) == ("study.yaml", flags, 2, True)
+    assert parse(arguments, plan) == ("study.yaml", flags, 2, True)
 
 
 @pytest.mark.parametrize(
-    ("words", "value", "remedy"),
+    ("arguments", "value", "remedy"),
     [
         ("--form x", "--form", "did you mean --from?"),
         ("--from_ x", "--from_", "did you mean --from?"),
@@ -140,18 +142,18 @@ def test_flags_of_an_experiment_are_passed_on_with_their_values() -> None:
         ("tea mate", "mate", "unrecognized arguments"),
     ],
 )
-def test_a_mistake_is_one_line(words: str, value: str, remedy: str) -> None:
-    with pytest.raises(UserError) as refused:
-        called(words)
-    message = str(refused.value)
+def test_a_mistake_is_one_line(arguments: str, value: str, remedy: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse(arguments)
+    message = str(error.value)
     assert value in message
     assert remedy in message
     assert "\n" not in message
 
 
-def test_the_help_shows_what_people_type(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_shows_flags_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        called("--help")
+        parse("--help")
     text = capsys.readouterr().out
     assert text.startswith("usage: emorec brew [tea] [options]\n\nBrew something.\n")
     for line in ("  {tea,mate}", "  --from FROM ", "  --milk ", "  --hot_water {true,false}"):

@@ -1,4 +1,4 @@
-"""The choice of a command, the help, and how flags and configs go together."""
+"""Command dispatch, help, and precedence of flags and configs."""
 
 import re
 import subprocess
@@ -13,26 +13,26 @@ from emorec.cli.entry_point import COMMANDS, predicts_data
 from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    main(words)
+def run_main(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    main(arguments)
     return capsys.readouterr().out
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with pytest.raises(SystemExit) as ended:
-        main(words)
-    assert ended.value.code == 2
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    assert exit_info.value.code == 2
     output = capsys.readouterr()
     assert output.out == ""
     assert output.err.count("\n") == 1
     return output.err
 
 
-@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)])
 def test_the_help_lists_every_command_with_one_line(
-    capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    lines = said(capsys, *words).splitlines()
+    lines = run_main(capsys, *arguments).splitlines()
     for command in [*EXPERIMENTS, *COMMANDS]:
         assert sum(line.strip().startswith(f"{command} ") for line in lines) == 1
     assert len(lines) <= 24
@@ -40,7 +40,7 @@ def test_the_help_lists_every_command_with_one_line(
 
 
 @pytest.mark.parametrize("command", [*EXPERIMENTS, *COMMANDS])
-def test_a_command_s_help_says_what_each_option_means(
+def test_the_help_of_a_command_describes_every_option(
     capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     code: object = 0
@@ -73,17 +73,17 @@ HEAVY = {
 }
 
 
-def test_help_does_not_wait_for_torch() -> None:
+def test_the_help_does_not_import_torch() -> None:
     program = (
         "import sys; from contextlib import suppress; from emorec.cli import main\n"
         f"for command in {['', *EXPERIMENTS, *COMMANDS]}:\n"
         "    with suppress(SystemExit): main([*command.split(), '--help'])\n"
         f"    print(command, sorted({HEAVY} & set(sys.modules)), file=sys.stderr)"
     )
-    words = [sys.executable, "-c", program]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()
-    assert len(said) == 1 + len([*EXPERIMENTS, *COMMANDS])
-    assert {line.split()[-1] for line in said} == {"[]"}
+    command = [sys.executable, "-c", program]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    assert len(lines) == 1 + len([*EXPERIMENTS, *COMMANDS])
+    assert {line.split()[-1] for line in lines} == {"[]"}
 
 
 @pytest.mark.parametrize("command", EXPERIMENTS)
@@ -98,7 +98,7 @@ def test_every_option_of_the_short_help_exists(
     assert options
     for option in options:
         name = option.removeprefix("--")
-        if name.startswith(("data.", "model.")):  # those of the class that is chosen
+        if name.startswith(("data.", "model.")):  # arguments of the selected class
             section, argument = name.split(".")
             assert argument in arguments_of(section)
         else:
@@ -113,16 +113,16 @@ def arguments_of(section: str) -> set[str]:
     return set(cls(**{"weights": "none"} if section == "model" else {}).hparams)
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     from emorec import __version__
 
-    assert said(capsys, "--version") == f"emorec {__version__}\n"
+    assert run_main(capsys, "--version") == f"emorec {__version__}\n"
 
 
-def test_an_unknown_command_is_refused_with_the_near_one(
+def test_an_unknown_command_is_refused_with_a_suggestion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "no command 'tset' (did you mean test?)" in refused(capsys, "tset")
+    assert "no command 'tset' (did you mean test?)" in error_of(capsys, "tset")
 
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
@@ -145,30 +145,30 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--help", False),
     ],
 )
-def test_predict_is_about_videos_when_one_is_named_or_a_flag_that_only_videos_have(
+def test_predict_takes_videos_if_one_is_named_or_a_video_flag_is_used(
     arguments: str, data_set: bool
 ) -> None:
     assert predicts_data(arguments.split()) == data_set
 
 
-def test_the_printed_configuration_is_one_that_runs_the_same(
+def test_the_printed_configuration_reproduces_itself(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def printed(*words: str) -> str:
-        with pytest.raises(SystemExit) as ended:
-            main(["fit", *words, "--print_config"])
-        assert ended.value.code in (0, None)
+    def print_config(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as exit_info:
+            main(["fit", *arguments, "--print_config"])
+        assert exit_info.value.code in (0, None)
         return capsys.readouterr().out
 
-    first = printed("--data.num_frames", "3", *NETWORK, *DATA, "--data.root", "clips")
+    first = print_config("--data.num_frames", "3", *NETWORK, *DATA, "--data.root", "clips")
     assert yaml.safe_load(first)["data"]["init_args"]["num_frames"] == 3
     path = tmp_path / "printed.yaml"
     path.write_text(first)
-    assert printed("--config", str(path)) == first
+    assert print_config("--config", str(path)) == first
 
 
 @pytest.mark.parametrize("flags_come", ["first", "last"])
-def test_flags_win_over_configurations_wherever_they_stand(
+def test_flags_override_configurations_in_any_order(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, flags_come: str
 ) -> None:
     configs = []
@@ -180,16 +180,16 @@ def test_flags_win_over_configurations_wherever_they_stand(
         )
         configs += ["--config", str(tmp_path / name)]
     flags = ["--data.batch_size", "3", "--model.lr=2"]
-    words = [*flags, *configs] if flags_come == "first" else [*configs, *flags]
+    arguments = [*flags, *configs] if flags_come == "first" else [*configs, *flags]
     with pytest.raises(SystemExit):
-        main(["fit", *words, "--print_config"])
-    run = yaml.safe_load(capsys.readouterr().out)
-    assert run["trainer"]["max_epochs"] == 2  # the later configuration
-    assert run["data"]["init_args"]["batch_size"] == 3
-    assert run["model"]["init_args"]["lr"] == 2.0
+        main(["fit", *arguments, "--print_config"])
+    config = yaml.safe_load(capsys.readouterr().out)
+    assert config["trainer"]["max_epochs"] == 2  # the later configuration wins
+    assert config["data"]["init_args"]["batch_size"] == 3
+    assert config["model"]["init_args"]["lr"] == 2.0
 
 
-def test_the_help_of_a_class_tells_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_of_a_class_lists_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["fit", "--model.help", "CNNLSTM"])
     assert "--model.bidirectional" in capsys.readouterr().out

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import refused
+from tests.cli.test_main import error_of
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 DATA = ("--data", "emorec.data.RavdessDataModule")
 
 
 @pytest.mark.parametrize(
-    ("words", "value", "remedy"),
+    ("arguments", "value", "remedy"),
     [
         # unknown options
         ("--data.batchsize 3", "data: ", "did you mean batch_size?"),
@@ -22,7 +22,7 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--checkpoint.savelast true", "savelast", "did you mean --checkpoint.save_last?"),
         ("--foo", "--foo", "unrecognized"),
         ("extra", "extra", "unrecognized"),
-        # values that have another type
+        # values of the wrong type
         ("--data.batch_size many", "many", "data.batch_size: Expected a int"),
         ("--data.batch_size", "--data", "expected one argument"),
         ("--data.image_size 60x100", "60x100", "data.image_size: Expected a int; Expected a tuple"),
@@ -57,22 +57,22 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--model emorec.data.RavdessDataModule", "RavdessDataModule", "subclass of ClipNetwork"),
         ("--data RavdessModule", "RavdessModule", "did you mean RavdessDataModule?"),
         ("--model parts/nothing.yaml", "parts/nothing.yaml", "not accessible"),
-        # settings that follow others
+        # settings that are derived from others
         ("--model.num_frames 4", "--model.num_frames", "--data.num_frames"),
         ("--model.num_classes 4", "--model.num_classes", "leave it out"),
     ],
 )
 def test_a_wrong_flag_ends_in_one_line(
-    capsys: pytest.CaptureFixture[str], words: str, value: str, remedy: str
+    capsys: pytest.CaptureFixture[str], arguments: str, value: str, remedy: str
 ) -> None:
     start = (*NETWORK, *DATA, "--data.root", ".", "--trainer.max_epochs", "1")
-    error = refused(capsys, "fit", *start, *words.split())
+    error = error_of(capsys, "fit", *start, *arguments.split())
     assert value in error
     assert remedy in error
 
 
 @pytest.mark.parametrize(
-    ("words", "remedy"),
+    ("arguments", "remedy"),
     [
         ((), "no configuration: emorec fit --config FILE --data.root DIR"),
         (("--data.root", "."), "--data emorec.data.RavdessDataModule"),
@@ -84,18 +84,18 @@ def test_a_wrong_flag_ends_in_one_line(
         (("--ckpt",), "--ckpt: expected one argument"),
     ],
 )
-def test_what_is_missing_is_named_with_the_way_to_give_it(
-    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], remedy: str
+def test_a_missing_argument_is_named_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], remedy: str
 ) -> None:
-    assert remedy in refused(capsys, "fit", *words)
+    assert remedy in error_of(capsys, "fit", *arguments)
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
-@pytest.mark.parametrize("words", [(), DATA])
-def test_a_measurement_needs_a_checkpoint(
-    capsys: pytest.CaptureFixture[str], command: str, words: tuple[str, ...]
+@pytest.mark.parametrize("arguments", [(), DATA])
+def test_evaluation_needs_a_checkpoint(
+    capsys: pytest.CaptureFixture[str], command: str, arguments: tuple[str, ...]
 ) -> None:
-    assert f"which network? emorec {command} --ckpt FILE" in refused(capsys, command, *words)
+    assert f"which network? emorec {command} --ckpt FILE" in error_of(capsys, command, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def test_a_wrong_config_ends_in_one_line(
     monkeypatch.chdir(tmp_path)
     if content is not None:
         Path("run.yaml").write_bytes(content)
-    error = refused(capsys, "fit", "--config", "run.yaml")
+    error = error_of(capsys, "fit", "--config", "run.yaml")
     assert [part for part in expected if part not in error] == []
 
 
 @pytest.mark.parametrize(
-    ("words", "value", "remedy"),
+    ("arguments", "value", "remedy"),
     [
         ("synth", "folder", "required"),
         ("synth clips --takes many", "many", "takes: Expected a int"),
@@ -147,9 +147,9 @@ def test_a_wrong_config_ends_in_one_line(
         ("doctor --data_rot clips", "--data_rot", "did you mean --data_root?"),
     ],
 )
-def test_a_mistake_in_a_plain_command_is_one_line_too(
-    capsys: pytest.CaptureFixture[str], words: str, value: str, remedy: str
+def test_a_mistake_in_a_plain_command_ends_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: str, value: str, remedy: str
 ) -> None:
-    error = refused(capsys, *words.split())
+    error = error_of(capsys, *arguments.split())
     assert value in error
     assert remedy in error

@@ -1,4 +1,4 @@
-"""A data set becomes subsets, and subsets become loaders."""
+"""RAVDESS as a data module: subsets, loaders, cache, faces and sound."""
 
 import logging
 import os
@@ -31,12 +31,12 @@ from tests.program import SMALL
 from tests.yunet_stand_in import stand_in_onnx
 
 EMOTIONS_OF = {"01": {"01": 1, "03": 2}, "02": {f"{code:02d}": 1 for code in range(1, 7)}}
-"""Channel -> emotion -> takes: neutral has half of what happy has; six emotions are sung."""
+"""Map from channel to emotion to number of takes: neutral has half as many as happy; six emotions are sung."""
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Speech and song of all actors, with sound and without, each file the same small video."""
+    """Speech and song of all actors, with and without sound; each file is the same small video."""
     root = tmp_path_factory.mktemp("ravdess")
     video = videos.write_video(tmp_path_factory.mktemp("video") / "video.mp4", 12)
     for actor, modality, channel in product(range(1, 25), ("01", "02"), ("01", "02")):
@@ -48,15 +48,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def data(root: Path, stage: str = "fit", **arguments: Any) -> RavdessDataModule:
+def make_data(root: Path, stage: str = "fit", **arguments: Any) -> RavdessDataModule:
     small = {"num_frames": 2, "image_size": 16, "batch_size": 7, "num_workers": 0}
     module = RavdessDataModule(str(root), **{**small, **arguments})
     module.setup(stage)
     return module
 
 
-def without(root: Path, folder: Path, *actors: int) -> Path:
-    """The same data set less some actors."""
+def without_actors(root: Path, folder: Path, *actors: int) -> Path:
+    """Link the data set without some actors."""
     for path in root.glob("*.mp4"):
         if int(path.stem[-2:]) not in actors:
             os.link(path, folder / path.name)
@@ -71,31 +71,31 @@ def two_epochs(module: RavdessDataModule) -> list[dict[str, torch.Tensor]]:
 
 
 def test_a_batch_is_uint8_with_channels_first_in_the_memory_of_the_frames(root: Path) -> None:
-    frames = next(iter(data(root).val_dataloader()))["frames"]
+    frames = next(iter(make_data(root).val_dataloader()))["frames"]
     assert frames.shape == (6, 2, 3, 16, 16)
     assert frames.dtype == torch.uint8
     assert frames.permute(0, 1, 3, 4, 2).is_contiguous()
 
 
 def test_batches_are_the_same_for_any_number_of_workers(root: Path) -> None:
-    none, two = (two_epochs(data(root, augment=True, num_workers=number)) for number in (0, 2))
-    for batch, other in zip(none, two, strict=True):
-        assert all(torch.equal(batch[key], other[key]) for key in ("frames", "label", "index"))
-        assert other["frames"].permute(0, 1, 3, 4, 2).is_contiguous()
+    none, two = (two_epochs(make_data(root, augment=True, num_workers=number)) for number in (0, 2))
+    for batch, expected in zip(none, two, strict=True):
+        assert all(torch.equal(batch[key], expected[key]) for key in ("frames", "label", "index"))
+        assert expected["frames"].permute(0, 1, 3, 4, 2).is_contiguous()
 
 
-def test_no_two_epochs_and_no_two_seeds_show_a_clip_alike(root: Path) -> None:
-    shown: dict[int, list[bytes]] = {}
+def test_every_epoch_and_seed_augments_a_clip_differently(root: Path) -> None:
+    views_of: dict[int, list[bytes]] = {}
     for seed in (0, 1):
-        for batch in two_epochs(data(root, augment=True, image_size=96, seed=seed)):
+        for batch in two_epochs(make_data(root, augment=True, image_size=96, seed=seed)):
             for index, frames in zip(batch["index"].tolist(), batch["frames"], strict=True):
-                shown.setdefault(index, []).append(bytes(frames.contiguous().numpy()))
-    assert len(shown) == 60
-    assert all(len(set(views)) == 4 for views in shown.values())
+                views_of.setdefault(index, []).append(bytes(frames.contiguous().numpy()))
+    assert len(views_of) == 60
+    assert all(len(set(views)) == 4 for views in views_of.values())
 
 
-def test_weights_make_every_class_count_the_same(root: Path) -> None:
-    module = data(root, balance="weights")
+def test_class_weights_balance_the_classes(root: Path) -> None:
+    module = make_data(root, balance="weights")
     counts = torch.bincount(
         torch.tensor([clip.label for clip in module.sides["train"]]), minlength=8
     )
@@ -103,12 +103,12 @@ def test_weights_make_every_class_count_the_same(root: Path) -> None:
     weights = module.class_weights
     assert weights is not None
     assert weights[0] * counts[0] == weights[2] * counts[2]
-    assert (weights * counts).sum() == counts.sum()  # mean 1 over the clips
-    assert data(root).class_weights is None
+    assert (weights * counts).sum() == counts.sum()  # the mean over the clips is 1
+    assert make_data(root).class_weights is None
 
 
-def test_the_sampler_draws_every_class_as_often(root: Path) -> None:
-    module = data(root, balance="sampler")
+def test_the_sampler_draws_every_class_equally_often(root: Path) -> None:
+    module = make_data(root, balance="sampler")
     sampler: Any = module.train_dataloader().sampler
     labels: Counter[Any] = Counter()
     for epoch in range(20):
@@ -118,20 +118,20 @@ def test_the_sampler_draws_every_class_as_often(root: Path) -> None:
     assert abs(labels[0] / 1200 - 0.5) < 4 * (0.25 / 1200) ** 0.5  # four standard deviations
 
 
-def test_both_files_of_a_take_are_on_the_same_side(root: Path) -> None:
-    module = data(root, modality="both")
-    side_of: dict[str, set[str]] = {}
+def test_both_files_of_a_take_are_in_the_same_subset(root: Path) -> None:
+    module = make_data(root, modality="both")
+    subsets: dict[str, set[str]] = {}
     for side, clips in module.sides.items():
         for clip in clips:
-            side_of.setdefault(clip.take, set()).add(side)
-    assert len(side_of) == 72
-    assert all(len(sides) == 1 for sides in side_of.values())
+            subsets.setdefault(clip.take, set()).add(side)
+    assert len(subsets) == 72
+    assert all(len(sides) == 1 for sides in subsets.values())
     assert module.split_record()["num_clips"] == {"train": 120, "val": 12, "test": 12}
 
 
 @pytest.mark.parametrize(("split", "fold"), [("msaf6", 2), ("luna5", 5), ("loso", 24)])
 def test_a_fold_tests_its_own_actors(root: Path, split: Any, fold: int) -> None:
-    module = data(root, "test", split=split, fold=fold)
+    module = make_data(root, "test", split=split, fold=fold)
     tested = {int(module.sides["test"][i].actor) for i in indices(module.test_dataloader())}
     record = module.split_record()
     assert tested == set(record["test"])
@@ -144,17 +144,20 @@ def indices(loader: Any) -> list[int]:
 
 
 def test_a_prediction_covers_every_clip_in_order(root: Path) -> None:
-    module = data(root, "predict")
+    module = make_data(root, "predict")
     assert indices(module.predict_dataloader()) == list(range(72))
 
 
-@pytest.mark.parametrize("how", [{}, {"num_workers": 2}, {"cache": "none"}])
-def test_views_are_more_looks_at_the_same_clips(root: Path, how: dict[str, Any]) -> None:
-    plain, module = data(root, "test", image_size=28), data(root, "test", image_size=28, **how)
+@pytest.mark.parametrize("options", [{}, {"num_workers": 2}, {"cache": "none"}])
+def test_views_are_further_crops_of_the_same_clips(root: Path, options: dict[str, Any]) -> None:
+    plain, module = (
+        make_data(root, "test", image_size=28),
+        make_data(root, "test", image_size=28, **options),
+    )
     module.num_views = 4
-    once, often = list(plain.test_dataloader()), on_device(module, module.test_dataloader())
-    assert indices(often) == indices(once) == list(range(6))
-    for batch, expected in zip(often, once, strict=True):
+    single, with_views = list(plain.test_dataloader()), on_device(module, module.test_dataloader())
+    assert indices(with_views) == indices(single) == list(range(6))
+    for batch, expected in zip(with_views, single, strict=True):
         assert len(batch["views"]) == 4
         assert torch.equal(batch["frames"], expected["frames"])
         assert torch.equal(batch["views"][0], expected["frames"])
@@ -164,28 +167,28 @@ def test_views_are_more_looks_at_the_same_clips(root: Path, how: dict[str, Any])
 
 
 def on_device(module: RavdessDataModule, loader: Any) -> list[dict[str, Any]]:
-    """Batches as the network gets them."""
+    """Return the batches as the network receives them."""
     return [module.on_after_batch_transfer(batch, 0) for batch in loader]
 
 
 def test_augmented_clips_have_no_views(root: Path) -> None:
-    module = data(root, augment=True)
+    module = make_data(root, augment=True)
     module.num_views = 2
     assert all("views" not in batch for batch in on_device(module, module.train_dataloader()))
 
 
-def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
+def test_missing_actors_are_refused_or_allowed_with_a_warning(
     root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    less = without(root, tmp_path, 7, 23)
-    for stage, complaint in (("fit", "train actor 7"), ("test", "test actor 23")):
+    incomplete = without_actors(root, tmp_path, 7, 23)
+    for stage, missing in (("fit", "train actor 7"), ("test", "test actor 23")):
         with pytest.raises(
-            UserError, match=rf"no clip of {complaint} \(--data.allow_missing_actors true"
+            UserError, match=rf"no clip of {missing} \(--data.allow_missing_actors true"
         ):
-            data(less, stage)
-    module = data(less, "test", allow_missing_actors=True)
+            make_data(incomplete, stage)
+    module = make_data(incomplete, "test", allow_missing_actors=True)
     assert {clip.actor for clip in module.sides["test"]} == {24}
-    module = data(less, allow_missing_actors=True)
+    module = make_data(incomplete, allow_missing_actors=True)
     assert {clip.actor for clip in module.sides["train"]} == {*range(1, 7), *range(8, 21)}
     assert module.split_record()["train"] == [*range(1, 7), *range(8, 21)]
     caplog.clear()
@@ -196,20 +199,20 @@ def test_missing_actors_are_named_and_can_be_waived_with_a_warning(
     ]
 
 
-def test_training_opens_no_clip_of_the_test_and_needs_none(root: Path, tmp_path: Path) -> None:
-    less = without(root, tmp_path, 23, 24)
-    assert data(less).sides["test"] == []
+def test_training_neither_opens_nor_needs_test_clips(root: Path, tmp_path: Path) -> None:
+    incomplete = without_actors(root, tmp_path, 23, 24)
+    assert make_data(incomplete).sides["test"] == []
     for actor in (23, 24):
-        (less / f"01-01-03-01-01-01-{actor}.mp4").write_text("it would be refused as broken")
-    assert len(data(less).sides["test"]) == 2
+        (incomplete / f"01-01-03-01-01-01-{actor}.mp4").write_text("it would be refused as broken")
+    assert len(make_data(incomplete).sides["test"]) == 2
     with pytest.raises(UserError, match="2 of 2 clips can't be used"):
-        data(less, "test")
+        make_data(incomplete, "test")
 
 
-def test_files_that_are_no_clips_are_told_once(
+def test_other_files_are_logged_once(
     root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (without(root, tmp_path) / "notes.txt").write_text("not a clip")
+    (without_actors(root, tmp_path) / "notes.txt").write_text("not a clip")
     module = RavdessDataModule(str(tmp_path), num_workers=0)
     module.prepare_data()
     module.setup("fit")
@@ -217,14 +220,14 @@ def test_files_that_are_no_clips_are_told_once(
     assert sum("notes.txt" in message for message in caplog.messages) == 1
 
 
-def test_a_resumed_loader_starts_with_the_epoch_to_go_on_with(root: Path) -> None:
-    module = data(root)
+def test_a_resumed_loader_starts_at_the_next_epoch(root: Path) -> None:
+    module = make_data(root)
     module.load_state_dict({"epoch": 3})
     epoch, _ = next(iter(module.train_dataloader().sampler))
     assert epoch == 3
 
 
-def test_it_asks_for_a_folder_that_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_root_folder_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMOREC_RAVDESS_ROOT", raising=False)
     with pytest.raises(UserError, match=r"--data.root DIR or EMOREC_RAVDESS_ROOT"):
         RavdessDataModule().find()
@@ -235,7 +238,7 @@ def test_of_refuses_another_data_module() -> None:
         RavdessDataModule.of(Trainer(logger=False, accelerator="cpu", barebones=True))
 
 
-def test_song_has_six_classes_and_no_actor_18_from_end_to_end(
+def test_song_has_six_classes_and_no_actor_18_end_to_end(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -250,22 +253,22 @@ def test_song_has_six_classes_and_no_actor_18_from_end_to_end(
     assert (best.parents[1] / "test" / "predictions.csv").read_text().count("\n") == 13
 
 
-# the cache
+# Cache
 
 
-def test_the_network_sees_the_same_with_a_cache_and_without(
-    drawn_clips: Path, tmp_path: Path
-) -> None:
-    cached = data(drawn_clips, cache=str(tmp_path), augment=True)
-    decoded = data(drawn_clips, cache="none", augment=True)
+def test_batches_are_the_same_with_and_without_a_cache(drawn_clips: Path, tmp_path: Path) -> None:
+    cached = make_data(drawn_clips, cache=str(tmp_path), augment=True)
+    decoded = make_data(drawn_clips, cache="none", augment=True)
     assert cached.read_frames.files
     assert not decoded.read_frames.files
-    for with_it, without in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
-        assert torch.equal(with_it["frames"], without["frames"])
-        assert torch.equal(with_it["index"], without["index"])
+    for cached_batch, decoded_batch in zip(
+        cached.train_dataloader(), decoded.train_dataloader(), strict=True
+    ):
+        assert torch.equal(cached_batch["frames"], decoded_batch["frames"])
+        assert torch.equal(cached_batch["index"], decoded_batch["index"])
 
 
-def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
+def test_auto_caches_frames_in_the_users_cache_folder_and_logs_it_once(
     drawn_clips: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -274,7 +277,7 @@ def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
     caplog.set_level("INFO", logger="emorec")
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
     for _ in range(2):
-        assert data(drawn_clips).read_frames.files
+        assert make_data(drawn_clips).read_frames.files
     assert len(list((tmp_path / "cache").glob("2x18x18-*/"))) == 1
     (warning,) = [
         text for text in caplog.messages if "from now on they are read from there" in text
@@ -282,7 +285,7 @@ def test_auto_keeps_frames_in_the_users_cache_folder_and_says_so_once(
     assert f"decoded 175 clips into {tmp_path / 'cache'}" in warning
 
 
-def test_auto_goes_on_without_a_cache_where_there_is_no_room(
+def test_auto_continues_without_a_cache_if_the_disk_is_full(
     drawn_clips: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -290,30 +293,30 @@ def test_auto_goes_on_without_a_cache_where_there_is_no_room(
 ) -> None:
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
-    assert not data(drawn_clips).read_frames.files
+    assert not make_data(drawn_clips).read_frames.files
     (warning,) = [text for text in caplog.messages if "no cache" in text]
     assert "need 0.0 GB" in warning
     with pytest.raises(UserError, match=r"choose another place with --data.cache DIR"):
-        data(drawn_clips, cache=str(tmp_path / "elsewhere"))
+        make_data(drawn_clips, cache=str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize("num_frames", [6, 10, 16])
-def test_each_number_of_frames_has_frames_of_its_own(
+def test_each_number_of_frames_is_cached_separately(
     drawn_clips: Path, tmp_path: Path, num_frames: int
 ) -> None:
-    module = data(drawn_clips, cache=str(tmp_path), num_frames=num_frames)
+    module = make_data(drawn_clips, cache=str(tmp_path), num_frames=num_frames)
     assert next(iter(module.val_dataloader()))["frames"].shape[1] == num_frames
     assert [path.name.partition("-")[0] for path in tmp_path.glob("*/")] == [f"{num_frames}x18x18"]
 
 
-# faces
+# Faces
 
 FACELESS = "01-01-03-01-01-01-05.mp4"
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of each person with a red square, a face to the stand-in of YuNet, and one without."""
+    """A clip of each person with a red square, which the stand-in of YuNet detects, and one without."""
     root = tmp_path_factory.mktemp("faces")
     frames = np.full((3, 128, 160, 3), 60, dtype=np.uint8)
     frames[:, 32:64, 64:96] = (255, 0, 0)
@@ -340,12 +343,12 @@ def face_data(root: Path, tmp_path: Path, **arguments: Any) -> RavdessDataModule
 
 
 @pytest.mark.parametrize("size", [(56, 56), (60, 100)])
-def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
+def test_every_frame_of_a_clip_is_cropped_to_the_area_around_its_face(
     faces: Path, tmp_path: Path, size: Size
 ) -> None:
     module = face_data(faces, tmp_path, image_size=size)
     clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
-    frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
+    frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
     box = clip_box(frames, FaceDetector(detector_of(faces))).box
     assert box is not None
     larger = size_before_crop(size)
@@ -354,12 +357,12 @@ def test_every_frame_of_a_clip_is_cut_by_the_area_around_its_face(
     assert not np.array_equal(face, resize_frames(frames, larger))
 
 
-def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
+def test_a_clip_without_a_face_is_centre_cropped_logged_and_recorded(
     faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     module = face_data(faces, tmp_path)
     clip = next(clip for clip in module.sides["train"] if clip.path.name == FACELESS)
-    frames = decode(clip.path, lambda there: linspace_indices(there, 3)).frames
+    frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
     assert np.array_equal(
         module.read_frames(clip), resize_frames(frames, size_before_crop((56, 56)))
     )
@@ -371,7 +374,7 @@ def test_a_clip_without_a_face_keeps_its_centre_and_is_told_and_recorded(
     assert record["face_detector"].startswith("yunet ")
 
 
-def test_a_clip_without_a_face_can_be_left_out_or_refused(faces: Path, tmp_path: Path) -> None:
+def test_a_clip_without_a_face_can_be_skipped_or_refused(faces: Path, tmp_path: Path) -> None:
     module = face_data(faces, tmp_path, face_missing="skip")
     assert module.split_record()["skipped"] == [FACELESS]
     assert len(module.sides["train"]) == 19
@@ -384,7 +387,7 @@ def test_faces_need_a_cache(faces: Path, tmp_path: Path) -> None:
         face_data(faces, tmp_path, cache="none")
 
 
-def test_whole_pictures_and_faces_do_not_share_a_cache(faces: Path, tmp_path: Path) -> None:
+def test_full_frames_and_faces_do_not_share_a_cache(faces: Path, tmp_path: Path) -> None:
     face_data(faces, tmp_path)
     face_data(faces, tmp_path, face="none")
     names = sorted(path.name for path in (tmp_path / "cache").glob("*/"))
@@ -394,7 +397,7 @@ def test_whole_pictures_and_faces_do_not_share_a_cache(faces: Path, tmp_path: Pa
     ]
 
 
-def test_no_face_is_looked_for_twice(
+def test_faces_are_detected_once(
     faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="emorec")
@@ -403,29 +406,29 @@ def test_no_face_is_looked_for_twice(
     assert len([text for text in caplog.messages if text.startswith("decoded 2 clips")]) == 1
 
 
-# sound
+# Sound
 
 
 @pytest.fixture
 def sounds(root: Path, tmp_path: Path) -> Path:
-    """Each actor's happy clips, with a tone of their own; actor 5 makes no sound."""
+    """A happy clip of each actor with a tone of its own; that of actor 5 has no sound."""
     folder = tmp_path / "sounds"
     folder.mkdir()
     for actor in range(1, 25):
         name = f"01-01-03-01-01-01-{actor:02d}.mp4"
-        pictures = np.zeros((6, 32, 32, 3), dtype=np.uint8)
-        pictures[:] = np.arange(6, dtype=np.uint8)[:, None, None, None] * 9 + actor
+        frames = np.zeros((6, 32, 32, 3), dtype=np.uint8)
+        frames[:] = np.arange(6, dtype=np.uint8)[:, None, None, None] * 9 + actor
         sound = None if actor == 5 else tone(0.6, RATE, 200 + 20 * actor)
-        (folder / name).write_bytes(encode_mp4(pictures, fps=10, sound=sound, sample_rate=RATE))
+        (folder / name).write_bytes(encode_mp4(frames, fps=10, sound=sound, sample_rate=RATE))
     return folder
 
 
 def sound_data(folder: Path, cache: str, **arguments: Any) -> RavdessDataModule:
     sound = {"sound": True, "sound_seconds": 0.5, "cache": cache}
-    return data(folder, **{**sound, "sound_missing": "silence", **arguments})
+    return make_data(folder, **{**sound, "sound_missing": "silence", **arguments})
 
 
-def test_a_clip_without_sound_is_an_error_or_left_out_or_silence(
+def test_a_clip_without_sound_is_an_error_or_skipped_or_silent(
     sounds: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(UserError, match=r"1 of 22 clips can't be used: .*05.mp4 \(it has no sound"):
@@ -443,14 +446,16 @@ def test_a_clip_without_sound_is_an_error_or_left_out_or_silence(
         assert sample["sound"].shape == (RATE // 2,)
 
 
-def test_the_sound_is_the_same_with_a_cache_and_without(sounds: Path, tmp_path: Path) -> None:
+def test_the_sound_is_the_same_with_and_without_a_cache(sounds: Path, tmp_path: Path) -> None:
     cached, decoded = (sound_data(sounds, cache) for cache in (str(tmp_path / "cache"), "none"))
-    for one, other in zip(cached.train_dataloader(), decoded.train_dataloader(), strict=True):
-        assert torch.equal(one["sound"], other["sound"])
-        assert torch.equal(one["heard"], other["heard"])
+    for cached_batch, decoded_batch in zip(
+        cached.train_dataloader(), decoded.train_dataloader(), strict=True
+    ):
+        assert torch.equal(cached_batch["sound"], decoded_batch["sound"])
+        assert torch.equal(cached_batch["heard"], decoded_batch["heard"])
 
 
-def test_a_network_that_takes_sound_only_needs_no_frames(sounds: Path, tmp_path: Path) -> None:
+def test_an_audio_network_needs_no_frames(sounds: Path, tmp_path: Path) -> None:
     module = sound_data(sounds, str(tmp_path / "cache"), num_frames=0)
     batch = next(iter(module.train_dataloader()))
     assert batch["frames"].shape[1] == 0
@@ -458,12 +463,14 @@ def test_a_network_that_takes_sound_only_needs_no_frames(sounds: Path, tmp_path:
     assert [path.name.partition("-")[0] for path in (tmp_path / "cache").glob("*/")] == ["sound"]
 
 
-def test_sound_is_augmented_by_seed_epoch_and_clip_alone(sounds: Path, tmp_path: Path) -> None:
+def test_sound_augmentation_depends_on_seed_epoch_and_clip_only(
+    sounds: Path, tmp_path: Path
+) -> None:
     cache = str(tmp_path / "cache")
 
-    def sound(key: Any, seed: int = 0, **how: bool) -> torch.Tensor:
+    def sound(key: Any, seed: int = 0, **options: bool) -> torch.Tensor:
         module = sound_data(sounds, cache, seed=seed)
-        return module.dataset(module.sides["train"][:1] * 9, **how)[key]["sound"]
+        return module.dataset(module.sides["train"][:1] * 9, **options)[key]["sound"]
 
     augmented = sound((3, 5), augment_sound=True)
     assert torch.equal(augmented, sound((3, 5), augment_sound=True))

@@ -1,4 +1,4 @@
-"""A clip's file becomes what the network sees."""
+"""Samples, batches, the order of training clips, and loaders."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def dataset(clip: Clip, augment: Augment = False, *, seed: int = 0) -> ClipDatas
     return ClipDataset([clip, clip], source, ClipTransform((32, 32), augment), seed)
 
 
-def test_a_sample_holds_the_evenly_spaced_frames_of_the_file(clip: Clip) -> None:
+def test_a_sample_contains_evenly_spaced_frames(clip: Clip) -> None:
     sample = dataset(clip)[1]
     frames = sample["frames"]
     assert frames.dtype == torch.uint8
@@ -40,31 +40,28 @@ def test_a_sample_holds_the_evenly_spaced_frames_of_the_file(clip: Clip) -> None
     assert (sample["label"], sample["index"]) == (6, 1)
 
 
-def test_a_part_of_a_longer_video_is_a_clip(clip: Clip) -> None:
-    part = Clip(
-        path=clip.path, label=0, actor=1, take="part", span_seconds=(5 / 30, 10 / 30)
-    )  # at 30 frames a second
+def test_a_clip_can_be_a_span_of_a_longer_video(clip: Clip) -> None:
+    # at 30 frames per second
+    part = Clip(path=clip.path, label=0, actor=1, take="part", span_seconds=(5 / 30, 10 / 30))
     assert videos.shown_indices(dataset(part)[0]["frames"].numpy()) == [5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("augment", [True, "per_frame"])
-def test_every_epoch_seed_and_position_draws_anew_and_always_the_same(
-    clip: Clip, augment: Augment
-) -> None:
-    def drawn(epoch: int, index: int, seed: int) -> bytes:
+def test_augmentation_is_determined_by_epoch_seed_and_index(clip: Clip, augment: Augment) -> None:
+    def augmented_bytes(epoch: int, index: int, seed: int) -> bytes:
         return bytes(dataset(clip, augment, seed=seed)[epoch, index]["frames"].numpy())
 
     keys = [(epoch, index, seed) for epoch in range(3) for index in (0, 1) for seed in (0, 1)]
-    assert len({drawn(*key) for key in keys}) == len(keys)
-    assert drawn(2, 1, 1) == drawn(2, 1, 1)
+    assert len({augmented_bytes(*key) for key in keys}) == len(keys)
+    assert augmented_bytes(2, 1, 1) == augmented_bytes(2, 1, 1)
 
 
-def test_without_augmentation_every_epoch_is_alike(clip: Clip) -> None:
+def test_without_augmentation_every_epoch_is_the_same(clip: Clip) -> None:
     clips = dataset(clip)
     assert torch.equal(clips[0, 0]["frames"], clips[7, 0]["frames"])
 
 
-def test_no_two_of_many_draws_share_a_seed() -> None:
+def test_sample_seeds_are_unique() -> None:
     seeds = {sample_seed(s, e, i) for s in range(3) for e in range(10) for i in range(100)}
     assert len(seeds) == 3000
     assert all(0 <= seed < 2**32 for seed in seeds)
@@ -83,36 +80,36 @@ def test_a_batch_has_the_channels_first_and_the_memory_of_the_frames(clip: Clip)
     assert batch["label"].dtype == batch["index"].dtype == torch.int64
 
 
-# the order of the training clips
+# Order of the training clips
 
 
-def unread(clip: Clip) -> Any:
+def fail_to_read(clip: Clip) -> Any:
     raise AssertionError(f"{clip} is read")
 
 
-def unread_clips(count: int) -> ClipDataset:
-    """Clips whose files are never read."""
+def clips_without_files(count: int) -> ClipDataset:
+    """Return a data set whose files must not be read."""
     clips = [
         Clip(path=Path(f"{position}.mp4"), label=0, actor=1, take=str(position))
         for position in range(count)
     ]
-    return ClipDataset(clips, unread, ClipTransform((16, 16)))
+    return ClipDataset(clips, fail_to_read, ClipTransform((16, 16)))
 
 
 def order(sampler: EpochSampler, epoch: int = 0) -> list[int]:
     sampler.set_epoch(epoch)
     keys = list(sampler)
-    assert {key[0] for key in keys} == {epoch}  # every position comes with its epoch
+    assert {key[0] for key in keys} == {epoch}  # every key has its epoch
     return [position for _, position in keys]
 
 
-def test_an_epoch_has_every_clip_once() -> None:
-    assert sorted(order(EpochSampler(unread_clips(31), seed=0), 3)) == list(range(31))
+def test_an_epoch_contains_every_clip_once() -> None:
+    assert sorted(order(EpochSampler(clips_without_files(31), seed=0), 3)) == list(range(31))
 
 
-def test_no_two_epochs_and_no_two_seeds_have_the_same_order() -> None:
+def test_every_epoch_and_seed_has_an_order_of_its_own() -> None:
     orders = [
-        tuple(order(EpochSampler(unread_clips(31), seed=seed), epoch))
+        tuple(order(EpochSampler(clips_without_files(31), seed=seed), epoch))
         for seed in range(3)
         for epoch in range(4)
     ]
@@ -120,44 +117,55 @@ def test_no_two_epochs_and_no_two_seeds_have_the_same_order() -> None:
 
 
 @pytest.mark.parametrize("weights", [None, [1.0] * 31])
-def test_the_order_depends_on_seed_and_epoch_alone(weights: list[float] | None) -> None:
-    late = EpochSampler(unread_clips(31), seed=5, weights=weights)
+def test_the_order_depends_on_seed_and_epoch_only(weights: list[float] | None) -> None:
+    resumed = EpochSampler(clips_without_files(31), seed=5, weights=weights)
     for epoch in (0, 1):
-        order(late, epoch)
-    assert order(late, 2) == order(EpochSampler(unread_clips(31), seed=5, weights=weights), 2)
+        order(resumed, epoch)
+    assert order(resumed, 2) == order(
+        EpochSampler(clips_without_files(31), seed=5, weights=weights), 2
+    )
 
 
 @pytest.mark.parametrize(("count", "processes"), [(30, 2), (31, 2), (31, 4)])
-def test_processes_share_the_clips_out(count: int, processes: int) -> None:
+def test_clips_are_distributed_over_processes(count: int, processes: int) -> None:
     shares = [
-        order(EpochSampler(unread_clips(count), seed=0, num_replicas=processes, rank=rank), 1)
+        order(
+            EpochSampler(clips_without_files(count), seed=0, num_replicas=processes, rank=rank), 1
+        )
         for rank in range(processes)
     ]
     assert len({len(share) for share in shares}) == 1
-    times = Counter(position for share in shares for position in share)
-    assert set(times) == set(range(count))
-    # as each needs as many as the others, some clips come twice
-    assert sum(times.values()) - count == -count % processes
+    counts = Counter(position for share in shares for position in share)
+    assert set(counts) == set(range(count))
+    # as all processes have equally many, some clips are repeated
+    assert sum(counts.values()) - count == -count % processes
 
 
-def test_processes_draw_one_weighted_order_and_share_it_out() -> None:
+def test_one_weighted_order_is_distributed_over_processes() -> None:
     weights = list(np.linspace(1, 5, 30))
-    whole = order(EpochSampler(unread_clips(30), seed=0, weights=weights), 4)
+    single_process_order = order(EpochSampler(clips_without_files(30), seed=0, weights=weights), 4)
     shares = [
-        order(EpochSampler(unread_clips(30), seed=0, weights=weights, num_replicas=2, rank=rank), 4)
+        order(
+            EpochSampler(
+                clips_without_files(30), seed=0, weights=weights, num_replicas=2, rank=rank
+            ),
+            4,
+        )
         for rank in (0, 1)
     ]
-    assert [position for pair in zip(*shares, strict=True) for position in pair] == whole
+    assert [
+        position for pair in zip(*shares, strict=True) for position in pair
+    ] == single_process_order
 
 
-def test_heavier_clips_are_drawn_more_often() -> None:
-    sampler = EpochSampler(unread_clips(100), seed=0, weights=[1.0] * 50 + [3.0] * 50)
-    times = Counter(position >= 50 for epoch in range(50) for position in order(sampler, epoch))
-    share = times[True] / 5000
+def test_clips_with_larger_weights_are_drawn_more_often() -> None:
+    sampler = EpochSampler(clips_without_files(100), seed=0, weights=[1.0] * 50 + [3.0] * 50)
+    counts = Counter(position >= 50 for epoch in range(50) for position in order(sampler, epoch))
+    share = counts[True] / 5000
     assert abs(share - 0.75) < 4 * np.sqrt(0.75 * 0.25 / 5000)  # four standard deviations
 
 
-# the loader
+# Loader
 
 PROGRAM = """
 import time, torch
@@ -173,17 +181,17 @@ class Endless(torch.utils.data.Dataset):
 loader = make_loader(Endless(), batch_size=1, num_workers=2)
 batches = iter(loader)
 print(next(batches)["label"].item(), flush=True)
-kept = [batches]
-kept.append(kept)  # a reference cycle, which Python does not collect at exit
+cycle = [batches]
+cycle.append(cycle)  # a reference cycle, which Python does not collect at exit
 raise SystemExit(7)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0, 600], ids=["idle", "standing still"])
-def test_a_program_ends_though_its_loader_was_never_let_go_of(seconds: int) -> None:
+def test_a_program_exits_with_an_open_loader(seconds: int) -> None:
     program = PROGRAM.format(seconds=seconds)
-    ended = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
         capture_output=True,
@@ -191,4 +199,4 @@ def test_a_program_ends_though_its_loader_was_never_let_go_of(seconds: int) -> N
         timeout=60,
         check=False,
     )
-    assert (ended.returncode, ended.stdout, ended.stderr) == (7, "0\n", "")
+    assert (process.returncode, process.stdout, process.stderr) == (7, "0\n", "")

@@ -17,7 +17,7 @@ def noise(height: int, width: int, num_frames: int = 2) -> Frames:
 
 
 def ramp(height: int, width: int) -> Frames:
-    """A frame whose red is the column and whose green is the row, as shares of 255."""
+    """Return a frame with a horizontal ramp in red and a vertical one in green."""
     rows = np.linspace(0, 255, height)[:, None].repeat(width, 1)
     columns = np.linspace(0, 255, width)[None].repeat(height, 0)
     return np.stack([columns, rows, 0 * rows], -1).astype(np.uint8)[None]
@@ -26,58 +26,56 @@ def ramp(height: int, width: int) -> Frames:
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
 @pytest.mark.parametrize("shape", [(72, 128), (128, 72), (50, 50), (9, 200)])
 @pytest.mark.parametrize("size", [(64, 64), (60, 100), (100, 60)])
-def test_every_frame_becomes_a_picture_of_the_wanted_size(
-    resize: Resize, shape: Size, size: Size
-) -> None:
-    pictures = resize_frames(noise(*shape), size, resize)
-    assert pictures.shape == (2, *size, 3)
-    assert pictures.dtype == np.uint8
-    assert not np.array_equal(pictures[0], pictures[1])
+def test_frames_are_resized_to_the_requested_size(resize: Resize, shape: Size, size: Size) -> None:
+    resized = resize_frames(noise(*shape), size, resize)
+    assert resized.shape == (2, *size, 3)
+    assert resized.dtype == np.uint8
+    assert not np.array_equal(resized[0], resized[1])
 
 
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
 @pytest.mark.parametrize("size", [(64, 64), (60, 100)])
-def test_what_is_of_that_size_stays_as_it_is(resize: Resize, size: Size) -> None:
+def test_frames_of_the_requested_size_are_not_changed(resize: Resize, size: Size) -> None:
     frames = noise(*size)
     assert np.array_equal(resize_frames(frames, size, resize), frames)
 
 
-def test_the_shorter_side_is_kept_whole_and_of_the_longer_one_the_middle() -> None:
-    wide, high = noise(64, 96), noise(96, 64)
+def test_the_longer_side_is_centre_cropped() -> None:
+    wide, tall = noise(64, 96), noise(96, 64)
     assert np.array_equal(resize_frames(wide, (64, 64)), wide[:, :, 16:80])
-    assert np.array_equal(resize_frames(high, (64, 64)), high[:, 16:80])
-    assert np.array_equal(resize_frames(high, (32, 64)), high[:, 32:64])
+    assert np.array_equal(resize_frames(tall, (64, 64)), tall[:, 16:80])
+    assert np.array_equal(resize_frames(tall, (32, 64)), tall[:, 32:64])
     assert np.array_equal(resize_frames(wide, (64, 48)), wide[:, :, 24:72])
 
 
-def test_the_shorter_side_keeps_proportions_and_squashing_keeps_the_width() -> None:
+def test_shorter_side_crops_the_width_and_squash_keeps_it() -> None:
     wide = ramp(256, 512)
-    kept, squashed = (
+    cropped, squashed = (
         resize_frames(wide, (128, 128), resize)[0] for resize in ("shorter_side", "squash")
     )
-    # 256 of 512 columns are half of the red ramp
-    assert np.ptp(kept[..., 0]) == pytest.approx(255 / 2, abs=3)
+    # 256 of the 512 columns are half of the red ramp
+    assert np.ptp(cropped[..., 0]) == pytest.approx(255 / 2, abs=3)
     assert np.ptp(squashed[..., 0]) == pytest.approx(255, abs=3)
-    assert np.ptp(kept[..., 1]) == np.ptp(squashed[..., 1]) == pytest.approx(255, abs=3)
+    assert np.ptp(cropped[..., 1]) == np.ptp(squashed[..., 1]) == pytest.approx(255, abs=3)
 
 
-def test_fine_texture_becomes_grey_and_no_false_pattern() -> None:
-    checked = np.zeros((1, 128, 128, 3), dtype=np.uint8)
-    checked[:, ::2, ::2] = checked[:, 1::2, 1::2] = 255
-    assert np.ptp(resize_frames(checked, (32, 32))) == 0
-    assert resize_frames(checked, (32, 32)).mean() == pytest.approx(127.5, abs=1)
+def test_downscaling_does_not_alias() -> None:
+    checkerboard = np.zeros((1, 128, 128, 3), dtype=np.uint8)
+    checkerboard[:, ::2, ::2] = checkerboard[:, 1::2, 1::2] = 255
+    assert np.ptp(resize_frames(checkerboard, (32, 32))) == 0
+    assert resize_frames(checkerboard, (32, 32)).mean() == pytest.approx(127.5, abs=1)
 
 
-def test_proportions_stay_as_near_as_pixels_allow() -> None:
-    tilted = np.zeros((1, 480, 360, 3), dtype=np.uint8)
-    cv2.circle(tilted[0], (180, 240), 90, (255, 255, 255), -1)
-    (picture,) = resize_frames(tilted, (60, 100)) > 127
-    rows, columns = picture[..., 0].any(axis=1).sum(), picture[..., 0].any(axis=0).sum()
+def test_the_aspect_ratio_is_kept_to_a_pixel() -> None:
+    circle = np.zeros((1, 480, 360, 3), dtype=np.uint8)
+    cv2.circle(circle[0], (180, 240), 90, (255, 255, 255), -1)
+    (resized,) = resize_frames(circle, (60, 100)) > 127
+    rows, columns = resized[..., 0].any(axis=1).sum(), resized[..., 0].any(axis=0).sum()
     assert rows == pytest.approx(columns, abs=1) == 50
 
 
 @pytest.mark.parametrize("side", [32, 56, 64, 100, 112, 224])
-def test_a_picture_has_room_for_the_crop_to_move(side: int) -> None:
+def test_the_size_before_the_crop_is_larger(side: int) -> None:
     larger, _ = size_before_crop((side, 50))
     assert side < larger < 1.2 * side
 

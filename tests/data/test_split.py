@@ -1,4 +1,4 @@
-"""Actors on one side only."""
+"""Splits by actor: published folds, disjoint subsets and their hash."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def clip(actor: int, modality: int = 1) -> Clip:
     return Clip(path=Path(f"{stem}.mp4"), label=2, actor=actor, take=stem[3:])
 
 
-def test_the_seed_split_is_the_published_one() -> None:
+def test_the_seed_split_is_that_of_the_publication() -> None:
     split = make_split("seed")
     assert (split.train, split.val, split.test) == (tuple(range(1, 21)), (21, 22), (23, 24))
 
@@ -29,7 +29,7 @@ def test_every_fold_uses_every_actor_once(name: str, fold: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "fold"), FOLDS)
-def test_validation_actors_of_a_fold_are_half_men_and_half_women(name: str, fold: int) -> None:
+def test_half_of_the_validation_actors_are_women(name: str, fold: int) -> None:
     val = make_split(name, fold).val  # type: ignore[arg-type]
     assert sum(actor % 2 for actor in val) * 2 == len(val)
 
@@ -40,7 +40,7 @@ def test_the_test_folds_of_a_split_cover_every_actor_once(name: str) -> None:
     assert sorted(tested) == sorted(ACTORS)
 
 
-def test_folds_are_the_published_ones() -> None:
+def test_folds_are_those_of_the_publications() -> None:
     assert make_split("msaf6", 6).test == (21, 22, 23, 24)
     assert make_split("luna5", 4).test == (8, 17, 21, 23, 24)
     assert make_split("emobox6", 2).test == (4, 10, 12, 14)
@@ -48,7 +48,7 @@ def test_folds_are_the_published_ones() -> None:
 
 
 @pytest.mark.parametrize("sides", [((1, 2), (2,), ()), ((1,), (3,), (1,)), ((), (4,), (4,))])
-def test_an_actor_on_two_sides_is_refused(sides: tuple[tuple[int, ...], ...]) -> None:
+def test_an_actor_in_two_subsets_is_refused(sides: tuple[tuple[int, ...], ...]) -> None:
     train, val, test = sides
     with pytest.raises(UserError, match=r"actor \d is in \w+ and in \w+"):
         Split("mine", None, train, val, test)
@@ -63,12 +63,12 @@ def test_an_actor_on_two_sides_is_refused(sides: tuple[tuple[int, ...], ...]) ->
         ("seed", 1, "has no folds"),
     ],
 )
-def test_a_fold_that_is_not_there_is_refused(name: str, fold: int | None, message: str) -> None:
+def test_an_unknown_fold_is_refused(name: str, fold: int | None, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_split(name, fold)  # type: ignore[arg-type]
 
 
-def test_twins_of_one_take_stay_on_the_same_side() -> None:
+def test_files_of_one_take_are_in_the_same_subset() -> None:
     clips = [clip(actor, modality) for actor in ACTORS for modality in (1, 2)]
     for name, fold in [("seed", None), *FOLDS]:
         sides = make_split(name, fold).clips(clips)  # type: ignore[arg-type]
@@ -77,14 +77,14 @@ def test_twins_of_one_take_stay_on_the_same_side() -> None:
         assert sum(map(len, sides.values())) == len(clips)
 
 
-def test_the_hash_changes_with_clips_and_sides_but_not_with_folders_or_order() -> None:
+def test_the_hash_depends_on_clips_and_subsets_but_not_on_folders_or_order() -> None:
     split = make_split("seed")
     clips = [clip(actor) for actor in ACTORS]
     moved = [
         Clip(path=Path("elsewhere") / c.path, label=c.label, actor=c.actor, take=c.take)
         for c in reversed(clips)
     ]
-    same = clips_hash(split.clips(clips))
-    assert clips_hash(split.clips(moved)) == same
-    assert clips_hash(split.clips(clips[1:])) != same
-    assert clips_hash(make_split("msaf6", 1).clips(clips)) != same
+    original = clips_hash(split.clips(clips))
+    assert clips_hash(split.clips(moved)) == original
+    assert clips_hash(split.clips(clips[1:])) != original
+    assert clips_hash(make_split("msaf6", 1).clips(clips)) != original

@@ -14,7 +14,7 @@ GOOD = {
 }
 
 
-def test_versions_that_were_seen_to_work_have_no_known_problem():
+def test_working_versions_have_no_known_problem():
     assert known_problems(GOOD) == []
 
 
@@ -23,7 +23,7 @@ def test_packages_that_are_not_installed_have_no_known_problem():
 
 
 @pytest.mark.parametrize(
-    ("versions", "says"),
+    ("versions", "expected"),
     [
         ({"torch": "2.9.0"}, "Conv3d with AMP"),
         ({"torch": "2.9.1+cu128"}, "Conv3d with AMP"),
@@ -41,9 +41,9 @@ def test_packages_that_are_not_installed_have_no_known_problem():
         ({"tensorboard": "2.20.0", "setuptools": "82.0.0"}, "pkg_resources"),
     ],
 )
-def test_a_combination_known_to_be_bad_is_named_with_what_goes_wrong(versions, says):
+def test_a_bad_combination_is_named_with_its_symptom(versions, expected):
     (line,) = known_problems(versions)
-    assert says in line
+    assert expected in line
     assert all(f"{name} {version}" in line for name, version in versions.items())
 
 
@@ -67,10 +67,10 @@ def test_a_combination_known_to_be_bad_is_named_with_what_goes_wrong(versions, s
         {"tensorboard": "2.21.0", "setuptools": "82.0.0"},
     ],
 )
-def test_the_neighbours_of_a_bad_combination_are_not_blamed(versions):
+def test_neighbouring_versions_of_a_bad_combination_are_not_reported(versions):
     assert known_problems(versions) == []
 
 
-def test_every_message_says_what_to_do():
-    told = ("use ", "remove ", "upgrade ", "install ")
-    assert all(any(word in problem.message for word in told) for problem in PROBLEMS)
+def test_every_message_names_a_remedy():
+    verbs = ("use ", "remove ", "upgrade ", "install ")
+    assert all(any(verb in problem.message for verb in verbs) for problem in PROBLEMS)

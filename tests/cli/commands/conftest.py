@@ -1,4 +1,4 @@
-"""What tests of commands may ask for."""
+"""Fixtures of the tests of commands."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.inference.fakes import Grey
 
 @pytest.fixture
 def grey(monkeypatch: pytest.MonkeyPatch) -> Grey:
-    """What the command loads, whatever file is named."""
+    """Runtime that replaces the loaded network."""
     runtime = Grey()
     monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
     return runtime

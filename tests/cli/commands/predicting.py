@@ -1,4 +1,4 @@
-"""`emorec predict` as tests call it, and what it writes."""
+"""Helpers to call `emorec predict` and read its results."""
 
 import csv
 from pathlib import Path
@@ -15,14 +15,14 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def run(*words: Any) -> int:
-    """The exit code of `emorec predict WORDS`."""
+def run(*arguments: Any) -> int:
+    """Return the exit code of `emorec predict ARGUMENTS`."""
     try:
-        main(["predict", *map(str, words)])
-    except SystemExit as ended:
-        return int(ended.code or 0)
+        main(["predict", *map(str, arguments)])
+    except SystemExit as error:
+        return int(error.code or 0)
     return 0
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: Any) -> str:
-    return refusal(capsys, "predict", *words)
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: Any) -> str:
+    return refusal(capsys, "predict", *arguments)

@@ -1,4 +1,4 @@
-"""`emorec app` as it is typed: what it serves where, and what it says before."""
+"""`emorec app`: address, limits, warnings and errors."""
 
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,17 @@ def ckpt(tmp_path: Path) -> str:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Arguments of `serve`, which is replaced."""
+    """Arguments of the calls of `serve`, which is patched."""
     calls: list[dict[str, Any]] = []
 
-    def serve(predictor: Any, path: Path, limits: Any, **where: Any) -> None:
-        calls.append({"spec": predictor.spec, "limits": limits, **where})
+    def serve(predictor: Any, path: Path, limits: Any, **options: Any) -> None:
+        calls.append({"spec": predictor.spec, "limits": limits, **options})
 
     monkeypatch.setattr(server, "serve", serve)
     return calls
 
 
-def test_it_is_served_on_this_machine_alone_unless_asked(
+def test_it_is_served_on_localhost_by_default(
     ckpt: str, served: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["app", "--ckpt", ckpt])
@@ -45,7 +45,7 @@ def test_it_is_served_on_this_machine_alone_unless_asked(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["--share", "always"], "share"),
         (["--max_seconds", "0"], "--max_seconds is 0: choose a number above 0"),
@@ -59,10 +59,10 @@ def test_a_mistake_is_one_line(
     ckpt: str,
     served: list[dict[str, Any]],
     capsys: pytest.CaptureFixture[str],
-    words: list[str],
-    said: str,
+    arguments: list[str],
+    message: str,
 ) -> None:
-    assert said in refusal(capsys, "app", "--ckpt", ckpt, *words)
+    assert message in refusal(capsys, "app", "--ckpt", ckpt, *arguments)
     assert served == []
 
 

@@ -1,4 +1,4 @@
-"""`emorec bench` measures every config of a training, and refuses a mistake in one line."""
+"""`emorec bench` measures every training config and refuses mistakes in one line."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ TINY = (
 )
 
 
-def measured(out: Path, *flags: str) -> Any:
+def run_bench(out: Path, *flags: str) -> Any:
     main(["bench", *flags, *TINY, "--out", str(out)])
     return json.loads(out.read_text())
 
@@ -50,27 +50,27 @@ def measured(out: Path, *flags: str) -> Any:
 def test_a_mistake_is_one_line(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["bench", *arguments])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("emorec bench: error: ")
     assert remedy in line
 
 
 @pytest.mark.slow
-def test_without_any_data_clips_are_synthesized_and_removed(
+def test_without_data_clips_are_synthesized_and_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EMOREC_RAVDESS_ROOT", raising=False)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    plain = measured(tmp_path / "bench.json", "--baseline")
-    assert plain["setting"]["drawn"] is True
-    assert {"seed_way", "on_the_fly_opencv", "on_the_fly_emorec"} <= plain["ratios"].keys()
+    report = run_bench(tmp_path / "bench.json", "--baseline")
+    assert report["setting"]["drawn"] is True
+    assert {"seed_way", "on_the_fly_opencv", "on_the_fly_emorec"} <= report["ratios"].keys()
     printed = capsys.readouterr().out
     assert "EarlyFusionCNN on cpu" in printed
-    assert plain["bottleneck"]["sentence"] in printed
+    assert report["bottleneck"]["sentence"] in printed
     assert "these clips are synthetic" in printed
     assert list((tmp_path / "temporary").iterdir()) == []
 
@@ -95,25 +95,25 @@ def test_every_config_of_a_training_can_be_measured(
         write_features(clips, tmp_path / "features", 8)
         flags += ["--model.backbone", "none", "--model.num_features", "8"]
         flags += ["--data.features", str(tmp_path / "features")]
-    plain = measured(tmp_path / "bench.json", *flags)
+    report = run_bench(tmp_path / "bench.json", *flags)
     no_videos = "affwild2" in config.name
-    assert ("read" in plain["stages"], "decode" in plain["stages"]) == (no_videos, not no_videos)
-    assert plain["setting"]["network"] in config.read_text()
-    assert plain["setting"]["batch_size"] == 4
-    assert plain["setting"]["drawn"] is False
-    assert list(plain["stages"])[-2:] == ["network", "end_to_end"]
+    assert ("read" in report["stages"], "decode" in report["stages"]) == (no_videos, not no_videos)
+    assert report["setting"]["network"] in config.read_text()
+    assert report["setting"]["batch_size"] == 4
+    assert report["setting"]["drawn"] is False
+    assert list(report["stages"])[-2:] == ["network", "end_to_end"]
 
 
 @pytest.mark.slow
 def test_flags_without_effect_are_named(
     drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    longer = (
+    ignored_flags = (
         "--trainer.max_epochs",
         "1",
         "--early_stopping.patience=3",
         "--trainer.benchmark=true",
     )
-    measured(tmp_path / "bench.json", "--data.root", str(drawn_clips), *longer)
+    run_bench(tmp_path / "bench.json", "--data.root", str(drawn_clips), *ignored_flags)
     expected = "no effect on a measurement: --trainer.max_epochs, --early_stopping.patience\n"
     assert expected in capsys.readouterr().err

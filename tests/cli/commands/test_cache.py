@@ -1,4 +1,4 @@
-"""`emorec cache` lists what is cached, and removes that and nothing else."""
+"""`emorec cache`: listing and clearing cached frames."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SMALL, LARGE = FrameSpec(num_frames=2, size=(8, 8)), FrameSpec(num_frames=3, siz
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A cache with two clips under two specifications, one broken, in a folder with another file."""
+    """Cache of two specifications with two clips each, one of them broken, next to an unrelated file."""
     (tmp_path / "text.mp4").write_text("no video")
     paths = [videos.write_video(tmp_path / "a.mp4", 5), tmp_path / "text.mp4"]
     clips = [Clip(path=path, label=0, actor=1, take="") for path in paths]
@@ -54,7 +54,7 @@ def test_all_is_removed_except_other_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("arguments", "message"),
     [
         (["--clear", "other"], "emorec cache: error: no frames 'other' in"),
         (
@@ -64,14 +64,14 @@ def test_all_is_removed_except_other_files(folder: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], line: str
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["cache", *words, "--folder", str(folder)])
-    assert end.value.code == 2
-    assert capsys.readouterr().err.startswith(line)
+    with pytest.raises(SystemExit) as exit_info:
+        main(["cache", *arguments, "--folder", str(folder)])
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.startswith(message)
 
 
-def test_an_empty_cache_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_cache_is_not_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["cache", "--folder", str(tmp_path / "none")])
     assert capsys.readouterr().out == f"no frames are kept in {tmp_path / 'none'}\n"

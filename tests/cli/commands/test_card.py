@@ -25,7 +25,7 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_it_writes_the_card_into_the_run_folder_or_where_it_is_told(
+def test_it_writes_the_card_into_the_run_folder_or_to_a_given_path(
     ckpt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main(["card", "--ckpt", str(ckpt)])
@@ -46,7 +46,7 @@ def test_it_loads_neither_lightning_nor_torchvision(ckpt: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "expected"),
     [
         (["--ckpt", "CKPT", "--to", "file/card.md"], ("can't write file", "choose another --to")),
         (["--ckpt", "none.ckpt"], ("no such checkpoint", "none.ckpt")),
@@ -54,9 +54,11 @@ def test_it_loads_neither_lightning_nor_torchvision(ckpt: Path, tmp_path: Path) 
     ],
 )
 def test_a_mistake_is_one_line(
-    ckpt: Path, arguments: list[str], words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    ckpt: Path, arguments: list[str], expected: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").touch()
-    line = refusal(capsys, "card", *(ckpt if each == "CKPT" else each for each in arguments))
-    for word in words:
-        assert word in line
+    line = refusal(
+        capsys, "card", *(ckpt if argument == "CKPT" else argument for argument in arguments)
+    )
+    for part in expected:
+        assert part in line

@@ -71,7 +71,9 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     runs: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").touch()
-    line = refusal(capsys, "compare", *(runs if each == "RUNS" else each for each in arguments))
+    line = refusal(
+        capsys, "compare", *(runs if argument == "RUNS" else argument for argument in arguments)
+    )
     assert message in line
     assert [path.name for path in Path().iterdir()] == ["file"]
 
@@ -85,15 +87,15 @@ def test_it_loads_neither_lightning_nor_torchvision(runs: Path) -> None:
     subprocess.run([sys.executable, "-c", check, *arguments], check=True)
 
 
-def test_other_test_clips_are_refused_unless_intersected(
+def test_different_test_clips_are_refused_unless_intersected(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = write_run(tmp_path / "other", network="LateFusion", split="loso", fold=23)
-    line = refusal(capsys, "compare", runs, other, *QUICK)
+    other_run = write_run(tmp_path / "other", network="LateFusion", split="loso", fold=23)
+    line = refusal(capsys, "compare", runs, other_run, *QUICK)
     assert "the test clips differ: " in line
     assert "60 are common to all and 60 are not" in line
     assert not Path("report").exists()
-    compare(runs, other, "--intersect", *QUICK)
+    compare(runs, other_run, "--intersect", *QUICK)
     printed = " ".join(capsys.readouterr().out.split())
     assert "3 models on the same 60 clips of actor 23" in printed
     assert "60 clips on which not all models were tested are left out" in printed
@@ -109,16 +111,16 @@ def test_an_untested_run_of_a_study_is_named(
     assert "1 run was not tested and skipped: " in capsys.readouterr().out
 
 
-def test_a_full_disk_is_one_line_and_leaves_the_former_report(
+def test_a_full_disk_is_one_line_and_keeps_the_previous_report(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compare(runs, *QUICK)
     before = Path("report/report.html").read_bytes()
 
-    def full(*_: object, **__: object) -> str:
+    def raise_no_space(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(page, "report_figures", full)
+    monkeypatch.setattr(page, "report_figures", raise_no_space)
     line = refusal(capsys, "compare", runs, *QUICK)
     assert "can't write the report into report: No space left" in line
     assert "--out" in line

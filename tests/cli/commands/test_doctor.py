@@ -1,4 +1,4 @@
-"""`emorec doctor`: how reports are shown, and which data it checks."""
+"""`emorec doctor`: printed reports, and the data folders it checks."""
 
 from contextlib import suppress
 
@@ -11,23 +11,25 @@ from emorec.doctor import Report
 
 @pytest.fixture
 def reports(monkeypatch):
-    """Name of a check -> its report; nothing is checked for real."""
-    made = {}
+    """Map from the name of a check to its report; every check is patched."""
+    reports_by_check = {}
     for check in [name for name in vars(checks) if name.startswith("check_")]:
-        monkeypatch.setattr(checks, check, lambda *args, check=check: made.get(check, Report()))
-    return made
+        monkeypatch.setattr(
+            checks, check, lambda *args, check=check: reports_by_check.get(check, Report())
+        )
+    return reports_by_check
 
 
-def test_rows_are_shown_and_a_healthy_machine_ends_quietly(reports, capsys):
+def test_rows_are_shown_without_warnings_on_a_healthy_machine(reports, capsys):
     reports["check_machine"] = Report([("CPU cores", "2 of 2")])
     doctor()
-    shown = capsys.readouterr().out
-    assert "CPU cores" in shown
-    assert "2 of 2" in shown
-    assert "warning" not in shown
+    output = capsys.readouterr().out
+    assert "CPU cores" in output
+    assert "2 of 2" in output
+    assert "warning" not in output
 
 
-def test_a_warning_is_shown_on_one_line_and_is_no_error(reports, capsys):
+def test_a_warning_is_one_line_and_not_an_error(reports, capsys):
     message = "torch 2.9.1: " + "a long story " * 20
     reports["check_packages"] = Report(warnings=[message.strip()])
     doctor()
@@ -37,9 +39,9 @@ def test_a_warning_is_shown_on_one_line_and_is_no_error(reports, capsys):
 def test_a_failure_is_shown_after_the_warnings_and_ends_with_exit_code_1(reports, capsys):
     reports["check_packages"] = Report(failures=["rich is not installed, emorec needs >=13.9"])
     reports["check_disk"] = Report(warnings=["little room"])
-    with pytest.raises(SystemExit) as exit_:
+    with pytest.raises(SystemExit) as exit_info:
         doctor()
-    assert exit_.value.code == 1
+    assert exit_info.value.code == 1
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "warning: little room",
         "error: rich is not installed, emorec needs >=13.9",
@@ -47,11 +49,11 @@ def test_a_failure_is_shown_after_the_warnings_and_ends_with_exit_code_1(reports
 
 
 @pytest.mark.parametrize(
-    ("argument", "variable", "checked"),
+    ("argument", "variable", "expected"),
     [("given", "set", "given"), (None, "set", "set"), (None, None, None), (None, "", "")],
 )
 def test_the_data_folder_is_the_argument_or_else_the_variable(
-    reports, monkeypatch, argument, variable, checked
+    reports, monkeypatch, argument, variable, expected
 ):
     roots = []
     monkeypatch.setattr(checks, "check_ravdess", lambda root: roots.append(root) or Report())
@@ -60,12 +62,12 @@ def test_the_data_folder_is_the_argument_or_else_the_variable(
     else:
         monkeypatch.setenv("EMOREC_RAVDESS_ROOT", variable)
     doctor(argument)
-    assert roots == [checked]
+    assert roots == [expected]
 
 
-def test_a_real_check_shows_the_versions_that_run(capsys):
+def test_a_real_check_shows_the_installed_versions(capsys):
     import torch
 
-    with suppress(SystemExit):  # what this machine lacks is its own affair
+    with suppress(SystemExit):  # checks may fail on this machine
         doctor()
     assert torch.__version__.partition("+")[0] in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""`emorec explain`, through the command line, on a run of two steps."""
+"""`emorec explain` on a run of two steps."""
 
 import shutil
 from collections.abc import Callable
@@ -28,7 +28,7 @@ CLIP = "Actor_23/01-01-03-01-01-01-23.mp4"
 
 @pytest.fixture(scope="module")
 def trained(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The working folder of a run, not tested yet."""
+    """Working folder of a run that is not tested yet."""
     folder = tmp_path_factory.mktemp("explained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -44,11 +44,11 @@ def run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     return partial(refusal, capsys, "explain")
 
 
-def test_each_clip_has_a_picture_and_a_line(
+def test_each_clip_has_an_image_and_a_line(
     run: Path, drawn_clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = drawn_clips / "Actor_24/01-01-04-01-01-01-24.mp4"
@@ -57,9 +57,9 @@ def test_each_clip_has_a_picture_and_a_line(
     assert [line.split(": ")[0] for line in lines] == [Path(CLIP).name, second.name]
     for line, truth in zip(lines, ("happy", "sad"), strict=True):
         assert f"true {truth};" in line or f"correctly predicted {truth}" in line
-        picture = imread(line.rpartition("; ")[2])
-        assert picture.shape[1] > 2 * 300  # two large frames side by side
-        assert picture.std() > 0.05
+        image = imread(line.rpartition("; ")[2])
+        assert image.shape[1] > 2 * 300  # two large frames side by side
+        assert image.std() > 0.05
     assert {path.name for path in Path("explained").iterdir()} == {
         Path(CLIP).with_suffix(".png").name,
         second.with_suffix(".png").name,
@@ -67,7 +67,7 @@ def test_each_clip_has_a_picture_and_a_line(
 
 
 def test_one_window_of_a_longer_video_is_explained(
-    run: Path, capsys: pytest.CaptureFixture[str], refused: Callable[..., str]
+    run: Path, capsys: pytest.CaptureFixture[str], error_of: Callable[..., str]
 ) -> None:
     spec = Explainer(CKPT, None, "auto", "cpu").spec
     seconds = spec.window_seconds
@@ -84,10 +84,10 @@ def test_one_window_of_a_longer_video_is_explained(
     first, last = videos.shown_indices(frames.permute(0, 2, 3, 1).numpy())
     assert (first, last) == (10, 9 + round(20 * seconds))
     ckpt = ("--ckpt", str(CKPT))
-    assert "--start is -1: it takes seconds" in refused(*ckpt, str(long), "--start=-1")
-    assert "start: Expected a float; Given value: x" in refused(*ckpt, str(long), "--start", "x")
-    assert "long.mp4" in refused(*ckpt, str(long), "--start", "999")
-    assert "--start is for a CLIP" in refused(*ckpt, "--misclassified", "2", "--start", "1")
+    assert "--start is -1: it takes seconds" in error_of(*ckpt, str(long), "--start=-1")
+    assert "start: Expected a float; Given value: x" in error_of(*ckpt, str(long), "--start", "x")
+    assert "long.mp4" in error_of(*ckpt, str(long), "--start", "999")
+    assert "--start is for a CLIP" in error_of(*ckpt, "--misclassified", "2", "--start", "1")
 
 
 def test_a_network_of_single_frames_explains_the_next_frame(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_network_of_single_frames_explains_the_next_frame(tmp_path: Path) -> N
     assert clip_from_file(path, single, 1.1).span_seconds == pytest.approx((1.1, 2.1))
 
 
-def test_the_misclassified_go_into_the_run_and_its_tensorboard(
+def test_misclassified_clips_are_explained_in_the_run_folder_and_tensorboard(
     run: Path, drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved = shutil.copytree(drawn_clips, tmp_path / "moved")
@@ -111,32 +111,32 @@ def test_the_misclassified_go_into_the_run_and_its_tensorboard(
         path.name for path in worst
     ]
     assert sorted(path.name for path in (folder / "explain").iterdir()) == [
-        f"{place:02d}_{path.stem}.png" for place, path in enumerate(worst, start=1)
+        f"{rank:02d}_{path.stem}.png" for rank, path in enumerate(worst, start=1)
     ]
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
     assert [event.step for event in events.Images("test/explained")] == [1, 2, 3]
 
 
 def test_mistakes_are_refused_in_one_line(
-    run: Path, drawn_clips: Path, refused: Callable[..., str], tmp_path: Path
+    run: Path, drawn_clips: Path, error_of: Callable[..., str], tmp_path: Path
 ) -> None:
     ckpt, clip = ("--ckpt", str(CKPT)), str(drawn_clips / CLIP)
-    assert "which network? emorec explain --ckpt FILE" in refused(clip)
-    assert "which clips?" in refused(*ckpt)
-    assert "which clips?" in refused(*ckpt, clip, "--misclassified", "2")
-    assert "did you mean happy?" in refused(*ckpt, clip, "--class", "hapy")
-    assert "choose one of neutral, calm" in refused(*ckpt, clip, "--class", "xyz")
-    assert "did you mean grad_cam?" in refused(*ckpt, clip, "--method", "gradcam")
-    assert "['auto', 'grad_cam', 'occlusion']" in refused(*ckpt, clip, "--method", "x")
-    assert "--misclassified is -1" in refused(*ckpt, "--misclassified=-1")
-    assert "emorec test --ckpt" in refused(*ckpt, "--misclassified", "2")
-    assert "did you mean --class?" in refused(*ckpt, clip, "--clas", "happy")
-    assert "no such checkpoint" in refused("--ckpt", "none.ckpt", clip)
-    assert "choose cpu or cuda" in refused(*ckpt, clip, "--device", "gpu7")
-    assert "nothing.mp4" in refused(*ckpt, "nothing.mp4")
+    assert "which network? emorec explain --ckpt FILE" in error_of(clip)
+    assert "which clips?" in error_of(*ckpt)
+    assert "which clips?" in error_of(*ckpt, clip, "--misclassified", "2")
+    assert "did you mean happy?" in error_of(*ckpt, clip, "--class", "hapy")
+    assert "choose one of neutral, calm" in error_of(*ckpt, clip, "--class", "xyz")
+    assert "did you mean grad_cam?" in error_of(*ckpt, clip, "--method", "gradcam")
+    assert "['auto', 'grad_cam', 'occlusion']" in error_of(*ckpt, clip, "--method", "x")
+    assert "--misclassified is -1" in error_of(*ckpt, "--misclassified=-1")
+    assert "emorec test --ckpt" in error_of(*ckpt, "--misclassified", "2")
+    assert "did you mean --class?" in error_of(*ckpt, clip, "--clas", "happy")
+    assert "no such checkpoint" in error_of("--ckpt", "none.ckpt", clip)
+    assert "choose cpu or cuda" in error_of(*ckpt, clip, "--device", "gpu7")
+    assert "nothing.mp4" in error_of(*ckpt, "nothing.mp4")
     (tmp_path / "text.mp4").write_text("no video")
-    assert "text.mp4" in refused(*ckpt, "text.mp4")
-    assert "1 of 2 clips were not explained" in refused(*ckpt, "text.mp4", clip)
+    assert "text.mp4" in error_of(*ckpt, "text.mp4")
+    assert "1 of 2 clips were not explained" in error_of(*ckpt, "text.mp4", clip)
     assert (Path("explained") / Path(CLIP).with_suffix(".png").name).is_file()
     (tmp_path / "file").write_text("")
-    assert "can't write file" in refused(*ckpt, clip, "--out", "file")
+    assert "can't write file" in error_of(*ckpt, clip, "--out", "file")

@@ -1,4 +1,4 @@
-"""`emorec predict` of videos: which words are videos, what is written and what is told."""
+"""`emorec predict` of videos: its arguments, files and printed table."""
 
 import json
 import re
@@ -16,17 +16,17 @@ from tests.cli.commands.predicting import rows_of, run
 from tests.inference.fakes import Grey
 
 
-def test_every_video_has_its_files_and_the_same_video_gives_the_same_bytes(
+def test_every_video_has_its_files_and_results_are_deterministic(
     grey: Grey, tmp_path: Path
 ) -> None:
     path = videos.write_video(tmp_path / "talk.mp4", 60, sound=True)
     contents = []
     for out in ("one", "two"):
-        words = ("--ckpt", "any.ckpt", path, "--out", tmp_path / out, "--annotate")
-        assert run(*words) == 0
+        arguments = ("--ckpt", "any.ckpt", path, "--out", tmp_path / out, "--annotate")
+        assert run(*arguments) == 0
         folder = tmp_path / out / "talk"
         names = ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
-        assert sorted(each.name for each in folder.iterdir()) == names
+        assert sorted(file.name for file in folder.iterdir()) == names
         content = {name: (folder / name).read_bytes() for name in names}
         summary = json.loads(content["summary.json"])
         assert summary.pop("speed")["seconds"] > 0
@@ -42,21 +42,21 @@ def test_a_table_shows_the_results(
     videos.write_video(tmp_path / "b.mp4", 15)
     (tmp_path / "notes.txt").touch()
     assert run("--ckpt", "any.ckpt", tmp_path, "--out", tmp_path / "out") == 0
-    said = capsys.readouterr()
-    head, one, two, speed, written = said.out.splitlines()
-    assert re.split(r"\s{2,}", head.strip()) == [
+    output = capsys.readouterr()
+    header, first, second, speed, footer = output.out.splitlines()
+    assert re.split(r"\s{2,}", header.strip()) == [
         *("video", "length", "windows", "persons", "most frequent", "face")
     ]
-    assert re.split(r"\s{2,}", one.strip())[:5] == ["a.mp4", "2 s", "7", "1", "dark (57%)"]
-    assert re.split(r"\s{2,}", two.strip())[:5] == ["b.mp4", "0.5 s", "1", "1", "dark"]
+    assert re.split(r"\s{2,}", first.strip())[:5] == ["a.mp4", "2 s", "7", "1", "dark (57%)"]
+    assert re.split(r"\s{2,}", second.strip())[:5] == ["b.mp4", "0.5 s", "1", "1", "dark"]
     assert re.match(r"\d+\.\d s, [\d,]+ frames/s", speed)
-    assert written == f"written to {tmp_path / 'out'}, a folder for each video"
-    assert said.err == f"1 file is no video in {tmp_path}: notes.txt\n"
+    assert footer == f"written to {tmp_path / 'out'}, a folder for each video"
+    assert output.err == f"1 file is no video in {tmp_path}: notes.txt\n"
 
 
 def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60)
-    words = (
+    arguments = (
         "--window-seconds",
         "1",
         "--hop_seconds=0.5",
@@ -65,7 +65,7 @@ def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
         "--model",
         "x.onnx",
     )
-    assert run(path, *words, "--out", tmp_path / "out", "--batch_size", "2") == 0
+    assert run(path, *arguments, "--out", tmp_path / "out", "--batch_size", "2") == 0
     rows = rows_of(tmp_path / "out" / "a" / "timeline.csv")
     assert [(row["start"], row["end"]) for row in rows] == [
         *(("0.000", "1.000"), ("0.500", "1.500"), ("1.000", "2.000"))
@@ -84,13 +84,13 @@ def test_a_camera_is_printed_window_by_window(
 
     class Capture:
         isOpened = release = staticmethod(lambda: True)  # noqa: N815 - OpenCV's name
-        get = staticmethod(lambda what: 20.0)
+        get = staticmethod(lambda property_id: 20.0)
         read = staticmethod(lambda: (True, np.full((32, 32, 3), 255, np.uint8)))
 
-    def made(index: int, seconds: float | None) -> Camera:
+    def make_camera(index: int, seconds: float | None) -> Camera:
         return Camera(index, seconds, open_capture=lambda index: Capture(), now=lambda: next(ticks))
 
-    monkeypatch.setattr(predict_batch, "Camera", made)
+    monkeypatch.setattr(predict_batch, "Camera", make_camera)
     assert run("--ckpt", "any.ckpt", "0", "--seconds", "2", "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "     0.0 s to      0.5 s  person 1  bright 100 %"
@@ -99,7 +99,7 @@ def test_a_camera_is_printed_window_by_window(
 
 
 @pytest.mark.parametrize(
-    ("words", "videos_are_named"),
+    ("arguments", "videos_are_named"),
     [
         (["--ckpt", "best.ckpt"], False),
         (["--ckpt", "best.ckpt", "--data.root", "clips", "--calibrate"], False),
@@ -114,10 +114,8 @@ def test_a_camera_is_printed_window_by_window(
         (["--model", "emorec.models.CNN3D", "--ckpt", "best.ckpt"], False),
     ],
 )
-def test_words_without_an_option_before_them_are_videos(
-    words: Sequence[str], videos_are_named: bool
-) -> None:
-    assert predicts_data(words) != videos_are_named
+def test_positional_arguments_are_videos(arguments: Sequence[str], videos_are_named: bool) -> None:
+    assert predicts_data(arguments) != videos_are_named
 
 
 def test_the_help_names_every_option_of_videos(capsys: pytest.CaptureFixture[str]) -> None:

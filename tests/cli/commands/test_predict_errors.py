@@ -1,4 +1,4 @@
-"""What `emorec predict` says of what it can not predict, and what is left when it is stopped."""
+"""Errors of `emorec predict`, and the results that remain when it is stopped."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests import videos
-from tests.cli.commands.predicting import refused, rows_of, run
+from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
 from tests.program import wait_for
 from tests.yunet_stand_in import stand_in_onnx
 
 
-def test_bad_videos_are_a_line_each_and_the_others_are_done(
+def test_bad_videos_are_one_line_each_and_the_others_are_predicted(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = videos.write_video(tmp_path / "good.mp4", 15)
@@ -28,24 +28,24 @@ def test_bad_videos_are_a_line_each_and_the_others_are_done(
     videos.write_sound(tmp_path / "sound.mp4")
     (tmp_path / "nothing").mkdir()
     bad = ["text.mp4", "empty.mp4", "cut.mp4", "sound.mp4", "gone.mp4", "*.avi", "nothing"]
-    words = [tmp_path / name for name in [*bad[:3], good.name, *bad[3:]]]
-    assert run("--ckpt", "any.ckpt", *words, "--out", tmp_path / "out") == 2
-    said = capsys.readouterr()
-    lines = said.err.splitlines()
+    arguments = [tmp_path / name for name in [*bad[:3], good.name, *bad[3:]]]
+    assert run("--ckpt", "any.ckpt", *arguments, "--out", tmp_path / "out") == 2
+    output = capsys.readouterr()
+    lines = output.err.splitlines()
     assert len(lines) == len(bad)
     assert all(line.startswith("emorec predict: error: ") for line in lines)
     for name in bad:
         assert sum(f"/{name}" in line for line in lines) == 1, lines
-    assert "good.mp4" in said.out
+    assert "good.mp4" in output.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
 
 
-def test_damage_is_reported_and_the_rest_predicted(
+def test_damage_is_reported_and_the_rest_is_predicted(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = videos.empty_middle(videos.write_video(tmp_path / "a.mp4", 60, gop=3))
-    words = ("--window_seconds", "0.1", "--out", tmp_path / "out")
-    assert run("--ckpt", "any.ckpt", path, *words) == 0
+    arguments = ("--window_seconds", "0.1", "--out", tmp_path / "out")
+    assert run("--ckpt", "any.ckpt", path, *arguments) == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert re.match(r"a\.mp4: damaged from 0:0\d to 0:0\d", line) or "damaged from" in line
     summary = json.loads((tmp_path / "out" / "a" / "summary.json").read_text())
@@ -61,9 +61,9 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
     path = videos.write_video(tmp_path / "a.mp4", 15)
     detector = tmp_path / "yunet.onnx"
     detector.write_bytes(stand_in_onnx())
-    words = ("--face_detector", detector, "--out", tmp_path / "out", "--annotate")
-    said = refused(capsys, "--ckpt", "any.ckpt", path, *words)
-    assert "a.mp4: no face found" in said
+    arguments = ("--face_detector", detector, "--out", tmp_path / "out", "--annotate")
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, *arguments)
+    assert "a.mp4: no face found" in message
     (row,) = rows_of(tmp_path / "out" / "a" / "timeline.csv")
     assert (row["person"], row["predicted"], row["confidence"], row["dark"]) == (
         "",
@@ -75,7 +75,7 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("arguments", "message"),
     [
         (["a.mp4"], "no network: name a checkpoint"),
         (["--ckpt", "x.ckpt", "a.mp4", "--window_second", "1"], "did you mean --window_seconds?"),
@@ -104,15 +104,15 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
     ],
 )
 def test_mistakes_are_one_line(
-    words: list[str],
-    line: str,
+    arguments: list[str],
+    message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     videos.write_video(tmp_path / "a.mp4", 3)
-    assert line in refused(capsys, *words)
+    assert message in error_of(capsys, *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -121,28 +121,28 @@ def test_an_output_folder_that_can_t_be_written_is_one_line(
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 3)
     (tmp_path / "out").write_text("a file")
-    said = refused(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
-    assert f"can't use {tmp_path / 'out'}: File exists (choose another folder" in said
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, path, "--out", tmp_path / "out")
+    assert f"can't use {tmp_path / 'out'}: File exists (choose another folder" in message
     (tmp_path / "new" / "a").parent.mkdir()
     (tmp_path / "new" / "a").write_text("a file")
-    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
-    assert f"can't use {tmp_path / 'new' / 'a'}: File exists" in said
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "new")
+    assert f"can't use {tmp_path / 'new' / 'a'}: File exists" in message
 
 
-def test_a_full_disk_is_one_line_and_leaves_what_was_written(
+def test_a_full_disk_is_one_line_and_keeps_written_results(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
 
     from emorec.inference import plot
 
-    def full(*_: Any) -> None:
+    def raise_no_space(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(plot, "plot_timeline", full)
+    monkeypatch.setattr(plot, "plot_timeline", raise_no_space)
     path = videos.write_video(tmp_path / "a.mp4", 15)
-    said = refused(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
-    assert "the disk is full" in said
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
+    assert "the disk is full" in message
     assert len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) == 1
 
 
@@ -150,9 +150,9 @@ def test_a_missing_camera_is_one_line(
     grey: Grey, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--ckpt", "any.ckpt", "91", "--out", tmp_path / "out") == 2
-    said = capfd.readouterr().err
-    assert "camera 91: no such camera" in said
-    assert said.count("\n") == 1
+    message = capfd.readouterr().err
+    assert "camera 91: no such camera" in message
+    assert message.count("\n") == 1
 
 
 SLOW = """
@@ -172,14 +172,23 @@ main(sys.argv[1:])
 """
 
 
-def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_results(tmp_path: Path) -> None:
     short = videos.write_video(tmp_path / "a.mp4", 15)
     long = videos.repeated(short, tmp_path / "b.mp4", 400)
-    words = ("predict", "--ckpt", "any.ckpt", short, long, short.with_name("c.mp4"), "--out", "out")
+    arguments = (
+        "predict",
+        "--ckpt",
+        "any.ckpt",
+        short,
+        long,
+        short.with_name("c.mp4"),
+        "--out",
+        "out",
+    )
     program = SLOW.format(root=str(Path(__file__).parents[2]))
     shutil.copy(short, tmp_path / "c.mp4")
     with subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words), "--batch_size", "1"],
+        [sys.executable, "-c", program, *map(str, arguments), "--batch_size", "1"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -188,9 +197,9 @@ def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
         timeline = tmp_path / "out" / "b" / "timeline.csv"
         wait_for(lambda: timeline.is_file() and timeline.read_text().count("\n") > 5, process)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "stopped; finished results are in out"
+    assert message.splitlines()[-1] == "stopped; finished results are in out"
     summary = json.loads((tmp_path / "out" / "b" / "summary.json").read_text())
     assert summary["stopped"]
     assert summary["windows"] == len(rows_of(timeline)) >= 5

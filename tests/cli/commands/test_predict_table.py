@@ -1,4 +1,4 @@
-"""What `emorec predict` says at the end."""
+"""The last lines of the output of `emorec predict`."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from emorec.inference.timeline import Timeline
         (0, "5.0 s, 4.0 times real time: 2.5 times the network alone, 5.0 times decoding alone"),
     ],
 )
-def test_speed_is_that_of_frames_or_where_only_sound_was_heard_of_time(
+def test_speed_is_in_frames_or_for_audio_only_in_seconds(
     frames: int, line: str, tmp_path: Path
 ) -> None:
     clock = Stopwatch()

@@ -1,4 +1,4 @@
-"""`emorec prepare` beside a server that has the archives of four actors."""
+"""`emorec prepare` with a local server that has the archives of four actors."""
 
 import errno
 import io
@@ -26,7 +26,7 @@ from emorec.data.download.ravdess import (
     archives_of,
 )
 from emorec.data.download.zenodo import ZENODO_VARIABLE
-from tests.program import PATIENCE_SECONDS, started, wait_for
+from tests.program import PATIENCE_SECONDS, start_emorec, wait_for
 from tests.zenodo_server import (
     Misbehaviour,
     ZenodoServer,
@@ -34,7 +34,7 @@ from tests.zenodo_server import (
     drop,
     ignore_range,
     ravdess_zip,
-    say,
+    respond_with,
     tree,
     wrong_byte,
     zenodo,
@@ -42,7 +42,7 @@ from tests.zenodo_server import (
 )
 
 NO_FRAMES = ("--cache", "none")
-"""The clips of these archives are bytes that no decoder reads; those of test_prepare_frames are videos."""
+"""Clips of these archives are random bytes; test_prepare_frames has decodable videos."""
 
 ARCHIVES = {archive.name: ravdess_zip(archive) for archive in archives_of(range(1, 5), "both")}
 FIRST, SECOND, THIRD = (f"Video_Speech_Actor_0{actor}.zip" for actor in (1, 2, 3))
@@ -52,7 +52,7 @@ Failure = Callable[..., tuple[str, str]]
 
 
 def clips(actors: range, channel: str = "speech", modality: str = "av") -> dict[str, bytes]:
-    """The files below the root in the end."""
+    """Return the expected files below the root."""
     return {
         f"Actor_{name.actor:02d}/{name}.mp4": clip_content(str(name))
         for archive in archives_of(actors, channel)
@@ -65,7 +65,7 @@ def size_text(num_bytes: int) -> str:
 
 
 def rows(output: str) -> list[list[str]]:
-    """The cells of the printed tables."""
+    """Return the cells of the printed tables."""
     lines = [line.split("│")[1:-1] for line in output.splitlines() if "│" in line]
     return [[cell.strip() for cell in line] for line in lines]
 
@@ -88,7 +88,7 @@ def server(monkeypatch: pytest.MonkeyPatch, root: Path) -> Iterator[ZenodoServer
 
 @pytest.fixture
 def prepare(capsys: pytest.CaptureFixture[str], server: ZenodoServer) -> Output:
-    """Runs `emorec prepare` with some arguments; returns what it prints."""
+    """Return a function that runs `emorec prepare` and returns its output."""
 
     def call(*arguments: str) -> str:
         capsys.readouterr()
@@ -99,14 +99,14 @@ def prepare(capsys: pytest.CaptureFixture[str], server: ZenodoServer) -> Output:
 
 
 @pytest.fixture
-def failing(capsys: pytest.CaptureFixture[str], server: ZenodoServer) -> Failure:
-    """Runs a call that has to fail; returns what it prints, and the line of the error."""
+def error_of(capsys: pytest.CaptureFixture[str], server: ZenodoServer) -> Failure:
+    """Return a function that runs a failing call and returns its output and error line."""
 
     def call(*arguments: str) -> tuple[str, str]:
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main(["prepare", *arguments, *NO_FRAMES])
-        assert ended.value.code == 2
+        assert exit_info.value.code == 2
         output = capsys.readouterr()
         *_, last = output.err.splitlines()
         assert last.startswith("emorec prepare: error: ")
@@ -122,9 +122,9 @@ def test_the_clips_are_downloaded_once(prepare: Output, server: ZenodoServer, ro
     assert first.startswith(f"download {size} and unpack 180 clips of 3 archives to {root}: takes")
     assert f"{FIRST}: 60 clips unpacked" in first
     assert f"all 180 clips of 3 actors are in {root} (0 min " in first
-    num_requests = len(server.asked)
+    num_requests = len(server.requests)
     assert prepare("--actors", "1-3") == f"nothing to do: all 180 clips of 3 actors are in {root}\n"
-    assert len(server.asked) == num_requests == 1 + 3
+    assert len(server.requests) == num_requests == 1 + 3
 
 
 @pytest.mark.parametrize(
@@ -137,18 +137,18 @@ def test_channel_and_modality_select_clips(
     assert tree(root) == clips(range(2, 5, 2), channel, modality)
 
 
-def test_clips_that_are_there_are_not_downloaded_again(
+def test_existing_clips_are_not_downloaded_again(
     prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
     prepare("--actors", "1")
-    server.asked.clear()
+    server.requests.clear()
     assert "unpack 60 clips of 1 archive " in prepare("--actors", "1-2")
-    assert [name for name, _ in server.asked] == ["", SECOND]
+    assert [name for name, _ in server.requests] == ["", SECOND]
     assert tree(root) == clips(range(1, 3))
 
 
-@pytest.mark.parametrize("misbehaviour", [drop(0), ignore_range, wrong_byte, say(503)])
-def test_the_clips_are_the_same_whatever_the_server_does(
+@pytest.mark.parametrize("misbehaviour", [drop(0), ignore_range, wrong_byte, respond_with(503)])
+def test_a_misbehaving_server_does_not_change_the_clips(
     prepare: Output, server: ZenodoServer, root: Path, misbehaviour: Misbehaviour
 ) -> None:
     (root / UNFINISHED_FOLDER).mkdir(parents=True)
@@ -172,10 +172,10 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(
     assert f"download {total} and unpack 120 clips of 2 archives to {root}: takes" in output
     assert "free disk" in output
     assert not root.exists()
-    assert [name for name, _ in server.asked] == [""]
+    assert [name for name, _ in server.requests] == [""]
 
 
-def test_a_dry_run_knows_what_is_there_already(
+def test_a_dry_run_skips_existing_clips_and_archives(
     prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
     prepare("--actors", "1")
@@ -190,13 +190,13 @@ def test_a_dry_run_knows_what_is_there_already(
         SECOND: "download from 50 % on, unpack",
         THIRD: "unpack",
     }
-    server.asked.clear()
+    server.requests.clear()
     assert prepare("--actors", "1", "--dry-run").startswith("nothing to do: all 60 clips of 1 act")
-    assert server.asked == []
+    assert server.requests == []
     assert tree(root) == before
 
 
-def test_archives_downloaded_by_hand_are_unpacked_without_a_network_and_stay(
+def test_manually_downloaded_archives_are_unpacked_offline_and_kept(
     prepare: Output, server: ZenodoServer, root: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "by hand"
@@ -207,72 +207,72 @@ def test_archives_downloaded_by_hand_are_unpacked_without_a_network_and_stay(
     assert output.startswith("unpack 120 clips of 2 archives")
     assert tree(root) == clips(range(1, 3))
     assert tree(folder) == ARCHIVES
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_an_archive_that_is_not_in_the_folder_is_named_and_the_others_are_unpacked(
-    failing: Failure, server: ZenodoServer, root: Path, tmp_path: Path
+def test_a_missing_archive_is_named_and_the_others_are_unpacked(
+    error_of: Failure, server: ZenodoServer, root: Path, tmp_path: Path
 ) -> None:
     (tmp_path / FIRST).write_bytes(ARCHIVES[FIRST])
-    _, line = failing("--actors", "1,3", f"--from={tmp_path}")
+    _, line = error_of("--actors", "1,3", f"--from={tmp_path}")
     assert f"not in {tmp_path}: {THIRD}; download these archives from" in line
     assert tree(root) == clips(range(1, 2))
-    output, line = failing("--from", str(tmp_path))
+    output, line = error_of("--from", str(tmp_path))
     assert f"not in {tmp_path}: {SECOND}, {THIRD}, " in output
     assert "and 20 more" in output
     assert "23 of 24 archives failed" in line
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_a_damaged_archive_in_the_folder_is_named_and_stays(
-    failing: Failure, root: Path, tmp_path: Path
+def test_a_damaged_archive_in_the_folder_is_named_and_not_deleted(
+    error_of: Failure, root: Path, tmp_path: Path
 ) -> None:
     content = bytearray(ARCHIVES[FIRST])
     content[len(content) // 4] ^= 1
     (tmp_path / FIRST).write_bytes(content)
-    _, line = failing("--actors", "1", "--from", str(tmp_path))
+    _, line = error_of("--actors", "1", "--from", str(tmp_path))
     assert f"{tmp_path / FIRST} is damaged (Bad CRC-32 for file " in line
     assert "delete it and download it again" in line
     assert (tmp_path / FIRST).read_bytes() == content
     assert tree(root).items() < clips(range(1, 2)).items()
 
 
-def test_archives_can_be_kept_and_are_used_again(
+def test_archives_can_be_kept_and_are_reused(
     prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
-    kept = {f"{ARCHIVES_FOLDER}/{FIRST}": ARCHIVES[FIRST]}
+    archive_files = {f"{ARCHIVES_FOLDER}/{FIRST}": ARCHIVES[FIRST]}
     prepare("--actors", "1", "--keep-archives")
-    assert tree(root) == clips(range(1, 2)) | kept
+    assert tree(root) == clips(range(1, 2)) | archive_files
     server.sent = 0
     prepare("--actors", "1", "--modality", "both")
     assert server.sent == len(server.listing())
-    assert tree(root) == clips(range(1, 2), modality="both") | kept
+    assert tree(root) == clips(range(1, 2), modality="both") | archive_files
 
 
-def test_a_terminal_shows_a_bar_for_each_archive_and_one_for_all() -> None:
+def test_a_terminal_shows_a_progress_bar_per_archive_and_a_total() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=150, highlight=False)
     archive = RavdessArchive(1, "speech")
     remote = RemoteFile("a.zip", "http://x/a", 2_000_000, "md5:" + 32 * "0")
-    job = Job(archive, archive.clips("av"), Path("nowhere"), 2_000_000, remote)
-    other = Job(RavdessArchive(2, "speech"), archive.clips("av"), Path("nowhere"), 10, remote)
-    with JobsProgress([job, other], console) as progress:
-        progress.downloaded(job, 500_000)
+    first_job = Job(archive, archive.clips("av"), Path("nowhere"), 2_000_000, remote)
+    second_job = Job(RavdessArchive(2, "speech"), archive.clips("av"), Path("nowhere"), 10, remote)
+    with JobsProgress([first_job, second_job], console) as progress:
+        progress.downloaded(first_job, 500_000)
         time.sleep(0.3)  # longer than rich takes to draw
-        progress.downloaded(job, 2_000_000)
-        progress.unpacked(job, 600_000)
+        progress.downloaded(first_job, 2_000_000)
+        progress.unpacked(first_job, 600_000)
         time.sleep(0.3)
-        progress.done(job)
-        progress.failed(other, "reason")
-    shown = stream.getvalue()
-    assert "2 archives" in shown
-    assert "0.5/2.0 MB" in shown
-    assert "unpacking Speech_Actor_01" in shown
-    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in shown
-    assert progress.failures == {other: "reason"}
+        progress.done(first_job)
+        progress.failed(second_job, "reason")
+    output = stream.getvalue()
+    assert "2 archives" in output
+    assert "0.5/2.0 MB" in output
+    assert "unpacking Speech_Actor_01" in output
+    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in output
+    assert progress.failures == {second_job: "reason"}
 
 
-def test_a_call_with_nothing_to_do_loads_no_heavy_library(prepare: Output, root: Path) -> None:
+def test_a_call_with_nothing_to_do_imports_no_heavy_library(prepare: Output, root: Path) -> None:
     arguments = ["--root", str(root), "--actors", "1-4", "--channel", "both"]
     prepare(*arguments)
     program = (
@@ -280,19 +280,19 @@ def test_a_call_with_nothing_to_do_loads_no_heavy_library(prepare: Output, root:
         "heavy = {'torch', 'lightning', 'cv2', 'numpy', 'decord', 'av', 'requests', 'filelock'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    first, *_, last = done.stdout.splitlines()
+    first, *_, last = process.stdout.splitlines()
     assert first.startswith("nothing to do: all 416 clips of 4 actors")
     assert last == "[]"
 
 
 def test_a_failed_archive_does_not_affect_the_others_and_all_failures_are_listed(
-    failing: Failure, prepare: Output, server: ZenodoServer, root: Path
+    error_of: Failure, prepare: Output, server: ZenodoServer, root: Path
 ) -> None:
-    server.always = {SECOND: wrong_byte, THIRD: say(403)}
-    output, line = failing("--actors", "1-4")
+    server.always = {SECOND: wrong_byte, THIRD: respond_with(403)}
+    output, line = error_of("--actors", "1-4")
     assert "2 of 4 archives failed" in line
     assert {name for name, *_ in rows(output)} == {SECOND, THIRD}
     assert f"{SECOND}: failed (" in output
@@ -308,54 +308,54 @@ def test_a_failed_archive_does_not_affect_the_others_and_all_failures_are_listed
     assert tree(root) == everything
 
 
-def test_a_single_failure_is_one_line(failing: Failure, server: ZenodoServer) -> None:
+def test_a_single_failure_is_one_line(error_of: Failure, server: ZenodoServer) -> None:
     server.always[FIRST] = wrong_byte
-    output, line = failing("--actors", "1")
+    output, line = error_of("--actors", "1")
     assert f"error: {FIRST}: expected md5 " in line
     assert "--from FOLDER" in line
     assert "incomplete" not in output
 
 
 def test_an_archive_without_the_clips_is_refused_and_writes_nothing_elsewhere(
-    failing: Failure, server: ZenodoServer, root: Path
+    error_of: Failure, server: ZenodoServer, root: Path
 ) -> None:
     members = [("../../outside.mp4", b"x"), ("Actor_01/01-01-01-01-01-01-01.mp4", b"x")]
     server.files[FIRST] = zipped(members)
-    _, line = failing("--actors", "1")
+    _, line = error_of("--actors", "1")
     assert "lacks 59 of 60 clips" in line
     assert set(tree(root.parent)) == {f"ravdess/{UNFINISHED_FOLDER}/{FIRST}"}
 
 
-def test_too_little_disk_is_reported_before_anything_is_done(
-    failing: Failure, server: ZenodoServer, root: Path, monkeypatch: pytest.MonkeyPatch
+def test_too_little_disk_space_is_reported_before_the_download(
+    error_of: Failure, server: ZenodoServer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emorec.cli.commands.prepare_steps.free_bytes", lambda _: 100_000)
-    _, line = failing("--actors", "1-4")
+    _, line = error_of("--actors", "1-4")
     assert f"not enough disk in {root}: " in line
     assert "100.0 kB are free (make room, choose fewer --actors" in line
-    assert [name for name, _ in server.asked] == [""]
+    assert [name for name, _ in server.requests] == [""]
     assert not root.exists()
 
 
-def test_a_disk_that_fills_up_is_one_line_and_ends_all(
-    failing: Failure,
+def test_a_full_disk_is_one_line_and_stops_all_downloads(
+    error_of: Failure,
     prepare: Output,
     server: ZenodoServer,
     root: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     @contextmanager
-    def full(path: Path) -> Iterator[None]:
+    def raise_no_space(path: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(ravdess, "atomic_write", full)
-        output, line = failing("--actors", "1-4", "--num_downloads", "1")
+        patch.setattr(ravdess, "atomic_write", raise_no_space)
+        output, line = error_of("--actors", "1-4", "--num_downloads", "1")
     assert "the disk is full: can't write " in line
     assert "Actor_01" in line
     assert "failed" not in output
-    requested = {name for name, _ in server.asked}
+    requested = {name for name, _ in server.requests}
     assert FIRST in requested
     assert "Video_Speech_Actor_04.zip" not in requested
     prepare("--actors", "1-4")
@@ -380,75 +380,75 @@ def test_a_disk_that_fills_up_is_one_line_and_ends_all(
         (["--root", __file__], __file__, "--root DIR"),
     ],
 )
-def test_a_mistake_is_one_line_and_nothing_is_done(
-    failing: Failure,
+def test_a_mistake_is_one_line_and_starts_no_download(
+    error_of: Failure,
     server: ZenodoServer,
     arguments: list[str],
     value: str,
     remedy: str,
 ) -> None:
-    output, line = failing(*arguments)
+    output, line = error_of(*arguments)
     assert value in line
     assert remedy in line
     assert output == ""
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_without_a_folder_it_asks_for_one(
-    failing: Failure, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_root_folder_is_an_error(
+    error_of: Failure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EMOREC_RAVDESS_ROOT")
-    _, line = failing()
+    _, line = error_of()
     assert "--root DIR or EMOREC_RAVDESS_ROOT" in line
 
 
-def test_without_a_network_it_names_a_way_out(
-    failing: Failure, monkeypatch: pytest.MonkeyPatch, root: Path
+def test_without_a_network_the_error_names_an_alternative(
+    error_of: Failure, monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     monkeypatch.setenv(ZENODO_VARIABLE, "http://127.0.0.1:1")
-    _, line = failing()
+    _, line = error_of()
     assert "can't get the list of files of Zenodo's record 1188976: " in line
     assert "Connection refused; try again later; --from FOLDER" in line
     assert not root.exists()
 
 
-def test_what_a_killed_call_left_is_removed(prepare: Output, root: Path) -> None:
+def test_leftovers_of_a_killed_call_are_removed(prepare: Output, root: Path) -> None:
     prepare("--actors", "1-2")
     (root / UNFINISHED_FOLDER).mkdir()
-    left = [
+    leftovers = [
         *(root / UNFINISHED_FOLDER / name for name in (".lock", FIRST, f"{FIRST}.part")),
         root / "Actor_01" / ".01-01-01-01-01-01-01.mp4.unfinished",
     ]
-    for path in left:
+    for path in leftovers:
         path.write_bytes(b"half")
     assert prepare("--actors", "1-2").startswith("nothing to do")
     assert tree(root) == clips(range(1, 3))
     assert not (root / UNFINISHED_FOLDER).exists()
 
 
-def test_a_second_call_in_one_folder_is_refused(
-    failing: Failure, prepare: Output, root: Path
+def test_a_concurrent_call_in_the_same_folder_is_refused(
+    error_of: Failure, prepare: Output, root: Path
 ) -> None:
     with ravdess.exclusive(root):
-        _, line = failing("--actors", "1")
+        _, line = error_of("--actors", "1")
     assert f"another emorec prepare is running in {root}: wait" in line
     prepare("--actors", "1")
     with ravdess.exclusive(root):
         assert prepare("--actors", "1").startswith("nothing to do")
 
 
-@pytest.mark.parametrize("moment", ["while bytes come", "while it waits", "while nobody answers"])
-def test_ctrl_c_ends_it_and_the_same_command_resumes(
-    prepare: Output, server: ZenodoServer, root: Path, moment: str
+@pytest.mark.parametrize("phase", ["while bytes come", "while it waits", "while nobody answers"])
+def test_ctrl_c_stops_it_and_the_same_command_resumes(
+    prepare: Output, server: ZenodoServer, root: Path, phase: str
 ) -> None:
     server.bytes_a_second = 20_000
-    if moment == "while it waits":
-        server.always = dict.fromkeys(ARCHIVES, say(429, Retry_After="100"))
-    if moment == "while nobody answers":
+    if phase == "while it waits":
+        server.always = dict.fromkeys(ARCHIVES, respond_with(429, Retry_After="100"))
+    if phase == "while nobody answers":
         server.always = dict.fromkeys(ARCHIVES, lambda _: time.sleep(20))
     arguments = ("prepare", "--root", str(root), "--actors", "1-3", *NO_FRAMES)
-    with started(*arguments, cwd=root.parent, **os.environ) as process:
-        wait_for(lambda: len(server.asked) > 3, process)
+    with start_emorec(*arguments, cwd=root.parent, **os.environ) as process:
+        wait_for(lambda: len(server.requests) > 3, process)
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=PATIENCE_SECONDS)
@@ -456,7 +456,7 @@ def test_ctrl_c_ends_it_and_the_same_command_resumes(
     assert output.splitlines()[-1] == "stopped; run the same command again to resume"
     assert "Traceback" not in errors
     assert {Path(name).suffix for name in tree(root)} <= {".part"}
-    assert moment != "while bytes come" or any(tree(root).values())
+    assert phase != "while bytes come" or any(tree(root).values())
     server.always, server.bytes_a_second = {}, None
     prepare("--actors", "1-3")
     assert tree(root) == clips(range(1, 4))

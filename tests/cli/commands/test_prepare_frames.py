@@ -1,4 +1,4 @@
-"""From an archive on a server to a training that decodes nothing any more."""
+"""From an archive on a server to a cache of decoded frames."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +18,14 @@ SMALL = ("--num_frames", "3", "--image_size", "[14,21]")
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """An actor's archive whose clips are five videos in turn."""
+    """Archive of one actor whose clips alternate between five videos."""
     folder = tmp_path_factory.mktemp("videos")
     contents = [
         videos.write_video(folder / f"{length}.mp4", length).read_bytes() for length in range(5, 10)
     ]
     (archive,) = archives_of([7], "speech")
     clips = [
-        (f"Actor_07/{name}.mp4", contents[place % 5]) for place, name in enumerate(archive.clips())
+        (f"Actor_07/{name}.mp4", contents[index % 5]) for index, name in enumerate(archive.clips())
     ]
     return {archive.name: zipped(clips)}
 
@@ -42,13 +42,13 @@ def cache(
         yield tmp_path / "cache"
 
 
-def prepare(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+def prepare(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     capsys.readouterr()
-    main(["prepare", "ravdess", "--actors", "7", *words])
+    main(["prepare", "ravdess", "--actors", "7", *arguments])
     return capsys.readouterr().out.splitlines()
 
 
-def test_what_was_prepared_is_what_a_run_reads(
+def test_a_run_reads_the_prepared_frames(
     cache: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     *_, last = prepare(capsys, *SMALL)
@@ -59,7 +59,7 @@ def test_what_was_prepared_is_what_a_run_reads(
     reader = build_cache(clips, module.frame_spec, workers=1)
     assert not [text for text in caplog.messages if "decoded" in text]
     assert reader.files.keys() == set(clips)
-    assert videos.shown_indices(reader(clips[1])) == [0, 2, 5]  # of six frames
+    assert videos.shown_indices(reader(clips[1])) == [0, 2, 5]  # the video has six frames
 
 
 def test_a_second_call_has_nothing_to_do(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +69,7 @@ def test_a_second_call_has_nothing_to_do(cache: Path, capsys: pytest.CaptureFixt
     assert last.startswith("frames of 60 of 60 clips are in")
 
 
-def failing(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     with pytest.raises(SystemExit):
         prepare(capsys, *arguments)
     return capsys.readouterr().err
@@ -79,7 +79,7 @@ def test_verify_finds_missing_and_damaged_clips_and_frames(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = cache.parent / "ravdess"
-    assert f"60 of 60 clips of 1 actor are not in {root}" in failing(capsys, "--verify")
+    assert f"60 of 60 clips of 1 actor are not in {root}" in error_of(capsys, "--verify")
     prepare(capsys, *SMALL)
     clips, frames = prepare(capsys, "--verify")
     assert clips == f"all 60 clips of 1 actor in {root} are there and intact"
@@ -87,7 +87,7 @@ def test_verify_finds_missing_and_damaged_clips_and_frames(
     for file in cache.rglob("*.npy"):
         file.write_bytes(bytes(file.stat().st_size))
     _, frames = prepare(capsys, "--verify")
-    assert frames.endswith(": 5 damaged clips")  # each of the five videos has twelve names
+    assert frames.endswith(": 5 damaged clips")  # each of the five videos has twelve copies
     prepare(capsys, *SMALL)
     _, frames = prepare(capsys, "--verify")
     assert frames.endswith(": no damaged clips")
@@ -95,21 +95,21 @@ def test_verify_finds_missing_and_damaged_clips_and_frames(
     first.write_bytes(first.read_bytes()[:-1])
     assert (
         f"1 of 60 clips of 1 actor are damaged, delete them and run emorec prepare again: {first} ("
-        in failing(capsys, "--verify")
+        in error_of(capsys, "--verify")
     )
     second.unlink()
-    assert "1 of 60 clips of 1 actor are not in" in failing(capsys, "--verify")
+    assert "1 of 60 clips of 1 actor are not in" in error_of(capsys, "--verify")
 
 
-def test_a_broken_clip_is_named_with_what_to_do(
+def test_a_broken_clip_is_named_with_the_remedy(
     cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prepare(capsys, *SMALL)
     broken = sorted(cache.parent.joinpath("ravdess").rglob("*.mp4"))[0]
     broken.write_bytes(broken.read_bytes()[:200])
-    *_, kept, named, advice = prepare(capsys, *SMALL)
-    assert kept.startswith("frames of 59 of 60 clips are in")
-    assert named.startswith(f"damaged: {broken}: ")
+    *_, summary, damaged, advice = prepare(capsys, *SMALL)
+    assert summary.startswith("frames of 59 of 60 clips are in")
+    assert damaged.startswith(f"damaged: {broken}: ")
     assert advice == "delete the damaged clips and run emorec prepare again"
     broken.unlink()
     *_, last = prepare(capsys, *SMALL)

@@ -1,4 +1,4 @@
-"""`emorec study` with real runs, and its mistakes before the first one starts."""
+"""`emorec study` with real runs, and mistakes that are refused before the first run."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ TINY = (
 
 @pytest.fixture
 def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder of a test."""
+    """Empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -52,9 +52,9 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_mistake_is_one_line(
     arguments: list[str], remedy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["study", *arguments])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("emorec study: error: ")
     assert remedy in line
@@ -62,7 +62,7 @@ def test_a_mistake_is_one_line(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_all_runs_of_a_shipped_study_could_start(
+def test_all_runs_of_a_shipped_study_are_valid(
     path: Path,
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -77,9 +77,9 @@ def test_all_runs_of_a_shipped_study_could_start(
         ["--data.features", str(features)] if "--data.features" in path.read_text() else []
     )
     main(["study", str(path), "--data.root", str(clips), *features_flag, "--dry-run"])
-    printed = capsys.readouterr().out
-    assert f"study {path.stem}" in printed
-    assert "each as in emorec fit --config" in printed
+    output = capsys.readouterr().out
+    assert f"study {path.stem}" in output
+    assert "each as in emorec fit --config" in output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -94,7 +94,7 @@ def test_all_runs_of_a_shipped_study_could_start(
         (["--data.split", "msaf6"], "split msaf6 needs --data.fold 1 to 6"),
     ],
 )
-def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
+def test_an_invalid_run_is_refused_before_anything_is_written(
     flags: list[str],
     remedy: str,
     drawn_clips: Path,
@@ -102,9 +102,9 @@ def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = [] if "--data.root" in flags else ["--data.root", str(drawn_clips)]
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as exit_info:
         main(["study", SEEDS, *root, *flags])
-    assert ended.value.code == 2
+    assert exit_info.value.code == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("emorec study: error: CNN-LSTM: ")
     assert remedy in line
@@ -112,7 +112,7 @@ def test_a_run_that_could_not_start_is_refused_before_anything_is_written(
 
 
 @pytest.mark.slow
-def test_the_runs_of_the_smoke_study_are_killed_with_it_and_go_on_to_their_tests(
+def test_the_runs_of_a_killed_smoke_study_are_resumed_and_tested(
     drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(ROOT / "configs/studies/smoke.yaml")

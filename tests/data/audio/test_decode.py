@@ -1,4 +1,4 @@
-"""Sound comes as it was recorded: one channel, the rate that was asked for, the span that was asked for."""
+"""Sound is decoded to one channel, with the requested rate and span."""
 
 import wave
 from pathlib import Path
@@ -30,14 +30,14 @@ def write_wav(path: Path, channels: list[np.ndarray], rate: int) -> Path:
     return path
 
 
-def test_samples_are_those_of_the_file(tmp_path: Path) -> None:
-    recorded = tone(0.5, RATE)
-    sound = decode_audio(write_wav(tmp_path / "a.wav", [recorded], RATE), RATE)
+def test_samples_equal_those_of_the_file(tmp_path: Path) -> None:
+    original = tone(0.5, RATE)
+    sound = decode_audio(write_wav(tmp_path / "a.wav", [original], RATE), RATE)
     assert sound.dtype == np.float32
-    np.testing.assert_allclose(sound, recorded, atol=1e-4)
+    np.testing.assert_allclose(sound, original, atol=1e-4)
 
 
-def test_two_channels_become_their_mean(tmp_path: Path) -> None:
+def test_channels_are_averaged(tmp_path: Path) -> None:
     left, right = tone(0.3, RATE), tone(0.3, RATE, pitch=1000, loudness=0.2)
     sound = decode_audio(write_wav(tmp_path / "a.wav", [left, right], RATE), RATE)
     np.testing.assert_allclose(sound, (left + right) / 2, atol=1e-4)
@@ -45,27 +45,27 @@ def test_two_channels_become_their_mean(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
 def test_another_rate_is_resampled(tmp_path: Path, rate: int) -> None:
-    recorded = tone(1.0, rate)
-    silent = np.zeros_like(recorded)
-    sound = decode_audio(write_wav(tmp_path / "a.wav", [recorded, silent], rate), RATE)
-    oracle = resample_poly(recorded / 2, RATE, rate)
+    original = tone(1.0, rate)
+    silent = np.zeros_like(original)
+    sound = decode_audio(write_wav(tmp_path / "a.wav", [original, silent], rate), RATE)
+    expected = resample_poly(original / 2, RATE, rate)
     assert abs(len(sound) - RATE) <= 1
     middle = slice(2000, 14_000)  # filters differ at the ends
-    np.testing.assert_allclose(sound[middle], oracle[middle], atol=2e-3)
+    np.testing.assert_allclose(sound[middle], expected[middle], atol=2e-3)
 
 
-def test_the_sound_of_a_video_is_heard(tmp_path: Path) -> None:
-    recorded = tone(1.0, RATE)
+def test_the_sound_of_a_video_is_decoded(tmp_path: Path) -> None:
+    original = tone(1.0, RATE)
     path = tmp_path / "a.mp4"
-    pictures = np.zeros((10, 32, 32, 3), dtype=np.uint8)
-    path.write_bytes(encode_mp4(pictures, fps=10, sound=recorded, sample_rate=RATE))
+    frames = np.zeros((10, 32, 32, 3), dtype=np.uint8)
+    path.write_bytes(encode_mp4(frames, fps=10, sound=original, sample_rate=RATE))
     sound = decode_audio(path, RATE)
     spectrum = np.abs(np.fft.rfft(sound[4000:12_000]))
     assert np.argmax(spectrum) * RATE / 8000 == pytest.approx(440, abs=2)
     assert np.abs(sound[4000:12_000]).max() == pytest.approx(0.4, abs=0.05)
 
 
-def test_a_span_is_counted_in_seconds_of_the_file(tmp_path: Path) -> None:
+def test_a_span_is_in_seconds_from_the_start_of_the_file(tmp_path: Path) -> None:
     loud, quiet = tone(0.5, RATE), tone(0.5, RATE, loudness=0.01)
     path = write_wav(tmp_path / "a.wav", [np.concatenate([loud, quiet])], RATE)
     assert np.abs(decode_audio(path, RATE, (0.1, 0.4))).max() > 0.3
@@ -75,24 +75,24 @@ def test_a_span_is_counted_in_seconds_of_the_file(tmp_path: Path) -> None:
     assert len(decode_audio(path, RATE, (0.9, 7))) == 1600
 
 
-def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
-    silent_film = videos.write_video(tmp_path / "film.mp4", 5)
+def test_files_without_readable_sound_are_refused_with_the_reason(tmp_path: Path) -> None:
+    silent_video = videos.write_video(tmp_path / "film.mp4", 5)
     unknown = videos.change_sound(videos.write_video(tmp_path / "odd.mp4", 5, sound=True))
     text, empty = tmp_path / "text.wav", tmp_path / "empty.wav"
     text.write_text("no sound at all, but as many letters as a header has")
     empty.touch()
     short = write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)
     cut_off = videos.truncate(videos.write_video(tmp_path / "cut.mp4", 60, sound=True), 60)
-    nothing = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
+    empty_wav = write_wav(tmp_path / "nothing.wav", [np.zeros(0)], RATE)
     for path, span, reason in (
-        (silent_film, None, NO_SOUND),
+        (silent_video, None, NO_SOUND),
         (unknown, None, NO_SOUND),
         (cut_off, None, CUT_OFF),
         (text, None, NOT_SOUND),
         (empty, None, "the file is empty"),
         (tmp_path / "gone.wav", None, "can't be read: No such file or directory"),
         (short, (1.0, 2.0), "its sound is empty between 1 s and 2 s"),
-        (nothing, None, "its sound is empty"),
+        (empty_wav, None, "its sound is empty"),
     ):
         with pytest.raises(ClipError) as error:
             decode_audio(path, RATE, span)
@@ -101,7 +101,7 @@ def test_what_can_t_be_heard_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_clips_are_heard(ravdess_root: Path) -> None:
+def test_real_clips_are_decoded(ravdess_root: Path) -> None:
     for path in sorted(ravdess_root.rglob("01-01-05-02-*.mp4"))[:3]:
         sound = decode_audio(path, RATE)
         assert 2 * RATE < len(sound) < 6 * RATE

@@ -1,4 +1,4 @@
-"""Specifications whose decoder does what the name of a clip says, or counts its passes."""
+"""Specifications for tests: one misbehaves as the name of a clip says, one counts its passes."""
 
 import os
 import time
@@ -16,7 +16,7 @@ from emorec.data.video.reader import ClipError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Misbehaving(FrameSpec):
-    """Appends the process and the path of each clip to `log`."""
+    """Append the process and the name of each clip to `log`."""
 
     log: str
     num_frames: int = 2
@@ -39,7 +39,7 @@ class Misbehaving(FrameSpec):
         return PreprocessedClip(frames, video_frames=2, promised=2)
 
     def decoded(self) -> list[str]:
-        """Names of the clips that were decoded since the last call."""
+        """Return the names of the clips decoded since the last call."""
         log = Path(self.log)
         lines = log.read_text().splitlines() if log.exists() else []
         log.write_text("")
@@ -48,7 +48,7 @@ class Misbehaving(FrameSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountingPasses(FrameSpec):
-    """Appends to `log` for how many clips each pass through a video is."""
+    """Append the number of clips of each pass through a video to `log`."""
 
     log: str
 
@@ -63,12 +63,12 @@ class CountingPasses(FrameSpec):
         return FrameSpec.decode_spans(self, clips)
 
     def passes(self) -> list[int]:
-        """The numbers of clips, sorted."""
+        """Return the sorted numbers of clips."""
         return sorted(map(int, Path(self.log).read_text().split()))
 
-    def _count(self, number: int) -> None:
+    def _count(self, num_clips: int) -> None:
         with Path(self.log).open("a") as log:
-            log.write(f"{number}\n")
+            log.write(f"{num_clips}\n")
 
 
 def clips_of(paths: Sequence[Path]) -> list[Clip]:
@@ -76,7 +76,7 @@ def clips_of(paths: Sequence[Path]) -> list[Clip]:
 
 
 def write_files(folder: Path, *names: str) -> list[Path]:
-    """Files of different content."""
+    """Write files of different content."""
     paths = [folder / name for name in names]
     for path in paths:
         path.write_text(f"pictures of {path.name}")

@@ -1,4 +1,4 @@
-"""Clips are decoded once, stored as they are, checked for damage, and shared by all processes that ask at once."""
+"""The cache of decoded clips: content, errors, damage, concurrency, spans and sound."""
 
 import os
 import shutil
@@ -53,8 +53,8 @@ def build(clips: list[Clip], folder: Path, spec: FrameSpec | AudioSpec = SPEC) -
     return build_cache(clips, spec, str(folder), workers=2, progress=False)
 
 
-def stored(reader: ClipReader, clips: list[Clip]) -> bool:
-    """Whether every clip is cached, as decoding returns it."""
+def is_cached(reader: ClipReader, clips: list[Clip]) -> bool:
+    """Return whether every clip is cached and equal to its decoded frames."""
     return reader.files.keys() == set(clips) and all(
         np.array_equal(np.load(reader.files[clip]), reader.spec.load(clip)) for clip in clips
     )
@@ -62,7 +62,7 @@ def stored(reader: ClipReader, clips: list[Clip]) -> bool:
 
 @pytest.mark.parametrize("num_frames", [6, 10, 16])
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
-def test_the_cache_holds_the_evenly_spaced_frames_of_the_video(
+def test_the_cache_contains_evenly_spaced_frames(
     clips: list[Clip], tmp_path: Path, num_frames: int, resize: str
 ) -> None:
     spec = FrameSpec(num_frames=num_frames, size=(32, 32), resize=resize)  # type: ignore[arg-type]
@@ -73,44 +73,46 @@ def test_the_cache_holds_the_evenly_spaced_frames_of_the_video(
         assert videos.shown_indices(reader(clip)) == linspace_indices(length, num_frames)
 
 
-def test_parts_of_a_video_are_stored_beside_the_whole(clips: list[Clip], tmp_path: Path) -> None:
-    half_a_second = Clip(path=clips[2].path, label=0, actor=1, take="", span_seconds=(0.5, 1.0))
-    reader = build([clips[2], half_a_second], tmp_path)
-    assert stored(reader, [clips[2], half_a_second])
-    assert videos.shown_indices(reader(half_a_second))[0] == 15
+def test_spans_of_a_video_are_cached_next_to_the_full_video(
+    clips: list[Clip], tmp_path: Path
+) -> None:
+    span = Clip(path=clips[2].path, label=0, actor=1, take="", span_seconds=(0.5, 1.0))
+    reader = build([clips[2], span], tmp_path)
+    assert is_cached(reader, [clips[2], span])
+    assert videos.shown_indices(reader(span))[0] == 15
 
 
-def test_of_two_people_side_by_side_each_is_a_clip(tmp_path: Path) -> None:
-    both = np.zeros((5, 32, 64, 3), dtype=np.uint8)
-    both[:, :, 32:] = 200
+def test_each_half_of_a_frame_can_be_a_clip(tmp_path: Path) -> None:
+    frames = np.zeros((5, 32, 64, 3), dtype=np.uint8)
+    frames[:, :, 32:] = 200
     path = tmp_path / "two.mp4"
-    path.write_bytes(encode_mp4(both, fps=5))
-    left, right, whole = (
+    path.write_bytes(encode_mp4(frames, fps=5))
+    left, right, full = (
         Clip(path=path, label=0, actor=1, take="", half=half)
         for half in ("left", "right", None)  # type: ignore[arg-type]
     )
-    reader = build([left, right, whole], tmp_path / "cache")
+    reader = build([left, right, full], tmp_path / "cache")
     assert reader(left).mean() < 20
     assert reader(right).mean() > 180
-    assert 80 < reader(whole).mean() < 120
-    assert stored(reader, [left, right, whole])
+    assert 80 < reader(full).mean() < 120
+    assert is_cached(reader, [left, right, full])
 
 
 @pytest.mark.parametrize("cached", [True, False])
-def test_every_kind_of_broken_clip_is_found_with_its_reason_and_healthy_ones_pass(
+def test_broken_clips_are_found_with_the_reason_and_healthy_ones_pass(
     tmp_path: Path, cached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def path(name: str) -> Path:
         return tmp_path / f"{name}.mp4"
 
-    whole = videos.write_video(path("healthy"), bframes=3, open_gop=True, sound=True)
+    original = videos.write_video(path("healthy"), bframes=3, open_gop=True, sound=True)
     healthy = [
-        whole,
+        original,
         videos.write_video(path("one gop"), gop=250),
         videos.write_video(path("still"), still=True),
         videos.hide_end(videos.write_video(path("one too many, as RAVDESS"), bframes=2), 1),
-        videos.cut_without_encoding(whole, path("cut"), 17),
-        videos.cut_without_encoding(whole, path("cut and not hidden"), 17, hide=False),
+        videos.cut_without_encoding(original, path("cut"), 17),
+        videos.cut_without_encoding(original, path("cut and not hidden"), 17, hide=False),
     ]
     broken = {
         path("missing"): "can't be read: No such file",
@@ -130,10 +132,10 @@ def test_every_kind_of_broken_clip_is_found_with_its_reason_and_healthy_ones_pas
         cut_off = videos.write_video(path(f"cut off at {percent}"))
         broken[videos.truncate(cut_off, percent)] = "damaged or cut off"
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
-    both = clips_of([*healthy, *broken])
+    clips = clips_of([*healthy, *broken])
     cache = "auto" if cached else "none"
     for _ in range(2):
-        reader = build_cache(both, SPEC, cache, workers=2)
+        reader = build_cache(clips, SPEC, cache, workers=2)
         assert [clip.path for clip in reader.errors] == list(broken)
         for clip, reason in reader.errors.items():
             assert reason.startswith(broken[clip.path])
@@ -141,15 +143,15 @@ def test_every_kind_of_broken_clip_is_found_with_its_reason_and_healthy_ones_pas
         assert [clip.path for clip in reader.files] == (healthy if cached else [])
 
 
-def test_a_clip_is_decoded_again_only_after_its_content_changed(
+def test_a_clip_is_decoded_again_only_if_its_content_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = Misbehaving(log=str(tmp_path / "log.txt"))
     paths = write_files(tmp_path, "a", "b", "damaged")
-    for asked in (["a", "b", "damaged"], []):
+    for expected in (["a", "b", "damaged"], []):
         reader = build(clips_of([*paths, *paths]), tmp_path / "cache", spec)
         assert [clip.path.name for clip in reader.errors] == ["damaged"]
-        assert spec.decoded() == asked
+        assert spec.decoded() == expected
     monkeypatch.chdir(tmp_path)
     build(clips_of([Path("a"), Path("b")]), tmp_path / "cache", spec)
     assert spec.decoded() == []
@@ -161,7 +163,7 @@ def test_a_clip_is_decoded_again_only_after_its_content_changed(
     assert spec.decoded() == ["a", "c"]
 
 
-def test_what_another_version_of_the_decoder_found_counts_for_nothing(
+def test_another_version_of_the_decoder_invalidates_the_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = Misbehaving(log=str(tmp_path / "log.txt"))
@@ -172,7 +174,7 @@ def test_what_another_version_of_the_decoder_found_counts_for_nothing(
         monkeypatch.setattr(module, "decoder_version", lambda decoder: f"{decoder} 9")
 
 
-def test_a_clip_is_recognised_by_its_content_wherever_it_lies(tmp_path: Path) -> None:
+def test_a_clip_is_identified_by_its_content_and_not_its_path(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     videos.write_video(old / "a.mp4", 5)
@@ -187,7 +189,7 @@ def test_a_clip_is_recognised_by_its_content_wherever_it_lies(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("damage", ["altered", "cut off", "gone", "database gone"])
-def test_damage_is_noticed_and_repaired(
+def test_damage_is_detected_and_repaired(
     clips: list[Clip], tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = build(clips, tmp_path).files[clips[1]]
@@ -199,12 +201,12 @@ def test_damage_is_noticed_and_repaired(
         file.unlink()
     else:
         (tmp_path / DATABASE).unlink()
-    assert stored(build(clips, tmp_path), clips)
+    assert is_cached(build(clips, tmp_path), clips)
     assert ("1 cached clips were damaged" in caplog.text) == (damage != "database gone")
 
 
 @pytest.mark.parametrize("cleared", [True, False])
-def test_a_clip_whose_file_is_lost_while_it_is_used_is_decoded(
+def test_a_clip_whose_cached_file_is_lost_is_decoded(
     clips: list[Clip], tmp_path: Path, cleared: bool
 ) -> None:
     reader = build(clips, tmp_path)
@@ -215,7 +217,7 @@ def test_a_clip_whose_file_is_lost_while_it_is_used_is_decoded(
     assert np.array_equal(reader(clips[0]), SPEC.load(clips[0]))
 
 
-def test_too_little_room_is_an_error_before_anything_is_decoded(
+def test_too_little_disk_space_is_an_error_before_decoding(
     clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
@@ -229,7 +231,7 @@ def test_a_folder_that_cant_be_created_is_named(clips: list[Clip], tmp_path: Pat
         build(clips, tmp_path / "file" / "cache")
 
 
-def test_without_a_cache_a_folder_that_cant_be_written_to_costs_a_second_check_and_no_error(
+def test_without_a_cache_an_unwritable_folder_is_not_an_error(
     clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
@@ -240,45 +242,43 @@ def test_without_a_cache_a_folder_that_cant_be_written_to_costs_a_second_check_a
         assert np.array_equal(reader(clips[0]), SPEC.load(clips[0]))
 
 
-def test_processes_that_fill_at_once_decode_each_clip_once_and_see_the_same(
-    clips: list[Clip], tmp_path: Path
-) -> None:
+def test_concurrent_processes_build_one_cache(clips: list[Clip], tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(clips[0].path.parent), str(tmp_path / "cache")]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     outputs = {run.communicate(timeout=200)[0] for run in runs}
     assert [run.returncode for run in runs] == [0] * 4
     assert len(outputs) == 1
     assert list_cache(tmp_path / "cache")[0].ready == len(clips)
-    assert stored(build(clips, tmp_path / "cache"), clips)
+    assert is_cached(build(clips, tmp_path / "cache"), clips)
 
 
 @pytest.mark.slow
-def test_whenever_it_is_killed_the_next_call_completes_the_cache(tmp_path: Path) -> None:
+def test_a_killed_cache_build_is_completed_by_the_next_call(tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()
     paths = [videos.write_video(folder / f"{length:02}.mp4", length) for length in range(20, 44)]
     clips = clips_of(paths)
     command = [sys.executable, "-c", SCRIPT, str(folder), str(tmp_path / "cache")]
-    took = 0.0
+    duration = 0.0
     random = np.random.default_rng(0)
     for kill in range(8):
-        began = time.monotonic()
+        start_time = time.monotonic()
         run = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         if kill == 0:
             run.communicate(timeout=200)
-            took = time.monotonic() - began
+            duration = time.monotonic() - start_time
             shutil.rmtree(tmp_path / "cache")
             continue
-        time.sleep(random.uniform(0.3, 1.0) * took)
+        time.sleep(random.uniform(0.3, 1.0) * duration)
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()
     reader = build(clips, tmp_path / "cache")
-    assert stored(reader, clips)
+    assert is_cached(reader, clips)
     assert {path.suffix for path in reader.files[clips[0]].parent.iterdir()} == {".npy"}
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_clip_that_hangs_is_an_error_that_names_it(
+def test_a_clip_that_hangs_is_an_error_with_its_name(
     clips: list[Clip], monkeypatch: pytest.MonkeyPatch, num_workers: int
 ) -> None:
     from emorec.data.augment import ClipTransform
@@ -292,14 +292,14 @@ def test_a_clip_that_hangs_is_an_error_that_names_it(
         next(iter(make_loader(dataset, batch_size=1, num_workers=num_workers)))
 
 
-# spans of one video
+# Spans of one video
 
 FPS = 15
-"""Sixty frames, the number of distinct grey levels, are four seconds."""
+"""Frame rate at which sixty frames, the number of distinct grey levels, are four seconds."""
 
 
 def utterances(path: Path, number: int, last: float = 3.0) -> list[Clip]:
-    """Spans of half a second that overlap, of either half, not in temporal order."""
+    """Return overlapping spans of half a second, of both halves of the frame, in random order."""
     starts = np.random.default_rng(0).permutation(np.linspace(0, last, number))
     halves: list[Half] = ["left", "right"]
     return [
@@ -307,62 +307,70 @@ def utterances(path: Path, number: int, last: float = 3.0) -> list[Clip]:
             path=path,
             label=0,
             actor="a",
-            take=f"{path.stem}_{at:02d}",
+            take=f"{path.stem}_{index:02d}",
             span_seconds=(round(float(start), 3), round(float(start) + 0.5, 3)),
-            half=halves[at % 2],
+            half=halves[index % 2],
         )
-        for at, start in enumerate(starts)
+        for index, start in enumerate(starts)
     ]
 
 
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
-def test_spans_that_are_decoded_together_are_what_each_is_alone(
+def test_spans_decoded_together_equal_those_decoded_separately(
     tmp_path: Path, decoder: Decoder
 ) -> None:
-    one, other = (videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab")
-    single = Clip(path=other, label=0, actor="b", take="b")
-    clips = [*utterances(one, 20), *utterances(other, 3), single]
+    first_video, second_video = (
+        videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab"
+    )
+    single = Clip(path=second_video, label=0, actor="b", take="b")
+    clips = [*utterances(first_video, 20), *utterances(second_video, 3), single]
     reader = build(
         clips, tmp_path / "cache", FrameSpec(num_frames=4, size=(32, 32), decoder=decoder)
     )
     assert reader.errors == {}
-    assert stored(reader, clips)
+    assert is_cached(reader, clips)
 
 
-def test_a_video_is_decoded_once_for_all_its_spans(tmp_path: Path) -> None:
+def test_a_video_is_decoded_once_for_all_of_its_spans(tmp_path: Path) -> None:
     spec = CountingPasses(num_frames=4, size=(32, 32), log=str(tmp_path / "passes.txt"))
-    one, other = (videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab")
-    single = Clip(path=other, label=0, actor="b", take="b")
-    build([*utterances(one, 20), *utterances(other, 3), single], tmp_path / "cache", spec)
+    first_video, second_video = (
+        videos.write_video(tmp_path / f"{name}.mp4", 60, fps=FPS) for name in "ab"
+    )
+    single = Clip(path=second_video, label=0, actor="b", take="b")
+    build(
+        [*utterances(first_video, 20), *utterances(second_video, 3), single],
+        tmp_path / "cache",
+        spec,
+    )
     assert spec.passes() == [1, 3, 4, 16]
 
 
-def test_what_is_wrong_with_one_span_is_not_wrong_with_the_others(
+def test_an_error_of_one_span_does_not_affect_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=FPS)
-    good = utterances(path, 5, last=1.0)
-    late = Clip(path=path, label=0, actor="a", take="a_99", span_seconds=(60.0, 61.0))
-    reader = build([*good, late], tmp_path / "cache")
-    assert reader.errors == {late: "no frame starts between 60 s and 61 s"}
-    assert reader.files.keys() == set(good)
+    valid = utterances(path, 5, last=1.0)
+    too_late = Clip(path=path, label=0, actor="a", take="a_99", span_seconds=(60.0, 61.0))
+    reader = build([*valid, too_late], tmp_path / "cache")
+    assert reader.errors == {too_late: "no frame starts between 60 s and 61 s"}
+    assert reader.files.keys() == set(valid)
 
     damaged = videos.flip_bits(videos.write_video(tmp_path / "b.mp4", 60, fps=FPS), 20)
     clips = utterances(damaged, 8)
-    together = build(clips, tmp_path / "together")
+    joint = build(clips, tmp_path / "together")
     monkeypatch.setattr("emorec.data.cache.build.MAX_SPANS", 1)
-    alone = build(clips, tmp_path / "alone")
+    separate = build(clips, tmp_path / "alone")
 
-    def found(reader: ClipReader) -> dict[Clip, object]:
+    def results(reader: ClipReader) -> dict[Clip, object]:
         # the number of errors depends on how far a decoder decodes ahead
         reasons = {clip: reason.split(":")[0] for clip, reason in reader.errors.items()}
         return reasons | {clip: checksum_of(file) for clip, file in reader.files.items()}
 
-    assert found(together) == found(alone)
-    assert "damaged" in found(together).values()
+    assert results(joint) == results(separate)
+    assert "damaged" in results(joint).values()
 
 
-# sound
+# Sound
 
 AUDIO = AudioSpec(sound_rate=RATE, sound_seconds=0.5)
 
@@ -379,13 +387,13 @@ def sounds(tmp_path: Path) -> list[Clip]:
     ]
 
 
-def test_sound_is_cached_as_it_is_decoded(sounds: list[Clip], tmp_path: Path) -> None:
+def test_cached_sound_equals_decoded_sound(sounds: list[Clip], tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     for _ in range(2):
         reader = build(sounds, folder, AUDIO)
-        assert stored(reader, sounds)
-        reader.files[sounds[0]].write_bytes(b"damaged")  # and is noticed by the next call
-    assert stored(build(sounds, folder, AUDIO), sounds)
+        assert is_cached(reader, sounds)
+        reader.files[sounds[0]].write_bytes(b"damaged")  # detected by the next call
+    assert is_cached(build(sounds, folder, AUDIO), sounds)
     (listing,) = list_cache(folder)
     assert (listing.name, listing.ready) == (AUDIO.name, 2)
     assert clear_cache(folder) >= 2 * 8000 * 2
@@ -393,22 +401,22 @@ def test_sound_is_cached_as_it_is_decoded(sounds: list[Clip], tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("cache", ["none", "CACHE"])
-def test_a_clip_without_sound_is_told_from_one_whose_sound_is_broken(
+def test_missing_sound_is_distinguished_from_broken_sound(
     sounds: list[Clip], tmp_path: Path, cache: str
 ) -> None:
-    film = sound_clip(videos.write_video(tmp_path / "film.mp4", 5))
+    silent_video = sound_clip(videos.write_video(tmp_path / "film.mp4", 5))
     text = sound_clip(tmp_path / "text.wav")
     text.path.write_text("no sound")
-    where = str(tmp_path / "cache") if cache == "CACHE" else cache
-    reader = build_cache([*sounds, film, text], AUDIO, where, workers=1)
-    assert reader.errors.keys() == {film, text}
-    assert reader.errors[film] == NO_SOUND
+    cache_path = str(tmp_path / "cache") if cache == "CACHE" else cache
+    reader = build_cache([*sounds, silent_video, text], AUDIO, cache_path, workers=1)
+    assert reader.errors.keys() == {silent_video, text}
+    assert reader.errors[silent_video] == NO_SOUND
     assert reader.errors[text].startswith("neither a video nor a sound file")
 
 
-def test_sound_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
+def test_sound_can_be_in_a_separate_file(tmp_path: Path) -> None:
     wav = write_wav(tmp_path / "a.wav", [tone(0.5, RATE)], RATE)
-    film = videos.write_video(tmp_path / "film.mp4", 60)
-    clip = sound_clip(film, sound_path=wav, span_seconds=(1.0, 1.5), half="left")
+    silent_video = videos.write_video(tmp_path / "film.mp4", 60)
+    clip = sound_clip(silent_video, sound_path=wav, span_seconds=(1.0, 1.5), half="left")
     reader = build([clip], tmp_path / "cache", AUDIO)
     np.testing.assert_allclose(reader(clip) / 32767, tone(0.5, RATE), atol=1e-3)

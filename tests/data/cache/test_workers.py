@@ -27,7 +27,7 @@ def spec(tmp_path: Path) -> Misbehaving:
     return Misbehaving(log=str(tmp_path / "log.txt"))
 
 
-def test_a_clip_that_hangs_or_crashes_the_decoder_is_named_and_the_others_are_stored(
+def test_clips_that_hang_or_crash_the_decoder_are_named_and_the_others_stored(
     tmp_path: Path, spec: Misbehaving
 ) -> None:
     names = ("a", "hang", "b", "crash", "c", "killed", "d", "damaged", "e")
@@ -38,16 +38,16 @@ def test_a_clip_that_hangs_or_crashes_the_decoder_is_named_and_the_others_are_st
         "killed": "crashes the decoder (SIGKILL)",
         "damaged": "damaged",
     }
-    for asked in (sorted(names), ["crash", "hang", "killed"]):
-        # what may have been the machine's fault is tried again, the rest is known
+    for expected in (sorted(names), ["crash", "hang", "killed"]):
+        # hangs and crashes are retried, other results are cached
         reader = build_cache(clips, spec, str(tmp_path / "cache"), workers=2, timeout_seconds=1.5)
         assert {clip.path.name: reason for clip, reason in reader.errors.items()} == reasons
         assert [clip.path.name for clip in reader.files] == ["a", "b", "c", "d", "e"]
-        assert spec.decoded() == asked
+        assert spec.decoded() == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_file_that_never_gives_its_content_does_not_hold_up_the_run(tmp_path: Path) -> None:
+def test_a_file_that_blocks_on_reading_times_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     paths = [videos.write_video(tmp_path / "clip.mp4"), tmp_path / "pipe.mp4"]
     reader = build_cache(
@@ -69,7 +69,7 @@ def test_a_subprocess_that_does_not_start_is_an_error_and_not_a_broken_clip(
         build_cache(clips_of(write_files(tmp_path, "a")), spec, str(tmp_path / "c"), workers=2)
 
 
-def test_a_subprocess_that_died_between_two_clips_is_replaced(
+def test_a_subprocess_that_died_between_clips_is_replaced(
     tmp_path: Path, spec: Misbehaving
 ) -> None:
     a, b = clips_of(write_files(tmp_path, "a", "b"))
@@ -83,7 +83,7 @@ def test_a_subprocess_that_died_between_two_clips_is_replaced(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent")
-def test_ctrl_c_ends_it_leaves_no_process_and_keeps_what_was_found(
+def test_ctrl_c_ends_all_processes_and_keeps_decoded_clips(
     tmp_path: Path, spec: Misbehaving
 ) -> None:
     paths = write_files(tmp_path, "a", "b", "hang 1", "hang 2", "hang 3")
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_it_leaves_no_process_and_keeps_what_was_found(
         assert run.poll() is None
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    _, errors = run.communicate(timeout=40)  # a clip hangs for 60 seconds
+    _, errors = run.communicate(timeout=40)  # well before a hanging clip ends, after 60 seconds
     assert "KeyboardInterrupt" in errors
     for line in log.read_text().splitlines():
         with pytest.raises(ProcessLookupError):
@@ -114,7 +114,7 @@ def test_ctrl_c_ends_it_leaves_no_process_and_keeps_what_was_found(
     assert sorted(rows) == [("a", None), ("b", None)]
 
 
-def test_a_decoder_that_cant_be_loaded_is_one_line_and_no_fault_of_the_clips(
+def test_a_decoder_that_cant_be_loaded_is_an_error_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "av").mkdir()
@@ -132,7 +132,7 @@ def test_a_decoder_that_cant_be_loaded_is_one_line_and_no_fault_of_the_clips(
 
 
 @pytest.mark.parametrize("run_as", ["script", "standard input"])
-def test_it_works_from_a_script_without_a_main_guard_and_imports_no_torch(
+def test_workers_start_from_a_script_without_a_main_guard_and_without_torch(
     tmp_path: Path, run_as: str
 ) -> None:
     video = videos.write_video(tmp_path / "clip.mp4")
@@ -148,8 +148,8 @@ def test_it_works_from_a_script_without_a_main_guard_and_imports_no_torch(
     )
     if run_as == "script":
         (tmp_path / "script.py").write_text(script)
-        command, given = [sys.executable, str(tmp_path / "script.py")], None
+        command, stdin = [sys.executable, str(tmp_path / "script.py")], None
     else:
-        command, given = [sys.executable, "-"], script
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("{}\nFalse\n", "")
+        command, stdin = [sys.executable, "-"], script
+    completed = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    assert (completed.stdout, completed.stderr) == ("{}\nFalse\n", "")

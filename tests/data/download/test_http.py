@@ -1,4 +1,4 @@
-"""A file arrives complete and right, or the error names it, whatever the server does."""
+"""Downloads are complete and verified, or fail with one line, for any server failure."""
 
 import hashlib
 import time
@@ -21,7 +21,7 @@ from tests.zenodo_server import (
     compressed,
     drop,
     ignore_range,
-    say,
+    respond_with,
     tree,
     without_length,
     wrong_byte,
@@ -38,8 +38,8 @@ DIGEST = hashlib.md5(CONTENT).hexdigest()
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ZenodoServer]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(http, "BACKOFF_SECONDS", 0.01)
-    with zenodo({NAME: CONTENT}) as running:
-        yield running
+    with zenodo({NAME: CONTENT}) as zenodo_server:
+        yield zenodo_server
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def remote(server: ZenodoServer) -> RemoteFile:
 
 
 def ranges(server: ZenodoServer) -> list[str | None]:
-    return [requested for _, requested in server.asked]
+    return [requested for _, requested in server.requests]
 
 
-def test_a_file_arrives_complete_and_alone(
+def test_a_file_is_downloaded_without_leftovers(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path
 ) -> None:
     progress: list[int] = []
@@ -62,18 +62,18 @@ def test_a_file_arrives_complete_and_alone(
     assert server.agents == {f"emorec/{__version__}"}
 
 
-def test_a_right_file_is_not_requested_again_and_a_wrong_one_is_replaced(
+def test_an_intact_file_is_not_requested_again_and_a_corrupt_one_is_replaced(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path
 ) -> None:
     (tmp_path / NAME).write_bytes(CONTENT)
     download(remote, tmp_path / NAME)
-    assert server.asked == []
+    assert server.requests == []
     (tmp_path / NAME).write_bytes(bytes(len(CONTENT)))
     download(remote, tmp_path / NAME)
     assert tree(tmp_path) == {NAME: CONTENT}
 
 
-def test_after_a_broken_connection_it_resumes(
+def test_a_broken_connection_is_resumed(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path
 ) -> None:
     server.misbehave[NAME] += [drop(10_000), drop(5_000)]
@@ -84,23 +84,23 @@ def test_after_a_broken_connection_it_resumes(
 
 
 @pytest.mark.parametrize(
-    ("part", "requests_made"), [(CONTENT[:12_345], ["bytes=12345-"]), (CONTENT, [])], ids=len
+    ("part", "expected_ranges"), [(CONTENT[:12_345], ["bytes=12345-"]), (CONTENT, [])], ids=len
 )
-def test_the_part_that_an_earlier_call_left_is_used(
+def test_a_partial_download_is_resumed(
     server: ZenodoServer,
     remote: RemoteFile,
     tmp_path: Path,
     part: bytes,
-    requests_made: list[str | None],
+    expected_ranges: list[str | None],
 ) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(part)
     download(remote, tmp_path / NAME)
     assert tree(tmp_path) == {NAME: CONTENT}
-    assert ranges(server) == requests_made
+    assert ranges(server) == expected_ranges
 
 
 @pytest.mark.parametrize("part", [b"something else", bytes(len(CONTENT)), CONTENT + b"+"], ids=len)
-def test_a_part_of_another_file_is_noticed_and_not_used(
+def test_a_part_of_another_file_is_discarded(
     remote: RemoteFile, tmp_path: Path, part: bytes
 ) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(part)
@@ -120,20 +120,20 @@ def test_a_part_of_another_file_is_noticed_and_not_used(
         without_length,
         chunked,
         compressed,
-        say(429),
-        say(500),
-        say(502),
-        say(503),
-        say(504),
-        say(416),
-        say(206, b"no range"),
-        say(200, b"an error page with the status of success"),
+        respond_with(429),
+        respond_with(500),
+        respond_with(502),
+        respond_with(503),
+        respond_with(504),
+        respond_with(416),
+        respond_with(206, b"no range"),
+        respond_with(200, b"an error page with the status of success"),
         drop(0),
         drop(1),
     ],
 )
 @pytest.mark.parametrize("part", [0, 100])
-def test_a_single_failure_of_the_server_does_no_harm(
+def test_a_single_server_failure_is_retried(
     server: ZenodoServer,
     remote: RemoteFile,
     tmp_path: Path,
@@ -147,37 +147,37 @@ def test_a_single_failure_of_the_server_does_no_harm(
     assert tree(tmp_path) == {NAME: CONTENT}
 
 
-def test_it_waits_as_long_as_the_server_says(
+def test_retry_after_is_obeyed(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.misbehave[NAME] += [say(429, Retry_After="1")]
-    began = time.monotonic()
+    server.misbehave[NAME] += [respond_with(429, Retry_After="1")]
+    start = time.monotonic()
     download(remote, tmp_path / NAME)
-    assert time.monotonic() - began >= 1
+    assert time.monotonic() - start >= 1
     assert "the server answers 429; trying again" in caplog.text
 
 
-def test_an_empty_file_arrives_too(server: ZenodoServer, tmp_path: Path) -> None:
+def test_an_empty_file_is_downloaded(server: ZenodoServer, tmp_path: Path) -> None:
     empty = RemoteFile("none", server.url("none"), 0, f"md5:{hashlib.md5(b'').hexdigest()}")
     download(empty, tmp_path / "none")
     assert tree(tmp_path) == {"none": b""}
 
 
-def test_progress_may_stop_it_and_the_next_call_resumes(
+def test_an_interrupted_download_is_resumed_by_the_next_call(
     server: ZenodoServer, remote: RemoteFile, tmp_path: Path
 ) -> None:
-    def stop(_: int) -> None:
+    def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download(remote, tmp_path / NAME, stop)
+        download(remote, tmp_path / NAME, interrupt)
     (part,) = tree(tmp_path).values()
     assert CONTENT.startswith(part)
     download(remote, tmp_path / NAME)
     assert tree(tmp_path) == {NAME: CONTENT}
 
 
-def test_a_connection_that_keeps_breaking_is_used_as_long_as_it_gains(
+def test_retries_are_unlimited_while_the_download_progresses(
     monkeypatch: pytest.MonkeyPatch, server: ZenodoServer, remote: RemoteFile, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(http, "CHUNK_BYTES", 1000)
@@ -189,16 +189,16 @@ def test_a_connection_that_keeps_breaking_is_used_as_long_as_it_gains(
 @pytest.mark.parametrize(
     ("misbehaviour", "expected"),
     [
-        (say(403), ("answers 403 Forbidden", 1)),
-        (say(404), ("answers 404 Not Found", 1)),
-        (say(503), ("answers 503 Service Unavailable", RETRIES + 1)),
+        (respond_with(403), ("answers 403 Forbidden", 1)),
+        (respond_with(404), ("answers 404 Not Found", 1)),
+        (respond_with(503), ("answers 503 Service Unavailable", RETRIES + 1)),
         (drop(1), (f"{RETRIES + 1} times", RETRIES + 1)),
         (append(b"extra"), ("sends 40,005 bytes instead of 40,000", RETRIES + 1)),
-        (say(200, b"<html>"), ("sends 6 bytes instead of 40,000", RETRIES + 1)),
+        (respond_with(200, b"<html>"), ("sends 6 bytes instead of 40,000", RETRIES + 1)),
         (wrong_byte, (f"{NAME}: expected md5 {DIGEST}, got ", MAX_CORRUPT_FILES)),
     ],
 )
-def test_a_lasting_failure_is_one_line(
+def test_a_permanent_failure_is_one_line(
     server: ZenodoServer,
     remote: RemoteFile,
     tmp_path: Path,
@@ -212,7 +212,7 @@ def test_a_lasting_failure_is_one_line(
     assert NAME in str(error.value)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
-    assert len(server.asked) == num_requests
+    assert len(server.requests) == num_requests
     assert not (tmp_path / NAME).exists()
 
 
@@ -234,10 +234,10 @@ def test_an_address_without_a_server_is_one_line(tmp_path: Path, url: str, reaso
 def test_a_certificate_that_cant_be_verified_names_the_remedy(
     remote: RemoteFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
+    def raise_ssl_error(*_: object, **__: object) -> None:
         raise requests.exceptions.SSLError("self-signed certificate")
 
-    monkeypatch.setattr(requests.Session, "get", refuse)
+    monkeypatch.setattr(requests.Session, "get", raise_ssl_error)
     with pytest.raises(UserError, match=r"can't get a\.zip: the certificate .* REQUESTS_CA_BUNDLE"):
         download(remote, tmp_path / NAME)
 

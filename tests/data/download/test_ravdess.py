@@ -1,4 +1,4 @@
-"""Which clips RAVDESS documents, which of them are missing, and how an archive is unpacked."""
+"""RAVDESS archives: documented clips, missing clips and unpacking."""
 
 import random
 import struct
@@ -40,7 +40,7 @@ def test_all_archives_hold_the_documented_number_of_clips() -> None:
     assert len({archive.name for archive in archives}) == 24 + 23
     assert "Video_Song_Actor_18.zip" not in {archive.name for archive in archives}
     stems = {str(name) for archive in archives for name in archive.clips()}
-    # of its 7,356 files, 1,440 and 1,012 are sound alone
+    # of its 7,356 files, 1,440 and 1,012 are audio only
     assert len(stems) == 7356 - 1440 - 1012
     assert all(str(RavdessName.parse(stem)) == stem for stem in stems)
 
@@ -66,16 +66,16 @@ def test_actors_without_an_archive_are_refused(
         archives_of(actors, channel)
 
 
-def test_clips_are_found_however_deep_they_lie(tmp_path: Path) -> None:
+def test_clips_are_found_in_nested_folders(tmp_path: Path) -> None:
     first, second, *rest = SPEECH.clips("av")
-    deep = tmp_path / "Video_Speech_Actor_05" / "Actor_05" / f"{second}.MP4"
-    for path in (clip_path(tmp_path, first), deep):
+    nested = tmp_path / "Video_Speech_Actor_05" / "Actor_05" / f"{second}.MP4"
+    for path in (clip_path(tmp_path, first), nested):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"x")
     assert selection(tmp_path).missing() == {SPEECH: rest}
 
 
-def test_empty_hidden_and_other_files_do_not_count(tmp_path: Path) -> None:
+def test_empty_hidden_and_other_files_are_ignored(tmp_path: Path) -> None:
     empty, hidden, sound, folder, dangling, *_ = SPEECH.clips("av")
     (tmp_path / ".hidden").mkdir()
     clip_path(tmp_path, empty).parent.mkdir()
@@ -87,23 +87,23 @@ def test_empty_hidden_and_other_files_do_not_count(tmp_path: Path) -> None:
     assert clip_files(tmp_path) == clip_files(tmp_path / "none") == {}
 
 
-def job(size: int, *, clips: int = 60, file: Path = Path("nowhere.zip")) -> Job:
+def make_job(size: int, *, clips: int = 60, file: Path = Path("nowhere.zip")) -> Job:
     remote = RemoteFile("a.zip", "http://x/a", size, "md5:" + 32 * "0")
     return Job(SPEECH, SPEECH.clips()[:clips], file, size, remote)
 
 
 def test_required_disk_is_that_of_concurrent_downloads_and_all_clips(tmp_path: Path) -> None:
-    # half of an archive, and a fifth more for sound
-    assert job(1000).unpacked_bytes == 600
-    jobs = [job(1000), job(2000), job(3000)]
+    # half of the archive, and 20 % for sound
+    assert make_job(1000).unpacked_bytes == 600
+    jobs = [make_job(1000), make_job(2000), make_job(3000)]
     unpacked = 600 + 1200 + 1800
     assert required_bytes(jobs, 1, keep_archives=False) == 3000 + unpacked
     assert required_bytes(jobs, 2, keep_archives=False) == 5000 + unpacked
     assert required_bytes(jobs, 1, keep_archives=True) == 6000 + unpacked
     (tmp_path / "a.zip.part").write_bytes(bytes(400))
-    resumed = job(1000, file=tmp_path / "a.zip")
+    resumed = make_job(1000, file=tmp_path / "a.zip")
     assert required_bytes([resumed], 1, keep_archives=False) == 600 + 600
-    assert required_bytes([job(1000, clips=6)], 1, keep_archives=False) == 1000 + 60
+    assert required_bytes([make_job(1000, clips=6)], 1, keep_archives=False) == 1000 + 60
     assert required_bytes([], 3, keep_archives=False) == 0
 
 
@@ -135,11 +135,11 @@ def test_only_the_requested_clips_are_unpacked(tmp_path: Path) -> None:
         "deep/er/Actor_09/{}",
     ],
 )
-def test_no_name_in_an_archive_decides_where_a_clip_is_written(tmp_path: Path, member: str) -> None:
+def test_member_names_of_an_archive_can_not_escape_the_root(tmp_path: Path, member: str) -> None:
     file = tmp_path / "a.zip"
     extra = [("../outside.txt", b"x"), ("/tmp/outside.txt", b"x"), ("Actor_05/setup.exe", b"x")]
     file.write_bytes(zipped([(member.format(f"{CLIP}.mp4"), b"clip"), *extra]))
-    with suppress(UserError):  # on Linux a backslash is a letter like any other
+    with suppress(UserError):  # on Linux a backslash is an ordinary character
         unpack(file, [CLIP], tmp_path / "to" / "ravdess")
     assert set(tree(tmp_path)) <= {"a.zip", f"to/ravdess/Actor_05/{CLIP}.mp4"}
 
@@ -154,7 +154,7 @@ def test_a_link_in_an_archive_is_written_as_a_file(tmp_path: Path) -> None:
     assert not clip_path(tmp_path, CLIP).is_symlink()
 
 
-def test_a_clip_that_the_archive_lacks_is_named_and_nothing_is_unpacked(tmp_path: Path) -> None:
+def test_a_clip_missing_in_the_archive_is_named_and_nothing_is_unpacked(tmp_path: Path) -> None:
     file = tmp_path / "a.zip"
     file.write_bytes(zipped([(f"{CLIP}.mp4", b"x")]))
     with pytest.raises(UserError, match=rf"lacks 1 of 2 clips, such as {OTHER}\.mp4"):
@@ -162,26 +162,26 @@ def test_a_clip_that_the_archive_lacks_is_named_and_nothing_is_unpacked(tmp_path
     assert set(tree(tmp_path)) == {"a.zip"}
 
 
-def test_what_is_stopped_in_the_middle_leaves_nothing_half_written(tmp_path: Path) -> None:
-    def stop(_: int) -> None:
+def test_an_interrupted_call_leaves_no_partial_clip(tmp_path: Path) -> None:
+    def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
     file = tmp_path / "a.zip"
     file.write_bytes(ravdess_zip(SPEECH))
     with pytest.raises(KeyboardInterrupt):
-        unpack(file, [CLIP], tmp_path / "ravdess", stop)
+        unpack(file, [CLIP], tmp_path / "ravdess", interrupt)
     assert tree(tmp_path / "ravdess") == {}
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_altered_archive_gives_the_right_clips_or_one_line(tmp_path: Path, seed: int) -> None:
+def test_a_corrupted_archive_gives_intact_clips_or_one_line(tmp_path: Path, seed: int) -> None:
     generator = random.Random(seed)
     contents = {CLIP: generator.randbytes(200), OTHER: b"b" * 300}
     members = [(f"Actor_05/{name}.mp4", content) for name, content in contents.items()]
-    right = zipped([("Actor_05/", b""), *members])
+    intact = zipped([("Actor_05/", b""), *members])
     file, lines = tmp_path / "a.zip", []
     for number in range(150):
-        content = bytearray(right)
+        content = bytearray(intact)
         for _ in range(generator.choice((1, 1, 3, 10))):
             content[generator.randrange(len(content))] = generator.randrange(256)
         file.write_bytes(content)
@@ -198,7 +198,7 @@ def test_an_altered_archive_gives_the_right_clips_or_one_line(tmp_path: Path, se
     assert not [line for line in lines if "\n" in line]
 
 
-def test_a_video_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+def test_a_truncated_video_is_damaged(tmp_path: Path) -> None:
     for faststart in (True, False):
         path = videos.write_video(tmp_path / f"{faststart}.mp4", faststart=faststart, sound=True)
         assert damage_of(path) is None
@@ -213,14 +213,14 @@ def test_a_video_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
     assert damage_of(tmp_path / "none.mp4") is not None
 
 
-def test_boxes_may_have_long_lengths_or_reach_to_the_end(tmp_path: Path) -> None:
+def test_mp4_boxes_may_have_64_bit_lengths_or_extend_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    head = struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 8, b"moov")
-    path.write_bytes(head + struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234")
+    header = struct.pack(">I4s", 8, b"ftyp") + struct.pack(">I4s", 8, b"moov")
+    path.write_bytes(header + struct.pack(">I4sQ", 1, b"mdat", 20) + b"1234")
     assert damage_of(path) is None
-    path.write_bytes(head + struct.pack(">I4s", 0, b"mdat") + b"1234")
+    path.write_bytes(header + struct.pack(">I4s", 0, b"mdat") + b"1234")
     assert damage_of(path) is None
-    path.write_bytes(head)
+    path.write_bytes(header)
     assert damage_of(path) == "cut off"
 
 

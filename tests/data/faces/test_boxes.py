@@ -24,7 +24,7 @@ from emorec.data.video.reader import Frames, decode, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import CROP_SHARE, Size
 
-HERE = Box(100, 40, 60, 80)
+FACE_BOX = Box(100, 40, 60, 80)
 
 
 def frames(num_frames: int) -> Frames:
@@ -32,7 +32,7 @@ def frames(num_frames: int) -> Frames:
 
 
 def detector_of(boxes: Iterable[Box | None]) -> Callable[[Frames], Box | None]:
-    """A detector that returns these boxes one after another."""
+    """Return a detector that returns the boxes one after another."""
     remaining = iter(boxes)
     return lambda frame: next(remaining)
 
@@ -44,50 +44,52 @@ def test_a_clips_box_is_the_median_of_centre_and_size() -> None:
 
 
 def test_a_clip_of_one_frame_has_that_frames_box() -> None:
-    assert clip_box(frames(1), detector_of([HERE])) == ClipFace(HERE, 1)
+    assert clip_box(frames(1), detector_of([FACE_BOX])) == ClipFace(FACE_BOX, 1)
 
 
 def test_a_clip_without_a_face_has_no_box() -> None:
     assert clip_box(frames(4), detector_of([None] * 4)) == ClipFace(None, 0)
 
 
-@pytest.mark.parametrize("wild", [Box(-900, 0, 20, 30), Box(0, 0, 4000, 3000), None])
-def test_a_frame_with_a_wrong_box_or_none_changes_nothing(wild: Box | None) -> None:
-    steady = clip_box(frames(6), detector_of([HERE] * 6)).box
+@pytest.mark.parametrize("outlier", [Box(-900, 0, 20, 30), Box(0, 0, 4000, 3000), None])
+def test_one_wrong_or_missing_box_has_no_effect(outlier: Box | None) -> None:
+    steady = clip_box(frames(6), detector_of([FACE_BOX] * 6)).box
     for position in range(6):
-        answers: list[Box | None] = [HERE] * 6
-        answers[position] = wild
-        assert clip_box(frames(6), detector_of(answers)) == ClipFace(steady, 5)
+        frame_boxes: list[Box | None] = [FACE_BOX] * 6
+        frame_boxes[position] = outlier
+        assert clip_box(frames(6), detector_of(frame_boxes)) == ClipFace(steady, 5)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 0, 1, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]])
-def test_of_two_faces_the_one_found_in_more_frames_counts_and_never_the_space_between(
+def test_of_two_faces_the_more_frequent_one_is_selected_and_not_their_mean(
     order: list[int],
 ) -> None:
-    faces = [HERE, Box(500, 40, 70, 90)]
-    assert clip_box(frames(5), detector_of(faces[each] for each in order)) == ClipFace(HERE, 3)
+    faces = [FACE_BOX, Box(500, 40, 70, 90)]
+    assert clip_box(frames(5), detector_of(faces[index] for index in order)) == ClipFace(
+        FACE_BOX, 3
+    )
 
 
-def test_a_face_found_in_half_of_the_frames_is_enough_and_in_fewer_is_not() -> None:
+def test_a_face_must_be_detected_in_half_of_the_frames() -> None:
     assert MIN_SHARE == 0.5
-    half = clip_box(frames(10), detector_of([HERE] * 5 + [None] * 5))
-    fewer = clip_box(frames(10), detector_of([HERE] * 4 + [None] * 6))
-    assert half == ClipFace(HERE, 5)
+    half = clip_box(frames(10), detector_of([FACE_BOX] * 5 + [None] * 5))
+    fewer = clip_box(frames(10), detector_of([FACE_BOX] * 4 + [None] * 6))
+    assert half == ClipFace(FACE_BOX, 5)
     assert fewer == ClipFace(None, 4)
 
 
-def test_boxes_in_a_different_place_in_every_frame_are_no_face() -> None:
+def test_scattered_boxes_are_not_a_face() -> None:
     scattered = [Box(100.0 * index, 0, 50, 50) for index in range(10)]
     assert clip_box(frames(10), detector_of(scattered)) == ClipFace(None, 1)
 
 
-def test_a_face_that_leans_and_nods_is_one_face() -> None:
-    leaning = [Box(100 + 4 * index, 40 + 3 * index, 60, 80) for index in range(9)]
-    assert clip_box(frames(9), detector_of(leaning)) == ClipFace(Box(116, 52, 60, 80), 9)
+def test_a_moving_face_is_one_face() -> None:
+    moving_boxes = [Box(100 + 4 * index, 40 + 3 * index, 60, 80) for index in range(9)]
+    assert clip_box(frames(9), detector_of(moving_boxes)) == ClipFace(Box(116, 52, 60, 80), 9)
 
 
 def test_iou_is_one_for_the_same_box_and_zero_for_boxes_that_only_touch() -> None:
-    assert iou(HERE, HERE) == 1
+    assert iou(FACE_BOX, FACE_BOX) == 1
     assert iou(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0
     assert iou(Box(0, 0, 10, 10), Box(30, 30, 10, 10)) == 0
     assert iou(Box(0, 0, 10, 10), Box(2, 2, 5, 4)) == 0.2
@@ -109,16 +111,16 @@ def test_the_central_crop_of_the_area_is_the_face_and_its_margin(
     assert area.top + area.height / 2 == pytest.approx(20.8 + 0.5 * height, abs=0.5)
 
 
-def test_a_head_that_lies_on_its_side_fits_too() -> None:
-    upright, lying = (crop_area(box, (1, 1)) for box in (Box(0, 0, 70, 100), Box(0, 0, 100, 70)))
-    assert (upright.height, upright.width) == (lying.height, lying.width)
+def test_the_area_fits_a_head_on_its_side() -> None:
+    upright, sideways = (crop_area(box, (1, 1)) for box in (Box(0, 0, 70, 100), Box(0, 0, 100, 70)))
+    assert (upright.height, upright.width) == (sideways.height, sideways.width)
 
 
 def test_an_area_within_the_frame_is_cropped_unchanged() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
-    cut = crop(picture, CropArea(left=4, top=2, height=15, width=9))
-    np.testing.assert_array_equal(cut, picture[:, 2:17, 4:13])
-    assert not np.shares_memory(cut, picture), "a whole clip would stay in memory for its face"
+    clip = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    cropped = crop(clip, CropArea(left=4, top=2, height=15, width=9))
+    np.testing.assert_array_equal(cropped, clip[:, 2:17, 4:13])
+    assert not np.shares_memory(cropped, clip), "a whole clip would stay in memory for its face"
 
 
 @pytest.mark.parametrize(
@@ -136,18 +138,16 @@ def test_an_area_within_the_frame_is_cropped_unchanged() -> None:
     ],
     ids=str,
 )
-def test_beyond_the_frame_border_pixels_are_repeated(area: CropArea) -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
-    framed = [
-        cv2.copyMakeBorder(frame, 100, 100, 100, 100, cv2.BORDER_REPLICATE) for frame in picture
-    ]
+def test_border_pixels_are_repeated_outside_the_frame(area: CropArea) -> None:
+    clip = np.random.default_rng(1).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
+    padded = [cv2.copyMakeBorder(frame, 100, 100, 100, 100, cv2.BORDER_REPLICATE) for frame in clip]
     top, left = area.top + 100, area.left + 100
-    expected = np.stack(framed)[:, top : top + area.height, left : left + area.width]
-    np.testing.assert_array_equal(crop(picture, area), expected)
+    expected = np.stack(padded)[:, top : top + area.height, left : left + area.width]
+    np.testing.assert_array_equal(crop(clip, area), expected)
 
 
 @pytest.mark.real
-def test_the_face_of_real_clips_is_where_actors_are_filmed(ravdess_root: Path) -> None:
+def test_faces_of_real_clips_are_in_the_middle_of_the_frame(ravdess_root: Path) -> None:
     try:
         detect = FaceDetector(find_detector())
     except UserError as error:
@@ -160,6 +160,6 @@ def test_the_face_of_real_clips_is_where_actors_are_filmed(ravdess_root: Path) -
         assert face.box is not None, clip
         assert face.found >= 5, clip
         height, width = frames.shape[1:3]
-        # a head and shoulders in the middle of the picture
+        # head and shoulders in the middle of the picture
         assert 0.45 * height <= face.box.height <= 0.85 * height, clip
         assert abs(face.box.left + face.box.width / 2 - width / 2) <= 0.15 * width, clip

@@ -1,4 +1,4 @@
-"""YuNet's file: one of the user's, or the released one, downloaded once."""
+"""The file of YuNet: the user's own, or the release, which is downloaded once."""
 
 import hashlib
 import subprocess
@@ -20,7 +20,7 @@ DIGEST = hashlib.sha256(ONNX).hexdigest()
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for YuNet's file in an empty cache."""
+    """Folder of YuNet's file in an empty cache."""
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EMOREC_FACE_DETECTOR", raising=False)
     return tmp_path / "cache" / "models"
@@ -28,7 +28,7 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZenodoServer]:
-    """A server for YuNet's two addresses, where the stand-in is the release."""
+    """Server for both URLs of YuNet, with the stand-in as the release."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(detector, "YUNET_SHA256", DIGEST)
     monkeypatch.setattr(detector, "YUNET_BYTES", len(ONNX))
@@ -38,7 +38,7 @@ def server(models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZenodoServ
         yield running
 
 
-def test_the_release_is_pinned_by_its_hash_and_comes_from_two_places() -> None:
+def test_the_release_is_pinned_by_its_hash_and_has_two_urls() -> None:
     assert len(detector.YUNET_SHA256) == 64
     assert all(url.endswith(f"/{YUNET_NAME}") for url in YUNET_URLS)
     assert len({url.split("/")[2] for url in YUNET_URLS}) == 2
@@ -51,9 +51,9 @@ def test_yunet_is_downloaded_once(name: str, server: ZenodoServer, models: Path)
     assert Path(path) == models / YUNET_NAME
     assert Path(path).read_bytes() == ONNX
     assert FaceDetector(path).version.startswith("yunet ")
-    server.asked.clear()
+    server.requests.clear()
     assert find_detector(name) == path
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_yunet_is_downloaded_once(name: str, server: ZenodoServer, models: Path)
     [None, ONNX[:-1] + b"x", b"version https://git-lfs.github.com/spec/v1\n"],
     ids=["no file", "another file", "a pointer"],
 )
-def test_the_second_address_is_used_when_the_first_has_no_such_file(
+def test_the_second_url_is_used_if_the_first_has_no_valid_file(
     server: ZenodoServer, models: Path, first: bytes | None
 ) -> None:
     server.files = {"second": ONNX} if first is None else {"first": first, "second": ONNX}
@@ -77,7 +77,7 @@ def test_an_altered_file_is_downloaded_again(server: ZenodoServer, models: Path)
 
 
 @pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_without_a_network_one_line_says_where_to_get_the_file_and_where_to_put_it(
+def test_without_a_network_the_error_names_the_url_and_the_folder(
     name: str, models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -96,14 +96,14 @@ def test_without_a_network_one_line_says_where_to_get_the_file_and_where_to_put_
 
 
 @pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_a_file_that_the_environment_names_is_used_instead_of_the_release(
+def test_a_file_named_by_the_environment_is_used_instead_of_the_release(
     name: str, server: ZenodoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine.onnx").write_bytes(ONNX)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EMOREC_FACE_DETECTOR", "mine.onnx")
     assert find_detector(name) == str(tmp_path / "mine.onnx")
-    assert server.asked == []
+    assert server.requests == []
 
 
 def test_a_named_file_takes_precedence_over_the_environment(
@@ -123,7 +123,7 @@ def test_a_missing_file_in_the_environment_is_refused(
 
 
 @pytest.mark.parametrize("name", ["haar", "YuNet", "mtcnn", "", "models/"])
-def test_a_name_that_is_neither_yunet_nor_a_file_is_refused(name: str) -> None:
+def test_an_unknown_detector_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"'{name}'.*choose yunet or a file of YuNet"):
         find_detector(name)
 
@@ -157,4 +157,4 @@ def test_two_processes_may_download_at_once(server: ZenodoServer, models: Path) 
     paths = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert paths == [str(models / YUNET_NAME)] * 2
     assert (models / YUNET_NAME).read_bytes() == ONNX
-    assert [name for name, _ in server.asked] == ["first"]
+    assert [name for name, _ in server.requests] == ["first"]

@@ -1,4 +1,4 @@
-"""Aff-Wild2's folders become videos, in the subset of their film."""
+"""Folders of Aff-Wild2: videos, annotations and official subsets."""
 
 import logging
 from itertools import chain
@@ -35,11 +35,11 @@ def test_frames_with_image_and_annotation_are_labelled(root: Path) -> None:
     assert unmatched == []
     assert [video.name for video in videos] == sorted([*chain(*PEOPLE.values()), "video8"])
     for video in videos:
-        existing = [f for f in range(1, NUM_FRAMES + 1) if f not in GAPS.get(video.name, ())]
-        assert video.frames.tolist() == existing
-        labelled = [f for f in existing if f != 2] if video.official_set else []
-        assert video.labelled_frames.tolist() == labelled
-        for frame in labelled:
+        image_frames = [f for f in range(1, NUM_FRAMES + 1) if f not in GAPS.get(video.name, ())]
+        assert video.frames.tolist() == image_frames
+        expected_frames = [f for f in image_frames if f != 2] if video.official_set else []
+        assert video.labelled_frames.tolist() == expected_frames
+        for frame in expected_frames:
             assert video.labels is not None
             np.testing.assert_allclose(video.labels[frame - 1], affect(video.name, frame))
 
@@ -52,11 +52,11 @@ def test_expressions_are_numbers_and_minus_1_is_unknown(root: Path) -> None:
             assert 2 not in video.labelled_frames
 
 
-def test_the_official_validation_set_tests_and_the_people_of_a_film_stay_together(
+def test_the_official_validation_set_is_the_test_set_and_people_of_a_video_stay_together(
     root: Path,
 ) -> None:
     videos, _ = find_videos(root, "va")
-    validating = set()
+    validation_videos = set()
     for seed in range(20):
         split = split_films(videos, "official", val_share=0.2, split_seed=seed)
         assert split.test == ("video6", "video7")
@@ -69,13 +69,13 @@ def test_the_official_validation_set_tests_and_the_people_of_a_film_stay_togethe
             "video5",
         ]
         assert split == split_films(videos, "official", val_share=0.2, split_seed=seed)
-        validating.update(split.val)
-    assert len(validating) > 2, "another seed, another film"
+        validation_videos.update(split.val)
+    assert len(validation_videos) > 2, "another seed, another film"
     assert split_films(videos, "seed", **DEFAULTS).val == ("video6", "video7")
     assert split_films(videos, "seed", **DEFAULTS).test == ()
 
 
-def test_a_film_in_both_official_sets_does_not_train(
+def test_a_video_in_both_official_sets_is_not_for_training(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = write_affwild2(tmp_path, size=8)
@@ -118,7 +118,7 @@ def test_a_malformed_annotation_is_refused_with_its_line(
         read_annotations(path, task)
 
 
-def test_windows_line_breaks_and_the_former_seven_expressions_are_read(tmp_path: Path) -> None:
+def test_windows_line_breaks_and_the_older_seven_expressions_are_read(tmp_path: Path) -> None:
     path = tmp_path / "video.txt"
     path.write_bytes(b"Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise\r\n6\r\n-1\r\n0")
     assert read_annotations(path, "expr").tolist() == [6, -1, 0]

@@ -1,4 +1,4 @@
-"""Aff-Wild2's data module: labelled windows of frames in batches, and predictions for its challenges."""
+"""Data module of Aff-Wild2: batches of labelled windows, and predictions for its challenges."""
 
 import pickle
 from pathlib import Path
@@ -40,7 +40,7 @@ def frame_of(clip: Any) -> tuple[str, int]:
     return clip.take, int(clip.path.stem)
 
 
-def test_a_label_is_that_of_the_clip_s_own_frame(root: Path) -> None:
+def test_a_label_belongs_to_the_frame_of_its_clip(root: Path) -> None:
     data = make_data(root, num_frames=3)
     for batch in data.train_dataloader():
         assert batch["frames"].shape[1:] == (3, 3, 16, 16)
@@ -60,33 +60,37 @@ def test_an_expression_is_a_class(root: Path) -> None:
 
 
 def test_worker_processes_make_the_same_batches(root: Path) -> None:
-    alone, workers = (make_data(root, num_workers=number, augment=True) for number in (0, 1))
-    for one, other in zip(alone.train_dataloader(), workers.train_dataloader(), strict=True):
-        assert torch.equal(one["frames"], other["frames"])
-        assert torch.equal(one["label"], other["label"])
+    single_process, workers = (
+        make_data(root, num_workers=number, augment=True) for number in (0, 1)
+    )
+    for expected, batch in zip(
+        single_process.train_dataloader(), workers.train_dataloader(), strict=True
+    ):
+        assert torch.equal(expected["frames"], batch["frames"])
+        assert torch.equal(expected["label"], batch["label"])
 
 
-def test_only_training_frames_are_undersampled_and_their_labels_kept_for_a_plot(root: Path) -> None:
-    whole = make_data(root, task="expr")
+def test_only_training_frames_are_undersampled_and_their_labels_recorded(root: Path) -> None:
+    complete = make_data(root, task="expr")
     undersampled = make_data(root, task="expr", balance="histogram")
-    assert len(undersampled.sides["train"]) < len(whole.sides["train"])
-    assert undersampled.sides["val"].rows.tolist() == whole.sides["val"].rows.tolist()  # type: ignore[attr-defined]
+    assert len(undersampled.sides["train"]) < len(complete.sides["train"])
+    assert undersampled.sides["val"].rows.tolist() == complete.sides["val"].rows.tolist()  # type: ignore[attr-defined]
     assert undersampled.labels_before_and_after is not None
     before, after = undersampled.labels_before_and_after
-    assert before.tolist() == [clip.label for clip in whole.sides["train"]]
+    assert before.tolist() == [clip.label for clip in complete.sides["train"]]
     assert after.tolist() == [clip.label for clip in undersampled.sides["train"]]
-    assert whole.labels_before_and_after is None
-    assert undersampled.split_record()["hash"] != whole.split_record()["hash"]
+    assert complete.labels_before_and_after is None
+    assert undersampled.split_record()["hash"] != complete.split_record()["hash"]
 
 
-def test_every_third_frame_of_a_video_trains(root: Path) -> None:
-    whole, third = make_data(root), make_data(root, every=3)
-    for take in {clip.take for clip in whole.sides["train"]}:
-        all_of, some = (
+def test_training_frames_can_be_subsampled(root: Path) -> None:
+    complete, subsampled = make_data(root), make_data(root, every=3)
+    for take in {clip.take for clip in complete.sides["train"]}:
+        all_frames, kept_frames = (
             [frame_of(clip) for clip in data.sides["train"] if clip.take == take]
-            for data in (whole, third)
+            for data in (complete, subsampled)
         )
-        assert some == all_of[::3]
+        assert kept_frames == all_frames[::3]
 
 
 def test_windows_with_gaps_can_be_dropped(root: Path) -> None:
@@ -138,47 +142,56 @@ def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smo
         f"{name}/{frame:05d}.jpg" for name in ("video8", "video6") for frame in range(1, 13)
     ]
     numbers = np.array([line.split(",")[1:] for line in lines], dtype=float)
-    known = np.array([2, 3, 4, 5, 6, 7, 8, 10, 11, 12], np.int32)  # video6 has no face in 1 and 9
-    second = smooth_over_time(interpolate(12, known, values[12:].astype(float)), smooth, 3)
+    # video6 has no face in frames 1 and 9
+    existing = np.array([2, 3, 4, 5, 6, 7, 8, 10, 11, 12], np.int32)
+    second = smooth_over_time(interpolate(12, existing, values[12:].astype(float)), smooth, 3)
     np.testing.assert_allclose(numbers[12:], second.clip(-1, 1), atol=1e-6)
 
 
 @pytest.mark.parametrize("smooth", ["box", "gaussian"])
-def test_measured_frames_are_smoothed_within_their_video(root: Path, smooth: Any) -> None:
+def test_predictions_are_smoothed_within_their_video(root: Path, smooth: Any) -> None:
     data = make_data(root, "test", smooth=smooth, smooth_frames=5)
     clips = data.sides["test"]
     values = np.random.default_rng(0).uniform(-1, 1, (len(clips), 2)).astype(np.float32)
-    found = data.smooth_predictions(clips, np.arange(len(clips)), values)
-    assert found is not None
-    how, means = found
-    assert how == f"{smooth} over 5 frames"
+    result = data.smooth_predictions(clips, np.arange(len(clips)), values)
+    assert result is not None
+    description, means = result
+    assert description == f"{smooth} over 5 frames"
     frames = [frame_of(clip) for clip in clips]
-    away = np.arange(-2, 3)
-    weights = np.ones(5) if smooth == "box" else np.exp(-0.5 * (away / 1.25) ** 2)
+    offsets = np.arange(-2, 3)
+    weights = np.ones(5) if smooth == "box" else np.exp(-0.5 * (offsets / 1.25) ** 2)
     for row, (video, frame) in enumerate(frames):
-        own = [(number, values[at]) for at, (name, number) in enumerate(frames) if name == video]
+        annotated = [
+            (number, values[at]) for at, (name, number) in enumerate(frames) if name == video
+        ]
         numbers = np.arange(1, NUM_FRAMES + 1)
         line = np.stack(
-            [np.interp(numbers, [n for n, _ in own], [v[k] for _, v in own]) for k in (0, 1)], 1
+            [
+                np.interp(numbers, [n for n, _ in annotated], [v[k] for _, v in annotated])
+                for k in (0, 1)
+            ],
+            1,
         )
-        near = [
+        weighted = [
             (w, line[frame - 1 + d])
-            for w, d in zip(weights, away, strict=True)
+            for w, d in zip(weights, offsets, strict=True)
             if 0 <= frame - 1 + d < NUM_FRAMES
         ]
-        expected = sum(w * v for w, v in near) / sum(w for w, _ in near)
+        expected = sum(w * v for w, v in weighted) / sum(w for w, _ in weighted)
         np.testing.assert_allclose(means[row], expected, atol=1e-6)
     assert make_data(root, "test").smooth_predictions(clips, np.arange(len(clips)), values) is None
 
 
-def test_a_submission_of_expressions_is_the_challenge_s(root: Path, tmp_path: Path) -> None:
+def test_a_submission_of_expressions_has_the_format_of_the_challenge(
+    root: Path, tmp_path: Path
+) -> None:
     data = make_data(root, "predict", task="expr")
-    chosen = np.arange(len(data.all_clips)) % 8
-    data.write_submission(tmp_path, np.arange(len(chosen)), np.eye(8, dtype=np.float32)[chosen])
+    classes = np.arange(len(data.all_clips)) % 8
+    data.write_submission(tmp_path, np.arange(len(classes)), np.eye(8, dtype=np.float32)[classes])
     header, *lines = (tmp_path / "submission.txt").read_text().splitlines()
     assert header == f"image_location,{EXPR_HEADER}"
     expressions = {line.split(",")[0]: int(line.split(",")[1]) for line in lines}
-    for clip, number in zip(data.all_clips, chosen.tolist(), strict=True):
+    for clip, number in zip(data.all_clips, classes.tolist(), strict=True):
         assert expressions[f"{clip.take}/{clip.path.name}"] == number
 
 
@@ -215,5 +228,5 @@ def test_videos_to_predict_that_have_no_images_are_named(root: Path, tmp_path: P
 
 def test_a_dataset_can_be_pickled(root: Path) -> None:
     data = make_data(root)
-    again = pickle.loads(pickle.dumps(data.dataset(data.sides["val"])))
-    assert torch.equal(again[0]["frames"], data.dataset(data.sides["val"])[0]["frames"])
+    unpickled = pickle.loads(pickle.dumps(data.dataset(data.sides["val"])))
+    assert torch.equal(unpickled[0]["frames"], data.dataset(data.sides["val"])[0]["frames"])

@@ -1,4 +1,4 @@
-"""Aff-Wild2 from the command line: networks of single frames and of features, tests and submissions."""
+"""Aff-Wild2 from the command line: frame and feature networks, tests and submissions."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ def emorec(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which a network of single frames was trained on undersampled frames."""
+    """Folder of a run that trained a frame network on undersampled frames."""
     folder = tmp_path_factory.mktemp("affwild2")
     write_affwild2(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +45,7 @@ def run_of(folder: Path, number: int = 0) -> Path:
     return folder / "lightning_logs" / "FaceRegressor" / f"version_{number}"
 
 
-def test_the_best_epoch_is_chosen_by_ccc(folder: Path) -> None:
+def test_the_best_epoch_is_selected_by_ccc(folder: Path) -> None:
     content = checkpoint.load(run_of(folder) / "checkpoints" / "best.ckpt")
     (saved,) = (state for key, state in content["callbacks"].items() if "BestAndLast" in key)
     assert saved["monitor"] == "val/ccc"
@@ -54,7 +54,7 @@ def test_the_best_epoch_is_chosen_by_ccc(folder: Path) -> None:
     assert record.model["init_args"]["target_names"] == ("valence", "arousal")
 
 
-def test_a_network_of_frames_predicts_a_video_five_times_a_second(
+def test_a_frame_network_predicts_a_video_five_times_per_second(
     folder: Path, tmp_path: Path
 ) -> None:
     predictor = load(run_of(folder) / "checkpoints" / "best.ckpt", device="cpu")
@@ -62,7 +62,7 @@ def test_a_network_of_frames_predicts_a_video_five_times_a_second(
     assert predictor.spec.window_seconds == pytest.approx(1 / 30)
     path = videos.write_video(tmp_path / "talk.mp4", 60, look="gradient")
     prediction = predictor.predict(path, face="none")
-    assert [each.end - each.start for each in prediction.windows] == pytest.approx([0.2] * 10)
+    assert [window.end - window.start for window in prediction.windows] == pytest.approx([0.2] * 10)
     assert prediction.names == ("valence", "arousal")
     first = next(frame for _, _, frame in VideoFile(path).frames([0]))
     assert predictor.predict(first[None], face="none").values == pytest.approx(
@@ -70,7 +70,7 @@ def test_a_network_of_frames_predicts_a_video_five_times_a_second(
     )
 
 
-def test_tensorboard_has_the_valence_arousal_plane_and_the_label_balance(folder: Path) -> None:
+def test_tensorboard_has_the_valence_arousal_plot_and_the_label_balance(folder: Path) -> None:
     events = EventAccumulator(str(run_of(folder)))
     events.Reload()
     tags = events.Tags()
@@ -114,15 +114,15 @@ def test_a_smoothed_test_reports_scores_with_and_without_smoothing(
     assert "smoothed" not in raw
     flags = "--data.smooth box --data.smooth_frames 3"
     emorec(f"test --ckpt {best} {flags} --trainer.accelerator cpu")
-    both = json.loads(metrics.read_text())
-    assert both["ccc"] == raw["ccc"]
-    assert both["smoothed"]["how"] == "box over 3 frames"
-    assert both["smoothed"]["ccc"] != raw["ccc"]
-    line = f"smoothed, box over 3 frames: CCC {both['smoothed']['ccc']:.3f}"
+    smoothed = json.loads(metrics.read_text())
+    assert smoothed["ccc"] == raw["ccc"]
+    assert smoothed["smoothed"]["how"] == "box over 3 frames"
+    assert smoothed["smoothed"]["ccc"] != raw["ccc"]
+    line = f"smoothed, box over 3 frames: CCC {smoothed['smoothed']['ccc']:.3f}"
     assert line in capsys.readouterr().out
 
 
-def test_every_frame_is_predicted_in_the_challenge_s_format(
+def test_every_frame_is_predicted_in_the_format_of_the_challenge(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -153,9 +153,9 @@ def test_features_are_computed_once_and_train_a_recurrent_network(
     np.testing.assert_allclose(
         features[row], network.frame_features(frames)[0, 0].detach().numpy(), atol=1e-4
     )
-    before = (folder / "features" / "video3.npy").stat().st_mtime_ns
+    existing = (folder / "features" / "video3.npy").stat().st_mtime_ns
     emorec(f"features {best} --to features --num-workers 0 --device cpu")
-    assert (folder / "features" / "video3.npy").stat().st_mtime_ns == before
+    assert (folder / "features" / "video3.npy").stat().st_mtime_ns == existing
     emorec(
         "fit --model FaceRegressor --model.backbone none --model.rnn lstm --model.hidden_sizes [8] "
         f"--data AffWild2DataModule --data.root data --data.features features --data.num_frames 4 {SMALL}"
@@ -177,22 +177,26 @@ def test_a_recurrent_network_is_trained_end_to_end_from_the_checkpoint_of_single
     monkeypatch.chdir(folder)
     best = run_of(folder) / "checkpoints" / "best.ckpt"
     first = checkpoint.load(best)["state_dict"]
-    fresh = FaceRegressor(weights=str(best), num_frames=3, image_size=96, rnn="gru").state_dict()
-    stage = {name: value for name, value in first.items() if name.startswith("network.backbone.")}
-    assert len(stage) == 10
-    assert all(torch.equal(fresh[name], value) for name, value in stage.items())
-    before = set(folder.glob("lightning_logs/FaceRegressor/*"))
+    initial_state = FaceRegressor(
+        weights=str(best), num_frames=3, image_size=96, rnn="gru"
+    ).state_dict()
+    backbone_state = {
+        name: value for name, value in first.items() if name.startswith("network.backbone.")
+    }
+    assert len(backbone_state) == 10
+    assert all(torch.equal(initial_state[name], value) for name, value in backbone_state.items())
+    existing = set(folder.glob("lightning_logs/FaceRegressor/*"))
     emorec(
         f"fit --model FaceRegressor --model.weights {best} --model.rnn gru --model.hidden_sizes [8] "
         "--data AffWild2DataModule --data.root data --data.num_frames 3 --data.image_size 96 "
         f"--model.optimizer sgd --model.lr 0.01 --trainer.limit_train_batches 2 {SMALL}"
     )
-    (run,) = set(folder.glob("lightning_logs/FaceRegressor/*")) - before
+    (run,) = set(folder.glob("lightning_logs/FaceRegressor/*")) - existing
     trained = checkpoint.load(run / "checkpoints" / "last.ckpt")["state_dict"]
-    learnt = [name for name in stage if name.endswith("weight")]
-    assert all(not torch.equal(trained[name], stage[name]) for name in learnt)
-    assert all((trained[name] - stage[name]).abs().max() < 0.5 for name in learnt)
-    best.rename(best.with_name("gone.ckpt"))  # the run has all weights itself
+    trainable = [name for name in backbone_state if name.endswith("weight")]
+    assert all(not torch.equal(trained[name], backbone_state[name]) for name in trainable)
+    assert all((trained[name] - backbone_state[name]).abs().max() < 0.5 for name in trainable)
+    best.rename(best.with_name("gone.ckpt"))  # the run contains all weights
     try:
         emorec(f"test --ckpt {run / 'checkpoints' / 'best.ckpt'} --trainer.accelerator cpu")
     finally:

@@ -24,14 +24,14 @@ def expected_window(frame: int, num_frames: int, precedes: bool) -> list[int]:
     last = frame - 1 if precedes else frame
     frames = []
     for number in range(last - num_frames + 1, last + 1):
-        before = [existing for existing in EXISTING.tolist() if existing <= number]
-        frames.append(before[-1] if before else int(EXISTING[0]))
+        previous = [existing for existing in EXISTING.tolist() if existing <= number]
+        frames.append(previous[-1] if previous else int(EXISTING[0]))
     return frames
 
 
 @pytest.mark.parametrize("precedes", [False, True])
 @pytest.mark.parametrize("num_frames", [1, 3, 8])
-def test_a_gap_holds_the_previous_frame(num_frames: int, precedes: bool) -> None:
+def test_a_gap_repeats_the_previous_frame(num_frames: int, precedes: bool) -> None:
     window = Window(num_frames, "precedes" if precedes else "ends", "hold")
     for frame in EXISTING.tolist():
         expected = expected_window(frame, num_frames, precedes)
@@ -47,8 +47,8 @@ def test_windows_with_gaps_are_dropped(num_frames: int, precedes: bool) -> None:
         EXISTING.tolist(), window.exists(EXISTING, EXISTING).tolist(), strict=True
     ):
         last = frame - 1 if precedes else frame
-        wanted = set(range(last - num_frames + 1, last + 1))
-        assert exists == (wanted <= set(EXISTING.tolist()))
+        window_frames = set(range(last - num_frames + 1, last + 1))
+        assert exists == (window_frames <= set(EXISTING.tolist()))
 
 
 # Images
@@ -63,7 +63,7 @@ def reader(root: Path, num_frames: int, size: int = 96) -> WindowFrames:
     return WindowFrames(find_videos(root, "va")[0], Window(num_frames), size=(size, size))
 
 
-def test_the_images_are_those_of_the_window(tmp_path: Path) -> None:
+def test_images_belong_to_the_window(tmp_path: Path) -> None:
     root = write_affwild2(tmp_path)
     frames = reader(root, 4)(clip_of(root, "video3", 7))  # 4 and 5 have no face
     assert frames.shape == (4, 96, 96, 3)
@@ -75,14 +75,14 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
     root = write_affwild2(tmp_path)
     clip = clip_of(root, "video3", 7)
     red = np.zeros((112, 112, 3), np.uint8)
-    red[:, :, 2] = 255  # OpenCV writes blue first
+    red[:, :, 2] = 255  # OpenCV has BGR order
     cv2.imwrite(str(clip.path), red)
     frame = reader(root, 1)(clip)[0]
     np.testing.assert_allclose(frame.mean(axis=(0, 1)), [254, 0, 0], atol=2)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "HTML", "missing"])
-def test_a_corrupt_image_counts_as_missing_with_one_warning(
+def test_a_corrupt_image_is_treated_as_missing_with_one_warning(
     damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = write_affwild2(tmp_path)
@@ -90,17 +90,17 @@ def test_a_corrupt_image_counts_as_missing_with_one_warning(
     corrupt = clip.path.with_name("00007.jpg")
     content = corrupt.read_bytes()
     corrupt.unlink()
-    without = reader(root, 3)(clip)
+    expected = reader(root, 3)(clip)
     if damage != "missing":
         corrupt.write_bytes({"truncated": content[:-20], "empty": b""}.get(damage, b"<html>"))
     read = reader(root, 3)
     for _ in range(2):
-        np.testing.assert_array_equal(read(clip), without)
+        np.testing.assert_array_equal(read(clip), expected)
     warnings = [str(corrupt)] if damage != "missing" else []
     assert [message.split()[0] for message in caplog.messages] == warnings
 
 
-def test_the_next_image_replaces_a_corrupt_first_one_and_one_at_least_must_be_readable(
+def test_the_next_image_replaces_a_corrupt_first_one_and_one_must_be_readable(
     tmp_path: Path,
 ) -> None:
     root = write_affwild2(tmp_path)
@@ -135,7 +135,7 @@ def test_valid_images_of_all_formats_are_read(tmp_path: Path) -> None:
 # Features
 
 
-def test_features_are_those_of_the_same_frames(tmp_path: Path) -> None:
+def test_features_belong_to_the_frames_of_the_window(tmp_path: Path) -> None:
     root = write_affwild2(tmp_path / "root", size=8)
     write_features(root, tmp_path / "features", 3)
     read = WindowFeatures(find_videos(root, "va")[0], Window(4), tmp_path / "features")
@@ -143,7 +143,7 @@ def test_features_are_those_of_the_same_frames(tmp_path: Path) -> None:
     assert features.tolist() == [[number] * 3 for number in (3.0, 3.0, 6.0, 7.0)]
 
 
-def test_missing_features_and_those_of_other_frames_are_refused(tmp_path: Path) -> None:
+def test_missing_or_mismatched_features_are_refused(tmp_path: Path) -> None:
     root = write_affwild2(tmp_path / "root", size=8)
     write_features(root, tmp_path / "features", 3)
     (root / "cropped_aligned" / "video3" / "00009.jpg").unlink()
@@ -158,8 +158,8 @@ def test_missing_features_and_those_of_other_frames_are_refused(tmp_path: Path) 
 # Undersampling
 
 
-def affect(seed: int = 0) -> npt.NDArray[np.float32]:
-    """Most frames near (0.1, 0.1), as in Aff-Wild2, some at exactly 0, the others anywhere."""
+def unbalanced_labels(seed: int = 0) -> npt.NDArray[np.float32]:
+    """Return labels mostly near (0.1, 0.1), as in Aff-Wild2, some exactly 0, the others uniform."""
     rng = np.random.default_rng(seed)
     common = rng.normal(0.11, 0.005, (3000, 2))
     return np.concatenate([common, np.zeros((500, 2)), rng.uniform(-1, 1, (2000, 2))]).astype(
@@ -167,16 +167,16 @@ def affect(seed: int = 0) -> npt.NDArray[np.float32]:
     )
 
 
-def test_the_bins_are_those_of_numpy() -> None:
-    labels = affect()
+def test_bins_equal_those_of_numpy() -> None:
+    labels = unbalanced_labels()
     edges = np.linspace(-1, 1, 41)
     expected, _, _ = np.histogram2d(*labels.T, bins=(edges, edges))
     counts = np.bincount(label_bins(labels), minlength=1600)
     assert counts.reshape(40, 40).tolist() == expected.tolist()
 
 
-def test_by_the_seed_s_rule_the_densest_bins_and_zero_vanish() -> None:
-    labels = affect()
+def test_the_rule_of_the_seed_study_removes_the_densest_bins_and_zero() -> None:
+    labels = unbalanced_labels()
     bins = label_bins(labels)
     counts = np.bincount(bins, minlength=1600)
     limit = (counts.mean() + counts.max()) / 2
@@ -184,15 +184,15 @@ def test_by_the_seed_s_rule_the_densest_bins_and_zero_vanish() -> None:
     zero = (labels == 0).all(axis=1)
     assert probabilities[counts[bins] > limit].max() == 0
     assert probabilities[zero].max() == 0
-    others = (counts[bins] <= limit) & ~zero
-    np.testing.assert_allclose(probabilities[others], 1 - counts[bins][others] / limit)
+    remaining = (counts[bins] <= limit) & ~zero
+    np.testing.assert_allclose(probabilities[remaining], 1 - counts[bins][remaining] / limit)
 
 
-def test_by_the_corrected_rule_no_bin_vanishes_and_none_exceeds_the_mean() -> None:
-    labels = affect()
+def test_the_corrected_rule_keeps_every_bin_and_limits_it_to_the_mean() -> None:
+    labels = unbalanced_labels()
     mask = undersample(labels, "histogram", seed=3)
     before, after = (
-        np.bincount(label_bins(each), minlength=1600) for each in (labels, labels[mask])
+        np.bincount(label_bins(subset), minlength=1600) for subset in (labels, labels[mask])
     )
     mean = before[before > 0].mean()
     assert (after[before > 0] > 0).all()
@@ -208,10 +208,10 @@ def test_classes_are_reduced_to_the_size_of_the_rarest() -> None:
 
 
 def test_the_seed_decides_which_frames_are_kept() -> None:
-    labels = affect()
-    one, same, other = (undersample(labels, "histogram", seed=seed) for seed in (1, 1, 2))
-    assert (one == same).all()
-    assert (one != other).any()
+    labels = unbalanced_labels()
+    first, repeated, another = (undersample(labels, "histogram", seed=seed) for seed in (1, 1, 2))
+    assert (first == repeated).all()
+    assert (first != another).any()
 
 
 # Smoothing

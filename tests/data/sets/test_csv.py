@@ -36,7 +36,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes `clips.csv`."""
+    """Return a function that writes `clips.csv`."""
 
     def write(text: str, encoding: str = "utf-8") -> Path:
         path = tmp_path / "clips.csv"
@@ -94,12 +94,12 @@ def test_spaces_and_empty_lines_are_ignored_and_missing_cells_are_empty(write: W
     )
 
 
-def test_excel_s_line_with_the_delimiter_is_obeyed(write: Write) -> None:
+def test_the_delimiter_line_of_excel_is_used(write: Write) -> None:
     table = read_table(write("sep=;\r\npath;label\r\na,b;c\r\n"))
     assert table.rows == ((3, {"path": "a,b", "label": "c"}),)
 
 
-def test_a_folder_stands_for_the_only_table_in_it(tmp_path: Path, write: Write) -> None:
+def test_a_folder_is_replaced_by_its_only_table(tmp_path: Path, write: Write) -> None:
     with pytest.raises(UserError, match="no CSV file in"):
         find_csv(tmp_path)
     (tmp_path / "notes.txt").write_text("")
@@ -116,14 +116,14 @@ def test_a_folder_stands_for_the_only_table_in_it(tmp_path: Path, write: Write) 
 # Rows
 
 
-def test_a_row_holds_the_values_of_its_cells(parse: Callable[..., ClipTable]) -> None:
-    row, other = parse(
+def test_a_row_contains_the_values_of_its_cells(parse: Callable[..., ClipTable]) -> None:
+    row, second_row = parse(
         "split,end,path,group,label,start VAL,2.5,x\\..\\a.mp4,ann,sad,0.5 Train,,b.mp4,bo,happy,1"
     ).rows
     assert row == Row(
         line=2, path="a.mp4", label="sad", group="ann", side="val", span_seconds=(0.5, 2.5)
     )
-    assert (other.side, other.span_seconds) == ("train", (1.0, math.inf))
+    assert (second_row.side, second_row.span_seconds) == ("train", (1.0, math.inf))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_row_holds_the_values_of_its_cells(parse: Callable[..., ClipTable]) ->
         ("test", ("test", "Testing")),
     ],
 )
-def test_subsets_may_have_any_usual_name(
+def test_subsets_may_have_any_common_name(
     side: str, names: tuple[str, ...], parse: Callable[..., ClipTable]
 ) -> None:
     for name in names:
@@ -150,7 +150,7 @@ def test_without_a_column_of_people_each_video_is_a_person(
     assert not table.has_sides
 
 
-def test_columns_may_have_other_names_and_none_ignores_one(
+def test_columns_can_be_renamed_or_ignored(
     parse: Callable[..., ClipTable],
 ) -> None:
     text = "file_name,emotion,person,split a,sad,ann,train b,sad,bo,oops"
@@ -209,7 +209,7 @@ INVALID = (
 )
 
 
-def test_all_invalid_rows_are_reported_at_once(parse: Callable[..., ClipTable]) -> None:
+def test_all_invalid_rows_are_reported_together(parse: Callable[..., ClipTable]) -> None:
     with pytest.raises(UserError, match=r"8 of 10 rows are invalid: .* --data.on_error skip") as e:
         parse(INVALID)
     for reason in (
@@ -241,7 +241,7 @@ def test_seconds_may_have_a_decimal_comma_unless_commas_separate_cells(
     assert "read as Latin-1" in table.warnings[0]
 
 
-def test_a_duplicate_counts_once_but_another_span_is_another_clip(
+def test_duplicates_are_dropped_but_another_span_is_another_clip(
     parse: Callable[..., ClipTable],
 ) -> None:
     table = parse("path,label,start,end a,x,0,1 ./a,x,0,1 a,x,1,2 a,x,0,1")
@@ -249,7 +249,7 @@ def test_a_duplicate_counts_once_but_another_span_is_another_clip(
     assert "line 3 (as line 2); line 5 (as line 2)" in table.warnings[0]
 
 
-def test_names_that_differ_in_case_alone_are_one_person_or_class(
+def test_names_of_people_and_classes_are_case_insensitive(
     parse: Callable[..., ClipTable],
 ) -> None:
     table = parse("path,label,group a,Sad,j b,sad,J c,SAD,k", class_names=["sad", "happy"])
@@ -259,7 +259,7 @@ def test_names_that_differ_in_case_alone_are_one_person_or_class(
     assert table.warnings[1].endswith("sad and Sad; sad and SAD")
 
 
-def test_numbers_are_class_indices_unless_they_are_class_names() -> None:
+def test_numeric_labels_are_class_indices_or_class_names() -> None:
     assert infer_class_names(["sad", "Happy", "angry", "", "sad"]) == ("angry", "Happy", "sad")
     assert infer_class_names(["10", "2", "1"]) == ("1", "2", "10")
     assert infer_class_names(["10", "2", "x"]) == ("10", "2", "x")
@@ -321,7 +321,7 @@ def test_an_ambiguous_name_is_refused_with_its_matches(name: str, tmp_path: Path
 
 
 def people(number: int, classes: int = 3, clips: int = 2) -> tuple[list[int], list[str]]:
-    """Labels and groups of people who each have some clips of each class."""
+    """Return labels and groups of people with some clips of each class."""
     labels = [label for _ in range(number) for label in range(classes) for _ in range(clips)]
     return labels, [f"p{1 + i // (classes * clips)}" for i in range(len(labels))]
 
@@ -338,7 +338,7 @@ def sizes(split: Split) -> tuple[int, ...]:
         (0.25, 0.25, (10, 5, 5)),
         (0, 1, (0, 0, 20)),
         (0, 0, (20, 0, 0)),
-        (0.05, 0, (18, 2, 0)),  # a share has ten parts at most
+        (0.05, 0, (18, 2, 0)),  # the smallest share is a tenth
     ],
 )
 def test_the_subsets_have_the_requested_shares(
@@ -349,8 +349,8 @@ def test_the_subsets_have_the_requested_shares(
     assert sorted(split.train + split.val + split.test) == sorted(set(people(20)[1]))
 
 
-def test_each_class_is_as_frequent_in_every_subset() -> None:
-    """People with one class only: a random split by person would often leave a subset without a class."""
+def test_classes_are_stratified_over_subsets() -> None:
+    """Each person has one class only, so a random split would often lack a class in a subset."""
     groups = [f"p{person}" for person in range(60) for _ in range(4)]
     labels = [int(group[1:]) % 3 for group in groups]
     for seed in range(5):
@@ -364,20 +364,20 @@ def test_each_class_is_as_frequent_in_every_subset() -> None:
             assert counts == {0: 16, 1: 16, 2: 16}
 
 
-def test_the_split_depends_on_the_seed_alone() -> None:
-    one, again, other = (
+def test_the_split_depends_on_the_seed_only() -> None:
+    first, repeated, another = (
         split_by_share(*people(20), name="mine", val_share=0.2, test_share=0.2, seed=seed)
         for seed in (0, 0, 1)
     )
-    assert one == again
-    assert one.test != other.test
+    assert first == repeated
+    assert first.test != another.test
 
 
-def test_the_folds_are_scikit_learn_s_and_test_each_person_once() -> None:
+def test_the_folds_equal_scikit_learn_and_test_each_person_once() -> None:
     labels, groups = people(11)
-    oracle = StratifiedGroupKFold(5, shuffle=True, random_state=3)
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=3)
     expected = [
-        {groups[i] for i in test} for _, test in oracle.split(labels, labels, np.array(groups))
+        {groups[i] for i in test} for _, test in splitter.split(labels, labels, np.array(groups))
     ]
     assert make_folds(labels, groups, 5, seed=3) == expected
     splits = [
@@ -413,7 +413,7 @@ def test_an_impossible_fold_is_refused(fold: int, num_people: int, message: str)
         )
 
 
-def test_three_people_make_three_subsets_and_one_only_trains() -> None:
+def test_three_people_make_three_subsets_and_one_is_only_for_training() -> None:
     shares: dict[str, Any] = {"name": "mine", "val_share": 0.15, "test_share": 0.15, "seed": 0}
     assert sizes(split_by_share(*people(3), **shares)) == (1, 1, 1)
     assert sizes(split_by_share(*people(1), **shares)) == (1, 0, 0)
@@ -426,7 +426,7 @@ def test_subsets_of_the_file_are_kept_and_people_sorted_by_number() -> None:
     assert (split.train, split.val, split.test) == (("p9", "p10"), ("p1",), ("p2",))
 
 
-def test_without_a_validation_subset_some_training_people_validate() -> None:
+def test_a_missing_validation_subset_is_taken_from_training() -> None:
     labels, groups = people(25)
     sides: list[Any] = ["test" if int(group[1:]) > 20 else "train" for group in groups]
     split = split_by_column(labels, groups, sides, name="x", val_share=0.2, seed=0)

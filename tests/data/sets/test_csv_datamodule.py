@@ -16,12 +16,12 @@ from tests import videos
 
 PEOPLE = [f"p{number}" for number in range(1, 15)]
 EMOTIONS = ("sad", "angry", "happy")
-"""In the order of the file, which is not alphabetical."""
+"""Emotions in the order of the file, which is not alphabetical."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same video for each person and emotion."""
+    """Folder with the same video for each person and emotion."""
     folder = tmp_path_factory.mktemp("mine")
     video = videos.write_video(tmp_path_factory.mktemp("video") / "video.mp4", 40)
     for person in PEOPLE:
@@ -54,7 +54,7 @@ def make_data(root: Path, stage: str | None = "fit", **arguments: Any) -> CSVDat
     return data
 
 
-def test_the_classes_are_those_of_the_file_in_alphabetical_order(folder: Path) -> None:
+def test_classes_are_read_from_the_file_in_alphabetical_order(folder: Path) -> None:
     data = make_data(write_all_clips(folder), stage=None)
     assert data.class_names == ("angry", "happy", "sad")
     assert data.hparams["labels"] == ["angry", "happy", "sad"]
@@ -64,14 +64,14 @@ def test_the_classes_are_those_of_the_file_in_alphabetical_order(folder: Path) -
     assert [clip.path for clip in clips[:2]] == [folder / "p1/sad.mp4", folder / "p1/angry.mp4"]
 
 
-def test_checkpoints_keep_a_given_order_of_classes(folder: Path) -> None:
+def test_a_specified_order_of_classes_is_saved(folder: Path) -> None:
     data = make_data(write_all_clips(folder), stage=None, labels=["sad", "happy", "shy", "angry"])
     assert data.class_names == ("sad", "happy", "shy", "angry")
     assert [clip.label for clip in data.find().clips[:3]] == [0, 3, 1]
     assert data.hparams["labels"] == ["sad", "happy", "shy", "angry"]
 
 
-def test_each_subset_has_its_own_people_and_the_record_names_them(folder: Path) -> None:
+def test_subsets_have_disjoint_people_and_are_recorded(folder: Path) -> None:
     data = make_data(write_all_clips(folder))
     record = data.split_record()
     assert {side: len(record[side]) for side in ("train", "val", "test")} == {
@@ -91,9 +91,9 @@ def test_each_subset_has_its_own_people_and_the_record_names_them(folder: Path) 
 
 def test_the_run_s_seed_does_not_change_the_split(folder: Path) -> None:
     path = write_all_clips(folder)
-    one, other = (make_data(path, seed=seed).split for seed in (0, 1))
-    assert one == other
-    assert make_data(path, split_seed=1).split.test != one.test
+    first, second = (make_data(path, seed=seed).split for seed in (0, 1))
+    assert first == second
+    assert make_data(path, split_seed=1).split.test != first.test
 
 
 def test_the_folds_test_each_person_once(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_folds_test_each_person_once(folder: Path) -> None:
     assert sorted(tested) == sorted(PEOPLE)
 
 
-def test_without_people_clips_are_split_and_one_warning_before_the_run_says_so(
+def test_without_people_clips_are_split_with_one_warning_before_the_run(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = make_data(write_all_clips(folder, people=False), stage=None)
@@ -123,7 +123,7 @@ def test_without_people_clips_are_split_and_one_warning_before_the_run_says_so(
     assert make_data(write_all_clips(folder)).warnings() == []
 
 
-def test_subsets_of_the_file_are_obeyed(folder: Path) -> None:
+def test_subsets_of_the_file_are_used(folder: Path) -> None:
     sides = ["train"] * 8 + ["dev"] * 3 + ["TEST"] * 3
     rows = [
         [f"{person}/{emotion}.mp4", emotion, person, side]
@@ -140,7 +140,7 @@ def test_subsets_of_the_file_are_obeyed(folder: Path) -> None:
         make_data(path, fold=1)
 
 
-def test_a_span_becomes_the_frames_that_start_in_it(folder: Path) -> None:
+def test_a_span_contains_the_frames_that_start_in_it(folder: Path) -> None:
     """The grey level of a frame is its number, at 30 frames per second."""
     rows = [
         ["p1/sad.mp4", "sad", "p1", "0.2", "0.5"],
@@ -149,11 +149,11 @@ def test_a_span_becomes_the_frames_that_start_in_it(folder: Path) -> None:
     ]
     path = write_csv(folder, [["path", "label", "group", "start", "end"], *rows], "spans.csv")
     data = make_data(path, "predict", batch_size=1, image_size=64)
-    shown = [
+    indices = [
         videos.shown_indices(batch["frames"][0].permute(0, 2, 3, 1).numpy())
         for batch in data.predict_dataloader()
     ]
-    assert shown == [[6, 14], [30, 39], [0, 39]]
+    assert indices == [[6, 14], [30, 39], [0, 39]]
     addresses = [clip.address.partition("#")[2] for clip in data.all_clips]
     assert addresses == ["t=0.2,0.5", "t=1", ""]
 
@@ -167,8 +167,8 @@ def test_a_span_without_frames_does_not_affect_the_rest_of_its_video(
         for person in PEOPLE
         for label, span in (("a", (0, 0.5)), ("b", (0.5, 1)))
     ]
-    head = ["path", "label", "group", "start", "end"]
-    path = write_csv(folder, [head, *rows, ["p1/sad.mp4", "b", "p1", 9, 10]], "beyond.csv")
+    header = ["path", "label", "group", "start", "end"]
+    path = write_csv(folder, [header, *rows, ["p1/sad.mp4", "b", "p1", 9, 10]], "beyond.csv")
     with pytest.raises(UserError, match=r"p1/sad.mp4.* \(no frame starts between 9 s and 10 s\)"):
         make_data(path, "predict", cache=cache)
     data = make_data(path, "predict", on_error="skip", cache=cache)
@@ -185,14 +185,14 @@ def test_missing_videos_are_reported_at_once_or_skipped(folder: Path) -> None:
     data = make_data(path, "predict", on_error="skip")
     assert len(data.all_clips) == 42
     assert data.split_record()["skipped"] == ["1.mp4", "2.mp4"]
-    other = folder / "elsewhere"
-    other.mkdir()
-    (other / "clips.csv").write_text(text)
+    empty_folder = folder / "elsewhere"
+    empty_folder.mkdir()
+    (empty_folder / "clips.csv").write_text(text)
     with pytest.raises(UserError, match=r"none of the 42 videos .* such as .*p1/sad.mp4"):
-        make_data(other)
+        make_data(empty_folder)
 
 
-def test_clips_without_a_label_are_predicted_and_neither_trained_on_nor_tested(
+def test_clips_without_a_label_are_used_for_prediction_only(
     folder: Path,
 ) -> None:
     path = folder / "some.csv"
@@ -204,11 +204,11 @@ def test_clips_without_a_label_are_predicted_and_neither_trained_on_nor_tested(
     unlabelled = [clip for clip in data.all_clips if clip.label == UNLABELLED]
     assert [clip.path.parent.name for clip in unlabelled] == ["p3"]
     assert "1 of 42 clips have no label" in data.warnings()[0]
-    alone = write_csv(folder, [["path"], ["p1/sad.mp4"]], "alone.csv")
-    batch = next(iter(make_data(alone, "predict", labels=["x", "y"]).predict_dataloader()))
+    unlabelled_csv = write_csv(folder, [["path"], ["p1/sad.mp4"]], "alone.csv")
+    batch = next(iter(make_data(unlabelled_csv, "predict", labels=["x", "y"]).predict_dataloader()))
     assert batch["label"].tolist() == [UNLABELLED]
     with pytest.raises(UserError, match="no clip left for train"):
-        make_data(alone, labels=["x", "y"])
+        make_data(unlabelled_csv, labels=["x", "y"])
 
 
 @pytest.mark.parametrize(
@@ -235,18 +235,18 @@ def test_a_file_of_one_class_needs_the_names_of_the_others(folder: Path) -> None
         make_data(path)
 
 
-def test_without_a_file_the_error_says_how_to_name_one() -> None:
+def test_a_missing_file_is_an_error() -> None:
     with pytest.raises(UserError, match=r"no CSV file: name it with --data.root FILE.csv$"):
         CSVDataModule()
 
 
-def test_the_sound_of_a_span_is_that_of_its_seconds(tmp_path: Path) -> None:
-    """The rest is silence on both sides."""
+def test_the_sound_of_a_span_is_cut_to_its_seconds(tmp_path: Path) -> None:
+    """The remaining samples on both sides are silent."""
     videos.write_video(tmp_path / "a.mp4", 60, sound=True)
     rows = [["a.mp4", "x", "0.5", ""], ["a.mp4", "y", "0.5", "1"]]
     path = write_csv(tmp_path, [["path", "label", "start", "end"], *rows])
     data = make_data(path, "predict", image_size=64, sound=True, sound_seconds=3.0)
     (batch,) = data.predict_dataloader()
-    loud = [sound.abs().gt(0.02).nonzero() for sound in batch["sound"]]
-    seconds = [int(samples.max() - samples.min()) / 16000 for samples in loud]
+    samples_above_threshold = [sound.abs().gt(0.02).nonzero() for sound in batch["sound"]]
+    seconds = [int(samples.max() - samples.min()) / 16000 for samples in samples_above_threshold]
     assert seconds == pytest.approx([1.5, 0.5], abs=0.1)

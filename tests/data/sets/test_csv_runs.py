@@ -47,7 +47,7 @@ def table(tmp_path: Path) -> Table:
 
 @pytest.fixture
 def rows(drawn_clips: Path) -> Rows:
-    """Absolute path, emotion and person of 72 clips."""
+    """Rows of absolute path, emotion and person of 72 clips."""
     return [
         [str(next(drawn_clips.rglob(f"*-01-{code:02d}-01-*-{actor:02d}.mp4"))), name, f"p{actor}"]
         for actor in range(1, 25)
@@ -59,14 +59,14 @@ def rows(drawn_clips: Path) -> Rows:
 def trained(
     rows: Rows, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Path]:
-    """Trains in an empty folder and returns the best checkpoint."""
+    """Return a function that trains in an empty folder and returns the best checkpoint."""
     monkeypatch.chdir(tmp_path)
     path = table("clips.csv", [["path", "label", "group"], *rows])
 
     def run(*flags: str) -> Path:
-        before = set(tmp_path.rglob("best.ckpt"))
+        existing = set(tmp_path.rglob("best.ckpt"))
         main(["fit", *NETWORK, *TINY, "--data.root", str(path), *flags])
-        (best,) = set(tmp_path.rglob("best.ckpt")) - before
+        (best,) = set(tmp_path.rglob("best.ckpt")) - existing
         return best
 
     return run
@@ -77,7 +77,7 @@ def read_predictions(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_test_needs_only_the_checkpoint_and_its_scores_are_scikit_learn_s(
+def test_a_test_needs_only_the_checkpoint_and_its_scores_equal_scikit_learn(
     trained: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     best = trained()
@@ -92,28 +92,28 @@ def test_a_test_needs_only_the_checkpoint_and_its_scores_are_scikit_learn_s(
     assert metrics["split"]["test"] == record.split["test"]
     assert {line["actor"] for line in lines} == set(record.split["test"])
     labels, predicted = ([line[key] for line in lines] for key in ("emotion", "predicted"))
-    oracle = sklearn.metrics.classification_report(
+    report = sklearn.metrics.classification_report(
         labels, predicted, labels=record.class_names, output_dict=True, zero_division=0
     )
     for name in record.class_names:
-        figures, expected = metrics["per_class"][name], oracle[name]
+        figures, expected = metrics["per_class"][name], report[name]
         assert figures["recall"] == pytest.approx(expected["recall"])
         assert (figures["precision"] or 0) == pytest.approx(expected["precision"])
         assert figures["f1"] == pytest.approx(expected["f1-score"])
-    for word in ("recall", "precision", "F1", "angry", "happy", "sad", "UAR"):
-        assert word in output
+    for term in ("recall", "precision", "F1", "angry", "happy", "sad", "UAR"):
+        assert term in output
 
 
-def test_other_data_is_tested_in_the_checkpoint_s_order_of_classes(
+def test_other_data_is_tested_with_the_class_order_of_the_checkpoint(
     trained: Callable[..., Path], rows: Rows, table: Table
 ) -> None:
-    """The file lacks `angry`, so its own classes would have other indices."""
+    """The file has no `angry`, so its own classes would have other indices."""
     best = trained()
-    rows_of_others = [
-        [path, "Sad" if name == "sad" else name, f"new {who}"] for path, name, who in rows
+    renamed_rows = [
+        [path, "Sad" if name == "sad" else name, f"new {speaker}"] for path, name, speaker in rows
     ]
     two = table(
-        "two.csv", [["path", "label", "group"], *(r for r in rows_of_others if r[1] != "angry")]
+        "two.csv", [["path", "label", "group"], *(r for r in renamed_rows if r[1] != "angry")]
     )
     everything = ("--data.val_share", "0", "--data.test_share", "1")
     main(["test", "--ckpt", str(best), "--data.root", str(two), *everything, *ON_CPU])
@@ -138,7 +138,7 @@ def test_other_data_is_tested_in_the_checkpoint_s_order_of_classes(
         (("", ""), (), "actors p.* of split by person, seed 1 were in train when"),
     ],
 )
-def test_unknown_labels_and_people_who_trained_are_refused(
+def test_unknown_labels_and_training_people_are_refused(
     change: tuple[str, str],
     flags: tuple[str, ...],
     message: str,
@@ -156,7 +156,7 @@ def test_unknown_labels_and_people_who_trained_are_refused(
     assert error.count("\n") == 1
 
 
-def test_clips_of_unknown_emotion_are_predicted(
+def test_unlabelled_clips_are_predicted(
     trained: Callable[..., Path], rows: Rows, table: Table
 ) -> None:
     best = trained()
@@ -224,7 +224,7 @@ def test_baselines_run_on_every_fold_of_hacer(
 
 
 @pytest.mark.parametrize("study", ["hacer_heads", "hacer_tune"])
-def test_the_studies_of_hacer_can_start(study: str, hacer_clips: Path) -> None:
+def test_the_studies_of_hacer_are_valid(study: str, hacer_clips: Path) -> None:
     definition = read_definition(ROOT / "configs" / "studies" / f"{study}.yaml")
     overrides = {"data.root": str(hacer_clips), "model.weights": "none"}
     check_runs(definition, [*planned_runs(definition, overrides).values()][:7])

@@ -12,7 +12,7 @@ from emorec.errors import UserError
 SMALL: dict[str, Any] = {"num_frames": 2, "image_size": 16, "num_workers": 0}
 
 
-def test_labels_and_people_are_those_of_the_file_names(hacer_clips: Path) -> None:
+def test_labels_and_people_match_the_file_names(hacer_clips: Path) -> None:
     data = HACERDataModule(str(hacer_clips), **SMALL)
     data.setup("fit")
     assert data.class_names == ("angry", "disgust", "happy", "neutral", "sad")
@@ -24,7 +24,7 @@ def test_labels_and_people_are_those_of_the_file_names(hacer_clips: Path) -> Non
     assert data.hparams["labels"] == list(data.class_names)
 
 
-def test_hacer_s_own_subsets_share_people_and_need_a_split_by_clip(hacer_clips: Path) -> None:
+def test_the_subsets_of_hacer_share_people_and_need_a_split_by_clip(hacer_clips: Path) -> None:
     with pytest.raises(UserError, match="people in two subsets: a in train and in test"):
         HACERDataModule(str(hacer_clips), split_column="type", **SMALL).find()
     by_clip = HACERDataModule(str(hacer_clips), split_column="type", group_column="none", **SMALL)

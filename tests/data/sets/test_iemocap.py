@@ -29,15 +29,15 @@ LINE = "[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 3.0000, 1.5000]"
 
 
 @pytest.fixture
-def copy(drawn_iemocap: Path, tmp_path: Path) -> Path:
-    """A copy to damage."""
+def damaged_copy(drawn_iemocap: Path, tmp_path: Path) -> Path:
+    """Copy of the data set that a test may damage."""
     return Path(shutil.copytree(drawn_iemocap, tmp_path / "release"))
 
 
 # Utterances
 
 
-def test_a_line_has_all_that_the_data_set_describes() -> None:
+def test_all_fields_of_a_line_are_parsed() -> None:
     utterance = Utterance.parse(LINE)
     assert (utterance.name, utterance.dialogue) == ("Ses01F_impro01_F000", "Ses01F_impro01")
     assert (utterance.start, utterance.end, utterance.code) == (6.2901, 8.2357, "neu")
@@ -54,7 +54,7 @@ def test_a_line_has_all_that_the_data_set_describes() -> None:
         ("Ses02F_script03_2_M040", "Ses02F_script03_2", "Ses02M", False),
     ],
 )
-def test_all_kinds_of_names_in_the_release_are_parsed(
+def test_all_name_formats_of_the_release_are_parsed(
     name: str, dialogue: str, person: str, improvised: bool
 ) -> None:
     utterance = Utterance.parse(LINE.replace("Ses01F_impro01_F000", name))
@@ -90,8 +90,10 @@ def test_a_malformed_line_is_refused_with_the_reason(line: str, reason: str) -> 
 
 def test_the_labels_of_single_annotators_are_skipped(drawn_iemocap: Path) -> None:
     path = drawn_iemocap / "Session2/dialog/EmoEvaluation/Ses02F_impro01.txt"
-    utterances = [each for each in read_utterances(path) if isinstance(each, Utterance)]
-    assert [(each.name[-4:], each.code) for each in utterances] == [
+    utterances = [
+        utterance for utterance in read_utterances(path) if isinstance(utterance, Utterance)
+    ]
+    assert [(utterance.name[-4:], utterance.code) for utterance in utterances] == [
         ("F000", "neu"),
         ("F001", "sad"),
         ("F002", "exc"),
@@ -135,7 +137,7 @@ def test_a_clip_is_a_span_and_a_half_of_its_dialogue_and_a_sound_file(drawn_iemo
         ),
     ],
 )
-def test_classes_can_be_chosen(
+def test_classes_can_be_selected(
     drawn_iemocap: Path, arguments: dict[str, Any], per_class: dict[str, int]
 ) -> None:
     names = CLASSES[arguments.get("num_classes", 4)]
@@ -154,11 +156,11 @@ def test_excluded_labels_are_counted(drawn_iemocap: Path) -> None:
     assert "excited" not in folder.excluded(4, merge_excited=True)
 
 
-def test_the_label_counts_of_the_release_are_the_published_ones() -> None:
-    four = sum(LABEL_COUNTS[code] for code in ("neu", "ang", "sad", "hap"))
+def test_the_label_counts_equal_the_published_ones() -> None:
+    num_four_classes = sum(LABEL_COUNTS[code] for code in ("neu", "ang", "sad", "hap"))
     assert LABEL_COUNTS.keys() == LABELS.keys()
     assert sum(LABEL_COUNTS.values()) == 10_039
-    assert (four, four + LABEL_COUNTS["exc"]) == (4_490, 5_531)
+    assert (num_four_classes, num_four_classes + LABEL_COUNTS["exc"]) == (4_490, 5_531)
 
 
 def test_the_root_may_be_the_parent_of_the_release_and_sessions_may_be_missing(
@@ -171,12 +173,12 @@ def test_the_root_may_be_the_parent_of_the_release_and_sessions_may_be_missing(
     assert {clip.actor for clip in folder.clips} == {"Ses02F", "Ses02M", "Ses03F", "Ses03M"}
 
 
-def test_utterances_without_video_or_sound_are_listed_and_not_used(copy: Path) -> None:
-    (copy / "Session1/dialog/avi/DivX/Ses01F_impro01.avi").unlink()
-    sounds = copy / "Session1/sentences/wav"
+def test_utterances_without_video_or_sound_are_listed_and_excluded(damaged_copy: Path) -> None:
+    (damaged_copy / "Session1/dialog/avi/DivX/Ses01F_impro01.avi").unlink()
+    sounds = damaged_copy / "Session1/sentences/wav"
     (sounds / "Ses01F_impro01/Ses01F_impro01_F000.wav").unlink()
     (sounds / "Ses01M_script01_1b/Ses01M_script01_1b_F001.wav").unlink()
-    folder = find_clips(copy)
+    folder = find_clips(damaged_copy)
     assert folder.incomplete == (
         ("Ses01F_impro01_F000", "no avi and no wav"),
         ("Ses01F_impro01_F001", "no avi"),
@@ -187,20 +189,20 @@ def test_utterances_without_video_or_sound_are_listed_and_not_used(copy: Path) -
     assert len(folder.clips) == 40 - 5
 
 
-def test_a_malformed_line_does_not_affect_the_others(copy: Path) -> None:
-    path = copy / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
+def test_a_malformed_line_does_not_affect_the_others(damaged_copy: Path) -> None:
+    path = damaged_copy / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
     path.write_text(path.read_text().replace("\tneu\t", "\tnew\t"))
-    folder = find_clips(copy)
+    folder = find_clips(damaged_copy)
     ((file, reason),) = folder.malformed
     assert file == path
     assert reason.startswith("line 3: Ses04F_impro01_F000 has the label new")
     assert len(folder.clips) == 39
 
 
-def test_a_line_of_another_dialogue_is_malformed(copy: Path) -> None:
-    path = copy / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
+def test_a_line_of_another_dialogue_is_malformed(damaged_copy: Path) -> None:
+    path = damaged_copy / "Session4/dialog/EmoEvaluation/Ses04F_impro01.txt"
     path.rename(path.with_name("Ses04F_impro02.txt"))
-    ((_, reason),) = find_clips(copy).malformed
+    ((_, reason),) = find_clips(damaged_copy).malformed
     assert reason == "line 3: Ses04F_impro01_F000 belongs to another dialogue"
 
 
@@ -218,12 +220,12 @@ def test_a_folder_that_is_not_iemocap_is_refused_with_how_to_get_it(tmp_path: Pa
         find_clips(tmp_path)
 
 
-def test_a_folder_without_any_video_is_refused(copy: Path) -> None:
-    for video in copy.rglob("*.avi"):
+def test_a_folder_without_any_video_is_refused(damaged_copy: Path) -> None:
+    for video in damaged_copy.rglob("*.avi"):
         video.unlink()
     with pytest.raises(UserError, match=r"none of the 40 .* such as Ses01F_impro01_F000: no avi"):
-        find_clips(copy)
-    assert len(find_clips(copy, videos_required=False).clips) == 40
+        find_clips(damaged_copy)
+    assert len(find_clips(damaged_copy, videos_required=False).clips) == 40
 
 
 # Splits
@@ -256,7 +258,7 @@ def test_the_folds_test_each_person_once(name: IemocapSplitName) -> None:
         ("speaker10", 10, ("Ses05F",), ("Ses05M",)),
     ],
 )
-def test_the_next_session_or_the_dialogue_partner_validates(
+def test_the_next_session_or_the_dialogue_partner_is_for_validation(
     name: IemocapSplitName, fold: int, val: tuple[str, ...], test: tuple[str, ...]
 ) -> None:
     split = make_iemocap_split(name, fold)
@@ -290,7 +292,7 @@ def test_the_random_split_holds_out_utterances_of_every_speaker(drawn_iemocap: P
     assert split.test == tuple(sorted({str(clip.actor) for clip in sides["test"]}))
 
 
-def test_the_random_split_of_an_utterance_does_not_depend_on_the_others(
+def test_the_random_split_is_independent_for_each_utterance(
     drawn_iemocap: Path,
 ) -> None:
     split = make_iemocap_split("seed_random", None, find_clips(drawn_iemocap).clips)

@@ -1,4 +1,4 @@
-"""IEMOCAP's data module: spans, halves and sounds of utterances reach the batches."""
+"""Data module of IEMOCAP: spans, halves and sounds of utterances in batches."""
 
 import shutil
 from pathlib import Path
@@ -24,48 +24,48 @@ def make_data(root: Path, stage: str = "fit", **arguments: Any) -> IemocapDataMo
 def expected_levels(
     session: int, dialogue: str, number: int, speaker: str, seconds: float = 100.0
 ) -> list[int]:
-    """Grey levels of three frames in the middle of an utterance, computed from how the set is drawn."""
+    """Return the grey levels of three frames in the middle of an utterance, as written to the data set."""
     (turn,) = (
         turn for turn in DIALOGUES[dialogue] if (turn.speaker, turn.number) == (speaker, number)
     )
     # a frame belongs to the span that it starts in
     middle, half_length = (turn.start + turn.end) / 2, min(seconds, turn.end - turn.start) / 2
     start, end = middle - half_length - 1e-3, middle + half_length - 1e-3
-    frames = [at for at in range(60) if start <= at / FPS < end]
+    frames = [index for index in range(60) if start <= index / FPS < end]
     half = "left" if dialogue.startswith(speaker) else "right"
     level = grey(session, dialogue, half)
-    return [level + frames[int(at)] for at in linspace_indices(len(frames), 3)]
+    return [level + frames[int(index)] for index in linspace_indices(len(frames), 3)]
 
 
 @pytest.mark.parametrize("cache", ["none", "folder"])
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
 @pytest.mark.parametrize("seconds", [None, 0.5])
-def test_a_clip_shows_the_time_and_the_half_of_its_utterance(
+def test_a_clip_contains_the_time_and_half_of_its_utterance(
     drawn_iemocap: Path, tmp_path: Path, cache: str, decoder: str, seconds: float | None
 ) -> None:
     cache = str(tmp_path) if cache == "folder" else cache
-    how: dict[str, Any] = {"decoder": decoder, "middle_seconds": seconds}
-    data = make_data(drawn_iemocap, cache=cache, merge_excited=True, **how)
-    for _ in range(2):  # the second time from the cache, if there is one
+    options: dict[str, Any] = {"decoder": decoder, "middle_seconds": seconds}
+    data = make_data(drawn_iemocap, cache=cache, merge_excited=True, **options)
+    for _ in range(2):  # the second time from the cache, if enabled
         clips = [*data.sides["train"], *data.sides["val"]]
         assert len(clips) == 40
         for clip in clips:
             turn = clip.take.rpartition("_")[2]
             session, dialogue = int(clip.take[4]), clip.take[5:].rpartition("_")[0]
-            shown = data.read_frames(clip).astype(float).mean(axis=(1, 2, 3))
+            levels = data.read_frames(clip).astype(float).mean(axis=(1, 2, 3))
             expected = expected_levels(session, dialogue, int(turn[1:]), turn[0], seconds or 100.0)
-            assert abs(shown - expected).max() < 1.5, (clip, shown, expected)
+            assert abs(levels - expected).max() < 1.5, (clip, levels, expected)
         data.setup("fit")
 
 
-def test_the_sound_of_a_clip_is_that_of_its_wav(drawn_iemocap: Path, tmp_path: Path) -> None:
+def test_the_sound_of_a_clip_is_its_wav_file(drawn_iemocap: Path, tmp_path: Path) -> None:
     rate = 4000
     data = make_data(
         drawn_iemocap, cache=str(tmp_path), sound=True, sound_rate=rate, sound_seconds=1.0
     )
     clips = data.sides["val"]
-    (batch, other) = data.val_dataloader()
-    sounds = [*batch["sound"], *other["sound"]]
+    (batch, second_batch) = data.val_dataloader()
+    sounds = [*batch["sound"], *second_batch["sound"]]
     assert len(sounds) == len(clips) == 8
     for clip, sound in zip(clips, sounds, strict=True):
         (turn,) = (
@@ -75,11 +75,12 @@ def test_the_sound_of_a_clip_is_that_of_its_wav(drawn_iemocap: Path, tmp_path: P
             if name_of(2, dialogue, turn) == clip.take
         )
         assert sound.shape == (rate,)
-        loudest = np.abs(np.fft.rfft(sound.numpy())).argmax()  # of one second: in Hz
+        # in Hz, as the sound lasts one second
+        loudest = np.abs(np.fft.rfft(sound.numpy())).argmax()
         assert abs(int(loudest) - tone(2, turn)) <= 1
 
 
-def test_a_copy_without_videos_is_enough_for_sound(drawn_iemocap: Path, tmp_path: Path) -> None:
+def test_sound_needs_no_videos(drawn_iemocap: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(drawn_iemocap, tmp_path / "release"))
     for session in root.iterdir():
         shutil.rmtree(session / "dialog" / "avi")
@@ -149,7 +150,7 @@ def test_the_folder_is_the_argument_or_else_the_environment_variable(
     assert len(IemocapDataModule(fold=1).find().clips) == 40
 
 
-def test_excited_can_t_be_happy_if_happy_is_left_out() -> None:
+def test_excited_can_not_be_merged_without_the_class_happy() -> None:
     with pytest.raises(UserError, match=r"merge_excited true .* data.classes 3 leaves out"):
         IemocapDataModule(classes=3, merge_excited=True)
 
@@ -161,7 +162,7 @@ def test_the_actors_of_a_missing_session_are_named(drawn_iemocap: Path, tmp_path
         make_data(root)
 
 
-def test_the_leak_of_the_random_split_is_a_warning_before_training(
+def test_the_random_split_gives_a_leak_warning_before_training(
     drawn_iemocap: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_data(drawn_iemocap, split="seed_random", fold=None)

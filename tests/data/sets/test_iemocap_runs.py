@@ -1,4 +1,4 @@
-"""IEMOCAP from the command line: tested runs name utterances and speakers, and the leak of the random split shows."""
+"""IEMOCAP from the command line: utterances, speakers, and the leak of the random split."""
 
 import contextlib
 import csv
@@ -23,7 +23,7 @@ SMALL = (
 
 @pytest.fixture(scope="module")
 def runs(drawn_iemocap: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained and tested on two folds, and on the seed's random split."""
+    """Runs that are trained and tested on two folds and on the random split of the seed study."""
     folder = tmp_path_factory.mktemp("runs")
     splits = (("--data.fold", "1"), ("--data.fold", "2"), ("--data.split", "seed_random"))
     with contextlib.chdir(folder):
@@ -43,8 +43,8 @@ def test_predictions_name_each_utterance_and_its_speaker(runs: Path) -> None:
         for turn in turns
         if turn.code in ("neu", "ang", "sad", "hap")
     }
-    found = {row["path"].rpartition("/")[2]: (row["actor"], row["emotion"][:3]) for row in rows}
-    assert found == expected
+    speakers = {row["path"].rpartition("/")[2]: (row["actor"], row["emotion"][:3]) for row in rows}
+    assert speakers == expected
     metrics = json.loads((runs / "version_0" / "test" / "metrics.json").read_text())
     assert (metrics["split"]["name"], metrics["split"]["fold"]) == ("loso5", 1)
     assert metrics["split"]["test"] == ["Ses01F", "Ses01M"]
@@ -73,7 +73,7 @@ def test_the_comparison_marks_the_leak_of_the_random_split(
         assert f"Ses05M are in the {first} and the {second} set" in report
 
 
-def test_only_the_random_split_may_test_people_who_trained_and_the_table_says_so(
+def test_only_the_random_split_may_test_training_people_with_a_note(
     runs: Path, drawn_iemocap: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leaking = runs / "version_2" / "checkpoints" / "best.ckpt"
@@ -89,7 +89,7 @@ def test_only_the_random_split_may_test_people_who_trained_and_the_table_says_so
             ("--data.split", "seed_random", "--data.fold", "null"),
         ),
     ):
-        with pytest.raises(SystemExit) as exit_:
+        with pytest.raises(SystemExit) as exit_info:
             main(["test", "--ckpt", str(ckpt), "--trainer.accelerator", "cpu", *flags])
-        assert exit_.value.code
+        assert exit_info.value.code
         assert "was trained: it can't be measured on them" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Parsers are light: `emorec prepare`, `doctor` and `compare` use them without the libraries of training."""
+"""Parsers import no heavy library: `emorec prepare`, `doctor` and `compare` use them."""
 
 import subprocess
 import sys

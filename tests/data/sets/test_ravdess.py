@@ -23,7 +23,7 @@ def test_the_example_of_the_zenodo_page_is_parsed() -> None:
     assert (name.actor, name.sex) == (12, "female")
 
 
-def test_every_take_of_speech_survives_a_round_trip() -> None:
+def test_all_names_of_speech_survive_a_round_trip() -> None:
     speech = [
         f"{modality:02d}-01-{emotion:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}"
         for modality in (1, 2, 3)
@@ -101,7 +101,7 @@ def test_other_files_and_duplicates_are_listed_with_the_reason(tmp_path: Path) -
     )
     folder = find_clips(tmp_path)
     assert [clip.path.parent.name for clip in folder.clips] == ["Actor_01"]
-    reasons = {path.relative_to(tmp_path).as_posix(): why for path, why in folder.other_files}
+    reasons = {path.relative_to(tmp_path).as_posix(): reason for path, reason in folder.other_files}
     assert reasons.keys() == {
         "copy/01-01-03-01-01-01-01.mp4",
         "Actor_01/01-01-03-01-01-02-01.avi",
@@ -128,7 +128,7 @@ def test_a_list_of_actors_that_can_t_be_parsed_is_refused(text: str) -> None:
 
 
 @pytest.mark.real
-def test_the_real_clips_are_sixty_an_actor(ravdess_root: Path) -> None:
+def test_there_are_sixty_real_clips_per_actor(ravdess_root: Path) -> None:
     clips = find_clips(ravdess_root).clips
     num_actors = len({clip.actor for clip in clips})
     assert len(clips) == 60 * num_actors

@@ -29,7 +29,7 @@ def test_every_emotion_has_a_face_and_a_voice_and_only_known_action_units():
 
 @pytest.mark.parametrize(
     ("emotion", "required"),
-    # Lucey et al. 2010, Table 1, as far as it demands units; fear needs no 4 where 5 is extreme
+    # Lucey et al. 2010, Table 1: required units only; fear needs no AU 4 with an extreme AU 5
     [
         ("happy", {12}),
         ("sad", {1, 4, 15}),
@@ -38,21 +38,25 @@ def test_every_emotion_has_a_face_and_a_voice_and_only_known_action_units():
         ("disgust", {9, 10}),
     ],
 )
-def test_an_expression_has_the_action_units_required_for_cohn_kanade(emotion, required):
+def test_an_expression_has_the_action_units_required_by_cohn_kanade(emotion, required):
     assert required <= set(EXPRESSIONS[emotion].action_units)
 
 
 @pytest.mark.parametrize("emotion", [emotion for emotion in EMOTIONS if emotion != "neutral"])
-def test_a_face_goes_from_neutral_to_an_apex_and_back_and_strong_goes_further(emotion):
-    muscles = [i for i, f in enumerate(Pose._fields) if f not in ("blink", "jaw", "part", "nod")]
-    muscles = [i for i in muscles if not Pose._fields[i].startswith(("shift", "roll"))]
+def test_a_face_moves_from_neutral_to_an_apex_and_back_and_further_if_strong(emotion):
+    muscle_indices = [
+        i for i, f in enumerate(Pose._fields) if f not in ("blink", "jaw", "part", "nod")
+    ]
+    muscle_indices = [
+        i for i in muscle_indices if not Pose._fields[i].startswith(("shift", "roll"))
+    ]
 
-    def effort(intensity):
+    def activity(intensity):
         takes = [take(emotion, actor=actor, intensity=intensity) for actor in range(1, 9)]
         poses = np.mean([np.abs(perform(t, num_frames=46, seed=0).poses) for t in takes], axis=0)
-        return poses[:, muscles].sum(axis=1)
+        return poses[:, muscle_indices].sum(axis=1)
 
-    strong, normal = effort("strong"), effort("normal")
+    strong, normal = activity("strong"), activity("normal")
     assert strong[[0, -1]].max() < 0.02
     assert 5 < strong.argmax() < 40
     assert strong.max() > 1.15 * normal.max() > 0.3
@@ -68,9 +72,11 @@ def test_a_face_goes_from_neutral_to_an_apex_and_back_and_strong_goes_further(em
         (Pose(jaw=1.0), (75, 128), (0, 128)),
     ],
 )
-def test_an_action_unit_changes_the_frame_only_where_its_muscle_is(pose, rows, columns):
-    look = make_look(5, seed=0)
-    rest, moved = (draw_face(p, look, width=128, height=128).astype(int) for p in (Pose(), pose))
+def test_an_action_unit_changes_its_region_of_the_frame_only(pose, rows, columns):
+    identity = make_look(5, seed=0)
+    rest, moved = (
+        draw_face(p, identity, width=128, height=128).astype(int) for p in (Pose(), pose)
+    )
     changed = np.abs(moved - rest).max(axis=2) > 8
     inside = changed[slice(*rows), slice(*columns)].sum()
     assert inside > 60

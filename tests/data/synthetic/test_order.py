@@ -27,17 +27,17 @@ def take(emotion, *, actor=1, intensity="strong"):
 
 
 def dataset_frames(emotions, actors, size=28, num_frames=10):
-    """(clips, T, size, size) grey pictures as a reader of ten equally spaced frames gets them, labels, actors."""
+    """Return (clips, T, size, size) grey frames at evenly spaced times, labels and actors."""
     settings = ClipSettings(width=size, height=size, num_frames=46)
     names = [n for n in plan(actors=actors, takes=2) if n.emotion in emotions]
-    wanted = np.linspace(0, 45, num_frames, dtype=int)
+    indices = np.linspace(0, 45, num_frames, dtype=int)
     clips = [
         [
             cv2.cvtColor(
                 draw_face(Pose(*row), make_look(n.actor, seed=0), width=size, height=size),
                 cv2.COLOR_RGB2GRAY,
             )
-            for row in perform(n, num_frames=settings.num_frames, seed=0).poses[wanted]
+            for row in perform(n, num_frames=settings.num_frames, seed=0).poses[indices]
         ]
         for n in names
     ]
@@ -51,7 +51,7 @@ def held_out_accuracy(features, labels, train):
     return model.fit(features[train], labels[train]).score(features[~train], labels[~train])
 
 
-def test_surprise_is_fear_in_opposite_order_frame_by_frame():
+def test_surprise_is_fear_in_reverse_order():
     settings = ClipSettings(width=44, height=44)
     for intensity in ("normal", "strong"):
         fear, surprise = (
@@ -63,13 +63,13 @@ def test_surprise_is_fear_in_opposite_order_frame_by_frame():
 
 
 @pytest.mark.parametrize("num_frames", [4, 6, 10, 16])
-def test_equally_spaced_frames_of_a_default_clip_are_the_same_ones_backwards(num_frames):
+def test_evenly_spaced_frames_of_a_default_clip_are_symmetric_in_time(num_frames):
     last = ClipSettings().num_frames - 1
     frames = np.linspace(0, last, num_frames, dtype=int)
     assert frames.tolist() == (last - frames[::-1]).tolist()
 
 
-def test_surprise_and_fear_are_separable_only_with_the_order_of_frames():
+def test_surprise_and_fear_are_separable_by_frame_order_only():
     frames, labels, actors = dataset_frames(("fearful", "surprised"), range(1, 15))
     train = actors <= 9
     for pooled in (frames.mean(1), frames.std(1), frames.max(1), np.sort(frames, axis=1)):

@@ -19,7 +19,7 @@ def take(emotion, *, actor=1):
 
 
 def pitch_hz(sound):
-    """(times,) pitch of each 40 ms window by autocorrelation, 0 where it is silent."""
+    """Return the (windows,) pitch of 40 ms windows by autocorrelation, 0 in silence."""
     windows = np.lib.stride_tricks.sliding_window_view(sound, 640)[::320].astype(float)
     loud = windows.std(axis=1) > 0.2 * windows.std(axis=1).max()
     spectrum = np.abs(np.fft.rfft(windows * np.hanning(640), 2048)) ** 2

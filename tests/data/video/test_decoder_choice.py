@@ -1,4 +1,4 @@
-"""Choosing a decoder: which library is imported, and what happens when it is missing."""
+"""Selecting a decoder: imports, and errors if a library is missing."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ def clip(tmp_path: Path) -> Path:
     return videos.write_video(tmp_path / "clip.mp4", 5)
 
 
-def test_a_missing_library_is_one_line_with_the_way_to_install_it(
+def test_a_missing_library_is_one_line_with_the_install_command(
     clip: Path, monkeypatch: pytest.MonkeyPatch, decoder: Decoder
 ) -> None:
     package = {"pyav": "av"}.get(decoder, decoder)
@@ -29,10 +29,10 @@ def test_a_missing_library_is_one_line_with_the_way_to_install_it(
     assert not isinstance(error.value, ClipError)
     assert str(error.value).startswith(f"{decoder_version(decoder)} is installed but can't be lo")
 
-    def nothing_is_installed(name: str) -> str:
+    def raise_not_found(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(metadata, "version", nothing_is_installed)
+    monkeypatch.setattr(metadata, "version", raise_not_found)
     extra = {"decord": "emorec", "torchcodec": "emorec[torchcodec]", "pyav": "emorec"}
     for call in (lambda: decode(clip, range, decoder=decoder), lambda: decoder_version(decoder)):
         with pytest.raises(UserError) as error:
@@ -40,7 +40,7 @@ def test_a_missing_library_is_one_line_with_the_way_to_install_it(
         assert str(error.value) == f"{decoder} is not installed: pip install '{extra[decoder]}'"
 
 
-def test_torchcodec_without_ffmpeg_is_one_line_with_the_way_to_install_it(
+def test_torchcodec_without_ffmpeg_is_one_line_with_the_install_command(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torchcodec = pytest.importorskip("torchcodec")
@@ -60,7 +60,7 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_only_the_chosen_library_is_imported(clip: Path, decoder: Decoder) -> None:
+def test_only_the_selected_library_is_imported(clip: Path, decoder: Decoder) -> None:
     code = """
 import sys
 from pathlib import Path
@@ -73,7 +73,7 @@ print(*sorted(libraries & set(sys.modules)))
 """
     version, imported = run(code, decoder, clip).stdout.splitlines()
     assert re.fullmatch(r"(decord2?|torchcodec|av) \d+\.[\w.+]+", version)
-    # torchcodec gives tensors
+    # torchcodec returns tensors and imports torch
     assert imported == {"pyav": "av", "torchcodec": "torch torchcodec"}.get(decoder, decoder)
 
 
@@ -92,12 +92,12 @@ for _ in range(2):
     log_errors_to_stderr(sys.argv[1])
 decode(Path(sys.argv[2]), range, decoder=sys.argv[1])
 """
-    before, after = run(code, decoder, path).stderr.split("logging now\n")
-    assert before == ""
-    assert re.search("error while decoding MB", after)
+    quiet, logged = run(code, decoder, path).stderr.split("logging now\n")
+    assert quiet == ""
+    assert re.search("error while decoding MB", logged)
 
 
-def test_a_decoder_without_av1_names_others(tmp_path: Path) -> None:
+def test_a_decoder_without_av1_suggests_others(tmp_path: Path) -> None:
     if decoder_version("decord") != "decord 0.6.0":
         pytest.skip("only decord 0.6.0 is known to have no AV1")
     path = videos.write_video(tmp_path / "clip.mp4", codec="libsvtav1")

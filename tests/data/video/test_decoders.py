@@ -1,4 +1,4 @@
-"""All decoders return the same frames: by their grey level, and bit for bit."""
+"""All decoders return bitwise equal frames."""
 
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +21,7 @@ from emorec.data.video.reader import (
 )
 from tests import videos
 
-six = partial(linspace_indices, num_frames=6)
+sample_six = partial(linspace_indices, num_frames=6)
 
 UNEVEN_MS = np.cumsum(np.random.default_rng(0).integers(10, 90, 40)).tolist()
 
@@ -43,7 +43,7 @@ FILES: dict[str, tuple[str, dict[str, Any]]] = {
     "AV1": ("clip.mp4", {"codec": "libsvtav1"}),
 }
 
-# Colour is stored at half the size: where it is interpolated in 10 bits or to an odd size, FFmpeg's versions differ.
+# Subsampled colours that are interpolated in 10 bits or to an odd size differ between FFmpeg versions.
 INTERPOLATED: dict[str, tuple[str, dict[str, Any]]] = {
     "H.264 of 10 bits": ("clip.mp4", {"pixels": "yuv420p10le", "bframes": 2}),
     "H.264 of 10 bits, 4:2:2": ("clip.mp4", {"pixels": "yuv422p10le"}),
@@ -54,7 +54,7 @@ INTERPOLATED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def written(folder: Path, name: str, look: videos.Look = "grey", **more: Any) -> Path:
+def video_file(folder: Path, name: str, look: videos.Look = "grey", **more: Any) -> Path:
     """Return a file of `FILES` or `INTERPOLATED`, written at the first call."""
     file_name, options = (FILES | INTERPOLATED)[name]
     path = folder / f"{name} {look}" / file_name
@@ -63,7 +63,7 @@ def written(folder: Path, name: str, look: videos.Look = "grey", **more: Any) ->
         write = partial(videos.write_video, path, look=look, **options | more)
         if path.suffix != ".webm":
             return write()
-        # in a process of its own: once decord is loaded, its libvpx stands in for that of PyAV
+        # in a subprocess, as the libvpx of an imported decord replaces that of PyAV
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
             return process.submit(write).result()
     return path
@@ -84,10 +84,10 @@ def test_every_decoder_returns_each_frame_once_in_order(
     folder: Path, name: str, decoder: Decoder
 ) -> None:
     skip_av1_of_old_decord(decoder, name)
-    clip = decode(written(folder, name), range, decoder=decoder)
+    clip = decode(video_file(folder, name), range, decoder=decoder)
     assert clip.video_frames == clip.promised == 40
-    flat = clip.frames[:, : clip.frames.shape[1] // 2 - 4]
-    levels = flat.mean(axis=(1, 2, 3))
+    upper_half = clip.frames[:, : clip.frames.shape[1] // 2 - 4]
+    levels = upper_half.mean(axis=(1, 2, 3))
     assert np.all(np.diff(levels) > videos.GREY_STEP / 3)
     assert np.ptp(levels) == pytest.approx(39 * videos.GREY_STEP, rel=0.02)
     if name in FILES:
@@ -96,32 +96,32 @@ def test_every_decoder_returns_each_frame_once_in_order(
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("num_frames", [1, 6, 40])
-def test_all_decoders_return_the_same_frames_bit_for_bit(
+def test_frames_of_all_decoders_are_bitwise_equal(
     folder: Path, name: str, num_frames: int, decoder: Decoder
 ) -> None:
     skip_av1_of_old_decord(decoder, name)
-    path = written(folder, name, "colours")
+    path = video_file(folder, name, "colours")
     clip = decode(path, partial(linspace_indices, num_frames=num_frames), decoder=decoder)
     assert clip.indices == linspace_indices(40, num_frames)
     np.testing.assert_array_equal(clip.frames, videos.reference_frames(path)[clip.indices])
 
 
 @pytest.mark.parametrize("name", INTERPOLATED)
-def test_where_colours_are_interpolated_frames_differ_by_at_most_3_levels(
+def test_frames_with_interpolated_colours_differ_by_at_most_3_levels(
     folder: Path, name: str, decoder: Decoder
 ) -> None:
     skip_av1_of_old_decord(decoder, name)
     size = (321, 241) if "odd" in name else (320, 240)
-    path = written(folder, name, "gradient", size=size, num_frames=12)
-    clip = decode(path, six, decoder=decoder)
-    reference = decode(path, six, decoder="pyav")
+    path = video_file(folder, name, "gradient", size=size, num_frames=12)
+    clip = decode(path, sample_six, decoder=decoder)
+    reference = decode(path, sample_six, decoder="pyav")
     assert clip.indices == reference.indices
     assert np.abs(clip.frames.astype(int) - reference.frames).max() <= 3
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 @pytest.mark.parametrize("size", [videos.SIZE, (64, 48), (100, 82)])
-def test_rotated_videos_are_put_upright(
+def test_rotated_videos_are_turned_upright(
     tmp_path: Path, size: tuple[int, int], degrees: int, decoder: Decoder
 ) -> None:
     if decoder == "decord" and size == (64, 48) and degrees != 180:
@@ -132,12 +132,12 @@ def test_rotated_videos_are_put_upright(
     np.testing.assert_array_equal(clip.frames, upright)
 
 
-def cut(path: Path, **options: Any) -> Path:
-    whole = videos.write_video(path.with_name("whole.mp4"), **options)
-    return videos.cut_without_encoding(whole, path, start_frame=17)
+def cut_video(path: Path, **options: Any) -> Path:
+    original = videos.write_video(path.with_name("whole.mp4"), **options)
+    return videos.cut_without_encoding(original, path, start_frame=17)
 
 
-# How it is made, number of declared frames, number of decodable frames.
+# Function that makes the video, number of declared frames, number of decodable frames.
 LENGTHS: dict[str, tuple[Callable[[Path], Path], int, int]] = {
     "as declared": (videos.write_video, 40, 40),
     "one declared too many": (
@@ -150,8 +150,8 @@ LENGTHS: dict[str, tuple[Callable[[Path], Path], int, int]] = {
         40,
         30,
     ),
-    "cut without encoding": (partial(cut, bframes=2), 23, 23),
-    "cut without encoding in an open group": (partial(cut, bframes=3, open_gop=True), 23, 23),
+    "cut without encoding": (partial(cut_video, bframes=2), 23, 23),
+    "cut without encoding in an open group": (partial(cut_video, bframes=3, open_gop=True), 23, 23),
 }
 
 
@@ -160,10 +160,10 @@ def test_all_decoders_count_the_decodable_frames(
     tmp_path: Path, make: Callable[[Path], Path], declared: int, decodable: int, decoder: Decoder
 ) -> None:
     path = make(tmp_path / "clip.mp4")
-    # torchcodec leaves out what an edit list cuts off at the end
+    # torchcodec does not count frames that an edit list hides at the end
     reported = decodable if decoder == "torchcodec" else declared
     assert video_length(path, decoder) == VideoLength(reported, decodable)
-    for sampler in (six, partial(linspace_indices, num_frames=1), range):
+    for sampler in (sample_six, partial(linspace_indices, num_frames=1), range):
         clip = decode(path, sampler, decoder=decoder)
         assert (clip.promised, clip.video_frames) == (reported, decodable)
         np.testing.assert_array_equal(clip.frames, videos.reference_frames(path)[clip.indices])
@@ -176,7 +176,9 @@ def test_all_decoders_count_the_decodable_frames(
 def test_all_decoders_return_the_same_span(
     tmp_path: Path, folder: Path, name: str, span_seconds: tuple[float, float], decoder: Decoder
 ) -> None:
-    path = cut(tmp_path / "clip.mp4", bframes=2) if name == "cut" else written(folder, name)
+    path = (
+        cut_video(tmp_path / "clip.mp4", bframes=2) if name == "cut" else video_file(folder, name)
+    )
     starts = np.arange(23 if name == "cut" else 40) / 30
     inside = (starts >= span_seconds[0] - 1e-3) & (starts < span_seconds[1] - 1e-3)
     clip = decode(path, range, span_seconds, decoder)
@@ -188,45 +190,48 @@ def test_all_decoders_return_the_same_span(
 @pytest.mark.parametrize(
     "name", ["variable frame rate", "variable frame rate in Matroska"], ids=["mp4", "mkv"]
 )
-def test_a_span_goes_by_time_where_the_frame_rate_varies(
+def test_a_span_uses_timestamps_if_the_frame_rate_varies(
     folder: Path, name: str, decoder: Decoder
 ) -> None:
     seconds = (np.array(UNEVEN_MS) - UNEVEN_MS[0]) / 1000
     span = (float(seconds[9]), float(seconds[21]))
-    clip = decode(written(folder, name), range, span, decoder)
+    clip = decode(video_file(folder, name), range, span, decoder)
     assert clip.indices == videos.shown_indices(clip.frames) == list(range(9, 21))
 
 
-def test_a_span_without_a_frame_is_an_error_that_names_it(folder: Path, decoder: Decoder) -> None:
+def test_a_span_without_a_frame_is_an_error_with_the_span(folder: Path, decoder: Decoder) -> None:
     with pytest.raises(ClipError, match=r"no frame starts between 5 s and 6 s"):
-        decode(written(folder, "H.264"), six, (5.0, 6.0), decoder)
+        decode(video_file(folder, "H.264"), sample_six, (5.0, 6.0), decoder)
 
 
-def test_all_decoders_report_a_hole_alike(tmp_path: Path, decoder: Decoder) -> None:
+def test_all_decoders_report_missing_frames_alike(tmp_path: Path, decoder: Decoder) -> None:
     path = videos.empty_middle(videos.write_video(tmp_path / "clip.mp4", bframes=2))
     with pytest.raises(ClipError) as error:
-        decode(path, six, decoder=decoder)
+        decode(path, sample_six, decoder=decoder)
     assert error.value.reason == "damaged or cut off: not all of its 40 frames can be decoded"
 
 
-def test_a_span_past_the_true_end_is_an_error_too(tmp_path: Path, decoder: Decoder) -> None:
+def test_a_span_beyond_the_last_decodable_frame_is_an_error(
+    tmp_path: Path, decoder: Decoder
+) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "clip.mp4", bframes=2), 10)
     with pytest.raises(ClipError, match=r"no frame starts between 1\.1 s and 1\.3 s"):
-        decode(path, six, (1.1, 1.3), decoder)
+        decode(path, sample_six, (1.1, 1.3), decoder)
 
 
-def test_without_timestamps_frames_are_right_or_another_decoder_is_named(
+def test_without_timestamps_frames_are_correct_or_another_decoder_is_suggested(
     tmp_path: Path, decoder: Decoder
 ) -> None:
     path = videos.write_video(tmp_path / "clip.avi", bframes=3)
     if decoder == "torchcodec":
         with pytest.raises(ClipError, match=r"finds no frame after \d+: choose data.decoder deco"):
-            decode(path, six, decoder=decoder)
+            decode(path, sample_six, decoder=decoder)
         return
-    clip = decode(path, six, decoder=decoder)
+    clip = decode(path, sample_six, decoder=decoder)
     assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
     assert video_length(path, decoder) == VideoLength(40, 40)
-    second = decode(path, six, (0.5, 1.0), decoder)  # AVI has a constant rate: frames 15 to 29
+    # AVI has a constant frame rate: frames 15 to 29
+    second = decode(path, sample_six, (0.5, 1.0), decoder)
     assert videos.shown_indices(second.frames) == second.indices == [15, 17, 20, 23, 26, 29]
 
 
@@ -238,9 +243,9 @@ def test_all_decoders_return_the_same_frames_of_original_clips(
     if not originals:
         pytest.skip(f"no folder ravdess_original beside {ravdess_root}")
     for path in originals:
-        wanted, expected, video_frames = reference_of_original(path)
+        indices, expected, video_frames = reference_of_original(path)
         clip = decode(path, partial(linspace_indices, num_frames=10), decoder=decoder)
-        assert clip.indices == wanted
+        assert clip.indices == indices
         assert clip.video_frames == video_frames
         np.testing.assert_array_equal(clip.frames, expected)
 
@@ -248,8 +253,8 @@ def test_all_decoders_return_the_same_frames_of_original_clips(
 @cache
 def reference_of_original(path: Path) -> tuple[list[int], videos.Frames, int]:
     frames = videos.reference_frames(path)
-    wanted = linspace_indices(len(frames), 10)
-    return wanted, frames[wanted], len(frames)
+    indices = linspace_indices(len(frames), 10)
+    return indices, frames[indices], len(frames)
 
 
 @pytest.mark.real

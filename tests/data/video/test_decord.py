@@ -1,4 +1,4 @@
-"""decord is read straight through: it never seeks, and few frames are converted to RGB arrays."""
+"""decord reads sequentially without seeking and converts few frames to RGB arrays."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +11,11 @@ import pytest
 from emorec.data.video.reader import ClipError, decode, linspace_indices
 from tests import videos
 
-six = partial(linspace_indices, num_frames=6)
+sample_six = partial(linspace_indices, num_frames=6)
 
 
 class FakeVideoReader:
-    """decord's reader of a video that declares more frames than it has; it counts the calls."""
+    """Fake reader of decord for a video that declares more frames than it has; counts its calls."""
 
     opened = 0
     copied = 0
@@ -45,11 +45,11 @@ class FakeVideoReader:
 
 @pytest.fixture
 def fake_video(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int, int], Path]:
-    """Replaces decord's reader by one of a made-up video; returns its path."""
+    """Return a function that patches decord's reader with a fake video and returns its path."""
     monkeypatch.setattr(FakeVideoReader, "opened", 0)
     monkeypatch.setattr(FakeVideoReader, "copied", 0)
 
-    def install(declared: int, decodable: int) -> Path:
+    def install_fake(declared: int, decodable: int) -> Path:
         def opened(path: str, **options: object) -> FakeVideoReader:
             return FakeVideoReader(declared, decodable)
 
@@ -58,32 +58,32 @@ def fake_video(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int
         path.write_text("made up")
         return path
 
-    return install
+    return install_fake
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2, 3, 500])
-def test_wherever_a_long_video_ends_its_frames_are_right_and_few_are_copied(
+def test_frames_of_a_long_video_are_correct_and_few_are_copied(
     fake_video: Callable[[int, int], Path], missing: int
 ) -> None:
-    clip = decode(fake_video(1000, 1000 - missing), six)
+    clip = decode(fake_video(1000, 1000 - missing), sample_six)
     assert clip.video_frames == 1000 - missing
     assert clip.promised == 1000
     assert clip.indices == linspace_indices(1000 - missing, 6)
     assert clip.frames[:, 0, 0, 0].tolist() == [index % 256 for index in clip.indices]
-    # one pass where the video ends as videos do; else one to find the end and one for the frames
+    # one pass if at most one frame is missing, else one to find the end and one for the frames
     assert FakeVideoReader.opened == (1 if missing < 2 else 2)
     assert FakeVideoReader.copied <= 14 * FakeVideoReader.opened
 
 
-def test_a_file_without_the_order_of_display_is_read_right(tmp_path: Path) -> None:
+def test_a_file_without_display_order_is_decoded_correctly(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", bframes=3)
     videos.forget_display_order(path)
     for _ in range(10):
-        clip = decode(path, six)
+        clip = decode(path, sample_six)
         assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
 
 
-def test_frames_that_decord_would_garble_are_an_error(tmp_path: Path) -> None:
+def test_frames_that_decord_garbles_are_an_error(tmp_path: Path) -> None:
     path = videos.turn(videos.write_video(tmp_path / "clip.mp4", size=(64, 48)))
     with pytest.raises(ClipError, match="4 channels instead of 3"):
-        decode(path, six)
+        decode(path, sample_six)

@@ -14,18 +14,18 @@ NUM_FRAMES, GREY_STEP = 61, 3
 
 VOP = b"\x00\x00\x01\xb6"
 NOT_CODED = VOP + b"\x51\x00\x00"
-"""A frame that is not coded (ISO/IEC 14496-2, 6.2.5: vop_coded 0)."""
+"""A skipped frame (ISO/IEC 14496-2, 6.2.5: vop_coded 0)."""
 PACKED = b"\x00\x00\x01\xb2DivX503b1393p"
 """User data with which DivX marks a packed bitstream."""
 
 
-def kind(picture: bytes) -> str:
-    return "IPBS"[picture[picture.rindex(VOP) + len(VOP)] >> 6]
+def kind(frame: bytes) -> str:
+    return "IPBS"[frame[frame.rindex(VOP) + len(VOP)] >> 6]
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Frame i is grey of level 3 * i, at 30 frames a second."""
+    """Video at 30 frames per second whose frame i has the grey level 3 * i."""
     folder = tmp_path_factory.mktemp("divx")
     with av.open(str(folder / "plain.avi"), "w") as file:
         options = {"bf": "1", "g": "12", "b_strategy": "0", "qscale": "2", "flags": "+qscale"}
@@ -39,17 +39,17 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with av.open(str(folder / "plain.avi")) as file:
         stored = [bytes(packet) for packet in file.demux(video=0) if packet.size]
         packets: list[bytes] = []
-        for picture in stored:
-            if kind(picture) == "B":
-                packets[-1:] = [packets[-1] + picture, NOT_CODED]
+        for frame in stored:
+            if kind(frame) == "B":
+                packets[-1:] = [packets[-1] + frame, NOT_CODED]
             else:
-                packets.append(picture)
+                packets.append(frame)
         packets[0] = packets[0].replace(VOP, PACKED + VOP, 1)
         with av.open(str(folder / "packed.avi"), "w") as packed:
             copy = packed.add_stream_from_template(file.streams.video[0])
-            for place, content in enumerate(packets):
+            for position, content in enumerate(packets):
                 packet = av.Packet(content)
-                packet.pts = packet.dts = place
+                packet.pts = packet.dts = position
                 packet.time_base, packet.stream = Fraction(1, 30), copy
                 packed.mux(packet)
     assert len(packets) == NUM_FRAMES
@@ -61,7 +61,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("span_seconds", "expected"),
     [(None, [0, 20, 40, 60]), ((0.5, 1.0), [15, 19, 24, 29]), ((1.5, 9.0), [45, 50, 55, 60])],
 )
-def test_spans_hold_the_frames_of_that_time(
+def test_spans_contain_the_frames_of_their_time(
     path: Path, decoder: Decoder, span_seconds: tuple[float, float] | None, expected: list[int]
 ) -> None:
     if decoder == "torchcodec":
@@ -70,5 +70,5 @@ def test_spans_hold_the_frames_of_that_time(
         )
     clip = decode(path, partial(linspace_indices, num_frames=4), span_seconds, decoder)
     assert clip.indices == expected
-    shown = clip.frames.mean(axis=(1, 2, 3)) / GREY_STEP
-    assert np.abs(shown - expected).max() < 0.5
+    levels = clip.frames.mean(axis=(1, 2, 3)) / GREY_STEP
+    assert np.abs(levels - expected).max() < 0.5

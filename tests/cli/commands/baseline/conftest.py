@@ -1,4 +1,4 @@
-"""`emorec baseline` in a folder of its own."""
+"""Fixtures to run `emorec baseline` in an empty folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +19,13 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def measured(drawn_clips: Path) -> Callable[..., list[Path]]:
-    """Runs the command and gives the run folders that are new."""
+def run_baseline(drawn_clips: Path) -> Callable[..., list[Path]]:
+    """Return a function that runs the command and returns the new run folders."""
 
-    def run(*words: str, features: str = "hog") -> list[Path]:
+    def run(*arguments: str, features: str = "hog") -> list[Path]:
         before = set(Path().rglob("version_*"))
         root = ("--data.root", str(drawn_clips), "--features", features)
-        main(["baseline", *root, *TINY, *words])
+        main(["baseline", *root, *TINY, *arguments])
         return sorted(set(Path().rglob("version_*")) - before)
 
     return run

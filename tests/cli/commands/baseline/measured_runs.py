@@ -1,4 +1,4 @@
-"""What `emorec baseline` writes."""
+"""Helpers to read what `emorec baseline` writes."""
 
 import csv
 import json
@@ -19,5 +19,5 @@ def content(folder: Path) -> tuple[Any, list[dict[str, str]]]:
     return json.loads((folder / "test" / "metrics.json").read_text()), rows
 
 
-def failed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    return refusal(capsys, "baseline", "--features", "hog", *TINY, *words)
+def error_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    return refusal(capsys, "baseline", "--features", "hog", *TINY, *arguments)

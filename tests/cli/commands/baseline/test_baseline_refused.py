@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emorec.cli import main
-from tests.cli.commands.baseline.measured_runs import TINY, failed
+from tests.cli.commands.baseline.measured_runs import TINY, error_of
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     drawn_clips: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = failed(capsys, "--data.root", str(drawn_clips), *arguments)
+    line = error_of(capsys, "--data.root", str(drawn_clips), *arguments)
     assert value in line
     assert remedy in line
     assert list(Path().iterdir()) == []
 
 
-def test_an_emotion_that_nobody_plays_in_training_is_named(
+def test_an_emotion_without_training_clips_is_named(
     drawn_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for path in drawn_clips.rglob("*.mp4"):
@@ -61,7 +61,7 @@ def test_an_emotion_that_nobody_plays_in_training_is_named(
             folder = tmp_path / "clips" / actor
             folder.mkdir(parents=True, exist_ok=True)
             os.link(path, folder / path.name)
-    assert "no training clip is sad" in failed(capsys, "--data.root", str(tmp_path / "clips"))
+    assert "no training clip is sad" in error_of(capsys, "--data.root", str(tmp_path / "clips"))
 
 
 def test_a_split_without_validation_actors_is_refused(
@@ -76,11 +76,11 @@ def test_a_split_without_validation_actors_is_refused(
         "        split = Split('mine', None, train=(1, 2), val=(), test=(3,))\n"
         "        return ClipIndex(super().find().clips, split)\n"
     )
-    words = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
-    assert "split mine has no validation actors" in failed(capsys, *words)
+    options = ("--data", "nobody_validates.NobodyValidates", "--data.root", str(drawn_clips))
+    assert "split mine has no validation actors" in error_of(capsys, *options)
 
 
-def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
+def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
     drawn_clips: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -90,16 +90,16 @@ def test_an_actor_who_is_not_there_is_told_once_and_only_when_that_is_allowed(
         if path.stem[-2:] != "07":
             (tmp_path / "clips").mkdir(exist_ok=True)
             os.link(path, tmp_path / "clips" / path.name)
-    words = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
-    assert "no clip of val actor 7" in failed(capsys, *words)
+    options = ("--data.root", str(tmp_path / "clips"), "--data.split", "msaf6", "--folds", "all")
+    assert "no clip of val actor 7" in error_of(capsys, *options)
     logistic = ("--features", "hog", "--classifier", "logistic", *TINY)
-    main(["baseline", *words, "--data.allow_missing_actors", "true", *logistic])
+    main(["baseline", *options, "--data.allow_missing_actors", "true", *logistic])
     assert caplog.text.count("actor 7") == 1
     assert len(list(Path().rglob("metrics.json"))) == 6
 
 
-def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
-    measured: Callable[..., list[Path]],
+def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
+    run_baseline: Callable[..., list[Path]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -107,20 +107,20 @@ def test_ctrl_c_loses_nothing_that_was_made_and_says_so(
 
     describe, calls = HogFeatures.__call__, []
 
-    def watched(self: HogFeatures, frames: Any) -> Any:
+    def interrupt_at_call_21(self: HogFeatures, frames: Any) -> Any:
         calls.append(1)
         if len(calls) == 21:
             raise KeyboardInterrupt
         return describe(self, frames)
 
-    monkeypatch.setattr(HogFeatures, "__call__", watched)
-    with pytest.raises(SystemExit) as ended:
-        measured("--classifier", "logistic")
-    assert ended.value.code == 130
+    monkeypatch.setattr(HogFeatures, "__call__", interrupt_at_call_21)
+    with pytest.raises(SystemExit) as exit_info:
+        run_baseline("--classifier", "logistic")
+    assert exit_info.value.code == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
         "stopped; frames and features computed so far are kept: the same command continues"
     )
     assert list(Path().iterdir()) == []
-    measured("--classifier", "logistic")
+    run_baseline("--classifier", "logistic")
     assert len(calls) == 21 + (160 - 20) + 15 + 15
