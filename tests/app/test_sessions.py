@@ -47,12 +47,12 @@ def test_the_same_file_of_two_visitors_stays_until_both_release_it(sessions: Ses
 
 def test_the_next_result_of_a_visitor_replaces_the_previous_one(sessions: Sessions) -> None:
     first = sessions.new_result("ann")
-    second = sessions.new_result("bo")
+    of_other_visitor = sessions.new_result("bo")
     (first / "timeline.csv").touch()
     second = sessions.new_result("ann")
     assert not first.exists()
-    assert second.is_dir()
-    assert second.is_dir()
+    assert of_other_visitor.is_dir()
+    assert of_other_visitor.is_dir()
 
 
 def test_a_visitor_who_leaves_leaves_no_file(sessions: Sessions) -> None:
