@@ -51,7 +51,7 @@ def test_the_next_result_of_a_visitor_replaces_the_previous_one(sessions: Sessio
     (first / "timeline.csv").touch()
     second = sessions.new_result("ann")
     assert not first.exists()
-    assert of_other_visitor.is_dir()
+    assert second.is_dir()
     assert of_other_visitor.is_dir()
 
 
