@@ -94,7 +94,7 @@ def test_windows_have_the_duration_of_training_clips(
     ],
 )
 def test_invalid_options_are_refused(options: Any, message: str) -> None:
-    with pytest.raises(UserError, match=f"^{words}"):
+    with pytest.raises(UserError, match=f"^{message}"):
         Options(**options)
 
 
