@@ -1,4 +1,4 @@
-"""Run folders of classifiers with made-up predictions, written as by emorec test."""
+"""Run folders of classifiers with simulated predictions, as written by emorec test."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ CONFIG: dict[str, Any] = {
 
 
 def takes_of(actor: int) -> list[RavdessName]:
-    """The 60 spoken takes of an actor."""
+    """The 60 speech clips of an actor."""
     return [
         RavdessName(
             modality="av",
@@ -60,7 +60,7 @@ def takes_of(actor: int) -> list[RavdessName]:
 
 
 def outputs_for(takes: Sequence[RavdessName], skill: float, seed: int) -> Outputs:
-    """Labels, and logits that are right more often the higher the skill; a clip is equally hard for every network."""
+    """Labels, and logits whose accuracy grows with `skill`; each clip is equally hard for every network."""
     target = torch.tensor([EMOTIONS.index(take.emotion) for take in takes])
     names = [sum(map(ord, str(take))) * 7919 + take.actor * 104729 for take in takes]
     shared = torch.stack(
@@ -92,7 +92,7 @@ def write_run(
     epochs: int = 12,
     temperature: float | None = None,
 ) -> Path:
-    """A run folder; `sides` overrides the actors of the split, `settings` those of the data, `extra` goes into
+    """Write a run folder; `sides` overrides the actors of the split, `settings` those of the data, `extra` goes into
     metrics.json.
     """
     actors = make_split(split, fold)
@@ -145,5 +145,5 @@ def write_run(
 
 
 def silent(take: RavdessName) -> RavdessName:
-    """The same take in its file without sound."""
+    """The video-only version of a clip."""
     return replace(take, modality="video")
