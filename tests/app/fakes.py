@@ -33,13 +33,13 @@ def timeline_of(path: Path | None = None, **overrides: object) -> Timeline:
         Window(
             names=NAMES,
             values=(share, 1 - share),
-            predicted=word,
+            predicted=label,
             confidence=max(share, 1 - share),
             start=float(start),
             end=start + 2.0,
             person=1,
         )
-        for start, word, share in ((0, "happy", 0.75), (1, "sad", 0.25))
+        for start, label, share in ((0, "happy", 0.75), (1, "sad", 0.25))
     )
     known = {
         "path": path,

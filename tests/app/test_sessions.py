@@ -66,7 +66,9 @@ def test_a_visitor_who_leaves_leaves_no_file(sessions: Sessions) -> None:
     assert not sessions.has_ended("ann")
 
 
-def test_only_files_in_the_upload_folder_are_uploads(sessions: Sessions, tmp_path: Path) -> None:
+def test_only_regular_files_in_the_upload_folder_are_uploads(
+    sessions: Sessions, tmp_path: Path
+) -> None:
     outside = tmp_path / "mine.mp4"
     outside.touch()
     link = sessions.uploads / "link.mp4"

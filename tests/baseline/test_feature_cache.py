@@ -37,7 +37,7 @@ def test_rows_match_their_clips_for_any_order_and_number_of_processes(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data = data_of(num_workers=2)
-    clips = [data.sides["train"][place] for place in (7, 0, 3, 11, 5)]
+    clips = [data.sides["train"][index] for index in (7, 0, 3, 11, 5)]
     features = FeatureCache(Brightness()).features(data, clips)
     for clip, row in zip(clips, features, strict=True):
         each = data.read_frames(clip)[:, 2:34, 2:34].mean(axis=(1, 2, 3))

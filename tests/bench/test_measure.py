@@ -104,7 +104,6 @@ def test_ratios_are_medians_over_rounds(drawn_clips: Path) -> None:
     two = Report(
         machine=report.machine, setting=report.setting, speeds=speeds, titles=report.titles
     )
-    assert two.share == pytest.approx(
-        0.8
-    )  # the median of 0.9 and 0.7; the ratio of the medians is 0.72
+    # the median of 0.9 and 0.7; the ratio of the medians is 0.72
+    assert two.share == pytest.approx(0.8)
     assert two.spread == pytest.approx(10.0)

@@ -18,7 +18,7 @@ def logits_of(index: torch.Tensor) -> torch.Tensor:
     return index[:, None] + torch.arange(K) / 10
 
 
-def test_batches_come_back_as_one_table_sorted_by_index() -> None:
+def test_batches_are_concatenated_and_sorted_by_index() -> None:
     collector = PredictionCollector(K, classes=True)
     for index in (torch.tensor([5, 1]), torch.tensor([3])):
         collector.update(index, index % K, logits_of(index))

@@ -1,7 +1,7 @@
 """Coverage of the intervals in simulated experiments, where the true score is known.
 
-Actors of random ability, 60 clips each, of whom 24 make an experiment: how often does the interval contain the score of
-infinitely many actors? A few hundred resamples will do, whose standard error is known to 3 %.
+Each experiment has 24 actors of random ability with 60 clips each. Measured is how often the interval contains the score
+of infinitely many actors. A few hundred resamples suffice: they give the standard error to 3 %.
 """
 
 from collections.abc import Callable

@@ -214,7 +214,7 @@ def test_tables_are_aligned_in_any_order_and_folder() -> None:
     pd.testing.assert_frame_equal(first.drop(columns="path"), second.drop(columns="path"))
 
 
-def test_clips_named_alike_are_aligned_in_the_order_of_their_paths() -> None:
+def test_clips_of_the_same_name_are_aligned_in_the_order_of_their_paths() -> None:
     folders = ["take2", "take1", "take3"]
     logits = np.eye(3)[[1, 0, 2]]
     clips = THREE.table(
@@ -257,7 +257,7 @@ def test_predictions_of_different_clips_are_refused(second: pd.DataFrame, differ
         align(THREE, [clips, second])
 
 
-def test_empty_tables_are_aligned() -> None:
+def test_an_empty_list_of_tables_is_refused() -> None:
     with pytest.raises(ValueError, match="no predictions"):
         align(EIGHT, [])
 

@@ -58,7 +58,7 @@ class Stacked(OneFrame):
 
 
 class OverTime(OneFrame):
-    """The same on maps of (B, 1, T, h, w), of which the later half counts."""
+    """The same on maps (B, 1, T, h, w); only the second half of the time axis is used."""
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def spec_for(network: ClipNetwork, **changes: Any) -> ModelSpec:
 
 
 class Small(ClipClassifier):
-    """Four convolutions over each frame, then the mean over positions and frames: trained on drawn faces in seconds."""
+    """Four convolutions over each frame, then the mean over positions and frames; trains in seconds."""
 
     def __init__(self, **own: Any) -> None:
         super().__init__(**own)

@@ -104,5 +104,5 @@ def prediction_of(
     if numbers:
         return {"names": names, "values": values, "predicted": "", "confidence": None}
     most = max(values)
-    word = names[values.index(most)] if most >= 0.3 else UNCERTAIN
-    return {"names": names, "values": values, "predicted": word, "confidence": most}
+    label = names[values.index(most)] if most >= 0.3 else UNCERTAIN
+    return {"names": names, "values": values, "predicted": label, "confidence": most}

@@ -21,7 +21,7 @@ def tracks_of(frames: Sequence[Sequence[Box]], patience: float = 1.0) -> list[di
     return [tracker.update(boxes, index * STEP) for index, boxes in enumerate(frames)]
 
 
-def test_no_face_is_no_track() -> None:
+def test_frames_without_faces_have_no_tracks() -> None:
     assert tracks_of([[], [], []]) == [{}, {}, {}]
 
 

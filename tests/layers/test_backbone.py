@@ -248,7 +248,7 @@ def test_an_inflated_filter_of_a_still_clip_equals_that_of_the_image(
     torch.testing.assert_close(inflated(still), conv(picture))
 
 
-def test_each_frame_has_its_own_filters(conv: nn.Conv2d) -> None:
+def test_each_frame_has_the_scaled_filters_of_the_image(conv: nn.Conv2d) -> None:
     inflated = inflate_frames(conv, 4, "mean")
     for frame in range(4):
         of_frame = inflated.weight[:, 3 * frame : 3 * frame + 3]

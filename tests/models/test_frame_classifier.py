@@ -122,9 +122,8 @@ def test_frozen_parts_are_not_changed_by_lightning(train: Any, freeze: str, lear
     train(model, augment=True)
     after = model.backbone.state_dict()
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
-    assert changed == {
-        name for name in before if name.startswith(learns)
-    }  # including running means
+    # names include running means
+    assert changed == {name for name in before if name.startswith(learns)}
 
 
 @pytest.mark.filterwarnings("ignore:Found .* module.* in eval mode")

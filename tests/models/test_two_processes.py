@@ -20,7 +20,7 @@ def test_two_processes_log_the_same_metrics_as_one(tmp_path: Path, make_data: Ma
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_same_weights(tmp_path: Path, make_data: MakeData) -> None:
+def test_two_processes_train_and_log_metrics(tmp_path: Path, make_data: MakeData) -> None:
     run = trainer(tmp_path, devices=2, strategy="ddp_fork", max_epochs=2)
     run.fit(network(scheduler="plateau", warmup_epochs=1), make_data(clips=7, batch_size=2))
     assert {"train/loss", "train/uar", "val/loss", "val/uar"} <= set(run.callback_metrics)
