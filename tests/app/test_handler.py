@@ -39,7 +39,7 @@ def handle(
     )
 
 
-def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
+def test_the_answer_has_the_result_files_and_the_upload_is_deleted(
     sessions: Sessions,
 ) -> None:
     answer = handle(sessions, uploaded(sessions))

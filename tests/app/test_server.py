@@ -89,7 +89,7 @@ def test_a_video_that_is_too_large_is_not_stored(page: Page) -> None:
     assert stored_files(page) == []
 
 
-def test_files_of_this_machine_are_neither_read_nor_served(page: Page, tmp_path: Path) -> None:
+def test_local_files_are_neither_read_nor_served(page: Page, tmp_path: Path) -> None:
     mine = tmp_path / "mine.mp4"
     mine.write_bytes(b"film")
     beside = page.folder / "log.txt"

@@ -89,7 +89,7 @@ def test_weights_of_another_network_are_refused_with_the_matching_option(
 
 
 def striped(degrees: float, contrast: float = 100.0) -> Frames:
-    """(1, 128, 128, 3): a wave whose brightness changes in one direction alone."""
+    """(1, 128, 128, 3): a wave whose brightness changes in one direction only."""
     y, x = np.mgrid[:128, :128]
     angle = np.deg2rad(degrees)
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) / 6)

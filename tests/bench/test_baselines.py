@@ -80,7 +80,7 @@ def test_each_decoder_returns_the_frames_of_emorec(clip: Clip, name: str) -> Non
     ours = ClipReader(SPEC)(clip)
     assert frames.shape == SPEC.shape
     assert frames.dtype == np.uint8
-    # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP
+    # YUV to RGB conversions differ slightly; consecutive frames differ by GREY_STEP
     assert np.abs(frames.astype(int) - ours).mean() < videos.GREY_STEP / 4
 
 
@@ -130,4 +130,4 @@ def test_speed_counts_every_clip_of_every_batch(
         "emorec.bench.baselines.clips_per_second", lambda work, seconds: [work() for _ in range(4)]
     )
     clips = JpegClips(folders, size=(32, 32), image_size=(28, 28))
-    assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips an epoch
+    assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips per epoch

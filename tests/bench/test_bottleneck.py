@@ -60,7 +60,7 @@ def test_the_slower_of_loader_and_transfer_is_named() -> None:
 
 
 def test_on_a_cpu_loader_and_network_share_the_cores() -> None:
-    # two workers on two cores need 1/300 s of both; lost are 1/42 - 1/50 s
+    # two workers use 1/300 s of two cores; the loss is 1/42 - 1/50 s
     speeds = FAST | {"loader": 300.0, "end_to_end": 42.0}
     result = bottleneck(speeds, 0.84, num_workers=2, shared_cores=2)
     assert result.stage == "cores"
@@ -68,7 +68,7 @@ def test_on_a_cpu_loader_and_network_share_the_cores() -> None:
     assert "for 3.3 ms, and the network needs 20.0 ms" in result.sentence
 
 
-def test_one_worker_takes_one_of_the_cores() -> None:
+def test_one_worker_uses_one_core() -> None:
     speeds = FAST | {"loader": 150.0, "end_to_end": 42.0}
     result = bottleneck(speeds, 0.84, num_workers=1, shared_cores=2)
     assert "for 3.3 ms" in result.sentence

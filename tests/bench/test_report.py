@@ -55,7 +55,7 @@ def row(lines: list[str], name: str) -> list[str]:
     return line.removeprefix(f"({name})").split()
 
 
-def test_a_row_holds_median_lowest_highest_and_milliseconds() -> None:
+def test_a_row_has_median_minimum_maximum_and_milliseconds() -> None:
     lines = printed(SPEEDS)
     assert lines[0].startswith(
         "CNNLSTM on cpu (32-true), 10 frames of 224 x 224 pixels, augment true"

@@ -26,7 +26,7 @@ def test_work_is_repeated_for_the_minimum_time(stopwatch: Stopwatch) -> None:
         return 8
 
     assert clips_per_second(work, 1.0) == pytest.approx(8 / 0.4, rel=0.01)
-    assert len(pieces) == 1 + 3  # a warm-up, then until a second is over
+    assert len(pieces) == 1 + 3  # a warm-up, then one second of work
 
 
 def test_slow_work_is_measured_once(stopwatch: Stopwatch) -> None:

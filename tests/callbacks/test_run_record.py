@@ -203,7 +203,7 @@ def test_a_checkpoint_records_time_and_memory_of_the_training(run: Run, tmp_path
     assert psutil.Process().memory_info().rss <= record["peak_memory_bytes"] * 1.01
     assert record["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     rates = [rate for _, rate in run.scalars("train/clips_per_second")]
-    # each epoch has as many clips, so that the rate over all of them is the harmonic mean
+    # epochs have equal numbers of clips, so the overall rate is the harmonic mean
     assert record["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
     clips_seconds = EPOCHS * 160 / record["train_clips_per_second"]
     assert clips_seconds < record["train_seconds"]  # train_seconds includes validation
@@ -216,7 +216,7 @@ def test_a_resumed_run_adds_to_the_recorded_time_and_memory(
     first = make_run(tmp_path / "first", max_epochs=1, **few)
     before = record_of(first, tmp_path / "first.ckpt")
     content = checkpoint.load(tmp_path / "first.ckpt")
-    content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # it ran on a larger machine
+    content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # as on a larger machine
     torch.save(content, tmp_path / "first.ckpt")
     second = make_run(tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **few)
     after = record_of(second, tmp_path / "second.ckpt")

@@ -92,7 +92,7 @@ def test_confusions_are_sorted_by_their_share_of_the_true_class() -> None:
     assert len(most_confused(THREE, [clips], limit=2)) == 2
 
 
-def test_confusions_are_those_of_scikit_learns_matrix_averaged_over_seeds() -> None:
+def test_confusions_equal_scikit_learns_averaged_over_seeds() -> None:
     tables = [CLIPS, random_clips(1, ACTORS)]
     counts = [
         sk.confusion_matrix(table["emotion"], table["predicted"], labels=EIGHT.names)
@@ -114,7 +114,7 @@ def test_a_perfect_model_has_no_confusions() -> None:
     assert most_confused(THREE, [clips_of([0, 1, 2], [0, 1, 2], ["1", "1", "2"])]).empty
 
 
-def test_the_reliability_diagram_is_scikit_learns() -> None:
+def test_the_reliability_diagram_equals_scikit_learns() -> None:
     accuracy, confidence = calibration_curve(RIGHT, CLIPS["confidence"], n_bins=15)
     result = reliability(EIGHT, [CLIPS])
     assert result["accuracy"].tolist() == pytest.approx(accuracy.tolist())
@@ -130,14 +130,14 @@ def test_the_bins_add_up_to_the_calibration_error() -> None:
     assert error / len(ACTORS) == pytest.approx(table_scores(EIGHT, CLIPS)["ece"])
 
 
-def test_the_bins_of_two_seeds_hold_the_clips_of_both() -> None:
+def test_the_bins_pool_the_clips_of_all_seeds() -> None:
     confident = clips_of([0, 0], [0, 0], ["1", "2"], confidence=0.9)
     undecided = clips_of([0, 0], [1, 0], ["1", "2"], confidence=0.5)
     result = reliability(THREE, [confident, undecided])[["clips", "accuracy", "confidence"]]
     np.testing.assert_allclose(result, [[1, 0.5, 0.5], [1, 1, 0.9]])
 
 
-def test_the_scores_of_a_class_are_those_of_the_clips_of_all_seeds() -> None:
+def test_scores_per_class_pool_the_clips_of_all_seeds() -> None:
     tables = [CLIPS, random_clips(1, ACTORS)]
     truth, predicted = (np.concatenate([t[it] for t in tables]) for it in ("emotion", "predicted"))
     expected = sk.precision_recall_fscore_support(truth, predicted, labels=EIGHT.names)

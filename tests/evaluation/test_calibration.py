@@ -33,7 +33,7 @@ def loss(clips: Clips, temperature: float) -> float:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("planted", [0.4, 1.0, 3.0, 9.0])
-def test_the_temperature_is_the_one_that_scipy_finds(planted: float, seed: int) -> None:
+def test_the_temperature_equals_scipys_minimum(planted: float, seed: int) -> None:
     few = sample_clips(120, temperature=planted, seed=seed)
     expected = minimize_scalar(
         lambda log: loss(few, math.exp(log)),
@@ -70,7 +70,7 @@ def test_a_network_that_is_always_wrong_becomes_uniform(gap: float) -> None:
     assert temperature == pytest.approx(HIGHEST, rel=1e-9)
 
 
-def test_predicted_classes_and_their_scores_never_change() -> None:
+def test_predicted_classes_and_their_scores_are_unchanged() -> None:
     truth, logits = sample_clips(2000, temperature=3.0)
     before = EIGHT.evaluate(truth, logits)
     for temperature in (LOWEST, 0.7, 1.0, 1.7, HIGHEST):

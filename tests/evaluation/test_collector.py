@@ -45,7 +45,7 @@ def test_a_single_clip_keeps_its_dimensions() -> None:
     assert predictions.output.shape == (1, K)
 
 
-def test_an_epoch_without_clips_gives_no_predictions_and_no_warning() -> None:
+def test_an_epoch_without_clips_is_empty_without_a_warning() -> None:
     predictions = PredictionCollector(K, classes=True).compute()
     assert len(predictions) == 0
     assert predictions.output.shape == (0, K)
@@ -70,7 +70,7 @@ def test_reset_clears_the_outputs() -> None:
     assert len(collector.compute()) == 0
 
 
-def test_computing_in_the_middle_of_an_epoch_does_not_end_it() -> None:
+def test_compute_does_not_reset_the_collector() -> None:
     collector = PredictionCollector(K, classes=True)
     for position in range(3):
         index = torch.tensor([position])

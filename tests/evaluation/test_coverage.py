@@ -1,7 +1,7 @@
 """Coverage of the intervals in simulated experiments, where the true score is known.
 
-Each experiment has 24 actors of random ability with 60 clips each. Measured is how often the interval contains the score
-of infinitely many actors. A few hundred resamples suffice: they give the standard error to 3 %.
+Each experiment has 24 actors of random ability, 60 clips each. The test measures how often the interval contains
+the score of infinitely many actors. A few hundred resamples suffice: they give the standard error to 3 %.
 """
 
 from collections.abc import Callable

@@ -55,7 +55,7 @@ def test_every_cell_shows_its_count_in_the_row_of_the_truth(num_classes: int) ->
 
 @pytest.mark.parametrize("num_classes", NAMES)
 @pytest.mark.parametrize("times", [1, 1000])
-def test_no_text_is_cut_off_or_covers_another(num_classes: int, times: int) -> None:
+def test_texts_are_not_cut_off_and_do_not_overlap(num_classes: int, times: int) -> None:
     title = "EarlyFusionResNet on the unseen actors 23, 24: UAR 61.3%"
     figure = confusion_figure(times * matrix_of(num_classes), NAMES[num_classes], title)
     axes, bar = figure.axes[0], figure.axes[0].child_axes[0]
@@ -164,14 +164,14 @@ def test_bars_are_the_clips_of_each_class() -> None:
 
 
 def grey_clips(num_clips: int, num_frames: int, height: int, width: int) -> np.ndarray:
-    """(N, T, H, W, C): frame t of clip n is evenly grey, 100 n + 6 t."""
+    """(N, T, H, W, C): frame t of clip n is uniformly grey, 100 n + 6 t."""
     level = 100 * np.arange(num_clips)[:, None] + 6 * np.arange(num_frames)
     grey = level[:, :, None, None, None] % 250
     return np.broadcast_to(grey, (num_clips, num_frames, height, width, 3)).astype(np.uint8)
 
 
 def levels(image: np.ndarray) -> list[list[int]]:
-    """The grey levels of a sheet's even areas, row by row, from left to right."""
+    """Grey levels of the uniform areas of a sheet, row by row, from left to right."""
     rows: list[list[int]] = []
     for line in image[:, :, 0]:
         starts = np.flatnonzero(np.diff(line.astype(int), prepend=-1))

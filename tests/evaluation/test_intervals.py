@@ -47,7 +47,7 @@ def width(estimate: Estimate) -> float:
     return 2 * estimate.interval.half_width
 
 
-def test_the_interval_of_a_mean_over_actors_is_the_t_interval() -> None:
+def test_the_interval_of_a_mean_over_actors_equals_the_t_interval() -> None:
     correct = [4, 9, 11, 12, 12, 14, 15, 18]
     estimate = scores_with_intervals(TWO, [clips_by_ability(correct)])["accuracy"]
     expected = stats.ttest_1samp(np.array(correct) / 20, 0).confidence_interval(0.95)
@@ -69,7 +69,7 @@ def test_the_interval_by_clip_is_binomial() -> None:
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_the_standard_error_is_that_of_scipys_bootstrap(name: str) -> None:
+def test_the_standard_error_equals_scipys_bootstrap(name: str) -> None:
     uneven = [EIGHT_ACTORS[row] for row in np.random.default_rng(0).integers(0, 160, 120)]
     _, sums = actor_sums(EIGHT, random_clips(1, uneven))
     [weights] = actor_weights(8, 10_000, seed=0)

@@ -1,4 +1,4 @@
-"""Differences, tests and their correction agree with scipy and statsmodels."""
+"""Differences, tests and Holm's correction agree with scipy and statsmodels."""
 
 import math
 
@@ -31,7 +31,7 @@ def clips_with_correct(correct: list[int], num_clips: int = 20) -> pd.DataFrame:
     )
 
 
-def test_the_difference_is_that_of_the_uars() -> None:
+def test_the_difference_is_that_of_uar() -> None:
     a, b = random_clips(0, TEN, skill=2), random_clips(1, TEN)
     expected = table_scores(EIGHT, a)["uar"] - table_scores(EIGHT, b)["uar"]
     assert compare_pair(EIGHT, [a], [b]).difference == pytest.approx(expected, abs=1e-6)
@@ -48,7 +48,7 @@ def test_with_several_seeds_the_difference_is_that_of_the_means() -> None:
     assert pair.num_actors == 10
 
 
-def test_the_interval_and_p_of_balanced_actors_are_those_of_the_paired_t_test() -> None:
+def test_interval_and_p_value_of_balanced_actors_equal_the_paired_t_test() -> None:
     a, b = (
         clips_with_correct([9, 12, 14, 15, 10, 17, 13, 12]),
         clips_with_correct([8, 12, 10, 13, 11, 13, 9, 10]),
@@ -90,14 +90,14 @@ def test_swapping_the_models_mirrors_the_result() -> None:
     )
 
 
-def test_clips_in_another_order_and_folder_are_the_same_clips() -> None:
+def test_clips_are_matched_in_any_order_and_folder() -> None:
     a, b = random_clips(0, TEN), random_clips(1, TEN)
     first, second = align(EIGHT, [a, shuffled(b, 5, "/elsewhere")])
     assert compare_pair(EIGHT, [first], [second]) == compare_pair(EIGHT, [a], [b])
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_mcnemars_test_is_statsmodels(seed: int) -> None:
+def test_mcnemars_test_equals_statsmodels(seed: int) -> None:
     a, b = random_clips(seed, TEN, skill=1.5), random_clips(seed + 10, TEN)
     pair = compare_pair(EIGHT, [a], [b], resamples=10)
     correct = [(each["predicted"] == each["emotion"]).to_numpy() for each in (a, b)]
@@ -109,7 +109,7 @@ def test_mcnemars_test_is_statsmodels(seed: int) -> None:
 
 
 @pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 0), (0, 5), (7, 3), (40, 12), (500, 450)])
-def test_mcnemars_test_is_statsmodels_with_few_clips_and_many(a: int, b: int) -> None:
+def test_mcnemars_test_equals_statsmodels_for_few_and_many_clips(a: int, b: int) -> None:
     expected = mcnemar([[10, a], [b, 10]], exact=True).pvalue if a + b else 1
     assert exact_mcnemar(a, b) == pytest.approx(expected)
 
@@ -120,12 +120,15 @@ def test_mcnemars_test_uses_the_mean_probabilities_of_seeds() -> None:
     unsure = clips_of(truth, [1, 1, 1, 0], actors, confidence=0.5)
     incorrect = clips_of(truth, [2, 2, 2, 2], actors)
     pair = compare_pair(THREE, [sure, unsure], [incorrect], resamples=10)
-    assert (pair.only_a_right, pair.only_b_right) == (2, 0)  # clips 0 and 2, where the sure one is
+    assert (pair.only_a_right, pair.only_b_right) == (
+        2,
+        0,
+    )  # clips 0 and 2, from the confident seed
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_holms_correction_is_statsmodels(seed: int) -> None:
-    p_values = np.random.default_rng(seed).beta(0.3, 2, 10).round(2).tolist()  # some are equal
+def test_holms_correction_equals_statsmodels(seed: int) -> None:
+    p_values = np.random.default_rng(seed).beta(0.3, 2, 10).round(2).tolist()  # with ties
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
 
 
@@ -163,7 +166,7 @@ def test_the_needed_actors_make_the_difference_significant() -> None:
 def test_half_the_difference_needs_four_times_the_actors(
     num_actors: int,
 ) -> None:
-    error = 0.05 / math.sqrt(num_actors)  # actors scatter by 5 points
+    error = 0.05 / math.sqrt(num_actors)  # a standard deviation of 5 points
     more = [more_actors(each, error, num_actors) for each in (0.01, 0.005)]
     totals = [num_actors + each for each in more if each is not None]
     assert totals == [99, 387]  # (1.98 x 5)^2 and (1.97 x 10)^2

@@ -83,9 +83,7 @@ def test_calibrated_probabilities_are_separate_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("temperature", [None, 2.0])
 @pytest.mark.parametrize("num_clips", [0, 1])
-def test_few_predictions_are_read_back(
-    tmp_path: Path, num_clips: int, temperature: float | None
-) -> None:
+def test_small_tables_round_trip(tmp_path: Path, num_clips: int, temperature: float | None) -> None:
     path = tmp_path / "predictions.csv"
     clips = ["clip.mp4"] * num_clips
     table = TASK.table(
@@ -198,7 +196,7 @@ def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, content: str, v
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"can't read .*none\.csv: No such file"):
         read_predictions(tmp_path / "none.csv")
 

@@ -245,7 +245,7 @@ def test_the_table_has_a_row_per_class_their_mean_and_chance() -> None:
     assert "CNNLSTM, [unseen] actors" in lines[0]
 
 
-def test_the_table_of_numbers_has_a_row_for_each_and_their_mean() -> None:
+def test_the_table_of_numbers_has_a_row_per_number_and_their_mean() -> None:
     file, target = io.StringIO(), np.array([[0.5, -1.0], [-0.5, 1.0]])
     table = scores_table(NUMBERS, target, -target / 2, "title", num_views=2)
     Console(file=file, width=80).print(table)

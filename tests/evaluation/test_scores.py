@@ -15,7 +15,7 @@ def test_absent_classes_are_excluded_from_means() -> None:
     assert float(macro_f1(counts)) == pytest.approx((6 / 7 + 0 + 0) / 3)  # the third is predicted
 
 
-def test_scores_of_many_tables_are_those_of_each() -> None:
+def test_scores_are_vectorised_over_tables() -> None:
     counts = np.random.default_rng(0).integers(0, 9, (2, 3, 4, 4))
     for score in (accuracy, uar, macro_f1):
         assert score(counts).tolist() == [
@@ -26,7 +26,7 @@ def test_scores_of_many_tables_are_those_of_each() -> None:
 
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0])
-def test_number_scores_are_torchmetrics_but_for_its_division_by_n_minus_1(offset: float) -> None:
+def test_number_scores_equal_torchmetrics_up_to_its_division_by_n_minus_1(offset: float) -> None:
     rng = np.random.default_rng(0)
     true = rng.uniform(-1, 1, (20_000, 2)) + offset
     predicted = 0.5 * (true - offset) + offset + rng.normal(0.1, 0.3, true.shape)

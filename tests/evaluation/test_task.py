@@ -71,7 +71,7 @@ def lin(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
         pytest.param(1, range(3), 3, id="one clip"),
     ],
 )
-def test_the_scores_of_classes_are_scikit_learns(
+def test_the_scores_of_classes_equal_scikit_learns(
     seed: int, num_clips: int, classes: range, num_classes: int
 ) -> None:
     task = Classification(tuple("abcdefgh"[:num_classes]))
@@ -250,7 +250,7 @@ def test_the_task_is_recognised_by_the_columns_of_its_table() -> None:
 
 
 def test_intervals_contain_the_true_ccc_in_about_95_of_100_experiments() -> None:
-    """The truth has variance 1, predictions are off by a shift of the actor and by noise of each clip."""
+    """Targets have variance 1; predictions add a shift per actor and noise per clip."""
     shift, noise = 0.3, 0.4
     truth = 2 / (2 + shift**2 + noise**2)  # the mean shift of very many actors is 0
     contained = []

@@ -59,7 +59,7 @@ def aim_on_drawn_faces(
     settings: ClipSettings | None = None,
     method: MethodChoice = "auto",
 ) -> Aim:
-    """Measure where the saliency of a network on drawn clips falls.
+    """Measure the saliency of a network on facial features of synthetic clips.
 
     Args:
         network: One that takes frames, in evaluation mode.

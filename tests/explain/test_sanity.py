@@ -136,7 +136,7 @@ def test_a_trained_network_focuses_more_on_facial_features_than_untrained_ones(
 def correlation(
     first_maps: Sequence[npt.NDArray[np.float32]], second_maps: Sequence[npt.NDArray[np.float32]]
 ) -> float:
-    """Pearson's, the mean over clips; 0 where a map is flat."""
+    """Mean Pearson correlation over clips; 0 for constant maps."""
     each = [
         np.corrcoef(first.ravel(), second.ravel())[0, 1] if first.any() and second.any() else 0.0
         for first, second in zip(first_maps, second_maps, strict=True)

@@ -1,4 +1,4 @@
-"""Live frames become windows on a fixed grid."""
+"""Camera frames become windows on a fixed time grid."""
 
 from collections.abc import Callable
 

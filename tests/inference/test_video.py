@@ -115,7 +115,7 @@ def test_after_damage_decoding_continues_at_the_next_key_frame(
     video = VideoFile(videos.empty_middle(path))
     needed = set(range(0, video.num_frames, every))
     decoded = list(video.frames(needed))
-    # a container may lose frames so that they are not even counted
+    # a container may drop frames without counting them
     indices = [round(seconds * 30) for _, seconds, _ in decoded]
     assert videos.shown_indices(np.stack([frame for *_, frame in decoded])) == indices
     assert set(range(0, 16, every)) <= set(indices)

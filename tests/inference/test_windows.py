@@ -88,7 +88,7 @@ def test_one_frame_is_one_window(tmp_path: Path) -> None:
     assert (window.frames == window.frames[0]).all()
 
 
-def test_a_damaged_interval_is_one_gap_and_the_rest_has_windows(tmp_path: Path) -> None:
+def test_a_damaged_interval_is_one_gap_and_other_parts_have_windows(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=10, gop=5)
     results = windows(videos.empty_middle(path))
     gaps = [each for each in results if isinstance(each, Gap)]

@@ -18,12 +18,12 @@ def frames() -> Tensor:
 
 
 @pytest.mark.parametrize("statistics", [IMAGENET, KINETICS])
-def test_it_equals_torchvision(statistics: PixelStatistics, frames: Tensor) -> None:
+def test_normalization_equals_torchvision(statistics: PixelStatistics, frames: Tensor) -> None:
     expected = normalize(convert_image_dtype(frames), *map(list, statistics))
     torch.testing.assert_close(Normalize(statistics)(frames), expected)
 
 
-def test_the_statistics_are_those_of_the_published_weights() -> None:
+def test_the_statistics_equal_those_of_the_published_weights() -> None:
     for statistics, weights in [(IMAGENET, ResNet18_Weights), (KINETICS, R3D_18_Weights)]:
         published = weights.DEFAULT.transforms()
         assert (list(statistics.mean), list(statistics.std)) == (published.mean, published.std)
@@ -39,10 +39,10 @@ def test_frames_keep_their_memory_layout(frames: Tensor) -> None:
     assert pictures.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_it_adds_nothing_to_a_checkpoint() -> None:
+def test_normalization_adds_nothing_to_a_checkpoint() -> None:
     assert not Normalize(IMAGENET).state_dict()
 
 
-def test_it_stays_float32_under_autocast(frames: Tensor) -> None:
+def test_normalization_stays_float32_under_autocast(frames: Tensor) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert Normalize(IMAGENET)(frames).dtype == torch.float32

@@ -92,7 +92,7 @@ def test_a_gru_of_three_layers_is_three_stacked_grus() -> None:
     assert torch.equal(recurrent(features), by_hand[:, -1])
 
 
-def test_without_recurrent_layers_only_the_last_frame_counts() -> None:
+def test_without_recurrent_layers_only_the_last_frame_is_used() -> None:
     features = torch.randn(2, 7, 30)
     assert torch.equal(RecurrentStack(30, "none", (5,))(features), features[:, -1])
 
@@ -103,7 +103,7 @@ def test_each_rnn_is_torch_s(kind, layer) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(), (10, 0)])
-def test_impossible_sizes_are_refused(sizes: tuple[int, ...]) -> None:
+def test_invalid_sizes_are_refused(sizes: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"hidden_sizes"):
         RecurrentStack(8, "gru", sizes)
 

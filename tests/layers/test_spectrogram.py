@@ -21,7 +21,7 @@ def tone(pitch: float, seconds: float = 3.0, rate: int = RATE) -> torch.Tensor:
     return 0.3 * torch.sin(2 * torch.pi * pitch * times)[None]
 
 
-def test_it_is_numpy_s_fourier_transform_in_decibels() -> None:
+def test_the_spectrogram_equals_numpy_s_fourier_transform_in_decibels() -> None:
     sound = torch.randn(1, 3 * RATE, generator=torch.Generator().manual_seed(0)) * 0.1
     spectrogram = Spectrogram()(sound)[0, 0].numpy()
     padded = np.pad(sound[0].numpy().astype(float), (200, 400))
@@ -85,7 +85,7 @@ def test_autocast_does_not_change_the_spectrogram() -> None:
 def test_mel_filters_cover_every_pitch_evenly() -> None:
     filters = mel_filters(RATE, 2048, 64)
     assert (filters.amax(dim=1) > 0.5).all()  # none is empty
-    inside = filters.sum(dim=0)[5:-60]  # neighbouring triangles add up to 1 between their tops
+    inside = filters.sum(dim=0)[5:-60]  # adjacent triangles add up to 1 between their peaks
     torch.testing.assert_close(inside, torch.ones_like(inside), atol=1e-4, rtol=0)
 
 

@@ -217,7 +217,7 @@ def test_the_class_path_is_public(make: Callable[..., ClipClassifier]) -> None:
         (NETWORKS["LateFusion-concat"], 11_176_512 + 10 * 512 * 8 + 8),
         (NETWORKS["CNN3D"], 33_170_376),
         (NETWORKS["CNNLSTM"], 11_967_048),
-        # each direction of the second layer reads both of the first: 4 gates of (2 * 256 + 256 + 2) * 256
+        # each direction of the second layer has both of the first as input: 4 gates of (2 * 256 + 256 + 2) * 256
         (NETWORKS["CNNRNN"], 11_967_048),
         # 3 gates instead of 4, both directions and layers; attention of 512 x 256 + 256 + 256
         (

@@ -82,7 +82,9 @@ def test_models_are_sorted_by_uar_and_compared_pairwise(singles: Comparison) -> 
     ]
 
 
-def test_the_majority_class_is_scikit_learns_dummy(singles: Comparison, single_runs: Path) -> None:
+def test_the_majority_class_equals_scikit_learns_dummy(
+    singles: Comparison, single_runs: Path
+) -> None:
     truth, _ = read_predictions([single_runs / "CNNLSTM" / "version_0"])
     dummy = DummyClassifier(strategy="most_frequent").fit(truth, truth).predict(truth)
     assert singles.trivial == pytest.approx(

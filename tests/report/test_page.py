@@ -94,7 +94,7 @@ def test_a_report_has_all_its_files(single_page: tuple[Page, str, Path]) -> None
     names = {path.name for path in folder.iterdir()}
     assert names == {"report.html", "table.md", "table.tex", "table.csv", "figures"}
     figures = sorted(path.name for path in (folder / "figures").iterdir())
-    assert len(figures) == 2 * (2 + 3 * 3)  # a PNG and an SVG each; no run kept curves
+    assert len(figures) == 2 * (2 + 3 * 3)  # a PNG and an SVG each; no run has curves
     for name in figures:
         if name.endswith(".png"):
             assert imread(folder / "figures" / name).std() > 0.05

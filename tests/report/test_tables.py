@@ -163,7 +163,7 @@ def test_a_leak_is_red_in_the_terminal_and_marked_in_every_table(leaking: Compar
     assert re.search(rf"^CNN3D \\textbf\{{\(leak: .*{leak}", latex(describe(leaking)), re.MULTILINE)
 
 
-def test_without_a_leak_nothing_is_red(singles: Comparison) -> None:
+def test_only_leaks_are_red(singles: Comparison) -> None:
     assert not re.search(r"\x1b\[(1;)?31m", printed(singles, 100))
 
 
