@@ -71,10 +71,10 @@ def test_an_unusable_upload_gives_one_message_and_leaves_no_file(
 
 
 def test_a_file_that_was_not_uploaded_is_refused(sessions: Sessions, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.mp4"
-    mine.write_bytes(b"film")
-    assert handle(sessions, mine).error == "only uploaded videos are predicted"
-    assert mine.exists()
+    local = tmp_path / "mine.mp4"
+    local.write_bytes(b"film")
+    assert handle(sessions, local).error == "only uploaded videos are predicted"
+    assert local.exists()
 
 
 def test_a_deleted_upload_has_to_be_uploaded_again(sessions: Sessions) -> None:

@@ -90,14 +90,14 @@ def test_a_video_that_is_too_large_is_not_stored(page: Page) -> None:
 
 
 def test_local_files_are_neither_read_nor_served(page: Page, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.mp4"
-    mine.write_bytes(b"film")
-    beside = page.folder / "log.txt"
-    for path in (mine, beside, ROOT / "pyproject.toml"):
+    local_file = tmp_path / "mine.mp4"
+    local_file.write_bytes(b"film")
+    log_file = page.folder / "log.txt"
+    for path in (local_file, log_file, ROOT / "pyproject.toml"):
         assert answer(page.address, str(path), "eve")[0].startswith("error ")
-        got = requests.get(f"{page.address}/gradio_api/file={path}", timeout=5)
-        assert got.status_code in (403, 404)
-    assert mine.exists()
+        response = requests.get(f"{page.address}/gradio_api/file={path}", timeout=5)
+        assert response.status_code in (403, 404)
+    assert local_file.exists()
     assert stored_files(page) == []
 
 
@@ -114,10 +114,10 @@ def test_unused_gradio_routes_are_not_found(page: Page) -> None:
 
 
 def test_the_page_loads_nothing_from_other_hosts(page: Page) -> None:
-    got = requests.get(page.address, timeout=10)
+    response = requests.get(page.address, timeout=10)
     pattern = r"<(?:script|link|img|iframe)[^>]*(?:src|href)=[\"']?(?:https?:)?//[^>]*"
-    assert re.findall(pattern, got.text) == []
-    policy = got.headers["Content-Security-Policy"]
+    assert re.findall(pattern, response.text) == []
+    policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'self'; ")
     assert "http" not in policy
 
@@ -132,8 +132,8 @@ def test_the_page_describes_the_network_and_refused_uses(page: Page) -> None:
 def test_a_foreign_host_name_is_refused(page: Page) -> None:
     port = page.address.rpartition(":")[2]
     for name, code in (("evil.example", 400), ("localhost", 200), ("127.0.0.1", 200)):
-        got = requests.get(page.address, headers={"Host": f"{name}:{port}"}, timeout=10)
-        assert got.status_code == code
+        response = requests.get(page.address, headers={"Host": f"{name}:{port}"}, timeout=10)
+        assert response.status_code == code
 
 
 def test_an_occupied_port_and_an_invalid_address_are_one_line_errors() -> None:

@@ -55,9 +55,9 @@ def test_pooled_features_equal_those_of_plain_torch(
 
 
 def test_flops_and_parameters_are_the_published_ones() -> None:
-    whole = features_of("none", image_size=224, num_frames=1)
-    assert whole.num_parameters == 3_504_872 - 1_281_000
-    assert whole.gflops_per_clip == pytest.approx(0.301, abs=0.002)
+    extractor = features_of("none", image_size=224, num_frames=1)
+    assert extractor.num_parameters == 3_504_872 - 1_281_000
+    assert extractor.gflops_per_clip == pytest.approx(0.301, abs=0.002)
 
 
 def test_random_weights_follow_the_seed_and_do_not_change_the_global_rng() -> None:
@@ -100,9 +100,9 @@ def striped(degrees: float, contrast: float = 100.0) -> Frames:
 def test_hog_of_a_wave_is_in_the_bin_of_its_direction(degrees: float) -> None:
     features = HogFeatures()(striped(degrees))
     assert features.shape == (1, 7 * 7 * 4 * 9)
-    of_bins = features.reshape(-1, 9).sum(axis=0)
-    assert of_bins.argmax() == degrees // 20  # bins are 20 degrees wide
-    assert of_bins.max() > 0.6 * of_bins.sum()
+    bin_sums = features.reshape(-1, 9).sum(axis=0)
+    assert bin_sums.argmax() == degrees // 20  # bins are 20 degrees wide
+    assert bin_sums.max() > 0.6 * bin_sums.sum()
 
 
 def test_hog_does_not_depend_on_contrast() -> None:

@@ -54,8 +54,8 @@ def test_the_selection_equals_scikit_learn_s_grid_search(
         cv=PredefinedSplit([-1] * len(train.labels) + [0] * len(val.labels)),
         refit=False,
     )
-    both = np.concatenate([train.features, val.features]).astype(np.float64)
-    search.fit(both, np.concatenate([train.labels, val.labels]))
+    all_features = np.concatenate([train.features, val.features]).astype(np.float64)
+    search.fit(all_features, np.concatenate([train.labels, val.labels]))
     assert [each.uar for each in selected.candidates] == pytest.approx(
         search.cv_results_["mean_test_score"].tolist(), abs=1e-6
     )

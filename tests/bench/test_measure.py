@@ -64,21 +64,21 @@ def test_end_to_end_takes_the_time_of_loader_and_network_together(
 
 
 def test_a_report_has_the_documented_keys(drawn_clips: Path) -> None:
-    plain = json.loads(json.dumps(measured(drawn_clips).to_dict()))
-    assert list(plain) == [
+    content = json.loads(json.dumps(measured(drawn_clips).to_dict()))
+    assert list(content) == [
         *("format", "machine", "setting", "stages", "share_of_network", "bottleneck"),
         *("gpu_busy", "ratios"),
     ]
-    assert list(plain["stages"]) == STAGES
-    for speed in plain["stages"].values():
+    assert list(content["stages"]) == STAGES
+    for speed in content["stages"].values():
         assert len(speed["samples"]) == 1
         assert speed["lowest"] == speed["clips_per_second"] == speed["highest"] > 0
-    alone, together = (plain["stages"][name]["clips_per_second"] for name in STAGES[-2:])
-    assert plain["share_of_network"] == pytest.approx(together / alone)
-    assert plain["setting"]["network"] == "MeanColour"
-    assert plain["setting"]["clips"] == 160
-    assert plain["machine"]["torch"] == torch.__version__
-    assert plain["gpu_busy"] is None
+    alone, together = (content["stages"][name]["clips_per_second"] for name in STAGES[-2:])
+    assert content["share_of_network"] == pytest.approx(together / alone)
+    assert content["setting"]["network"] == "MeanColour"
+    assert content["setting"]["clips"] == 160
+    assert content["machine"]["torch"] == torch.__version__
+    assert content["gpu_busy"] is None
 
 
 @pytest.mark.usefixtures("no_other_children")
@@ -101,9 +101,9 @@ def test_the_network_is_trained_while_it_is_measured(drawn_clips: Path) -> None:
 def test_ratios_are_medians_over_rounds(drawn_clips: Path) -> None:
     report = measured(drawn_clips)
     speeds = {**report.speeds, "network": Speed((10.0, 100.0)), "end_to_end": Speed((9.0, 70.0))}
-    two = Report(
+    two_rounds = Report(
         machine=report.machine, setting=report.setting, speeds=speeds, titles=report.titles
     )
     # the median of 0.9 and 0.7; the ratio of the medians is 0.72
-    assert two.share == pytest.approx(0.8)
-    assert two.spread == pytest.approx(10.0)
+    assert two_rounds.share == pytest.approx(0.8)
+    assert two_rounds.spread == pytest.approx(10.0)

@@ -111,7 +111,7 @@ def make_run(drawn_clips: Path) -> MakeRun:
         data: dict[str, Any] | None = None,
         callbacks: tuple[Callback, ...] = (),
         ckpt_path: Path | None = None,
-        **own: Any,
+        **overrides: Any,
     ) -> Run:
         torch.manual_seed(0)
         size: dict[str, Any] = {"num_frames": 2, "image_size": 16}
@@ -138,11 +138,11 @@ def make_run(drawn_clips: Path) -> MakeRun:
             enable_version_counter=False,
         )
         recorders = [Throughput(), RunRecord(CONFIG), EpochLines(), Pictures(), witness]
-        if own.get("enable_checkpointing", True):
+        if overrides.get("enable_checkpointing", True):
             recorders.append(checkpoints)
-        if own.get("logger") is not False:
+        if overrides.get("logger") is not False:
             recorders.append(LearningRateMonitor())
-        trainer = Trainer(**defaults | own, callbacks=[EpochSeed(0), *recorders, *callbacks])
+        trainer = Trainer(**defaults | overrides, callbacks=[EpochSeed(0), *recorders, *callbacks])
         run = Run(
             trainer,
             EarlyFusionCNN(**size | changed),

@@ -65,8 +65,8 @@ def test_the_misclassified_clips_are_the_most_confident_errors_of_the_best_epoch
         f"({probabilities[row].max():.0%}): {clips[int(best.index[row])].path.stem}"
         for row in errors
     ]
-    plain = run.data.dataset(clips)
-    frames = np.stack([plain[int(best.index[row])]["frames"].numpy() for row in errors])
+    dataset = run.data.dataset(clips)
+    frames = np.stack([dataset[int(best.index[row])]["frames"].numpy() for row in errors])
     ((step, image),) = run.images("val/misclassified")
     assert step == STEPS * EPOCHS - 1
     np.testing.assert_array_equal(image, figure_to_image(contact_sheet(frames, captions)))
@@ -76,20 +76,20 @@ def test_without_errors_no_misclassified_clips_are_logged(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emorec.evaluation.task.Classification.worst", lambda *_: [])
-    own = make_run(tmp_path, max_epochs=1, limit_train_batches=1)
-    assert "val/misclassified" not in own.events.Tags()["images"]
+    short_run = make_run(tmp_path, max_epochs=1, limit_train_batches=1)
+    assert "val/misclassified" not in short_run.events.Tags()["images"]
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_the_errors_of_the_best_epoch_survive_a_resumed_run_that_does_not_improve(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few: dict[str, Any] = {"limit_train_batches": 4}
-    first = make_run(tmp_path, max_epochs=1, **few)
+    limits: dict[str, Any] = {"limit_train_batches": 4}
+    first = make_run(tmp_path, max_epochs=1, **limits)
     ((_, before),) = first.images("val/misclassified")
     monkeypatch.setattr("emorec.callbacks.images.is_best", lambda _: False)
     last = tmp_path / "checkpoints" / "last.ckpt"
-    second = make_run(tmp_path, max_epochs=2, ckpt_path=last, **few)
+    second = make_run(tmp_path, max_epochs=2, ckpt_path=last, **limits)
     ((_, after),) = second.images("val/misclassified")
     np.testing.assert_array_equal(after, before)
 
@@ -106,9 +106,9 @@ def test_without_tensorboard_no_clip_is_decoded_for_an_image(
 ) -> None:
     monkeypatch.setattr("emorec.callbacks.images.contact_sheet", None)
     monkeypatch.setattr("emorec.evaluation.figures.confusion_figure", None)
-    own = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
-    assert isinstance(own.trainer, Trainer)
-    assert own.trainer.state.finished
+    short_run = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
+    assert isinstance(short_run.trainer, Trainer)
+    assert short_run.trainer.state.finished
 
 
 @pytest.mark.parametrize(

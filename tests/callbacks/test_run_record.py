@@ -212,17 +212,19 @@ def test_a_checkpoint_records_time_and_memory_of_the_training(run: Run, tmp_path
 def test_a_resumed_run_adds_to_the_recorded_time_and_memory(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    few: dict[str, Any] = {"limit_train_batches": 4}
-    first = make_run(tmp_path / "first", max_epochs=1, **few)
+    limits: dict[str, Any] = {"limit_train_batches": 4}
+    first = make_run(tmp_path / "first", max_epochs=1, **limits)
     before = record_of(first, tmp_path / "first.ckpt")
     content = checkpoint.load(tmp_path / "first.ckpt")
     content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # as on a larger machine
     torch.save(content, tmp_path / "first.ckpt")
-    second = make_run(tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **few)
+    second = make_run(
+        tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **limits
+    )
     after = record_of(second, tmp_path / "second.ckpt")
     ((_, rate),) = second.scalars("train/clips_per_second")
-    both = harmonic_mean([before["train_clips_per_second"], rate])
-    assert after["train_clips_per_second"] == pytest.approx(both, rel=1e-5)
+    overall_rate = harmonic_mean([before["train_clips_per_second"], rate])
+    assert after["train_clips_per_second"] == pytest.approx(overall_rate, rel=1e-5)
     assert after["train_seconds"] > before["train_seconds"]
     assert after["peak_memory_bytes"] == 1 << 50
 
@@ -303,8 +305,8 @@ def test_epoch_wise_and_constant_learning_rates_are_logged(
     tmp_path: Path, make_run: MakeRun, scheduler: str
 ) -> None:
     network = {"scheduler": scheduler, "warmup_epochs": 0}
-    own = make_run(tmp_path, network=network, max_epochs=2, limit_train_batches=2)
-    logged = [value for _, value in own.scalars("lr-AdamW")]
+    logged_run = make_run(tmp_path, network=network, max_epochs=2, limit_train_batches=2)
+    logged = [value for _, value in logged_run.scalars("lr-AdamW")]
     assert len(logged) >= 2
     assert logged == pytest.approx([LR] * len(logged))
 
@@ -312,8 +314,8 @@ def test_epoch_wise_and_constant_learning_rates_are_logged(
 def test_a_run_shorter_than_the_logging_interval_logs_its_speed(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    own = make_run(tmp_path, max_epochs=1, limit_train_batches=1, log_every_n_steps=50)
-    ((step, clips_per_second),) = own.scalars("train/clips_per_second")
+    logged_run = make_run(tmp_path, max_epochs=1, limit_train_batches=1, log_every_n_steps=50)
+    ((step, clips_per_second),) = logged_run.scalars("train/clips_per_second")
     assert step == 0
     assert clips_per_second > 0
 

@@ -136,7 +136,7 @@ def test_numbers_are_collected_with_their_targets() -> None:
     assert torch.equal(result.target, target)
     assert torch.equal(result.output, output)
     collector.reset()
-    none = collector.compute()
-    assert (none.index.shape, none.target.shape, none.output.shape) == ((0,), (0, 2), (0, 2))
+    empty = collector.compute()
+    assert (empty.index.shape, empty.target.shape, empty.output.shape) == ((0,), (0, 2), (0, 2))
     with pytest.raises(ValueError, match=r"expected target \(3, 2\) and output \(3, 2\)"):
         collector.update(torch.arange(3), torch.zeros(3, 1), torch.zeros(3, 2))

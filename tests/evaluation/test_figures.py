@@ -120,10 +120,10 @@ def test_figures_are_thread_safe_and_not_registered_in_pyplot() -> None:
     def draw(num_classes: int) -> np.ndarray:
         return figure_to_image(confusion_figure(matrix_of(num_classes), NAMES[num_classes], "t"))
 
-    alone = [draw(num_classes) for num_classes in NAMES]
+    sequential = [draw(num_classes) for num_classes in NAMES]
     with ThreadPoolExecutor(3) as threads:
-        together = list(threads.map(draw, NAMES))
-    for alone_image, threaded_image in zip(alone, together, strict=True):
+        threaded = list(threads.map(draw, NAMES))
+    for alone_image, threaded_image in zip(sequential, threaded, strict=True):
         np.testing.assert_array_equal(alone_image, threaded_image)
     assert not plt.get_fignums()
 

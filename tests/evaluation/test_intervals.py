@@ -36,8 +36,10 @@ def clips_by_ability(correct_of_twenty: list[int]) -> pd.DataFrame:
     truth = [0, 1] * 10 * len(correct_of_twenty)
     predicted = []
     for actor, correct in enumerate(correct_of_twenty):
-        own = truth[20 * actor : 20 * actor + 20]
-        predicted += [label if number < correct else 1 - label for number, label in enumerate(own)]
+        labels = truth[20 * actor : 20 * actor + 20]
+        predicted += [
+            label if number < correct else 1 - label for number, label in enumerate(labels)
+        ]
     actors = [str(actor) for actor in range(len(correct_of_twenty)) for _ in range(20)]
     return clips_of(truth, predicted, actors, num_classes=2)
 
@@ -99,10 +101,12 @@ def test_intervals_are_deterministic_and_nearly_independent_of_the_seed() -> Non
 def test_a_second_seed_with_the_same_predictions_changes_nothing() -> None:
     clips = random_clips(0, EIGHT_ACTORS)
     first = scores_with_intervals(EIGHT, [clips])
-    two = scores_with_intervals(EIGHT, align(EIGHT, [clips, shuffled(clips, 3, "/elsewhere")]))
+    two_seeds = scores_with_intervals(
+        EIGHT, align(EIGHT, [clips, shuffled(clips, 3, "/elsewhere")])
+    )
     for name in METRICS:
-        assert two[name].value == pytest.approx(first[name].value)
-        assert width(two[name]) == pytest.approx(width(first[name]))
+        assert two_seeds[name].value == pytest.approx(first[name].value)
+        assert width(two_seeds[name]) == pytest.approx(width(first[name]))
 
 
 def test_a_resample_draws_the_same_actors_for_every_seed() -> None:
@@ -110,16 +114,16 @@ def test_a_resample_draws_the_same_actors_for_every_seed() -> None:
     correct = [4, 6, 8, 12, 14, 16]
     first, second = clips_by_ability(correct), clips_by_ability([20 - each for each in correct])
     assert width(scores_with_intervals(TWO, [first])["accuracy"]) > 0.3
-    together = scores_with_intervals(TWO, [first, second])["accuracy"]
-    assert together == Estimate(0.5, None)
+    estimates_of_seeds = scores_with_intervals(TWO, [first, second])["accuracy"]
+    assert estimates_of_seeds == Estimate(0.5, None)
 
 
 def test_the_estimate_is_the_mean_over_seeds() -> None:
     seeds = [random_clips(seed, EIGHT_ACTORS) for seed in range(3)]
-    together = scores_with_intervals(EIGHT, seeds)
+    estimates_of_seeds = scores_with_intervals(EIGHT, seeds)
     apart = [scores_with_intervals(EIGHT, [each]) for each in seeds]
     for name in METRICS:
-        assert together[name].value == pytest.approx(
+        assert estimates_of_seeds[name].value == pytest.approx(
             np.mean([each[name].value for each in apart]), abs=1e-12
         )
 
@@ -194,11 +198,11 @@ def test_the_statistics_of_an_actor_are_its_confusion_matrix() -> None:
     clips = random_clips(3, uneven)
     actors, sums = actor_sums(EIGHT, clips)
     assert actors == sorted(set(uneven))
-    for actor, own in zip(actors, sums, strict=True):
+    for actor, statistics in zip(actors, sums, strict=True):
         members = clips[clips["actor"] == actor]
         expected = confusion_matrix(members["emotion"], members["predicted"], labels=EIGHT.names)
-        assert EIGHT.confusion(own).tolist() == expected.tolist()
-        assert EIGHT.calibration_bins(own)[:, 0].sum() == len(members)
+        assert EIGHT.confusion(statistics).tolist() == expected.tolist()
+        assert EIGHT.calibration_bins(statistics)[:, 0].sum() == len(members)
 
 
 def test_by_clip_each_clip_is_a_group() -> None:

@@ -205,10 +205,10 @@ def test_a_report_of_numbers_has_the_scores_of_the_set_and_of_each_video(tmp_pat
     assert content["per_target"]["arousal"]["ccc"] == content["ccc_arousal"]
     assert list(content["per_video"]) == ["b", "a"]
     for rows, video in ((slice(3), "b"), (slice(3, 6), "a")):
-        own = content["per_video"][video]
-        assert list(own) == ["num_clips", *scores]
-        assert own.pop("num_clips") == 3
-        assert own == pytest.approx(NUMBERS.evaluate(target[rows], output[rows]))
+        scores_of_video = content["per_video"][video]
+        assert list(scores_of_video) == ["num_clips", *scores]
+        assert scores_of_video.pop("num_clips") == 3
+        assert scores_of_video == pytest.approx(NUMBERS.evaluate(target[rows], output[rows]))
     assert (tmp_path / "plane.png").stat().st_size > 1000
     _, table = read_predictions(tmp_path / "predictions.csv")
     assert table["path"].tolist() == paths

@@ -31,8 +31,8 @@ class Bright(nn.Module):
 class OneFrame(ClipClassifier):
     """Convolve each frame, and sum the bright pixels of frame USED."""
 
-    def __init__(self, **own: Any) -> None:
-        super().__init__(num_classes=2, num_frames=NUM_FRAMES, image_size=SIDE, **own)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(num_classes=2, num_frames=NUM_FRAMES, image_size=SIDE, **arguments)
         self.maps = Bright()
 
     @property
@@ -118,8 +118,8 @@ def spec_for(network: ClipNetwork, **changes: Any) -> ModelSpec:
 class Small(ClipClassifier):
     """Four convolutions over each frame, then the mean over positions and frames; trains in seconds."""
 
-    def __init__(self, **own: Any) -> None:
-        super().__init__(**own)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         sizes = (3, 16, 32, 64, 128)
         self.maps = nn.Sequential(
             *(

@@ -240,9 +240,9 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
     red = (np.abs(picture - [0xC8, 0x37, 0x2D]).max(axis=2) <= 2).sum(axis=1)  # angry
     probabilities = window.probabilities
     lengths = [float(np.median(rows[rows > 0])) for rows in (blue, red)]
-    whole = 6 * font_size_for(720, 1280)
+    full_length = 6 * font_size_for(720, 1280)
     assert lengths == pytest.approx(
-        [whole * probabilities["sad"], whole * probabilities["angry"]], abs=1.5
+        [full_length * probabilities["sad"], full_length * probabilities["angry"]], abs=1.5
     )
 
 

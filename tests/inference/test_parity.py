@@ -79,8 +79,8 @@ def test_a_clip_with_an_overstated_frame_count_gives_the_frames_of_training(
 def test_a_clip_with_hidden_leading_frames_gives_the_frames_of_training(
     tmp_path: Path, bframes: int
 ) -> None:
-    whole = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
-    path = videos.cut_without_encoding(whole, tmp_path / "cut.mp4", 19)
+    complete = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
+    path = videos.cut_without_encoding(complete, tmp_path / "cut.mp4", 19)
     np.testing.assert_array_equal(only_window(path, make_spec()).frames, trained(path, make_spec()))
 
 

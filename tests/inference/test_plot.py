@@ -61,8 +61,8 @@ def texts_of(figure: Figure) -> list[Any]:
 
 def ticks_of(axis: Any, limits: tuple[float, float]) -> list[Any]:
     """The visible tick labels: those within the limits."""
-    both = zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)
-    return [label for label, position in both if limits[0] <= position <= limits[1]]
+    ticks = zip(axis.get_ticklabels(), axis.get_ticklocs(), strict=True)
+    return [label for label, position in ticks if limits[0] <= position <= limits[1]]
 
 
 def test_the_persons_with_the_most_windows_have_panels() -> None:

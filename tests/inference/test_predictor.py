@@ -48,8 +48,8 @@ def test_a_video_is_predicted_window_by_window(tmp_path: Path) -> None:
 def test_windows_are_predicted_in_batches(tmp_path: Path, batch_size: int) -> None:
     runtime = Grey()
     path = black_then_white(tmp_path / "a.mp4")
-    alone = Predictor(Grey()).predict(path, batch_size=1)
-    assert Predictor(runtime, Options(batch_size=batch_size)).predict(path) == alone
+    unbatched = Predictor(Grey()).predict(path, batch_size=1)
+    assert Predictor(runtime, Options(batch_size=batch_size)).predict(path) == unbatched
     assert runtime.batches == {1: [1] * 7, 3: [3, 3, 1], 16: [7]}[batch_size]
 
 
@@ -74,12 +74,12 @@ def test_a_stream_yields_the_first_windows_before_the_video_ends(tmp_path: Path)
 def test_a_damaged_part_is_a_gap_and_the_rest_is_predicted(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, gop=3)
     predictor = Predictor(Grey(window_seconds=0.1))
-    whole = predictor.predict(path)
+    undamaged = predictor.predict(path)
     result = predictor.predict(videos.empty_middle(path))
     assert result.gaps
     assert all(isinstance(each, Gap) for each in result.gaps)
-    assert 0 < len(result.windows) < len(whole.windows)
-    by_start = {each.start: each for each in whole.windows}
+    assert 0 < len(result.windows) < len(undamaged.windows)
+    by_start = {each.start: each for each in undamaged.windows}
     for each in result.windows:
         assert each.values == pytest.approx(by_start[each.start].values)
 

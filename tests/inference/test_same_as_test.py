@@ -69,16 +69,16 @@ def test_predictions_of_real_clips_equal_those_of_emorec_test(
         actors.setdefault(int(path.stem[-2:]), []).append(path)
     if len(actors) < 4:
         pytest.skip("needs clips of four actors")
-    some, tested = tmp_path / "some", tmp_path / "clips"
+    root, tested = tmp_path / "some", tmp_path / "clips"
     for actor, paths in actors.items():
-        for folder in (some, tested) if actor == 1 else (some,):
+        for folder in (root, tested) if actor == 1 else (root,):
             folder.mkdir(exist_ok=True)
             for path in paths:
                 (folder / path.name).symlink_to(path.absolute())
     small = (*SMALL, "--data.num_frames", "6", "--data.image_size", size, "--data.face", face)
-    whole = ("--data.root", str(some), "--data.allow_missing_actors", "true")
+    options = ("--data.root", str(root), "--data.allow_missing_actors", "true")
     split = ("--data.split", "loso", "--data.fold", "1", "--trainer.max_epochs", "1")
-    main(["fit", *small, *whole, *split, "--trainer.default_root_dir", str(tmp_path)])
+    main(["fit", *small, *options, *split, "--trainer.default_root_dir", str(tmp_path)])
     (path,) = tmp_path.rglob("best.ckpt")
     main(
         [

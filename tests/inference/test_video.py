@@ -59,8 +59,8 @@ def test_every_frame_of_every_codec_is_decoded(tmp_path: Path, codec: str) -> No
 def test_a_stream_without_timestamps_has_its_nominal_frame_rate(
     tmp_path: Path, bframes: int
 ) -> None:
-    whole = videos.write_video(tmp_path / "a.mp4", 40, bframes=bframes)
-    video = VideoFile(remuxed(whole, tmp_path / "a.h264"))
+    complete = videos.write_video(tmp_path / "a.mp4", 40, bframes=bframes)
+    video = VideoFile(remuxed(complete, tmp_path / "a.h264"))
     assert video.seconds == pytest.approx(40 / video.frames_per_second)
     assert indices_of(video, {0, 13, 39}) == [0, 13, 39]
 
@@ -98,8 +98,8 @@ def test_rotated_videos_are_decoded_upright(
 
 
 def test_hidden_leading_frames_are_skipped(tmp_path: Path) -> None:
-    whole = videos.write_video(tmp_path / "a.mp4", 60, bframes=2)
-    video = VideoFile(videos.cut_without_encoding(whole, tmp_path / "cut.mp4", 19))
+    complete = videos.write_video(tmp_path / "a.mp4", 60, bframes=2)
+    video = VideoFile(videos.cut_without_encoding(complete, tmp_path / "cut.mp4", 19))
     decoded = list(video.frames(set(range(video.num_frames))))
     assert [index for index, *_ in decoded] == list(range(41))
     assert videos.shown_indices(np.stack([f for *_, f in decoded])) == list(range(19, 60))

@@ -33,27 +33,27 @@ CLIPS: dict[str, Any] = {"num_frames": 9, "image_size": (64, 64)}
 def test_features_equal_the_inputs_of_torchvision_s_head(
     name: str, head: str, num_features: int
 ) -> None:
-    whole = torchvision.models.get_model(name, weights=None).eval()
+    reference = torchvision.models.get_model(name, weights=None).eval()
     backbone = image_backbone(name, weights="none", freeze="none", image_size=(32, 32)).eval()
-    body = {key: value for key, value in whole.state_dict().items() if not key.startswith(head)}
+    body = {key: value for key, value in reference.state_dict().items() if not key.startswith(head)}
     backbone.network.load_state_dict(body)
     pictures = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         features = backbone(pictures)
         assert features.shape == (2, backbone.num_features) == (2, num_features)
-        torch.testing.assert_close(whole.get_submodule(head)(features), whole(pictures))
+        torch.testing.assert_close(reference.get_submodule(head)(features), reference(pictures))
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
 def test_video_features_equal_the_inputs_of_torchvision_s_head(name: str) -> None:
-    whole = torchvision.models.get_model(name, weights=None).eval()
+    reference = torchvision.models.get_model(name, weights=None).eval()
     backbone = video_backbone(name, weights="none", freeze="none", **CLIPS).eval()  # type: ignore[arg-type]
-    backbone.network.load_state_dict(whole.state_dict(), strict=False)
+    backbone.network.load_state_dict(reference.state_dict(), strict=False)
     clips = torch.randn(1, 3, 4, 32, 32)
     with torch.no_grad():
         features = backbone(clips)
         assert features.shape == (1, backbone.num_features) == (1, 512)
-        torch.testing.assert_close(whole.fc(features), whole(clips))
+        torch.testing.assert_close(reference.fc(features), reference(clips))
 
 
 @pytest.mark.parametrize(

@@ -241,9 +241,9 @@ def test_skip_pretrained_loads_nothing(
 
 
 def test_the_backbone_of_a_checkpoint_is_loaded(tmp_path: Path) -> None:
-    whole = nn.ModuleDict({"eye": backbone("none"), "head": nn.Linear(3, 2)})
-    path = save(tmp_path / "x.ckpt", {"epoch": 3, "state_dict": whole.state_dict()})
-    assert_holds(backbone(path).network, whole["eye"].network.state_dict())
+    model = nn.ModuleDict({"eye": backbone("none"), "head": nn.Linear(3, 2)})
+    path = save(tmp_path / "x.ckpt", {"epoch": 3, "state_dict": model.state_dict()})
+    assert_holds(backbone(path).network, model["eye"].network.state_dict())
 
 
 def test_a_checkpoint_with_none_or_two_matching_backbones_is_refused(tmp_path: Path) -> None:
@@ -253,6 +253,6 @@ def test_a_checkpoint_with_none_or_two_matching_backbones_is_refused(tmp_path: P
     ):
         backbone(unrelated)
     eyes = nn.ModuleList([backbone("none"), backbone("none")])
-    two = save(tmp_path / "two.ckpt", {"state_dict": eyes.state_dict()})
+    two_backbones = save(tmp_path / "two.ckpt", {"state_dict": eyes.state_dict()})
     with pytest.raises(UserError, match="contains 2 such networks"):
-        backbone(two)
+        backbone(two_backbones)

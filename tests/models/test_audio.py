@@ -53,13 +53,13 @@ def test_silence_has_finite_outputs() -> None:
         assert network(num_classes=4).eval()(torch.zeros(2, SAMPLES)).isfinite().all()
 
 
-def audio_visual(**own: Any) -> AudioVisual:
+def audio_visual(**arguments: Any) -> AudioVisual:
     torch.manual_seed(0)
     return AudioVisual(
         video_args={"weights": "none", "backbone": "mobilenet_v2"},
         num_frames=2,
         image_size=32,
-        **own,
+        **arguments,
     )
 
 
@@ -92,14 +92,14 @@ def test_a_missing_modality_is_ignored_and_a_present_one_is_used(
     fusion: Any, batch: dict[str, Tensor]
 ) -> None:
     model = audio_visual(fusion=fusion).eval()
-    plain = model.output(batch)
+    expected = model.output(batch)
     other_sound = model.output({**batch, "sound": batch["sound"].flip(1)})
-    same = (plain == other_sound).all(dim=1)
+    same = (expected == other_sound).all(dim=1)
     assert same.tolist() == [False, True, False]  # the second clip has no sound
     model.ablated = "audio"
     deaf = model.output(batch)
     assert torch.equal(deaf, model.output({**batch, "sound": batch["sound"].flip(1)}))
-    torch.testing.assert_close(deaf[1], plain[1])
+    torch.testing.assert_close(deaf[1], expected[1])
     model.ablated = "video"
     blind = model.output(batch)
     assert torch.equal(blind, model.output({**batch, "frames": batch["frames"].flip(3)}))
@@ -111,8 +111,8 @@ def test_modality_dropout_never_drops_the_only_modality() -> None:
     model = audio_visual(drop_sense=0.5).train()
     heard = torch.tensor([True] * 1000 + [False] * 1000)
     present = model.present_modalities(heard)
-    both = present[:1000].all(dim=1).float().mean()
-    assert 0.45 < both < 0.55
+    share_with_both = present[:1000].all(dim=1).float().mean()
+    assert 0.45 < share_with_both < 0.55
     assert 0.2 < (~present[:1000, 0]).float().mean() < 0.3
     assert 0.2 < (~present[:1000, 1]).float().mean() < 0.3
     assert present.any(dim=1).all()
@@ -126,8 +126,8 @@ def test_the_fusion_has_both_networks_without_heads_and_counts_their_flops() -> 
     heads = (1280 + 1) * 8 + (64 + 1) * 8
     new = (1280 + 1) * 64 + (64 + 1) * 64 + (128 + 1) * 8
     assert num_parameters(model) == num_parameters(sees) + num_parameters(hears) - heads + new
-    together = gflops_per_clip(sees) + gflops_per_clip(hears)
-    assert gflops_per_clip(model) == pytest.approx(together, rel=0.01)
+    flops = gflops_per_clip(sees) + gflops_per_clip(hears)
+    assert gflops_per_clip(model) == pytest.approx(flops, rel=0.01)
 
 
 @pytest.mark.parametrize(

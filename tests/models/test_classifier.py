@@ -71,10 +71,10 @@ def test_ten_view_predictions_equal_the_mean_over_manual_crops(
     data = RavdessDataModule(str(drawn_clips), num_frames=2, image_size=SIZE, num_workers=0)
     data.setup("test")
     squares = [torch.from_numpy(data.read_frames(clip)) for clip in data.sides["test"]]
-    whole = torch.stack(squares).permute(0, 1, 4, 2, 3)  # (B, T, C, side, side)
-    assert whole.shape[-1] == SIDE
+    resized = torch.stack(squares).permute(0, 1, 4, 2, 3)  # (B, T, C, side, side)
+    assert resized.shape[-1] == SIDE
     crops = [
-        whole[..., top : top + SIZE, left : left + SIZE]
+        resized[..., top : top + SIZE, left : left + SIZE]
         for top, left in ((2, 2), (0, 0), (0, 4), (4, 0), (4, 4))
     ]
     model = sensitive(SIZE).eval()

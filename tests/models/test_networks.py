@@ -27,35 +27,39 @@ MakeFrames = Callable[..., Tensor]
 
 NETWORKS: dict[str, Callable[..., ClipClassifier]] = {
     "EarlyFusionCNN": EarlyFusionCNN,
-    "EarlyFusionResNet": lambda **own: EarlyFusionResNet(weights="none", **own),
-    "EarlyFusionResNet-random": lambda **own: EarlyFusionResNet(
-        weights="none", inflate="random", **own
+    "EarlyFusionResNet": lambda **arguments: EarlyFusionResNet(weights="none", **arguments),
+    "EarlyFusionResNet-random": lambda **arguments: EarlyFusionResNet(
+        weights="none", inflate="random", **arguments
     ),
-    "LateFusion-mean": lambda **own: LateFusion(weights="none", **own),
-    "LateFusion-concat": lambda **own: LateFusion(weights="none", fusion="concat", **own),
-    "LateFusion-max": lambda **own: LateFusion(
-        weights="none", fusion="max", backbone="mobilenet_v2", **own
+    "LateFusion-mean": lambda **arguments: LateFusion(weights="none", **arguments),
+    "LateFusion-concat": lambda **arguments: LateFusion(
+        weights="none", fusion="concat", **arguments
     ),
-    "CNN3D": lambda **own: CNN3D(weights="none", **own),
-    "CNN3D-mc3": lambda **own: CNN3D(weights="none", backbone="mc3_18", **own),
-    "CNNLSTM": lambda **own: CNNLSTM(weights="none", **own),
-    "CNNLSTM-deep": lambda **own: CNNLSTM(
-        weights="none", bidirectional=True, num_layers=2, dropout=0.1, **own
+    "LateFusion-max": lambda **arguments: LateFusion(
+        weights="none", fusion="max", backbone="mobilenet_v2", **arguments
     ),
-    "CNNRNN": lambda **own: CNNRNN(weights="none", **own),
-    "CNNRNN-gru-attention": lambda **own: CNNRNN(
+    "CNN3D": lambda **arguments: CNN3D(weights="none", **arguments),
+    "CNN3D-mc3": lambda **arguments: CNN3D(weights="none", backbone="mc3_18", **arguments),
+    "CNNLSTM": lambda **arguments: CNNLSTM(weights="none", **arguments),
+    "CNNLSTM-deep": lambda **arguments: CNNLSTM(
+        weights="none", bidirectional=True, num_layers=2, dropout=0.1, **arguments
+    ),
+    "CNNRNN": lambda **arguments: CNNRNN(weights="none", **arguments),
+    "CNNRNN-gru-attention": lambda **arguments: CNNRNN(
         weights="none",
         rnn="gru",
         pool="attention",
         bidirectional=True,
         num_layers=2,
         feature_dropout=0.1,
-        **own,
+        **arguments,
     ),
-    "CNNRNN-transformer": lambda **own: CNNRNN(
-        weights="none", rnn="transformer", pool="mean", **own
+    "CNNRNN-transformer": lambda **arguments: CNNRNN(
+        weights="none", rnn="transformer", pool="mean", **arguments
     ),
-    "CNNRNN-none": lambda **own: CNNRNN(weights="none", rnn="none", pool="attention", **own),
+    "CNNRNN-none": lambda **arguments: CNNRNN(
+        weights="none", rnn="none", pool="attention", **arguments
+    ),
 }
 PRETRAINED = ["EarlyFusionResNet", "LateFusion-mean", "CNN3D", "CNNLSTM", "CNNRNN"]
 ORDERLESS = ["LateFusion-mean", "LateFusion-max", "CNNRNN-none"]

@@ -63,10 +63,10 @@ def test_training_and_checkpointing_maximise_the_concordance(tmp_path: Path) -> 
     network = MeanOfFrames.of(trainer.lightning_module)
     collected = network.collected
     assert len(collected) == 48
-    whole = concordance(collected.target.double(), collected.output.double())
+    expected = concordance(collected.target.double(), collected.output.double())
     logged = trainer.callback_metrics
-    assert float(logged["val/ccc"]) == pytest.approx(float(whole.mean()), abs=1e-6)
-    assert float(logged["val/ccc_arousal"]) == pytest.approx(float(whole[1]), abs=1e-6)
+    assert float(logged["val/ccc"]) == pytest.approx(float(expected.mean()), abs=1e-6)
+    assert float(logged["val/ccc_arousal"]) == pytest.approx(float(expected[1]), abs=1e-6)
     assert float(logged["val/ccc"]) > 0.9
     assert float(logged["train/ccc"]) > 0.8
     saved = trainer.checkpoint_callback

@@ -66,9 +66,9 @@ def outputs_for(takes: Sequence[RavdessName], skill: float, seed: int) -> Output
     shared = torch.stack(
         [torch.randn(8, generator=torch.Generator().manual_seed(name)) for name in names]
     )
-    own = torch.randn(len(takes), 8, generator=torch.Generator().manual_seed(seed + 1))
+    individual = torch.randn(len(takes), 8, generator=torch.Generator().manual_seed(seed + 1))
     of_actor = torch.tensor([((take.actor * 37) % 11 - 5) / 10 for take in takes])
-    logits = 1.2 * (0.7 * shared + 0.7 * own)
+    logits = 1.2 * (0.7 * shared + 0.7 * individual)
     logits[torch.arange(len(takes)), target] += 1.2 * (skill + of_actor)
     return target.numpy(), logits.numpy()
 

@@ -90,8 +90,8 @@ def test_groups_are_derived_from_the_names_of_the_clips(card: str, ckpt: Path) -
         "normal": f"{100 * correct[~strong].mean():.1f}",
         "strong": f"{100 * correct[strong].mean():.1f}",
     }
-    both = {row[0]: row[3] for row in tables["sex and intensity"]}
-    assert both["female, strong"] == f"{100 * correct[strong & woman].mean():.1f}"
+    groups = {row[0]: row[3] for row in tables["sex and intensity"]}
+    assert groups["female, strong"] == f"{100 * correct[strong & woman].mean():.1f}"
     assert [row[0] for row in tables["actor"]] == ["23", "24"]
 
 

@@ -137,9 +137,9 @@ def test_calibrated_predictions_of_all_folds_are_pooled(tmp_path: Path) -> None:
 def test_a_leaking_model_does_not_change_the_p_values_of_the_others(
     leaking: Comparison, singles: Comparison
 ) -> None:
-    alone = {(pair.better, pair.other): pair for pair in singles.pairs}
-    beside = {(pair.better, pair.other): pair for pair in leaking.pairs}
-    assert len(beside) == 6
-    for names, pair in alone.items():
-        assert beside[names].actor_p_holm == pair.actor_p_holm
-        assert beside[names].mcnemar_p_holm == pair.mcnemar_p_holm
+    without_leak = {(pair.better, pair.other): pair for pair in singles.pairs}
+    with_leak = {(pair.better, pair.other): pair for pair in leaking.pairs}
+    assert len(with_leak) == 6
+    for names, pair in without_leak.items():
+        assert with_leak[names].actor_p_holm == pair.actor_p_holm
+        assert with_leak[names].mcnemar_p_holm == pair.mcnemar_p_holm

@@ -148,8 +148,8 @@ def test_an_inconsistent_run_is_a_one_line_error(
 def test_missing_labels_and_nan_predictions_are_one_line_errors(tmp_path: Path) -> None:
     run = write_number_run(tmp_path / "run")
     path = run / "test" / "predictions.csv"
-    whole = path.read_text()
-    header, first, *lines = whole.splitlines()
+    original = path.read_text()
+    header, first, *lines = original.splitlines()
     fields = first.split(",")
     for column, value, message in (
         (2, "", "1 clips have no label, the first is video1_left/00000.jpg"),
