@@ -24,22 +24,22 @@ SPEC = make_spec(
 )
 
 SECONDS = {b"slow": 0.5, b"endl": 120.0}
-"""How long a look takes, by how the file begins."""
+"""Seconds that a prediction takes, by the first bytes of the file."""
 
 
-def timeline_of(path: Path | None = None, **said: object) -> Timeline:
+def timeline_of(path: Path | None = None, **overrides: object) -> Timeline:
     """Two windows of one person: happy, then sad."""
     windows = tuple(
         Window(
             names=NAMES,
             values=(share, 1 - share),
-            predicted=word,
+            predicted=label,
             confidence=max(share, 1 - share),
             start=float(start),
             end=start + 2.0,
             person=1,
         )
-        for start, word, share in ((0, "happy", 0.75), (1, "sad", 0.25))
+        for start, label, share in ((0, "happy", 0.75), (1, "sad", 0.25))
     )
     known = {
         "path": path,
@@ -51,11 +51,11 @@ def timeline_of(path: Path | None = None, **said: object) -> Timeline:
         "window_seconds": 2.0,
         "hop_seconds": 1.0,
     }
-    return Timeline(**{**known, **said})  # type: ignore[arg-type]
+    return Timeline(**{**known, **overrides})  # type: ignore[arg-type]
 
 
 def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
-    """Writes the files of a result; what the file begins with says what happens."""
+    """Write the files of a result, or fail, depending on the first bytes of the upload."""
     content = video.read_bytes()
     if content.startswith(b"broken"):
         raise UserError(f"{video}: not a video")
@@ -67,7 +67,7 @@ def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
     while time.monotonic() < until:
         progress("predicting", 0.5)
         time.sleep(0.02)
-    assert video.read_bytes() == content  # nobody took it away meanwhile
+    assert video.read_bytes() == content  # the upload still exists
     (folder / "timeline.png").write_bytes(b"\x89PNG")
     (folder / "annotated.mp4").write_bytes(content)
     print("end", file=sys.stderr, flush=True)
@@ -75,5 +75,5 @@ def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Names of all files, however deep."""
+    """Names of all files below a folder, sorted."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file())

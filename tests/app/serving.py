@@ -1,4 +1,4 @@
-"""A page in a process of its own, as people start it, and programs that ask it."""
+"""The app's server in a subprocess, and an HTTP client for it."""
 
 import json
 import os
@@ -28,18 +28,18 @@ with contextlib.closing(bind("127.0.0.1", 0)) as listener, Sessions() as session
     Server(app, sessions).run(sockets=[listener])
 print("stopped")
 """
-"""The page before something that only pretends to look."""
+"""The app with a fake predictor."""
 
 
 @dataclass
 class Page:
-    """A page that is served.
+    """A running server.
 
     Attributes:
         address: Without a slash at its end.
-        process: That serves it.
-        folder: In which it makes its own.
-        log: What it says.
+        process: The server's process.
+        folder: The parent of its session folder.
+        log: Its standard error.
     """
 
     address: str
@@ -48,15 +48,15 @@ class Page:
     log: Path
 
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """How it ended, and what it said last."""
+        """Stop the server; return its exit code and the last line of its output."""
         self.process.send_signal(number)
-        said, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, said.strip().rpartition("\n")[2]
+        output, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, output.strip().rpartition("\n")[2]
 
 
 @contextmanager
 def serving(folder: Path, command: list[str] | None = None) -> Iterator[Page]:
-    """A page that is served meanwhile; without a command, the one that only pretends."""
+    """Run a server in a subprocess; without a command, the one with the fake predictor."""
     log = folder / "log.txt"
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
     with log.open("a") as errors:
@@ -70,53 +70,53 @@ def serving(folder: Path, command: list[str] | None = None) -> Iterator[Page]:
         )
         try:
             assert process.stdout is not None
-            words = process.stdout.readline().split()
-            assert words, log.read_text()
-            page = Page(words[1], process, folder, log)
-            assert soon(lambda: _answers(page.address))
+            fields = process.stdout.readline().split()
+            assert fields, log.read_text()
+            page = Page(fields[1], process, folder, log)
+            assert eventually(lambda: _responds(page.address))
             yield page
         finally:
             process.kill()
             process.communicate()
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
         return requests.get(address, timeout=10).ok
     except requests.ConnectionError:
         return False
 
 
-def soon(what: Callable[[], object], seconds: float = 30.0) -> bool:
-    """Whether something becomes true."""
+def eventually(condition: Callable[[], object], seconds: float = 30.0) -> bool:
+    """Return whether a condition becomes true in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if what():
+        if condition():
             return True
         time.sleep(0.05)
     return False
 
 
 def send(address: str, content: bytes, name: str = "a.mp4") -> str:
-    """Where a film lies that was uploaded."""
+    """Upload a video; return its path on the server."""
     files = {"files": (name, content)}
     [path] = requests.post(f"{address}/gradio_api/upload", files=files, timeout=10).json()
     return str(path)
 
 
-def ask(address: str, path: str, session: str) -> str:
-    """The number of a question about a file."""
+def start_prediction(address: str, path: str, session: str) -> str:
+    """Request the prediction of a file; return the id of the event."""
     call = {
         "data": [{"path": path, "meta": {"_type": "gradio.FileData"}}],
         "session_hash": session,
     }
-    told = requests.post(f"{address}/gradio_api/call/predict", json=call, timeout=10)
-    return str(told.json()["event_id"])
+    response = requests.post(f"{address}/gradio_api/call/predict", json=call, timeout=10)
+    return str(response.json()["event_id"])
 
 
 def answer(address: str, path: str, session: str) -> tuple[str, str]:
-    """What the page shows of a file, and the address of the annotated video; what went wrong where there is none."""
-    event = ask(address, path, session)
+    """Return the page's HTML for a file and the URL of the annotated video, or the error."""
+    event = start_prediction(address, path, session)
     events = requests.get(f"{address}/gradio_api/call/predict/{event}", timeout=60)
     kind, data = events.content.decode().strip().rpartition("event: ")[2].split("\ndata: ")
     if kind != "complete":

@@ -1,4 +1,4 @@
-"""The page as people see it, in a browser that looks at no screen, with a network of the package behind it."""
+"""The app in a headless browser, with a network of the package."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from emorec.app.sessions import PREFIX
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from tests.app.fakes import files_below
-from tests.app.serving import Page, serving, soon
+from tests.app.serving import Page, eventually, serving
 from tests.report.made_checkpoints import write_checkpoint
 
 pytest.importorskip("gradio")
@@ -40,7 +40,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """`emorec app` as it is typed, with weights that nobody trained."""
+    """A running `emorec app` with random weights."""
     folder = tmp_path_factory.mktemp("page")
     ckpt = write_checkpoint(folder / "best.ckpt")
     command = ["-m", "emorec", "app", "--ckpt", str(ckpt), "--port", "0"]
@@ -50,20 +50,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A drawn face that speaks."""
+    """A synthetic clip of a speaking face."""
     root = tmp_path_factory.mktemp("drawn")
     settings = ClipSettings(width=160, height=120, num_frames=30)
     write_dataset(root, actors=[1], takes=1, settings=settings, num_workers=0)
     return sorted(root.rglob("*.mp4"))[2]
 
 
-def opened(browser: Any, page: Page, width: int = 1400, asked: list[str] | None = None) -> Any:
-    """The page, in a window of its own person."""
+def open_page(browser: Any, page: Page, width: int = 1400, urls: list[str] | None = None) -> Any:
+    """Open the page in a new browser context."""
     window = browser.new_context(viewport={"width": width, "height": 900})
     tab = window.new_page()
-    if asked is not None:
-        tab.on("request", lambda request: asked.append(request.url))
-    with tab.expect_request("**/heartbeat/**", timeout=WAIT):  # the page listens from then on
+    if urls is not None:
+        tab.on("request", lambda request: urls.append(request.url))
+    with tab.expect_request("**/heartbeat/**", timeout=WAIT):  # the page is ready
         tab.goto(page.address)
     tab.wait_for_selector("input[type=file]", state="attached", timeout=WAIT)
     tab.wait_for_timeout(300)
@@ -74,34 +74,34 @@ def drop(tab: Any, path: Path) -> None:
     tab.set_input_files("input[type=file]", str(path))
 
 
-def answered(tab: Any) -> str:
+def result_text(tab: Any) -> str:
     tab.wait_for_selector(ANSWER, timeout=WAIT)
     return str(tab.inner_text("#result"))
 
 
-def kept(page: Page) -> list[str]:
+def stored_files(page: Page) -> list[str]:
     [folder] = page.folder.glob(f"{PREFIX}*")
     return files_below(folder)
 
 
-def test_a_clip_is_shown_with_its_prediction_and_no_other_address_is_contacted(
+def test_a_clip_is_shown_with_its_prediction_and_no_other_host_is_contacted(
     browser: Any, page: Page, clip: Path
 ) -> None:
-    asked: list[str] = []
-    tab = opened(browser, page, asked=asked)
+    urls: list[str] = []
+    tab = open_page(browser, page, urls=urls)
     drop(tab, clip)
-    assert "Prediction for the whole clip" in answered(tab)
+    assert "Prediction for the whole clip" in result_text(tab)
     assert tab.wait_for_function("document.querySelector('.er-video').videoWidth == 160")
     assert tab.wait_for_function("document.querySelector('.er-figure img').naturalWidth > 500")
     assert tab.locator(".er-table tbody tr").count() == 1
     assert "CC BY-NC-SA 4.0" in tab.inner_text(".er-before")
-    assert {urlsplit(url).netloc for url in asked if url.startswith("http")} == {
+    assert {urlsplit(url).netloc for url in urls if url.startswith("http")} == {
         urlsplit(page.address).netloc
     }
-    assert len(asked) > 10
-    assert kept(page) == ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
+    assert len(urls) > 10
+    assert stored_files(page) == ["annotated.mp4", "summary.json", "timeline.csv", "timeline.png"]
     tab.context.close()
-    assert soon(lambda: kept(page) == [])
+    assert eventually(lambda: stored_files(page) == [])
 
 
 def test_files_that_are_not_videos_get_an_error_and_the_next_one_is_predicted(
@@ -111,61 +111,63 @@ def test_files_that_are_not_videos_get_an_error_and_the_next_one_is_predicted(
     broken.write_bytes(clip.read_bytes()[:2000])
     text.write_text("no video\n" * 100)
     large.write_bytes(clip.read_bytes() + bytes(600_000))
-    tab = opened(browser, page)
+    tab = open_page(browser, page)
     drop(tab, broken)
-    said = answered(tab)
-    assert said.startswith("broken.mp4")
-    assert "Traceback" not in said
-    assert str(page.folder) not in said
-    for path, words in (
+    text_shown = result_text(tab)
+    assert text_shown.startswith("broken.mp4")
+    assert "Traceback" not in text_shown
+    assert str(page.folder) not in text_shown
+    for path, message in (
         (text, "notes.txt is no video: please choose another file."),
         (large, "large.mp4 is too large: this page takes up to 0.5 MB."),
     ):
         drop(tab, path)
-        tab.get_by_text(words).wait_for(timeout=WAIT)
+        tab.get_by_text(message).wait_for(timeout=WAIT)
     drop(tab, clip)
     tab.wait_for_selector(".er-result", timeout=WAIT)
     tab.get_by_text("Delete this result now").click()
     tab.wait_for_selector(".er-empty", timeout=WAIT)
-    assert kept(page) == []
+    assert stored_files(page) == []
     tab.context.close()
     assert "Traceback" not in page.log.read_text()
 
 
-def test_two_people_at_once_with_the_same_clip_each_get_their_own(
+def test_two_visitors_with_the_same_clip_get_separate_results(
     browser: Any, page: Page, clip: Path
 ) -> None:
-    tabs = [opened(browser, page) for _ in range(2)]
+    tabs = [open_page(browser, page) for _ in range(2)]
     for tab in tabs:
         drop(tab, clip)
     for tab in tabs:
-        assert "the whole clip" in answered(tab)
-    places = {tab.get_attribute(".er-video", "src") for tab in tabs}
-    assert len(places) == 2
+        assert "the whole clip" in result_text(tab)
+    sources = {tab.get_attribute(".er-video", "src") for tab in tabs}
+    assert len(sources) == 2
     tabs[0].context.close()
-    assert soon(lambda: kept(page).count("annotated.mp4") == 1)
+    assert eventually(lambda: stored_files(page).count("annotated.mp4") == 1)
     assert (
         tabs[1].evaluate("fetch(document.querySelector('.er-video').src).then(it => it.status)")
         == 200
     )
     tabs[1].context.close()
-    assert soon(lambda: kept(page) == [])
+    assert eventually(lambda: stored_files(page) == [])
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_nothing_is_wider_than_the_screen(browser: Any, page: Page, clip: Path, width: int) -> None:
-    tab = opened(browser, page, width)
+def test_the_page_is_not_wider_than_the_screen(
+    browser: Any, page: Page, clip: Path, width: int
+) -> None:
+    tab = open_page(browser, page, width)
     drop(tab, clip)
-    answered(tab)
+    result_text(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.context.close()
 
 
 @pytest.mark.real
-def test_a_real_clip_is_answered(browser: Any, page: Page, ravdess_root: Path) -> None:
+def test_a_real_clip_is_predicted(browser: Any, page: Page, ravdess_root: Path) -> None:
     clip = next(path for path in sorted(ravdess_root.rglob("01-01-*.mp4")))
-    tab = opened(browser, page)
+    tab = open_page(browser, page)
     drop(tab, clip)
-    assert "the whole clip" in answered(tab)
+    assert "the whole clip" in result_text(tab)
     assert tab.wait_for_function("document.querySelector('.er-video').videoWidth > 0")
     tab.context.close()

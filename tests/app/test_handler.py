@@ -1,4 +1,4 @@
-"""Every upload is answered in words for people, and goes."""
+"""Every upload gets a result or a readable error, and is deleted."""
 
 import logging
 from pathlib import Path
@@ -26,7 +26,7 @@ def uploaded(sessions: Sessions, content: bytes = b"film", name: str = "a.mp4") 
     return path
 
 
-def answered(
+def handle(
     sessions: Sessions, upload: Path, predicting: Any = predict, limits: Limits | None = None
 ) -> Answer:
     return handle_upload(
@@ -39,10 +39,10 @@ def answered(
     )
 
 
-def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
+def test_the_answer_has_the_result_files_and_the_upload_is_deleted(
     sessions: Sessions,
 ) -> None:
-    answer = answered(sessions, uploaded(sessions))
+    answer = handle(sessions, uploaded(sessions))
     assert answer.timeline == timeline_of(Path("a.mp4"))
     assert answer.error is None
     assert answer.folder is not None
@@ -51,7 +51,7 @@ def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"broken", "a.mp4: not a video"),
         (b"", "a.mp4 is empty: please choose another video"),
@@ -59,28 +59,28 @@ def test_the_answer_has_the_files_of_the_result_and_the_upload_is_deleted(
         (b"crash", "Internal error; see the server log"),
     ],
 )
-def test_an_unusable_upload_gives_one_sentence_and_leaves_no_file(
-    sessions: Sessions, content: bytes, said: str, caplog: pytest.LogCaptureFixture
+def test_an_unusable_upload_gives_one_message_and_leaves_no_file(
+    sessions: Sessions, content: bytes, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
-        answer = answered(sessions, uploaded(sessions, content), limits=Limits(megabytes=1))
-    assert answer == Answer(error=said)
+        answer = handle(sessions, uploaded(sessions, content), limits=Limits(megabytes=1))
+    assert answer == Answer(error=message)
     assert files_below(sessions.root) == []
-    # whoever started it learns what happened
+    # the log has the traceback's message
     assert ("a mistake of the programmer" in caplog.text) == (content == b"crash")
 
 
 def test_a_file_that_was_not_uploaded_is_refused(sessions: Sessions, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.mp4"
-    mine.write_bytes(b"film")
-    assert answered(sessions, mine).error == "only uploaded videos are predicted"
-    assert mine.exists()
+    local = tmp_path / "mine.mp4"
+    local.write_bytes(b"film")
+    assert handle(sessions, local).error == "only uploaded videos are predicted"
+    assert local.exists()
 
 
 def test_a_deleted_upload_has_to_be_uploaded_again(sessions: Sessions) -> None:
     upload = uploaded(sessions)
     upload.unlink()
-    assert "please upload it again" in (answered(sessions, upload).error or "")
+    assert "please upload it again" in (handle(sessions, upload).error or "")
 
 
 def test_a_visitor_who_leaves_stops_the_prediction_and_leaves_no_file(
@@ -88,42 +88,42 @@ def test_a_visitor_who_leaves_stops_the_prediction_and_leaves_no_file(
 ) -> None:
     steps = []
 
-    def looking(video: Path, folder: Path, progress: object) -> object:
+    def predict_then_leave(video: Path, folder: Path, progress: object) -> object:
         (folder / "timeline.csv").touch()
         sessions.end("ann")
         progress("looking", 0.1)  # type: ignore[operator]
         steps.append("went on")
         return timeline_of()
 
-    assert answered(sessions, uploaded(sessions), looking) == Answer()
+    assert handle(sessions, uploaded(sessions), predict_then_leave) == Answer()
     assert steps == []
     assert files_below(sessions.root) == []
 
 
-def test_a_visitor_who_leaves_at_the_very_end_leaves_no_file_either(sessions: Sessions) -> None:
-    def looking(video: Path, folder: Path, progress: object) -> object:
+def test_a_visitor_who_leaves_just_before_the_end_leaves_no_file(sessions: Sessions) -> None:
+    def predict_then_leave(video: Path, folder: Path, progress: object) -> object:
         sessions.end("ann")
         folder.mkdir(exist_ok=True)
         (folder / "timeline.csv").touch()
         return timeline_of()
 
-    assert answered(sessions, uploaded(sessions), looking) == Answer()
+    assert handle(sessions, uploaded(sessions), predict_then_leave) == Answer()
     assert files_below(sessions.root) == []
 
 
 @pytest.mark.parametrize(
-    ("gaps", "said"),
+    ("gaps", "message"),
     [((Gap(0.0, 3.0),), "a.mp4 is damaged"), ((), "a.mp4: no part of it can be predicted")],
 )
 def test_a_video_without_windows_is_an_error(
-    sessions: Sessions, gaps: tuple[Gap, ...], said: str
+    sessions: Sessions, gaps: tuple[Gap, ...], message: str
 ) -> None:
-    answer = answered(sessions, uploaded(sessions), lambda *_: timeline_of(windows=(), gaps=gaps))
-    assert said in (answer.error or "")
+    answer = handle(sessions, uploaded(sessions), lambda *_: timeline_of(windows=(), gaps=gaps))
+    assert message in (answer.error or "")
     assert files_below(sessions.root) == []
 
 
-def test_limits_are_positive_and_described_in_words() -> None:
+def test_limits_are_positive_and_have_a_description() -> None:
     assert Limits(megabytes=1.5, seconds=20).describe() == "Videos of up to 1.5 MB and 20 seconds"
     with pytest.raises(UserError, match=r"^--max_seconds is 0: choose a number above 0$"):
         Limits(seconds=0)

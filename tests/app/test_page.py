@@ -1,4 +1,4 @@
-"""What the page shows of a result and of its network."""
+"""HTML of results and of the description of a network."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def test_labels_are_counted_and_the_most_frequent_is_the_headline() -> None:
     assert table_of(three)["data"][1][3:] == ["25%", "75%"]
 
 
-def test_several_persons_have_a_column_of_their_own() -> None:
+def test_several_persons_have_a_column_each() -> None:
     one, two = timeline_of().windows
     both = timeline_of(windows=(one, replace(two, person=2)))
     assert [row[2] for row in table_of(both)["data"]] == ["1", "2"]
@@ -44,16 +44,16 @@ def test_several_persons_have_a_column_of_their_own() -> None:
     assert summarize(both) == "3 s, 2 windows, 2 persons: 1 happy, 1 sad"
 
 
-def test_gaps_and_missing_faces_are_remarked_on() -> None:
+def test_gaps_and_missing_faces_are_mentioned() -> None:
     one, two = timeline_of().windows
-    nobody = replace(two, person=None, values=None, predicted=NO_FACE, confidence=None)
-    damaged = timeline_of(windows=(one, nobody), gaps=(Gap(3.0, 4.25),))
+    no_face = replace(two, person=None, values=None, predicted=NO_FACE, confidence=None)
+    damaged = timeline_of(windows=(one, no_face), gaps=(Gap(3.0, 4.25),))
     assert remarks(damaged) == [
         "Damaged, without a prediction: 3 s to 4.2 s",
         "A face was found in 50% of the windows",
     ]
     assert table_of(damaged)["data"][1][2:] == [NO_FACE, "", ""]
-    assert remarks(timeline_of(windows=(nobody,)))[0].startswith("No face found")
+    assert remarks(timeline_of(windows=(no_face,)))[0].startswith("No face found")
     assert remarks(timeline_of()) == []
 
 
@@ -73,8 +73,8 @@ def test_numbers_are_shown_as_numbers() -> None:
     assert table["data"][0] == ["0 s", "2 s", "-0.50", "0.25"]
     assert summarize(numbers()) == "3 s, 2 windows"
     assert "valence -0.50, arousal 0.25</p>" in headline_html(numbers(), INFO)
-    nobody = tuple(replace(each, person=None, values=None) for each in numbers().windows)
-    assert f">{NO_FACE}</p>" in headline_html(replace(numbers(), windows=nobody), INFO)
+    no_face = tuple(replace(each, person=None, values=None) for each in numbers().windows)
+    assert f">{NO_FACE}</p>" in headline_html(replace(numbers(), windows=no_face), INFO)
 
 
 def test_file_names_in_errors_are_escaped() -> None:

@@ -1,4 +1,4 @@
-"""Uploads and results are there while they are needed, and no longer."""
+"""Uploads and results are deleted as soon as they are not needed."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def sessions(tmp_path: Path) -> Sessions:
 
 
 def uploaded(sessions: Sessions, name: str = "a.mp4", folder: str = "hash") -> Path:
-    """As Gradio puts it: into a folder named after its content."""
+    """Store a file as Gradio does: in a folder named after its hash."""
     path = sessions.uploads / folder / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"film")
@@ -28,14 +28,14 @@ def test_the_folder_is_readable_by_its_owner_only(sessions: Sessions) -> None:
     assert sessions.root.stat().st_mode & 0o077 == 0
 
 
-def test_an_upload_goes_with_its_folder_when_it_is_released(sessions: Sessions) -> None:
+def test_a_released_upload_is_deleted_with_its_folder(sessions: Sessions) -> None:
     upload = uploaded(sessions)
     sessions.add_upload(upload, "ann")
     sessions.release_upload(upload, "ann")
     assert list(sessions.uploads.iterdir()) == [sessions.results]
 
 
-def test_the_same_file_of_two_visitors_stays_until_both_are_answered(sessions: Sessions) -> None:
+def test_the_same_file_of_two_visitors_stays_until_both_release_it(sessions: Sessions) -> None:
     upload = uploaded(sessions)
     sessions.add_upload(upload, "ann")
     sessions.add_upload(upload, "bo")
@@ -45,14 +45,14 @@ def test_the_same_file_of_two_visitors_stays_until_both_are_answered(sessions: S
     assert not upload.exists()
 
 
-def test_the_next_result_of_a_visitor_replaces_the_former_one(sessions: Sessions) -> None:
+def test_the_next_result_of_a_visitor_replaces_the_previous_one(sessions: Sessions) -> None:
     first = sessions.new_result("ann")
-    other = sessions.new_result("bo")
+    of_other_visitor = sessions.new_result("bo")
     (first / "timeline.csv").touch()
     second = sessions.new_result("ann")
     assert not first.exists()
     assert second.is_dir()
-    assert other.is_dir()
+    assert of_other_visitor.is_dir()
 
 
 def test_a_visitor_who_leaves_leaves_no_file(sessions: Sessions) -> None:
@@ -62,11 +62,13 @@ def test_a_visitor_who_leaves_leaves_no_file(sessions: Sessions) -> None:
     sessions.end("ann")
     assert files_below(sessions.root) == []
     assert sessions.has_ended("ann")
-    sessions.add_upload(uploaded(sessions), "ann")  # a page that was loaded anew
+    sessions.add_upload(uploaded(sessions), "ann")  # the page was reloaded
     assert not sessions.has_ended("ann")
 
 
-def test_only_what_was_sent_here_is_an_upload(sessions: Sessions, tmp_path: Path) -> None:
+def test_only_regular_files_in_the_upload_folder_are_uploads(
+    sessions: Sessions, tmp_path: Path
+) -> None:
     outside = tmp_path / "mine.mp4"
     outside.touch()
     link = sessions.uploads / "link.mp4"
@@ -81,7 +83,7 @@ def test_only_what_was_sent_here_is_an_upload(sessions: Sessions, tmp_path: Path
     assert result.exists()
 
 
-def test_sweeping_takes_what_is_old_and_not_in_use(sessions: Sessions) -> None:
+def test_a_sweep_deletes_old_files_that_are_not_in_use(sessions: Sessions) -> None:
     held, broken_off = uploaded(sessions), sessions.uploads / "tmpabc"
     broken_off.write_bytes(b"half a film")
     new = uploaded(sessions, folder="new")
@@ -97,7 +99,7 @@ def test_sweeping_takes_what_is_old_and_not_in_use(sessions: Sessions) -> None:
     assert fresh.is_dir()
 
 
-def test_closing_takes_everything(sessions: Sessions, tmp_path: Path) -> None:
+def test_closing_deletes_everything(sessions: Sessions, tmp_path: Path) -> None:
     uploaded(sessions)
     sessions.new_result("ann")
     sessions.close()
@@ -105,13 +107,13 @@ def test_closing_takes_everything(sessions: Sessions, tmp_path: Path) -> None:
     sessions.close()
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     (tmp_path / f"{PREFIX}{ended.pid}-abc").mkdir()
-    mine = Sessions(tmp_path)
+    first = Sessions(tmp_path)
     (tmp_path / f"{PREFIX}notes").mkdir()
-    other = Sessions(tmp_path)
+    second = Sessions(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(
-        [mine.root, other.root, tmp_path / f"{PREFIX}notes"]
+        [first.root, second.root, tmp_path / f"{PREFIX}notes"]
     )

@@ -1,4 +1,4 @@
-"""Tiny clips of all actors, and a data module that makes frames of them."""
+"""A data module of tiny clips of all actors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from emorec.data import RavdessDataModule
 
 @pytest.fixture
 def data_of(drawn_clips: Path, tmp_path: Path) -> Callable[..., RavdessDataModule]:
-    """A data module of small frames with a cache of its own, set up for a training."""
+    """Return a function that sets up a data module of small frames with its own cache."""
 
     def make(**settings: Any) -> RavdessDataModule:
         small = {"num_frames": 3, "image_size": 32, "batch_size": 4, "num_workers": 0}

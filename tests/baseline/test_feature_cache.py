@@ -1,4 +1,4 @@
-"""Features are computed once, and again when anything that determines them has changed."""
+"""Features are computed once, and again when their settings change."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from emorec.data.video.reader import Frames
 
 
 class Brightness:
-    """The mean of each frame; counts its calls, and may be interrupted."""
+    """The mean of each frame; counts its calls, and can raise KeyboardInterrupt."""
 
     name, num_parameters, gflops_per_clip = "brightness", 0, 0.0
 
@@ -33,29 +33,29 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.npz"))
 
 
-def test_a_row_is_its_own_clip_s_whatever_the_order_and_the_number_of_processes(
+def test_rows_match_their_clips_for_any_order_and_number_of_processes(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data = data_of(num_workers=2)
-    clips = [data.sides["train"][place] for place in (7, 0, 3, 11, 5)]
-    found = FeatureCache(Brightness()).features(data, clips)
-    for clip, row in zip(clips, found, strict=True):
+    clips = [data.sides["train"][index] for index in (7, 0, 3, 11, 5)]
+    features = FeatureCache(Brightness()).features(data, clips)
+    for clip, row in zip(clips, features, strict=True):
         each = data.read_frames(clip)[:, 2:34, 2:34].mean(axis=(1, 2, 3))
         np.testing.assert_allclose(row, [each.mean(), each.std()], rtol=1e-4)
 
 
-def test_a_second_run_reads_what_the_first_one_made(
+def test_a_second_run_reads_the_cached_features(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, first, second = data_of(), Brightness(), Brightness()
     clips = data.sides["val"]
-    made = FeatureCache(first).features(data, clips)
-    read = FeatureCache(second).features(data, clips)
+    computed = FeatureCache(first).features(data, clips)
+    cached = FeatureCache(second).features(data, clips)
     assert (first.calls, second.calls) == (len(clips), 0)
-    np.testing.assert_array_equal(made, read)
+    np.testing.assert_array_equal(computed, cached)
 
 
-def test_further_clips_are_added_to_those_that_are_kept(
+def test_new_clips_are_added_to_the_cache(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, later = data_of(), Brightness()
@@ -66,7 +66,7 @@ def test_further_clips_are_added_to_those_that_are_kept(
 
 
 @pytest.mark.parametrize("change", [{"num_frames": 4}, {"image_size": 28}, {"resize": "squash"}])
-def test_other_frames_have_other_features(
+def test_features_depend_on_the_frame_settings(
     change: dict[str, object], data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     for data in (data_of(), data_of(**change)):
@@ -74,16 +74,16 @@ def test_other_frames_have_other_features(
     assert len(files(tmp_path)) == 2
 
 
-def test_another_version_has_other_features(
+def test_a_new_version_recomputes_features(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
-    data, other = data_of(), Brightness(version="2")
+    data, newer = data_of(), Brightness(version="2")
     FeatureCache(Brightness()).features(data, data.sides["val"])
-    FeatureCache(other).features(data, data.sides["val"])
-    assert other.calls == len(data.sides["val"])
+    FeatureCache(newer).features(data, data.sides["val"])
+    assert newer.calls == len(data.sides["val"])
 
 
-def test_what_was_made_before_ctrl_c_is_kept(
+def test_features_computed_before_ctrl_c_are_cached(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, later = data_of(), Brightness()
@@ -94,18 +94,18 @@ def test_what_was_made_before_ctrl_c_is_kept(
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"something else"])
-def test_a_damaged_file_is_a_warning_and_computed_again(
+def test_a_damaged_file_is_a_warning_and_is_recomputed(
     damage: bytes,
     data_of: Callable[..., RavdessDataModule],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = data_of()
-    made = FeatureCache(Brightness()).features(data, data.sides["val"])
+    computed = FeatureCache(Brightness()).features(data, data.sides["val"])
     (path,) = files(tmp_path)
     path.write_bytes(damage)
     np.testing.assert_array_equal(
-        FeatureCache(Brightness()).features(data, data.sides["val"]), made
+        FeatureCache(Brightness()).features(data, data.sides["val"]), computed
     )
     assert "can't be read and are computed again" in caplog.text
     again = Brightness()
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_a_warning_and_computed_again(
     assert again.calls == 0
 
 
-def test_without_a_cache_features_live_as_long_as_the_store(
+def test_without_a_cache_folder_features_stay_in_memory(
     data_of: Callable[..., RavdessDataModule],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Backbone features are those of torchvision, HOG finds the direction of edges, landmarks are where a face is."""
+"""Backbone features match torchvision, HOG the direction of edges, landmarks the position of the face."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,53 +35,53 @@ def features_of(weights: Any, **changed: Any) -> BackboneFeatures:
     return BackboneFeatures("mobilenet_v2", **{**settings, **changed})
 
 
-def test_pooled_features_are_those_of_plain_torch_on_the_same_frames(
+def test_pooled_features_equal_those_of_plain_torch(
     network: Any, weights: Path, data_of: Callable[..., RavdessDataModule]
 ) -> None:
     data = data_of()
     clips = data.sides["val"][:3]
-    found = FeatureCache(features_of(weights)).features(data, clips)
+    features = FeatureCache(features_of(weights)).features(data, clips)
     mean = torch.tensor([0.485, 0.456, 0.406])
     sd = torch.tensor([0.229, 0.224, 0.225])
-    for clip, row in zip(clips, found, strict=True):
+    for clip, row in zip(clips, features, strict=True):
         frames = torch.from_numpy(data.read_frames(clip)).float() / 255  # (T, 36, 36, C)
         edge = (frames.shape[1] - 32) // 2
         crop = frames[:, edge : edge + 32, edge : edge + 32]
         with torch.no_grad():
             maps = network.features(((crop - mean) / sd).permute(0, 3, 1, 2))
-        each = maps.mean(dim=(2, 3))  # (T, 1280)
-        expected = torch.cat([each.mean(dim=0), each.std(dim=0, correction=0)])
+        pooled = maps.mean(dim=(2, 3))  # (T, 1280)
+        expected = torch.cat([pooled.mean(dim=0), pooled.std(dim=0, correction=0)])
         np.testing.assert_allclose(row, expected.numpy(), rtol=1e-3, atol=1e-5)
 
 
-def test_cost_and_size_are_the_published_ones() -> None:
-    whole = features_of("none", image_size=224, num_frames=1)
-    assert whole.num_parameters == 3_504_872 - 1_281_000
-    assert whole.gflops_per_clip == pytest.approx(0.301, abs=0.002)
+def test_flops_and_parameters_are_the_published_ones() -> None:
+    extractor = features_of("none", image_size=224, num_frames=1)
+    assert extractor.num_parameters == 3_504_872 - 1_281_000
+    assert extractor.gflops_per_clip == pytest.approx(0.301, abs=0.002)
 
 
-def test_random_weights_are_those_of_the_seed_and_leave_others_draws_alone() -> None:
+def test_random_weights_follow_the_seed_and_do_not_change_the_global_rng() -> None:
     before = torch.random.get_rng_state()
-    one, again, other = (features_of("none", seed=seed).version for seed in (1, 1, 2))
-    assert one == again != other
+    one, again, different = (features_of("none", seed=seed).version for seed in (1, 1, 2))
+    assert one == again != different
     assert torch.equal(before, torch.random.get_rng_state())
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
+    ("content", "message"),
     [
         (b"", "not a state dict"),
         (b"no weights at all", "not a state dict"),
     ],
 )
-def test_a_broken_file_is_one_line(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_a_broken_file_is_a_one_line_error(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "broken.pth"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=complaint):
+    with pytest.raises(UserError, match=message):
         features_of(path)
 
 
-def test_weights_of_another_network_are_refused_with_the_option_that_names_it(
+def test_weights_of_another_network_are_refused_with_the_matching_option(
     weights: Path,
 ) -> None:
     with pytest.raises(UserError, match=r"--backbone \(resnet18\) has to match the weights"):
@@ -89,7 +89,7 @@ def test_weights_of_another_network_are_refused_with_the_option_that_names_it(
 
 
 def striped(degrees: float, contrast: float = 100.0) -> Frames:
-    """(1, 128, 128, 3): a wave whose brightness changes in one direction alone."""
+    """(1, 128, 128, 3): a wave whose brightness changes in one direction only."""
     y, x = np.mgrid[:128, :128]
     angle = np.deg2rad(degrees)
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) / 6)
@@ -97,33 +97,33 @@ def striped(degrees: float, contrast: float = 100.0) -> Frames:
 
 
 @pytest.mark.parametrize("degrees", [10, 50, 90, 130, 170])
-def test_all_of_hog_is_in_the_bin_of_the_one_direction_there_is(degrees: float) -> None:
+def test_hog_of_a_wave_is_in_the_bin_of_its_direction(degrees: float) -> None:
     features = HogFeatures()(striped(degrees))
     assert features.shape == (1, 7 * 7 * 4 * 9)
-    of_bins = features.reshape(-1, 9).sum(axis=0)
-    assert of_bins.argmax() == degrees // 20  # bins are 20 degrees wide
-    assert of_bins.max() > 0.6 * of_bins.sum()
+    bin_sums = features.reshape(-1, 9).sum(axis=0)
+    assert bin_sums.argmax() == degrees // 20  # bins are 20 degrees wide
+    assert bin_sums.max() > 0.6 * bin_sums.sum()
 
 
-def test_hog_is_the_same_in_less_light() -> None:
+def test_hog_does_not_depend_on_contrast() -> None:
     bright, dim = (HogFeatures()(striped(30, contrast)) for contrast in (100, 50))
-    # not quite, as OpenCV takes the roots of grey levels first
+    # only approximately: OpenCV applies gamma correction first
     assert np.abs(bright - dim).mean() < 0.1 * bright.mean()
 
 
 @pytest.fixture
 def yunet(tmp_path: Path) -> str:
-    """A file with YuNet's outputs whose faces are red squares, and whose points are their cell's corner."""
+    """A stand-in for YuNet that detects red squares; landmarks are the corner of their cell."""
     path = tmp_path / "stand_in.onnx"
     path.write_bytes(stand_in_onnx())
     return str(path)
 
 
-def test_the_box_is_where_the_face_is_and_a_frame_without_one_is_not_known(yunet: str) -> None:
+def test_the_box_surrounds_the_face_and_frames_without_one_are_nan(yunet: str) -> None:
     frames = np.zeros((2, 320, 320, 3), np.uint8)
     frames[0, 128:160, 64:96, 0] = 255  # one cell of 32 pixels, the face is 3 by 4 of them
-    with_face, without = LandmarkFeatures(yunet)(frames)
-    assert np.isnan(without).all()
+    with_face, without_face = LandmarkFeatures(yunet)(frames)
+    assert np.isnan(without_face).all()
     left, top, width, height = with_face[10:]
     assert (width, height) == pytest.approx((96 / 320, 128 / 320), abs=1e-4)
     assert left + width / 2 == pytest.approx(80 / 320, abs=1e-4)

@@ -1,4 +1,4 @@
-"""A random split rewards recognising people; a split by actor does not."""
+"""A random split rewards recognising people, a split by actor does not."""
 
 from itertools import chain
 
@@ -14,7 +14,7 @@ NAMES = ("calm", "happy", "sad", "angry")
 
 
 def planted() -> LabelledFeatures:
-    """Features of who is seen and how this person plays the emotion, with nothing common to two people."""
+    """Features that encode the actor and an actor-specific pattern of each emotion."""
     random = np.random.default_rng(0)
     own_ways = random.normal(size=(ACTORS, EMOTIONS, 80))
     clips = [
@@ -63,16 +63,16 @@ def test_features_of_identity_are_at_chance_by_actor_and_nearly_perfect_at_rando
 
 def test_a_random_split_keeps_the_sizes_tests_each_clip_once_and_mixes_the_people() -> None:
     folds = folds_by_actor()
-    drawn = shuffle_clips(folds, seed=5)
-    for before, after in zip(folds, drawn, strict=True):
+    shuffled = shuffle_clips(folds, seed=5)
+    for before, after in zip(folds, shuffled, strict=True):
         sides = (after.train, after.val, after.test)
         assert list(map(len, sides)) == list(map(len, (before.train, before.val, before.test)))
         assert len(set(chain(*sides))) == ACTORS * EMOTIONS * TAKES
         train_actors = set(after.train // (EMOTIONS * TAKES))
         assert set(after.test // (EMOTIONS * TAKES)) <= train_actors
     tests = [
-        np.concatenate([fold.test for fold in each]) for each in (drawn, shuffle_clips(folds, 5))
+        np.concatenate([fold.test for fold in each]) for each in (shuffled, shuffle_clips(folds, 5))
     ]
     assert sorted(tests[0]) == list(rows_of(*range(ACTORS)))
     assert np.array_equal(*tests)
-    assert not np.array_equal(drawn[0].test, shuffle_clips(folds, seed=6)[0].test)
+    assert not np.array_equal(shuffled[0].test, shuffle_clips(folds, seed=6)[0].test)

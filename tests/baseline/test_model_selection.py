@@ -1,4 +1,4 @@
-"""The validation clips select among classifiers that are fitted to the training clips."""
+"""Classifiers are fitted to the training clips and selected on the validation clips."""
 
 from typing import Any, get_args
 
@@ -22,8 +22,8 @@ CLASSIFIERS = get_args(Classifier)
 NAMES = ("calm", "happy", "sad")
 
 
-def drawn(seed: int, num_clips: int = 60) -> LabelledFeatures:
-    """Clips whose classes overlap, in ten features of very different size."""
+def random_features(seed: int, num_clips: int = 60) -> LabelledFeatures:
+    """Random features of overlapping classes, on ten very different scales."""
     random = np.random.default_rng(seed)
     labels = np.arange(num_clips) % len(NAMES)
     centres = np.random.default_rng(0).normal(size=(len(NAMES), 10))
@@ -37,10 +37,10 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_the_selection_is_that_of_scikit_learn_s_grid_search_on_these_sides(
+def test_the_selection_equals_scikit_learn_s_grid_search(
     classifier: Classifier,
 ) -> None:
-    train, val = drawn(1), drawn(2)
+    train, val = random_features(1), random_features(2)
     selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
     params, pipelines = zip(
         *make_pipelines(classifier, num_features=10, seed=0, balanced=False), strict=True
@@ -54,21 +54,21 @@ def test_the_selection_is_that_of_scikit_learn_s_grid_search_on_these_sides(
         cv=PredefinedSplit([-1] * len(train.labels) + [0] * len(val.labels)),
         refit=False,
     )
-    both = np.concatenate([train.features, val.features]).astype(np.float64)
-    search.fit(both, np.concatenate([train.labels, val.labels]))
+    all_features = np.concatenate([train.features, val.features]).astype(np.float64)
+    search.fit(all_features, np.concatenate([train.labels, val.labels]))
     assert [each.uar for each in selected.candidates] == pytest.approx(
         search.cv_results_["mean_test_score"].tolist(), abs=1e-6
     )
     expected = search.cv_results_["mean_test_score"]
-    first = int((expected > expected.max() - 1e-6).argmax())  # of those that only rounding parts
+    first = int((expected > expected.max() - 1e-6).argmax())  # ties up to rounding
     assert selected.params == params[first]
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_predictions_and_probabilities_are_those_of_scikit_learn(
+def test_predictions_and_probabilities_equal_scikit_learn_s(
     classifier: Classifier,
 ) -> None:
-    train, val, test = drawn(1), drawn(2), drawn(3, num_clips=200)
+    train, val, test = random_features(1), random_features(2), random_features(3, num_clips=200)
     selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
     logits = selected.predict(test.features)
     features = test.features.astype(np.float64)
@@ -79,7 +79,7 @@ def test_predictions_and_probabilities_are_those_of_scikit_learn(
 
 
 def test_the_confidence_of_an_svm_is_calibrated_on_the_validation_clips() -> None:
-    train, val = drawn(1), drawn(2, num_clips=300)
+    train, val = random_features(1), random_features(2, num_clips=300)
     selected = select_model("rbf_svm", train, val, class_names=NAMES, seed=0)
     logits = selected.predict(val.features)
 
@@ -90,25 +90,25 @@ def test_the_confidence_of_an_svm_is_calibrated_on_the_validation_clips() -> Non
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_no_classifier_is_fitted_to_validation_clips(
+def test_classifiers_are_fitted_to_training_clips_only(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[int] = []
     fit = Pipeline.fit
 
-    def counted(pipeline: Pipeline, features: Any, labels: Any) -> Pipeline:
+    def record_fit(pipeline: Pipeline, features: Any, labels: Any) -> Pipeline:
         fitted.append(len(labels))
         return fit(pipeline, features, labels)
 
-    monkeypatch.setattr(Pipeline, "fit", counted)
-    train, val = drawn(1, num_clips=90), drawn(2, num_clips=30)
+    monkeypatch.setattr(Pipeline, "fit", record_fit)
+    train, val = random_features(1, num_clips=90), random_features(2, num_clips=30)
     selected = select_model(classifier, train, val, class_names=NAMES, seed=0)
     assert set(fitted) == {90}
     scaling = selected.pipeline[1]
     np.testing.assert_allclose(scaling.mean_, train.features.astype(np.float64).mean(axis=0))
 
 
-def test_of_equal_candidates_the_most_regularised_is_selected() -> None:
+def test_ties_select_the_most_regularised_candidate() -> None:
     far_apart = LabelledFeatures(
         (100 * np.eye(3, dtype=np.float32))[np.arange(30) % 3], np.arange(30, dtype=np.int64) % 3
     )
@@ -118,17 +118,18 @@ def test_of_equal_candidates_the_most_regularised_is_selected() -> None:
 
 
 @pytest.mark.parametrize("classifier", CLASSIFIERS)
-def test_two_runs_are_the_same(classifier: Classifier) -> None:
-    one, other = (
-        select_model(classifier, drawn(1), drawn(2), class_names=NAMES, seed=4) for _ in range(2)
+def test_selection_is_deterministic(classifier: Classifier) -> None:
+    first_model, second = (
+        select_model(classifier, random_features(1), random_features(2), class_names=NAMES, seed=4)
+        for _ in range(2)
     )
-    assert one.candidates == other.candidates
-    test = drawn(3).features
-    assert np.array_equal(one.predict(test), other.predict(test))
+    assert first_model.candidates == second.candidates
+    test = random_features(3).features
+    assert np.array_equal(first_model.predict(test), second.predict(test))
 
 
-def test_balance_helps_the_rare_class() -> None:
-    train, val = drawn(1, num_clips=240), drawn(2)
+def test_class_weights_raise_the_recall_of_the_rare_class() -> None:
+    train, val = random_features(1, num_clips=240), random_features(2)
     rare = (train.labels > 0) | (np.arange(240) % 12 == 0)
     train = LabelledFeatures(train.features[rare], train.labels[rare])
 
@@ -145,7 +146,7 @@ def test_balance_helps_the_rare_class() -> None:
 def test_two_classes_have_two_logits() -> None:
     train, val = (
         LabelledFeatures(each.features[each.labels < 2], each.labels[each.labels < 2])
-        for each in (drawn(1), drawn(2))
+        for each in (random_features(1), random_features(2))
     )
     selected = select_model("linear_svm", train, val, class_names=NAMES[:2], seed=0)
     logits = selected.predict(val.features)
@@ -154,8 +155,8 @@ def test_two_classes_have_two_logits() -> None:
     assert logits.argmax(axis=1).tolist() == expected.tolist()
 
 
-def test_missing_features_are_the_mean_of_the_training_clips() -> None:
-    train, val, test = drawn(1), drawn(2), drawn(3)
+def test_missing_features_are_imputed_with_the_training_mean() -> None:
+    train, val, test = random_features(1), random_features(2), random_features(3)
     selected = select_model("logistic", train, val, class_names=NAMES, seed=0)
     unknown = selected.predict(np.full_like(test.features, np.nan))
     mean = selected.predict(np.tile(train.features.mean(axis=0), (60, 1)))
@@ -165,7 +166,9 @@ def test_missing_features_are_the_mean_of_the_training_clips() -> None:
 def test_the_number_of_parameters_follows_from_the_model() -> None:
     sizes = {}
     for name in CLASSIFIERS:
-        pipeline = select_model(name, drawn(1), drawn(2), class_names=NAMES, seed=0).pipeline
+        pipeline = select_model(
+            name, random_features(1), random_features(2), class_names=NAMES, seed=0
+        ).pipeline
         sizes[name] = (count_parameters(pipeline), pipeline[-1])
     assert sizes["logistic"][0] == 3 * (10 + 1)
     assert sizes["linear_svm"][0] == 3 * (10 + 1)  # one for each pair of classes
@@ -176,25 +179,25 @@ def test_the_number_of_parameters_follows_from_the_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "val", "complaint"),
+    ("train", "val", "message"),
     [
         (
             LabelledFeatures(np.zeros((2, 1), np.float32), np.array([0, 2])),
-            drawn(2),
+            random_features(2),
             "clip is happy: a classifier",
         ),
-        (drawn(1), drawn(2, num_clips=0), "no validation clip"),
+        (random_features(1), random_features(2, num_clips=0), "no validation clip"),
         (
             LabelledFeatures(np.full((3, 1), np.nan, np.float32), np.arange(3)),
-            drawn(2),
+            random_features(2),
             "no face was detected",
         ),
     ],
 )
-def test_clips_that_allow_no_training_are_refused(
-    train: LabelledFeatures, val: LabelledFeatures, complaint: str
+def test_unusable_training_data_is_refused(
+    train: LabelledFeatures, val: LabelledFeatures, message: str
 ) -> None:
-    with pytest.raises(UserError, match=complaint):
+    with pytest.raises(UserError, match=message):
         select_model("logistic", train, val, class_names=NAMES, seed=0)
 
 
@@ -202,5 +205,5 @@ def test_a_classifier_that_does_not_converge_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("emorec.baseline.model_selection.MAX_ITERATIONS", 2)
-    select_model("logistic", drawn(1), drawn(2), class_names=NAMES, seed=0)
+    select_model("logistic", random_features(1), random_features(2), class_names=NAMES, seed=0)
     assert "logistic with C 0.1 did not converge" in caplog.text

@@ -1,4 +1,4 @@
-"""Time that does not depend on how busy a machine is."""
+"""A simulated clock, so that tests do not depend on the load of the machine."""
 
 import gc
 import multiprocessing
@@ -9,7 +9,7 @@ from torch.utils.benchmark import Timer
 
 
 class Stopwatch:
-    """A clock that tests move by hand, and that moves by a ten-thousandth of a second each time it is read."""
+    """A clock that tests advance by hand; each reading advances it by 0.1 ms."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -19,21 +19,21 @@ class Stopwatch:
         return self.now
 
     def second(self) -> None:
-        """Let a second pass."""
+        """Advance by one second."""
         self.now += 1.0
 
     def two_seconds(self) -> None:
-        """Let two seconds pass."""
+        """Advance by two seconds."""
         self.now += 2.0
 
     def millisecond(self) -> None:
-        """Let a millisecond pass."""
+        """Advance by one millisecond."""
         self.now += 1e-3
 
 
 @pytest.fixture
 def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
-    """The clock of all measurements."""
+    """Replace the clock of all measurements."""
     clock = Stopwatch()
     monkeypatch.setattr("time.perf_counter", clock)
     monkeypatch.setattr("emorec.bench.stages.Timer", partial(Timer, timer=clock))
@@ -42,7 +42,7 @@ def stopwatch(monkeypatch: pytest.MonkeyPatch) -> Stopwatch:
 
 @pytest.fixture
 def no_other_children() -> None:
-    """End what loaders of other tests in this process may have left behind."""
+    """Terminate worker processes that earlier tests left running."""
     gc.collect()
     for child in multiprocessing.active_children():
         child.kill()

@@ -1,4 +1,4 @@
-"""A network and a data module with chosen delays."""
+"""A network and a data module with configurable delays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +13,11 @@ from emorec.models import ClipClassifier
 
 
 def nothing() -> None:
-    """Takes no time."""
+    """Do nothing."""
 
 
 class MeanColour(ClipClassifier):
-    """A network that costs next to nothing, and what is done for each clip besides."""
+    """A tiny network with a delay per clip."""
 
     def __init__(self, *, delay: Callable[[], None] = nothing, **training: Any) -> None:
         super().__init__(num_frames=2, image_size=16, **training)
@@ -32,7 +32,7 @@ class MeanColour(ClipClassifier):
 
 
 class Delayed:
-    """A source or a transform that does something else before."""
+    """A frame source or transform that first calls a delay."""
 
     def __init__(self, before: Callable[[], None], inner: Any) -> None:
         self.before = before
@@ -47,7 +47,7 @@ class Delayed:
 
 
 class DelayedData(RavdessDataModule):
-    """Drawn clips, and what is done for each of them besides, when it is read or when it is augmented."""
+    """Synthetic clips with a delay per clip when reading or augmenting."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class DelayedData(RavdessDataModule):
 
 
 def endless_trainer() -> Trainer:
-    """On the CPU, and as silent as `emorec bench` makes it."""
+    """A silent CPU trainer like that of `emorec bench`."""
     return Trainer(
         accelerator="cpu",
         devices=1,

@@ -1,4 +1,4 @@
-"""Baselines do their work, and ratios compare like with like."""
+"""Baselines run, and ratios compare equal numbers of cores."""
 
 from pathlib import Path
 
@@ -47,12 +47,12 @@ def test_without_baselines_there_are_no_ratios() -> None:
 
 
 @pytest.mark.slow
-def test_each_baseline_runs_on_the_clips_it_is_given(drawn_clips: Path, tmp_path: Path) -> None:
+def test_each_baseline_runs(drawn_clips: Path, tmp_path: Path) -> None:
     data = DelayedData(str(drawn_clips))
     data.setup("fit")
-    filmed = videos_in(str(drawn_clips / "Actor_01"))
-    assert [clip.path.parent.name for clip in filmed] == ["Actor_01"] * 8
-    stages = baseline_stages(data, filmed, tmp_path)
+    video_paths = videos_in(str(drawn_clips / "Actor_01"))
+    assert [clip.path.parent.name for clip in video_paths] == ["Actor_01"] * 8
+    stages = baseline_stages(data, video_paths, tmp_path)
     decoders = [f"on_the_fly_{name}" for name in (*installed_decoders(), "emorec")]
     assert [stage.name for stage in stages] == ["loader_one_core", "seed_way", *decoders]
     assert all(stage.measure(0.001) > 0 for stage in stages)
@@ -73,19 +73,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 
 @pytest.mark.parametrize("name", ["opencv", "pyav", "torchcodec"])
-def test_each_gives_the_frames_that_emorec_gives(clip: Clip, name: str) -> None:
+def test_each_decoder_returns_the_frames_of_emorec(clip: Clip, name: str) -> None:
     if name not in installed_decoders():
         pytest.skip(f"{name} is not installed")
     frames = PlainDecoder(installed_decoders()[name], SPEC)(clip)
     ours = ClipReader(SPEC)(clip)
     assert frames.shape == SPEC.shape
     assert frames.dtype == np.uint8
-    # libraries turn YUV into RGB a little differently; neighbouring frames differ by GREY_STEP
+    # YUV to RGB conversions differ slightly; consecutive frames differ by GREY_STEP
     assert np.abs(frames.astype(int) - ours).mean() < videos.GREY_STEP / 4
 
 
 @pytest.mark.parametrize("name", ["opencv", "pyav"])
-def test_a_file_without_pictures_is_an_error(tmp_path: Path, name: str) -> None:
+def test_a_file_without_video_is_an_error(tmp_path: Path, name: str) -> None:
     path = videos.write_sound(tmp_path / "sound.mp4")
     with pytest.raises((RuntimeError, IndexError)):
         installed_decoders()[name](path, 4)
@@ -95,7 +95,7 @@ CLIPS = [Clip(path=Path(f"{number}.mp4"), label=0, actor=1, take="") for number 
 
 
 def grey(clip: Clip) -> np.ndarray:
-    """Four frames with a grey level of their own."""
+    """Four uniformly grey frames of different levels."""
     level = 50 * int(clip.path.stem)
     return np.stack([np.full((40, 40, 3), level + 10 * index, np.uint8) for index in range(4)])
 
@@ -130,4 +130,4 @@ def test_speed_counts_every_clip_of_every_batch(
         "emorec.bench.baselines.clips_per_second", lambda work, seconds: [work() for _ in range(4)]
     )
     clips = JpegClips(folders, size=(32, 32), image_size=(28, 28))
-    assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips an epoch
+    assert main_process_speed(clips, 2, 1.0) == [2, 1, 2, 1]  # three clips per epoch

@@ -1,4 +1,4 @@
-"""A measured training: its slow stage is found, and its times are right."""
+"""Measuring a training finds its slow stage and its times."""
 
 import json
 import multiprocessing
@@ -43,7 +43,7 @@ def test_a_stage_that_takes_a_second_a_clip_is_the_bottleneck(
     assert re.search(explanation, bottleneck.sentence)
 
 
-def test_without_a_cache_nothing_is_read_from_one(drawn_clips: Path) -> None:
+def test_without_a_cache_no_cache_stage_is_measured(drawn_clips: Path) -> None:
     report = measured(drawn_clips, cache="none")
     assert "cache_read" not in report.speeds
     assert report.setting["cached"] is False
@@ -63,26 +63,26 @@ def test_end_to_end_takes_the_time_of_loader_and_network_together(
     assert (report.share, report.bottleneck.stage) == (pytest.approx(2 / 3, rel=0.01), "workers")
 
 
-def test_a_report_holds_what_its_documentation_names(drawn_clips: Path) -> None:
-    plain = json.loads(json.dumps(measured(drawn_clips).to_dict()))
-    assert list(plain) == [
+def test_a_report_has_the_documented_keys(drawn_clips: Path) -> None:
+    content = json.loads(json.dumps(measured(drawn_clips).to_dict()))
+    assert list(content) == [
         *("format", "machine", "setting", "stages", "share_of_network", "bottleneck"),
         *("gpu_busy", "ratios"),
     ]
-    assert list(plain["stages"]) == STAGES
-    for speed in plain["stages"].values():
+    assert list(content["stages"]) == STAGES
+    for speed in content["stages"].values():
         assert len(speed["samples"]) == 1
         assert speed["lowest"] == speed["clips_per_second"] == speed["highest"] > 0
-    alone, together = (plain["stages"][name]["clips_per_second"] for name in STAGES[-2:])
-    assert plain["share_of_network"] == pytest.approx(together / alone)
-    assert plain["setting"]["network"] == "MeanColour"
-    assert plain["setting"]["clips"] == 160
-    assert plain["machine"]["torch"] == torch.__version__
-    assert plain["gpu_busy"] is None
+    alone, together = (content["stages"][name]["clips_per_second"] for name in STAGES[-2:])
+    assert content["share_of_network"] == pytest.approx(together / alone)
+    assert content["setting"]["network"] == "MeanColour"
+    assert content["setting"]["clips"] == 160
+    assert content["machine"]["torch"] == torch.__version__
+    assert content["gpu_busy"] is None
 
 
 @pytest.mark.usefixtures("no_other_children")
-def test_workers_are_measured_too_and_all_of_them_end(drawn_clips: Path) -> None:
+def test_workers_are_measured_and_terminated(drawn_clips: Path) -> None:
     report = measured(drawn_clips, num_workers=2)
     assert report.titles["loader"] == "loader, 2 workers"
     assert report.speeds["loader"].median > 0
@@ -98,11 +98,12 @@ def test_the_network_is_trained_while_it_is_measured(drawn_clips: Path) -> None:
     assert model.head.weight.isfinite().all()
 
 
-def test_the_median_of_the_rounds_counts_each_beside_its_own(drawn_clips: Path) -> None:
+def test_ratios_are_medians_over_rounds(drawn_clips: Path) -> None:
     report = measured(drawn_clips)
     speeds = {**report.speeds, "network": Speed((10.0, 100.0)), "end_to_end": Speed((9.0, 70.0))}
-    two = Report(
+    two_rounds = Report(
         machine=report.machine, setting=report.setting, speeds=speeds, titles=report.titles
     )
-    assert two.share == pytest.approx(0.8)  # between 0.9 and 0.7; of the medians it would be 0.72
-    assert two.spread == pytest.approx(10.0)
+    # the median of 0.9 and 0.7; the ratio of the medians is 0.72
+    assert two_rounds.share == pytest.approx(0.8)
+    assert two_rounds.spread == pytest.approx(10.0)

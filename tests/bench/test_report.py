@@ -1,4 +1,4 @@
-"""The table says what the numbers say, and when not to believe them."""
+"""The table of a measurement and its caveats."""
 
 import io
 from typing import Any
@@ -55,7 +55,7 @@ def row(lines: list[str], name: str) -> list[str]:
     return line.removeprefix(f"({name})").split()
 
 
-def test_a_row_holds_median_lowest_highest_and_milliseconds() -> None:
+def test_a_row_has_median_minimum_maximum_and_milliseconds() -> None:
     lines = printed(SPEEDS)
     assert lines[0].startswith(
         "CNNLSTM on cpu (32-true), 10 frames of 224 x 224 pixels, augment true"
@@ -67,7 +67,7 @@ def test_a_row_holds_median_lowest_highest_and_milliseconds() -> None:
     assert not any("speed-up" in line for line in lines)
 
 
-def test_a_baseline_has_the_speed_up_of_the_loader() -> None:
+def test_a_baseline_row_has_the_speed_up_of_the_loader() -> None:
     lines = printed(SPEEDS | BASELINES)
     assert row(lines, "seed_way")[-2:] == ["20", "x"]
     assert row(lines, "on_the_fly_pyav")[-2:] == ["200", "x"]
@@ -82,7 +82,7 @@ def test_a_baseline_has_the_speed_up_of_the_loader() -> None:
         ({"drawn": True}, {}, "these clips are synthetic, small and short"),
     ],
 )
-def test_a_remark_is_printed_when_it_applies(
+def test_a_caveat_is_printed_when_it_applies(
     changes: dict[str, Any], speeds: dict[str, tuple[float, ...]], remark: str
 ) -> None:
     assert any(remark in line for line in printed(SPEEDS | speeds, **changes))

@@ -1,4 +1,4 @@
-"""Copies of a clip count as different clips and show the same frames."""
+"""Copies of a clip have different contents and the same frames."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
 
-def test_no_two_copies_have_the_same_content_and_all_decode(tmp_path: Path) -> None:
+def test_copies_have_different_bytes_and_all_decode(tmp_path: Path) -> None:
     load = ClipReader(FrameSpec(num_frames=3, size=(16, 16)))
     originals = [
         Clip(path=videos.write_video(tmp_path / f"{number}.mp4", 5), label=3, actor=7, take="")

@@ -1,4 +1,4 @@
-"""Every format reads what it has written."""
+"""Every storage format round-trips clips."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from benchmarks.storage import FORMATS, Format
 
 
 def smooth_clips(count: int, shape: tuple[int, int, int, int]) -> list[np.ndarray]:
-    """Clips without sharp edges, which JPEG changes little; no two frames alike."""
+    """Smooth clips, which JPEG changes little; all frames differ."""
     num_frames, height, width, _ = shape
     rows, columns = np.mgrid[:height, :width]
     return [
@@ -24,13 +24,13 @@ def smooth_clips(count: int, shape: tuple[int, int, int, int]) -> list[np.ndarra
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.title)
-def test_a_clip_is_read_as_it_was_written_in_any_order(kind: Format, tmp_path: Path) -> None:
+def test_clips_round_trip_in_any_order(kind: Format, tmp_path: Path) -> None:
     shape = (3, 16, 24, 3)
     clips = smooth_clips(4, shape)
     kind.write(tmp_path, clips)
-    read = kind.reader(tmp_path, shape)
+    read_clip = kind.reader(tmp_path, shape)
     for index in (2, 0, 3, 1, 2):
-        frames = read(index)
+        frames = read_clip(index)
         assert frames.shape == shape
         assert frames.dtype == np.uint8
         difference = np.abs(frames.astype(int) - clips[index])

@@ -1,4 +1,4 @@
-"""A small training with all callbacks, and its TensorBoard events."""
+"""A small training run with all callbacks, and its TensorBoard events."""
 
 import contextlib
 import io
@@ -35,13 +35,13 @@ torch.set_num_threads(1)
 
 EPOCHS = 3
 LR = 3e-4
-STEPS = 32  # an epoch: 160 clips by 5, enough for the best epoch not to be the last
+STEPS = 32  # steps per epoch: 160 clips in batches of 5; the best epoch is not the last
 
 CONFIG = {"seed_everything": 0, "trainer": {"max_epochs": EPOCHS}}
 
 
 class Witness(Callback):
-    """Notes what happens, to compare with what was recorded."""
+    """Record batches and scores, to compare with the logged ones."""
 
     def __init__(self) -> None:
         self.rates: list[float] = []
@@ -63,7 +63,7 @@ class Witness(Callback):
 
 @dataclass
 class Run:
-    """A training, its folder, and what it printed."""
+    """A finished run, its folder and its output."""
 
     trainer: Trainer
     network: EarlyFusionCNN
@@ -81,7 +81,7 @@ class Run:
         return [(event.step, event.value) for event in self.events.Scalars(tag)]
 
     def images(self, tag: str) -> list[tuple[int, NDArray[np.uint8]]]:
-        """Steps and pictures (H, W, 3) of 0 to 255."""
+        """Steps and images (H, W, 3) of 0 to 255."""
         return [
             (
                 event.step,
@@ -92,7 +92,7 @@ class Run:
 
     @property
     def scores(self) -> list[dict[str, float]]:
-        """Of each validation."""
+        """The scores of each validation."""
         task = self.network.task
         return [task.evaluate(each.target, each.output) for each in self.witness.collected]
 
@@ -102,7 +102,7 @@ MakeRun = Callable[..., Run]
 
 @pytest.fixture(scope="session")
 def make_run(drawn_clips: Path) -> MakeRun:
-    """Trains in a folder; `network` and `data` are arguments of theirs, all others are the trainer's."""
+    """Return a function that trains in a folder; `network` and `data` have their own arguments."""
 
     def make(
         folder: Path,
@@ -111,7 +111,7 @@ def make_run(drawn_clips: Path) -> MakeRun:
         data: dict[str, Any] | None = None,
         callbacks: tuple[Callback, ...] = (),
         ckpt_path: Path | None = None,
-        **own: Any,
+        **overrides: Any,
     ) -> Run:
         torch.manual_seed(0)
         size: dict[str, Any] = {"num_frames": 2, "image_size": 16}
@@ -119,7 +119,7 @@ def make_run(drawn_clips: Path) -> MakeRun:
             network or {}
         )
         loading = {"augment": True, "batch_size": 5, "num_workers": 0} | (data or {})
-        given: dict[str, Any] = {
+        defaults: dict[str, Any] = {
             "accelerator": "cpu",
             "max_epochs": EPOCHS,
             "log_every_n_steps": 1,
@@ -138,11 +138,11 @@ def make_run(drawn_clips: Path) -> MakeRun:
             enable_version_counter=False,
         )
         recorders = [Throughput(), RunRecord(CONFIG), EpochLines(), Pictures(), witness]
-        if own.get("enable_checkpointing", True):
+        if overrides.get("enable_checkpointing", True):
             recorders.append(checkpoints)
-        if own.get("logger") is not False:
+        if overrides.get("logger") is not False:
             recorders.append(LearningRateMonitor())
-        trainer = Trainer(**given | own, callbacks=[EpochSeed(0), *recorders, *callbacks])
+        trainer = Trainer(**defaults | overrides, callbacks=[EpochSeed(0), *recorders, *callbacks])
         run = Run(
             trainer,
             EarlyFusionCNN(**size | changed),
@@ -160,5 +160,5 @@ def make_run(drawn_clips: Path) -> MakeRun:
 
 @pytest.fixture(scope="session")
 def run(make_run: MakeRun, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A training of three short epochs, not to be changed."""
+    """A read-only run of three short epochs."""
     return make_run(tmp_path_factory.mktemp("run"))

@@ -15,13 +15,13 @@ from emorec.evaluation.figures import confusion_figure, contact_sheet, figure_to
 from tests.callbacks.conftest import EPOCHS, STEPS, MakeRun, Run
 
 
-def test_the_confusion_matrix_of_each_epoch_is_drawn_where_its_curves_have_a_point(
+def test_each_validation_has_a_confusion_matrix_at_its_step(
     run: Run,
 ) -> None:
-    drawn = run.images("val/confusion_matrix")
-    assert [step for step, _ in drawn] == [step for step, _ in run.scalars("val/uar")]
+    images = run.images("val/confusion_matrix")
+    assert [step for step, _ in images] == [step for step, _ in run.scalars("val/uar")]
     for epoch, ((_, image), collected) in enumerate(
-        zip(drawn, run.witness.collected, strict=True), start=1
+        zip(images, run.witness.collected, strict=True), start=1
     ):
         predicted = collected.output.argmax(dim=1)
         matrix = confusion_matrix(collected.target, predicted, labels=range(8))
@@ -31,21 +31,21 @@ def test_the_confusion_matrix_of_each_epoch_is_drawn_where_its_curves_have_a_poi
         np.testing.assert_array_equal(image, figure_to_image(figure))
 
 
-def test_the_training_clips_are_drawn_once_just_as_the_network_saw_them_in_the_first_epoch(
+def test_augmented_training_clips_of_the_first_epoch_are_logged_once(
     run: Run,
 ) -> None:
     ((step, image),) = run.images("train/clips_as_the_network_sees_them")
     assert step == 0
     clips = run.data.sides["train"]
     positions = one_of_each([int(clip.label) for clip in clips], MAX_CLIPS)  # type: ignore[arg-type]
-    seen = torch.stack([run.witness.first_epoch[position] for position in positions])
+    frames = torch.stack([run.witness.first_epoch[position] for position in positions])
     names = [
         f"{run.data.class_names[int(clips[at].label)]}: {clips[at].path.stem}" for at in positions
     ]  # type: ignore[arg-type]
-    np.testing.assert_array_equal(image, figure_to_image(contact_sheet(seen.numpy(), names)))
+    np.testing.assert_array_equal(image, figure_to_image(contact_sheet(frames.numpy(), names)))
 
 
-def test_the_drawn_training_clips_are_of_eight_emotions_and_eight_people(run: Run) -> None:
+def test_the_logged_training_clips_are_of_eight_emotions_and_eight_actors(run: Run) -> None:
     clips = run.data.sides["train"]
     positions = one_of_each([int(clip.label) for clip in clips], MAX_CLIPS)  # type: ignore[arg-type]
     assert len({clips[position].label for position in positions}) == MAX_CLIPS
@@ -57,39 +57,39 @@ def test_the_misclassified_clips_are_the_most_confident_errors_of_the_best_epoch
     best = run.witness.collected[uars.index(max(uars))]
     probabilities = best.output.double().softmax(1).numpy()
     predicted, true = probabilities.argmax(1), best.target.numpy()
-    wrong = [row for row in range(len(best)) if predicted[row] != true[row]]
-    wrong = sorted(wrong, key=lambda row: -probabilities[row].max())[:MAX_CLIPS]
+    errors = [row for row in range(len(best)) if predicted[row] != true[row]]
+    errors = sorted(errors, key=lambda row: -probabilities[row].max())[:MAX_CLIPS]
     names, clips = run.data.class_names, run.data.sides["val"]
     captions = [
         f"{names[true[row]]}, classified as {names[predicted[row]]} "
         f"({probabilities[row].max():.0%}): {clips[int(best.index[row])].path.stem}"
-        for row in wrong
+        for row in errors
     ]
-    plain = run.data.dataset(clips)
-    frames = np.stack([plain[int(best.index[row])]["frames"].numpy() for row in wrong])
+    dataset = run.data.dataset(clips)
+    frames = np.stack([dataset[int(best.index[row])]["frames"].numpy() for row in errors])
     ((step, image),) = run.images("val/misclassified")
     assert step == STEPS * EPOCHS - 1
     np.testing.assert_array_equal(image, figure_to_image(contact_sheet(frames, captions)))
 
 
-def test_a_network_without_errors_has_no_sheet_of_them(
+def test_without_errors_no_misclassified_clips_are_logged(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emorec.evaluation.task.Classification.worst", lambda *_: [])
-    own = make_run(tmp_path, max_epochs=1, limit_train_batches=1)
-    assert "val/misclassified" not in own.events.Tags()["images"]
+    short_run = make_run(tmp_path, max_epochs=1, limit_train_batches=1)
+    assert "val/misclassified" not in short_run.events.Tags()["images"]
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 def test_the_errors_of_the_best_epoch_survive_a_resumed_run_that_does_not_improve(
     tmp_path: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few: dict[str, Any] = {"limit_train_batches": 4}
-    first = make_run(tmp_path, max_epochs=1, **few)
+    limits: dict[str, Any] = {"limit_train_batches": 4}
+    first = make_run(tmp_path, max_epochs=1, **limits)
     ((_, before),) = first.images("val/misclassified")
     monkeypatch.setattr("emorec.callbacks.images.is_best", lambda _: False)
     last = tmp_path / "checkpoints" / "last.ckpt"
-    second = make_run(tmp_path, max_epochs=2, ckpt_path=last, **few)
+    second = make_run(tmp_path, max_epochs=2, ckpt_path=last, **limits)
     ((_, after),) = second.images("val/misclassified")
     np.testing.assert_array_equal(after, before)
 
@@ -106,17 +106,17 @@ def test_without_tensorboard_no_clip_is_decoded_for_an_image(
 ) -> None:
     monkeypatch.setattr("emorec.callbacks.images.contact_sheet", None)
     monkeypatch.setattr("emorec.evaluation.figures.confusion_figure", None)
-    own = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
-    assert isinstance(own.trainer, Trainer)
-    assert own.trainer.state.finished
+    short_run = make_run(tmp_path, logger=False, max_epochs=1, limit_train_batches=1)
+    assert isinstance(short_run.trainer, Trainer)
+    assert short_run.trainer.state.finished
 
 
 @pytest.mark.parametrize(
     ("labels", "limit", "chosen"),
     [
-        ([0] * 4 + [1] * 4, 4, [0, 2, 5, 7]),  # the classes take turns through their clips
-        ([2, 1, 0], 8, [2, 1, 0]),  # in label order, none twice
-        ([0, 1, 2, 3, 4, 5], 2, [0, 3]),  # more classes than places
+        ([0] * 4 + [1] * 4, 4, [0, 2, 5, 7]),  # round-robin over the classes
+        ([2, 1, 0], 8, [2, 1, 0]),  # in label order, without repetition
+        ([0, 1, 2, 3, 4, 5], 2, [0, 3]),  # more classes than the limit
         ([7], 8, [0]),
         ([], 8, []),
     ],

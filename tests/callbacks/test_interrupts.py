@@ -1,4 +1,4 @@
-"""Ctrl-C waits for the end of a batch, a second one does not; SIGTERM ends processes that train together."""
+"""The first Ctrl-C stops after the current batch, the second immediately; SIGTERM ends distributed processes."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ TWO: Any = SimpleNamespace(world_size=2)
 
 
 class Disposable:
-    """An object that a weak reference can watch."""
+    """An object that can be weakly referenced."""
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def shutdown() -> Iterator[DistributedShutdown]:
 
 
 def finalize(callback: Any) -> None:
-    thing = Disposable()
-    reference = weakref.ref(thing, callback)
-    del thing
+    obj = Disposable()
+    reference = weakref.ref(obj, callback)
+    del obj
     assert reference() is None
 
 
-def test_a_signal_stops_at_once(shutdown: DistributedShutdown) -> None:
+def test_a_signal_raises_immediately(shutdown: DistributedShutdown) -> None:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     assert shutdown.received_sigterm
@@ -56,7 +56,7 @@ def test_a_signal_while_an_object_is_finalized_is_not_lost_and_not_reported(
             getattr(shutdown, f"on_{starts}_batch_start")()
 
 
-def test_other_unraisable_exceptions_are_reported_as_before(
+def test_other_unraisable_exceptions_are_still_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reported = []
@@ -79,7 +79,7 @@ def test_other_unraisable_exceptions_are_reported_as_before(
 
 
 class PressesCtrlC(Callback):
-    """Presses Ctrl-C in the middle of the third batch, and notes which batches ended."""
+    """Send SIGINT during the third batch, and record the finished batches."""
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -132,7 +132,7 @@ def test_the_batch_is_finished_unless_ctrl_c_is_pressed_twice(times: int, ended:
     assert presses.ended == ended
 
 
-def test_after_the_run_ctrl_c_is_handled_as_before() -> None:
+def test_the_previous_ctrl_c_handler_is_restored_after_the_run() -> None:
     before = signal.getsignal(signal.SIGINT)
     presses = PressesCtrlC(0)
     train(StopBetweenBatches(), presses)

@@ -1,4 +1,4 @@
-"""The bar in a terminal and the lines elsewhere."""
+"""The progress bar in a terminal, and one line per epoch elsewhere."""
 
 import io
 from collections.abc import Iterator
@@ -17,35 +17,35 @@ from tests.callbacks.conftest import EPOCHS, MakeRun, Run
 
 
 class Onlooker(Callback):
-    """Reads the bar after every training batch, as wide as its terminal, and at the end of the sanity check."""
+    """Capture the bar after every training batch and after the sanity check."""
 
     def __init__(self, bar: ProgressBar, width: int) -> None:
         self.bar = bar
         self.width = width
         self.pictures: list[str] = []
 
-    def look(self) -> None:
+    def capture(self) -> None:
         assert self.bar.progress is not None
         console = Console(width=self.width, file=io.StringIO())
         console.print(self.bar.progress.get_renderable())
         self.pictures.append(console.file.getvalue().rstrip())  # type: ignore[attr-defined]
 
     def on_sanity_check_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.look()
+        self.capture()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert self.bar.progress is not None
-        if batch_idx == 0:  # as in a long epoch
+        if batch_idx == 0:  # as late in an epoch
             self.bar.progress.update(self.bar.train_progress_bar.id, total=1200, completed=1000)
         self.bar.progress.refresh()
-        self.look()
+        self.capture()
 
 
 @pytest.fixture
 def rich_console() -> Iterator[None]:
-    """Gives the process's console back, which the bar configures."""
+    """Restore the global rich console, which the bar configures."""
     before = rich.get_console().__dict__.copy()
     yield
     rich.get_console().__dict__ = before
@@ -80,7 +80,7 @@ def test_the_bar_is_one_line_with_loss_uar_and_speed(
     assert "UAR: 0." in third
 
 
-def test_elsewhere_each_epoch_is_a_line_of_the_figures_of_the_whole_epoch(run: Run) -> None:
+def test_without_a_terminal_each_epoch_is_a_line_with_its_scores(run: Run) -> None:
     lines = [line for line in run.output.splitlines() if line.startswith("Epoch")]
     logged = {
         tag: [value for _, value in run.scalars(tag)]
@@ -102,7 +102,7 @@ def test_epochs_are_counted_from_one(max_epochs: int | None, text: str) -> None:
     assert format_epoch(trainer, 2) == text
 
 
-def test_the_overall_throughput_goes_on_where_a_stopped_run_left_it(
+def test_a_resumed_run_continues_the_overall_throughput(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0
@@ -129,7 +129,7 @@ def test_the_overall_throughput_goes_on_where_a_stopped_run_left_it(
     assert resumed.overall == 40 / 4
 
 
-def test_throughput_counts_the_clips_of_all_processes_and_leaves_validation_out(
+def test_throughput_counts_the_clips_of_all_processes_without_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 100.0

@@ -1,4 +1,4 @@
-"""What validate and test leave, what they warn of, and how a modality is left out."""
+"""Reports and warnings of validate and test, and modality ablation."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ def trained_with(detector: str | None) -> Checkpoint:
 
 @pytest.mark.parametrize("now", DETECTORS)
 @pytest.mark.parametrize("trained", DETECTORS)
-def test_faces_cropped_differently_than_in_training_are_warned_of(
+def test_a_face_crop_that_differs_from_training_is_a_warning(
     trained: str | None, now: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -42,7 +42,7 @@ def test_faces_cropped_differently_than_in_training_are_warned_of(
         assert (now or "whole pictures") in after
 
 
-def test_a_checkpoint_without_a_detector_was_trained_on_whole_pictures(
+def test_a_checkpoint_without_a_detector_was_trained_on_whole_frames(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     old = trained_with(None)
@@ -69,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, voiced_clips: Path) -> Pat
     return folder / "lightning_logs/AudioVisual/version_0/checkpoints/best.ckpt"
 
 
-def test_each_ablated_modality_has_a_folder_and_scores_of_its_own(trained: Path) -> None:
+def test_each_ablated_modality_has_its_own_folder_and_scores(trained: Path) -> None:
     run = trained.parents[1]
     losses = {}
     for flags, folder in (
@@ -87,7 +87,7 @@ def test_an_unknown_modality_is_refused() -> None:
         ModalityAblation("ears")  # type: ignore[arg-type]
 
 
-def test_clips_are_drawn_as_the_network_sees_and_hears_them(trained: Path) -> None:
+def test_images_of_clips_show_frames_and_spectrograms(trained: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(trained.parents[1]))

@@ -1,4 +1,4 @@
-"""What a run records: in the terminal, in TensorBoard (curves, the HPARAMS tab) and in checkpoints."""
+"""The record of a run: terminal, TensorBoard (curves, HPARAMS tab) and checkpoints."""
 
 import math
 import mmap
@@ -38,7 +38,7 @@ MEGABYTES = 1_000_000
 
 
 class Table:
-    """The HPARAMS tab of a folder, by the code that serves TensorBoard's page."""
+    """The HPARAMS tab of a folder, read by TensorBoard's own backend."""
 
     def __init__(self, folder: Path) -> None:
         multiplexer = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
@@ -59,8 +59,8 @@ class Table:
             slice_size=100,
             include_metrics=True,
         )
-        answer = list_session_groups.Handler(context, backend, "", request).run()
-        self.rows = {group.name: group for group in answer.session_groups}
+        response = list_session_groups.Handler(context, backend, "", request).run()
+        self.rows = {group.name: group for group in response.session_groups}
 
     def settings(self, row: str) -> dict[str, Any]:
         cells = self.rows[row].hparams
@@ -75,7 +75,7 @@ class Table:
 
 
 class Stop(Callback):
-    """Ends a training in the middle of its second epoch."""
+    """Fail in the middle of the second epoch."""
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -84,7 +84,7 @@ class Stop(Callback):
             raise OSError("no space left")
 
 
-def test_the_table_shows_the_best_epoch_first_and_the_last_one_too(run: Run) -> None:
+def test_the_table_has_the_best_and_the_last_epoch(run: Run) -> None:
     table = Table(run.folder.parent)
     assert table.metrics[:5] == [
         f"best/{name}" for name in ("accuracy", "epoch", "loss", "macro_f1", "uar")
@@ -98,7 +98,7 @@ def test_the_table_shows_the_best_epoch_first_and_the_last_one_too(run: Run) -> 
         assert figures[f"val/{name}"] == pytest.approx(run.scores[-1][name])
 
 
-def test_a_row_of_the_table_has_numbers_and_texts_that_matter_to_the_result(run: Run) -> None:
+def test_a_row_of_the_table_has_the_hyperparameters(run: Run) -> None:
     table = Table(run.folder.parent)
     (row,) = table.rows
     settings = table.settings(row)
@@ -119,7 +119,7 @@ def test_a_row_of_the_table_has_numbers_and_texts_that_matter_to_the_result(run:
     assert table.finished(row)
 
 
-def test_runs_side_by_side_show_first_what_they_differ_in(
+def test_hyperparameters_that_differ_between_runs_come_first(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     short: dict[str, Any] = {"max_epochs": 1, "limit_train_batches": 1}
@@ -133,7 +133,7 @@ def test_runs_side_by_side_show_first_what_they_differ_in(
         assert table.figures(row).keys() == set(table.metrics)
 
 
-def test_a_run_that_was_cut_off_keeps_its_best_result_and_is_not_called_finished(
+def test_an_interrupted_run_keeps_its_best_result_and_is_not_marked_finished(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     with pytest.raises(OSError, match="no space left"):
@@ -146,16 +146,14 @@ def test_a_run_that_was_cut_off_keeps_its_best_result_and_is_not_called_finished
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
-def test_a_resumed_run_goes_on_from_the_best_result_so_far(
-    tmp_path: Path, make_run: MakeRun
-) -> None:
+def test_a_resumed_run_continues_from_the_best_result(tmp_path: Path, make_run: MakeRun) -> None:
     first = make_run(tmp_path, max_epochs=2)
     second = make_run(tmp_path, ckpt_path=tmp_path / "checkpoints" / "last.ckpt")
     assert second.folder != first.folder
     uars = [scores["uar"] for scores in [*first.scores, *second.scores]]
     assert len(uars) == EPOCHS
-    shown = Table(tmp_path).figures("version_1").get("best/uar", max(uars[:2]))
-    assert shown == pytest.approx(max(uars))
+    best = Table(tmp_path).figures("version_1").get("best/uar", max(uars[:2]))
+    assert best == pytest.approx(max(uars))
 
 
 def record_of(run: Run, path: Path) -> dict[str, Any]:
@@ -175,7 +173,7 @@ def test_a_checkpoint_has_the_temperature_of_the_validation_of_its_epoch(
     assert temperatures[0] != temperatures[-1]
 
 
-def test_weights_that_were_trained_on_since_they_were_validated_have_no_temperature(
+def test_weights_trained_after_their_validation_have_no_temperature(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     run = make_run(
@@ -189,7 +187,7 @@ def test_weights_that_were_trained_on_since_they_were_validated_have_no_temperat
     assert record_of(run, tmp_path / "third_epoch.ckpt")["temperatures"] == {}
 
 
-def test_a_training_that_diverged_has_no_temperature_and_goes_on(
+def test_a_diverged_training_has_no_temperature_and_continues(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
     run = make_run(tmp_path, network={"lr": 1e30}, limit_train_batches=3)
@@ -198,38 +196,42 @@ def test_a_training_that_diverged_has_no_temperature_and_goes_on(
     assert record_of(run, tmp_path / "diverged.ckpt")["temperatures"] == {}
 
 
-def test_a_checkpoint_says_what_the_training_took(run: Run, tmp_path: Path) -> None:
+def test_a_checkpoint_records_time_and_memory_of_the_training(run: Run, tmp_path: Path) -> None:
     record = record_of(run, tmp_path / "whole.ckpt")
     assert record["trained_on"] == "cpu"
-    # at least what this process holds now, and no more than the machine has
+    # between the current memory of this process and that of the machine
     assert psutil.Process().memory_info().rss <= record["peak_memory_bytes"] * 1.01
     assert record["peak_memory_bytes"] < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     rates = [rate for _, rate in run.scalars("train/clips_per_second")]
-    # each epoch has as many clips, so that the rate over all of them is the harmonic mean
+    # epochs have equal numbers of clips, so the overall rate is the harmonic mean
     assert record["train_clips_per_second"] == pytest.approx(harmonic_mean(rates), rel=1e-5)
     clips_seconds = EPOCHS * 160 / record["train_clips_per_second"]
-    assert clips_seconds < record["train_seconds"]  # which has the validation too
+    assert clips_seconds < record["train_seconds"]  # train_seconds includes validation
 
 
-def test_a_resumed_run_adds_to_what_the_training_took(tmp_path: Path, make_run: MakeRun) -> None:
-    few: dict[str, Any] = {"limit_train_batches": 4}
-    first = make_run(tmp_path / "first", max_epochs=1, **few)
+def test_a_resumed_run_adds_to_the_recorded_time_and_memory(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    limits: dict[str, Any] = {"limit_train_batches": 4}
+    first = make_run(tmp_path / "first", max_epochs=1, **limits)
     before = record_of(first, tmp_path / "first.ckpt")
     content = checkpoint.load(tmp_path / "first.ckpt")
-    content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # it ran on a larger machine
+    content[checkpoint.RECORD]["peak_memory_bytes"] = 1 << 50  # as on a larger machine
     torch.save(content, tmp_path / "first.ckpt")
-    second = make_run(tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **few)
+    second = make_run(
+        tmp_path / "second", ckpt_path=tmp_path / "first.ckpt", max_epochs=2, **limits
+    )
     after = record_of(second, tmp_path / "second.ckpt")
     ((_, rate),) = second.scalars("train/clips_per_second")
-    both = harmonic_mean([before["train_clips_per_second"], rate])
-    assert after["train_clips_per_second"] == pytest.approx(both, rel=1e-5)
+    overall_rate = harmonic_mean([before["train_clips_per_second"], rate])
+    assert after["train_clips_per_second"] == pytest.approx(overall_rate, rel=1e-5)
     assert after["train_seconds"] > before["train_seconds"]
     assert after["peak_memory_bytes"] == 1 << 50
 
 
-def test_terminal_and_tensorboard_tell_network_and_split_once(run: Run) -> None:
+def test_network_and_split_appear_once_in_terminal_and_tensorboard(run: Run) -> None:
     lines = run.output.splitlines()
-    # the first run of all also says where it keeps the frames
+    # the first run also prints the cache folder
     network, split, *epochs = [line for line in lines if not line.startswith("decoded ")]
     size, cost = num_parameters(run.network), gflops_per_clip(run.network)
     assert network == (
@@ -256,7 +258,7 @@ def test_terminal_and_tensorboard_tell_network_and_split_once(run: Run) -> None:
     assert all(line in pages["split"] for line in sides)
 
 
-def test_the_parts_of_the_network_add_up(run: Run) -> None:
+def test_the_parameters_of_the_modules_add_up(run: Run) -> None:
     (event,) = run.events.Tensors("network/text_summary")
     page = event.tensor_proto.string_val[0].decode()
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
@@ -264,12 +266,12 @@ def test_the_parts_of_the_network_add_up(run: Run) -> None:
     assert [sum(column) for column in zip(*parts, strict=True)] == whole
 
 
-def test_the_configuration_lies_in_the_run_folder(run: Run) -> None:
+def test_the_configuration_is_in_the_run_folder(run: Run) -> None:
     assert yaml.safe_load((run.folder / "config.yaml").read_text()) == CONFIG
     assert run.trainer.global_step == STEPS * EPOCHS
 
 
-def test_every_curve_has_a_point_for_each_step_or_epoch(run: Run) -> None:
+def test_every_curve_has_a_point_per_step_or_epoch(run: Run) -> None:
     by_step = {"train/loss_step", "lr-AdamW"}
     scores = {"loss", "accuracy", "uar", "macro_f1"}
     by_epoch = {f"val/{name}" for name in scores | {"ece"}} | {
@@ -289,53 +291,53 @@ def test_validation_curves_are_the_scores_of_the_predictions(run: Run, name: str
     assert [value for _, value in run.scalars(f"val/{name}")] == pytest.approx(expected)
 
 
-def test_the_learning_rate_is_that_of_each_step(run: Run) -> None:
-    shown = [value for _, value in run.scalars("lr-AdamW")]
-    assert shown == pytest.approx(run.witness.rates)
+def test_the_learning_rate_is_logged_at_each_step(run: Run) -> None:
+    logged = [value for _, value in run.scalars("lr-AdamW")]
+    assert logged == pytest.approx(run.witness.rates)
     warmup = [LR * (step + 1) / STEPS for step in range(STEPS)]
-    left = STEPS * (EPOCHS - 1)
-    cosine = [LR * (1 + math.cos(math.pi * step / left)) / 2 for step in range(left)]
-    assert shown == pytest.approx([*warmup, *cosine], abs=1e-9)
+    remaining = STEPS * (EPOCHS - 1)
+    cosine = [LR * (1 + math.cos(math.pi * step / remaining)) / 2 for step in range(remaining)]
+    assert logged == pytest.approx([*warmup, *cosine], abs=1e-9)
 
 
 @pytest.mark.parametrize("scheduler", ["none", "plateau"])
-def test_a_rate_that_goes_by_epochs_or_never_changes_is_shown_too(
+def test_epoch_wise_and_constant_learning_rates_are_logged(
     tmp_path: Path, make_run: MakeRun, scheduler: str
 ) -> None:
     network = {"scheduler": scheduler, "warmup_epochs": 0}
-    own = make_run(tmp_path, network=network, max_epochs=2, limit_train_batches=2)
-    shown = [value for _, value in own.scalars("lr-AdamW")]
-    assert len(shown) >= 2
-    assert shown == pytest.approx([LR] * len(shown))
+    logged_run = make_run(tmp_path, network=network, max_epochs=2, limit_train_batches=2)
+    logged = [value for _, value in logged_run.scalars("lr-AdamW")]
+    assert len(logged) >= 2
+    assert logged == pytest.approx([LR] * len(logged))
 
 
-def test_a_run_shorter_than_the_logging_interval_shows_its_speed(
+def test_a_run_shorter_than_the_logging_interval_logs_its_speed(
     tmp_path: Path, make_run: MakeRun
 ) -> None:
-    own = make_run(tmp_path, max_epochs=1, limit_train_batches=1, log_every_n_steps=50)
-    ((step, clips_per_second),) = own.scalars("train/clips_per_second")
+    logged_run = make_run(tmp_path, max_epochs=1, limit_train_batches=1, log_every_n_steps=50)
+    ((step, clips_per_second),) = logged_run.scalars("train/clips_per_second")
     assert step == 0
     assert clips_per_second > 0
 
 
-def test_without_a_gpu_it_is_the_memory_that_this_process_held_at_most() -> None:
+def test_without_a_gpu_peak_memory_is_that_of_the_process() -> None:
     before = peak_memory_bytes(CPU)
     assert before is not None
     room = before - psutil.Process().memory_info().rss
-    # more than ever before, in pages of its own: what an earlier test gave back may be handed out again
+    # more than the previous peak, in new pages: freed memory may be reused
     with mmap.mmap(-1, room + 200 * MEGABYTES) as held:
         np.frombuffer(held, dtype=np.uint8)[:] = 1
     reset_peak_memory(CPU)
     after = peak_memory_bytes(CPU)
     assert after is not None
     assert after >= before + 190 * MEGABYTES
-    # what is reported where there is no /proc: a child process counts what its parent held
+    # the fallback without /proc: a child process inherits the peak of its parent
     reported = max_resident_bytes()
     assert reported is not None
     assert reported >= 0.99 * after
 
 
-def test_with_a_gpu_it_is_that_one_s_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_gpu_peak_memory_is_that_of_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     peaks = {GPU: 7 * MEGABYTES}
     monkeypatch.setattr("torch.cuda.max_memory_allocated", peaks.__getitem__)
     monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", lambda of: peaks.update({of: 0}))

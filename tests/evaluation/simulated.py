@@ -1,4 +1,4 @@
-"""Random predictions, and simulated experiments whose true scores are known."""
+"""Random predictions, and simulated experiments with known true scores."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ def clips_of(
     num_classes: int = 3,
     confidence: Sequence[float] | float = 0.9,
 ) -> pd.DataFrame:
-    """Predictions of a given confidence; the other classes share the rest."""
+    """Predictions with chosen confidences; the other classes share the remaining probability."""
     confidences = np.broadcast_to(np.asarray(confidence, np.float64), (len(predicted),))
     rest = (1 - confidences[:, None]) / (num_classes - 1)
     probabilities = np.repeat(rest, num_classes, axis=1)
@@ -37,7 +37,7 @@ def clips_of(
 def random_clips(
     seed: int, actors: Sequence[str], *, num_classes: int = 8, occurring: int = 8, skill: float = 1
 ) -> pd.DataFrame:
-    """A clip for each of the actors named, logits that favour the truth by `skill`."""
+    """One clip per entry of `actors`; logits favour the true class by `skill`."""
     rng = np.random.default_rng(seed)
     truth = np.arange(len(actors)) % occurring
     logits = rng.normal(0, 1.5, (len(actors), num_classes))
@@ -46,19 +46,19 @@ def random_clips(
 
 
 def table_of(truth: ArrayLike, logits: NDArray[np.float64], actors: Sequence[str]) -> pd.DataFrame:
-    """Clips 000.mp4, 001.mp4 and so on in a folder for each actor."""
+    """Table of clips 000.mp4, 001.mp4, ... in one folder per actor."""
     paths = [f"{actor}/{number:03d}.mp4" for number, actor in enumerate(actors)]
     task = Classification(tuple("abcdefgh"[: logits.shape[1]]))
     return task.table(truth, logits, paths=paths, actors=actors)
 
 
 def shuffled(table: pd.DataFrame, seed: int, folder: str) -> pd.DataFrame:
-    """The same clips in another order, found in another folder."""
+    """The same clips in another order and another folder."""
     moved = table.assign(path=[f"{folder}/{path}" for path in table["path"]])
     return moved.iloc[np.random.default_rng(seed).permutation(len(table))]
 
 
-def answers(recall: NDArray[np.float64]) -> NDArray[np.float64]:
+def confusion_probabilities(recall: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., 8) recall of a class for an actor -> (..., 8, 8) probability of each prediction."""
     probabilities = np.repeat((1 - recall[..., None]) / 7, 8, axis=-1)
     probabilities[..., np.arange(8), np.arange(8)] = recall
@@ -74,13 +74,13 @@ def normal_actors(
 
 
 def failing_actors(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """shape -> (*shape, 8) recalls: about every tenth actor is hardly ever recognised."""
+    """shape -> (*shape, 8) recalls: about one actor in ten has a very low recall."""
     return _sigmoid(SKILL + np.where(rng.random((*shape, 1)) < 0.12, -2.5, 0.5))
 
 
 def confusions(rng: np.random.Generator, recall: NDArray[np.float64]) -> NDArray[np.int64]:
     """(..., 8) recalls -> (..., 8, 8) counts of 60 clips an actor."""
-    return rng.multinomial(CLIPS_OF_CLASS, answers(recall))
+    return rng.multinomial(CLIPS_OF_CLASS, confusion_probabilities(recall))
 
 
 def sums_by_actor(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -90,7 +90,7 @@ def sums_by_actor(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def sums_by_clip(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(A, 8, 8) -> the same clips, each an actor of its own."""
+    """(A, 8, 8) -> sufficient statistics with each clip as an actor."""
     cells = np.repeat(np.arange(64), confusion.sum(axis=0).ravel())
     return sums_by_actor(np.eye(64, dtype=np.int64)[cells].reshape(-1, 8, 8))
 

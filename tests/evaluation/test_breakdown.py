@@ -1,4 +1,4 @@
-"""Breakdowns agree with scikit-learn, group by group."""
+"""Breakdowns agree with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -27,11 +27,11 @@ KNOWN = {
 }
 
 
-def test_without_other_groups_there_is_accuracy_by_actor() -> None:
-    found = accuracy_by_group(EIGHT, [CLIPS])
-    assert list(found) == ["actor"]
-    assert list(found["actor"].index) == [str(actor) for actor in range(1, 13)]
-    for actor, row in found["actor"].iterrows():
+def test_without_groups_accuracy_is_grouped_by_actor() -> None:
+    result = accuracy_by_group(EIGHT, [CLIPS])
+    assert list(result) == ["actor"]
+    assert list(result["actor"].index) == [str(actor) for actor in range(1, 13)]
+    for actor, row in result["actor"].iterrows():
         assert row["accuracy"] == pytest.approx(RIGHT[np.array(ACTORS) == actor].mean())
         assert np.isnan(row["low"])
         assert np.isnan(row["high"])
@@ -39,10 +39,10 @@ def test_without_other_groups_there_is_accuracy_by_actor() -> None:
 
 
 def test_a_group_has_the_accuracy_and_interval_of_its_clips() -> None:
-    found = accuracy_by_group(EIGHT, [CLIPS], KNOWN, resamples=300, seed=4)
-    assert list(found) == ["actor", "sex", "statement"]
+    result = accuracy_by_group(EIGHT, [CLIPS], KNOWN, resamples=300, seed=4)
+    assert list(result) == ["actor", "sex", "statement"]
     for grouping in ("sex", "statement"):
-        for group, row in found[grouping].iterrows():
+        for group, row in result[grouping].iterrows():
             members = [str(KNOWN[path][grouping]) == group for path in CLIPS["path"]]
             part = CLIPS[members]
             expected = scores_with_intervals(EIGHT, [part], resamples=300, seed=4)["accuracy"]
@@ -51,32 +51,32 @@ def test_a_group_has_the_accuracy_and_interval_of_its_clips() -> None:
             assert (row["low"], row["high"]) == (expected.interval.low, expected.interval.high)
             assert row["clips"] == len(part) == 96
             assert row["actors"] == part["actor"].nunique()
-    assert found["sex"]["actors"].tolist() == [6, 6]
-    assert found["statement"].index.tolist() == ["1", "2"]
+    assert result["sex"]["actors"].tolist() == [6, 6]
+    assert result["statement"].index.tolist() == ["1", "2"]
 
 
-def test_clips_of_unknown_group_are_left_out_of_that_grouping_alone() -> None:
+def test_clips_of_unknown_group_are_excluded_from_that_grouping_only() -> None:
     known = {path: groups for path, groups in KNOWN.items() if groups["sex"] == "female"}
     known[CLIPS["path"].iloc[0]] = {"statement": 1}
-    found = accuracy_by_group(EIGHT, [CLIPS], known, resamples=10)
-    assert found["sex"]["clips"].to_dict() == {"female": 96}
-    assert found["statement"]["clips"].sum() == 97
-    assert found["actor"]["clips"].sum() == len(ACTORS)
+    result = accuracy_by_group(EIGHT, [CLIPS], known, resamples=10)
+    assert result["sex"]["clips"].to_dict() == {"female": 96}
+    assert result["statement"]["clips"].sum() == 97
+    assert result["actor"]["clips"].sum() == len(ACTORS)
 
 
-def test_the_actor_is_that_of_the_predictions() -> None:
+def test_the_actor_column_of_the_predictions_takes_precedence() -> None:
     groups = {path: {"actor": "somebody"} for path in CLIPS["path"]}
     assert len(accuracy_by_group(EIGHT, [CLIPS], groups)["actor"]) == 12
 
 
-def test_seeds_are_averaged_and_grouped_by_the_paths_of_the_first() -> None:
+def test_accuracies_are_averaged_over_seeds() -> None:
     tables = align(EIGHT, [CLIPS, shuffled(random_clips(1, ACTORS), 2, "/elsewhere")])
-    found = accuracy_by_group(EIGHT, tables, KNOWN, resamples=10)["sex"]
+    result = accuracy_by_group(EIGHT, tables, KNOWN, resamples=10)["sex"]
     expected = [
         table_scores(EIGHT, table[table["actor"].astype(int) % 2 == 0])["accuracy"]
         for table in tables
     ]
-    assert found["accuracy"]["female"] == pytest.approx(np.mean(expected))
+    assert result["accuracy"]["female"] == pytest.approx(np.mean(expected))
 
 
 def test_confusions_are_sorted_by_their_share_of_the_true_class() -> None:
@@ -92,7 +92,7 @@ def test_confusions_are_sorted_by_their_share_of_the_true_class() -> None:
     assert len(most_confused(THREE, [clips], limit=2)) == 2
 
 
-def test_confusions_are_those_of_scikit_learns_matrix_averaged_over_seeds() -> None:
+def test_confusions_equal_scikit_learns_averaged_over_seeds() -> None:
     tables = [CLIPS, random_clips(1, ACTORS)]
     counts = [
         sk.confusion_matrix(table["emotion"], table["predicted"], labels=EIGHT.names)
@@ -102,9 +102,9 @@ def test_confusions_are_those_of_scikit_learns_matrix_averaged_over_seeds() -> N
     matrix = np.mean(counts, axis=0)
     shares = matrix / matrix.sum(axis=1, keepdims=True)
     np.fill_diagonal(shares, 0)
-    found = most_confused(EIGHT, tables, limit=100)
-    assert len(found) == np.count_nonzero(shares)
-    for _, row in found.iterrows():
+    result = most_confused(EIGHT, tables, limit=100)
+    assert len(result) == np.count_nonzero(shares)
+    for _, row in result.iterrows():
         i, j = EIGHT.names.index(row["truth"]), EIGHT.names.index(row["predicted"])
         assert row["clips"] == matrix[i, j]
         assert row["share"] == pytest.approx(shares[i, j])
@@ -114,14 +114,14 @@ def test_a_perfect_model_has_no_confusions() -> None:
     assert most_confused(THREE, [clips_of([0, 1, 2], [0, 1, 2], ["1", "1", "2"])]).empty
 
 
-def test_the_reliability_diagram_is_scikit_learns() -> None:
-    right, confidence = calibration_curve(RIGHT, CLIPS["confidence"], n_bins=15)
-    found = reliability(EIGHT, [CLIPS])
-    assert found["accuracy"].tolist() == pytest.approx(right.tolist())
-    assert found["confidence"].tolist() == pytest.approx(confidence.tolist())
-    assert (found["low"] <= found["confidence"]).all()
-    assert (found["confidence"] < found["high"]).all()
-    assert found["clips"].sum() == len(ACTORS)
+def test_the_reliability_diagram_equals_scikit_learns() -> None:
+    accuracy, confidence = calibration_curve(RIGHT, CLIPS["confidence"], n_bins=15)
+    result = reliability(EIGHT, [CLIPS])
+    assert result["accuracy"].tolist() == pytest.approx(accuracy.tolist())
+    assert result["confidence"].tolist() == pytest.approx(confidence.tolist())
+    assert (result["low"] <= result["confidence"]).all()
+    assert (result["confidence"] < result["high"]).all()
+    assert result["clips"].sum() == len(ACTORS)
 
 
 def test_the_bins_add_up_to_the_calibration_error() -> None:
@@ -130,21 +130,21 @@ def test_the_bins_add_up_to_the_calibration_error() -> None:
     assert error / len(ACTORS) == pytest.approx(table_scores(EIGHT, CLIPS)["ece"])
 
 
-def test_the_bins_of_two_seeds_hold_the_clips_of_both() -> None:
+def test_the_bins_pool_the_clips_of_all_seeds() -> None:
     confident = clips_of([0, 0], [0, 0], ["1", "2"], confidence=0.9)
     undecided = clips_of([0, 0], [1, 0], ["1", "2"], confidence=0.5)
-    found = reliability(THREE, [confident, undecided])[["clips", "accuracy", "confidence"]]
-    np.testing.assert_allclose(found, [[1, 0.5, 0.5], [1, 1, 0.9]])
+    result = reliability(THREE, [confident, undecided])[["clips", "accuracy", "confidence"]]
+    np.testing.assert_allclose(result, [[1, 0.5, 0.5], [1, 1, 0.9]])
 
 
-def test_the_scores_of_a_class_are_those_of_the_clips_of_all_seeds() -> None:
+def test_scores_per_class_pool_the_clips_of_all_seeds() -> None:
     tables = [CLIPS, random_clips(1, ACTORS)]
     truth, predicted = (np.concatenate([t[it] for t in tables]) for it in ("emotion", "predicted"))
     expected = sk.precision_recall_fscore_support(truth, predicted, labels=EIGHT.names)
-    found = scores_per_name(EIGHT, tables)
-    assert list(found.index) == list(EIGHT.names)
-    np.testing.assert_allclose(found[["precision", "recall", "f1"]].T, expected[:3])
-    assert found["support"].tolist() == (expected[3] // 2).tolist()
+    result = scores_per_name(EIGHT, tables)
+    assert list(result.index) == list(EIGHT.names)
+    np.testing.assert_allclose(result[["precision", "recall", "f1"]].T, expected[:3])
+    assert result["support"].tolist() == (expected[3] // 2).tolist()
 
 
 def test_numbers_have_scores_per_target_and_per_video() -> None:

@@ -1,4 +1,4 @@
-"""Outputs are collected whole: each clip once, whatever the batches and the processes."""
+"""Outputs are collected once per clip, for any batches and processes."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ K = 4
 
 
 def logits_of(index: torch.Tensor) -> torch.Tensor:
-    """(B,) -> (B, K): logits that name their clip, so that a mixed-up row is seen."""
+    """(B,) -> (B, K): logits that encode the clip index, so that swapped rows are detected."""
     return index[:, None] + torch.arange(K) / 10
 
 
-def test_batches_come_back_as_one_table_sorted_by_index() -> None:
+def test_batches_are_concatenated_and_sorted_by_index() -> None:
     collector = PredictionCollector(K, classes=True)
     for index in (torch.tensor([5, 1]), torch.tensor([3])):
         collector.update(index, index % K, logits_of(index))
@@ -28,7 +28,7 @@ def test_batches_come_back_as_one_table_sorted_by_index() -> None:
     torch.testing.assert_close(predictions.output, logits_of(torch.tensor([1, 3, 5])))
 
 
-def test_a_repeated_clip_counts_once_and_its_first_prediction_is_kept() -> None:
+def test_a_repeated_clip_counts_once_with_its_first_prediction() -> None:
     collector = PredictionCollector(K, classes=True)
     index = torch.tensor([2, 0, 2])
     collector.update(index, index % K, logits_of(torch.tensor([2, 0, 9])))
@@ -37,7 +37,7 @@ def test_a_repeated_clip_counts_once_and_its_first_prediction_is_kept() -> None:
     torch.testing.assert_close(predictions.output, logits_of(torch.tensor([0, 2])))
 
 
-def test_a_single_clip_keeps_its_axes() -> None:
+def test_a_single_clip_keeps_its_dimensions() -> None:
     collector = PredictionCollector(K, classes=True)
     collector.update(torch.tensor([7]), torch.tensor([1]), torch.zeros(1, K))
     predictions = collector.compute()
@@ -45,7 +45,7 @@ def test_a_single_clip_keeps_its_axes() -> None:
     assert predictions.output.shape == (1, K)
 
 
-def test_an_epoch_without_clips_gives_no_predictions_and_no_warning() -> None:
+def test_an_epoch_without_clips_is_empty_without_a_warning() -> None:
     predictions = PredictionCollector(K, classes=True).compute()
     assert len(predictions) == 0
     assert predictions.output.shape == (0, K)
@@ -62,7 +62,7 @@ def test_half_precision_logits_become_float32_without_a_gradient() -> None:
     assert not predictions.output.requires_grad
 
 
-def test_a_reset_forgets_the_epoch() -> None:
+def test_reset_clears_the_outputs() -> None:
     collector = PredictionCollector(K, classes=True)
     collector.update(torch.tensor([0]), torch.tensor([0]), torch.zeros(1, K))
     assert len(collector.compute()) == 1
@@ -70,7 +70,7 @@ def test_a_reset_forgets_the_epoch() -> None:
     assert len(collector.compute()) == 0
 
 
-def test_computing_in_the_middle_of_an_epoch_does_not_end_it() -> None:
+def test_compute_does_not_reset_the_collector() -> None:
     collector = PredictionCollector(K, classes=True)
     for position in range(3):
         index = torch.tensor([position])
@@ -107,36 +107,36 @@ def collect_on_one_of_two_processes(rank: int, folder: str) -> None:
     padded = list(DistributedSampler(range(7), num_replicas=2, rank=rank, shuffle=False))
     uneven = [[4, 0, 2, 1, 3], [6, 5]][rank]
     one_has_none = [[0, 1], []][rank]
-    found = [collected(positions) for positions in (padded, uneven, one_has_none, [])]
-    torch.save((len(padded), found), f"{folder}/{rank}.pt")
+    result = [collected(positions) for positions in (padded, uneven, one_has_none, [])]
+    torch.save((len(padded), result), f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_both_know_every_clip_once(tmp_path: Path) -> None:
+def test_two_processes_both_gather_every_clip_once(tmp_path: Path) -> None:
     mp.spawn(collect_on_one_of_two_processes, (str(tmp_path),), nprocs=2)
     for rank in range(2):
-        padded, found = torch.load(tmp_path / f"{rank}.pt")
+        padded, result = torch.load(tmp_path / f"{rank}.pt")
         assert padded == 4, "seven clips over two processes are padded to eight"
-        for num_clips, (index, target, logits) in zip([7, 7, 2, 0], found, strict=True):
+        for num_clips, (index, target, logits) in zip([7, 7, 2, 0], result, strict=True):
             expected = torch.arange(num_clips)
             assert torch.equal(index, expected)
             assert torch.equal(target, expected % K)
             torch.testing.assert_close(logits, logits_of(expected))
 
 
-def test_numbers_are_collected_with_their_truth() -> None:
+def test_numbers_are_collected_with_their_targets() -> None:
     generator = torch.Generator().manual_seed(0)
     target, output = torch.rand(2, 7, 2, generator=generator)
     collector = PredictionCollector(2, classes=False)
     for rows in (torch.tensor([4, 5, 6]), torch.tensor([0, 1, 2, 3]), torch.tensor([4, 0])):
         collector.update(rows, target[rows], output[rows].double())
-    found = collector.compute()
-    assert found.index.tolist() == list(range(7))
-    assert torch.equal(found.target, target)
-    assert torch.equal(found.output, output)
+    result = collector.compute()
+    assert result.index.tolist() == list(range(7))
+    assert torch.equal(result.target, target)
+    assert torch.equal(result.output, output)
     collector.reset()
-    none = collector.compute()
-    assert (none.index.shape, none.target.shape, none.output.shape) == ((0,), (0, 2), (0, 2))
+    empty = collector.compute()
+    assert (empty.index.shape, empty.target.shape, empty.output.shape) == ((0,), (0, 2), (0, 2))
     with pytest.raises(ValueError, match=r"expected target \(3, 2\) and output \(3, 2\)"):
         collector.update(torch.arange(3), torch.zeros(3, 1), torch.zeros(3, 2))

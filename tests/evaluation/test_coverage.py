@@ -1,7 +1,7 @@
 """Coverage of the intervals in simulated experiments, where the true score is known.
 
-Actors of random ability, 60 clips each, of whom 24 make an experiment: how often does the interval contain the score of
-infinitely many actors? A few hundred resamples will do, whose standard error is known to 3 %.
+Each experiment has 24 actors of random ability, 60 clips each. The test measures how often the interval contains
+the score of infinitely many actors. A few hundred resamples suffice: they give the standard error to 3 %.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from emorec.evaluation.scores import Estimate, accuracy, macro_f1, uar
 from tests.evaluation.simulated import (
     CLIPS_OF_CLASS,
     EIGHT,
-    answers,
+    confusion_probabilities,
     confusions,
     failing_actors,
     normal_actors,
@@ -30,9 +30,9 @@ SCORES = {"accuracy": accuracy, "uar": uar, "macro_f1": macro_f1}
 
 
 def truth_of(actors: Callable[..., NDArray[np.float64]]) -> dict[str, float]:
-    """The scores of very many actors and clips."""
+    """Scores over a very large population of actors and clips."""
     draw = np.random.default_rng(99)
-    mean = answers(actors(draw, (40_000,))).mean(axis=0) * CLIPS_OF_CLASS[:, None]
+    mean = confusion_probabilities(actors(draw, (40_000,))).mean(axis=0) * CLIPS_OF_CLASS[:, None]
     return {name: float(figure(mean)) for name, figure in SCORES.items()}
 
 
@@ -52,108 +52,108 @@ def coverage(
     num_actors: int,
     resamples: int = RESAMPLES,
 ) -> tuple[dict[str, float], float]:
-    """The share of experiments whose interval holds the truth, and the mean half-width for UAR."""
+    """Share of experiments whose interval contains the truth, and the mean half-width for UAR."""
     truth = truth_of(actors)
-    found = [
+    results = [
         estimates(EIGHT, [sums_of(each)], resamples, seed)
         for seed, each in enumerate(experiments(actors, number, num_actors))
     ]
-    held = {name: np.mean([_holds(each[name], truth[name]) for each in found]) for name in SCORES}
-    widths = [each["uar"].interval.half_width for each in found if each["uar"].interval]
-    return {name: float(share) for name, share in held.items()}, float(np.mean(widths))
+    covered = {
+        name: np.mean([_contains(each[name], truth[name]) for each in results]) for name in SCORES
+    }
+    widths = [each["uar"].interval.half_width for each in results if each["uar"].interval]
+    return {name: float(share) for name, share in covered.items()}, float(np.mean(widths))
 
 
-def _holds(estimate: Estimate, truth: float) -> bool:
+def _contains(estimate: Estimate, truth: float) -> bool:
     return estimate.interval is not None and truth in estimate.interval
 
 
-def test_95_percent_intervals_over_24_actors_hold_the_truth_in_93_to_97_percent_of_experiments() -> (
+def test_95_percent_intervals_over_24_actors_cover_the_truth_in_93_to_97_percent_of_experiments() -> (
     None
 ):
-    held, half_width = coverage(normal_actors, sums_by_actor, number=1000, num_actors=24)
-    assert all(0.93 <= share <= 0.97 for share in held.values()), held
+    covered, half_width = coverage(normal_actors, sums_by_actor, number=1000, num_actors=24)
+    assert all(0.93 <= share <= 0.97 for share in covered.values()), covered
     assert 0.05 < half_width < 0.09
 
 
-def test_the_clip_bootstrap_claims_95_percent_and_holds_far_less() -> None:
-    held, half_width = coverage(
+def test_the_95_percent_clip_bootstrap_covers_far_less() -> None:
+    covered, half_width = coverage(
         normal_actors, sums_by_clip, number=1000, num_actors=24, resamples=100
     )
-    assert all(share < 0.6 for share in held.values()), held
+    assert all(share < 0.6 for share in covered.values()), covered
     assert half_width < 0.03
 
 
 @pytest.mark.parametrize(
     ("num_actors", "widest", "narrowest"), [(2, 0.5, 0.35), (4, 0.3, 0.2), (6, 0.2, 0.14)]
 )
-def test_few_actors_are_paid_for_with_width(
+def test_intervals_of_few_actors_are_wider(
     num_actors: int, widest: float, narrowest: float
 ) -> None:
-    held, half_width = coverage(normal_actors, sums_by_actor, number=500, num_actors=num_actors)
-    assert all(0.915 <= share <= 0.975 for share in held.values()), held
+    covered, half_width = coverage(normal_actors, sums_by_actor, number=500, num_actors=num_actors)
+    assert all(0.915 <= share <= 0.975 for share in covered.values()), covered
     assert narrowest < half_width < widest
 
 
-def test_the_percentiles_of_resamples_would_hold_too_little_with_six_actors() -> None:
-    """Why the interval is not the well-known one."""
+def test_percentile_intervals_undercover_with_six_actors() -> None:
+    """Why the percentile bootstrap is not used."""
     truth = truth_of(normal_actors)["uar"]
     [weights] = actor_weights(6, RESAMPLES, seed=0)
-    held = []
+    covered = []
     for confusion in experiments(normal_actors, 500, 6):
         resampled = EIGHT.scores(weights @ sums_by_actor(confusion))["uar"]
         low, high = np.quantile(resampled, (0.025, 0.975))
-        held.append(low <= truth <= high)
-    assert np.mean(held) < 0.9
+        covered.append(low <= truth <= high)
+    assert np.mean(covered) < 0.9
 
 
 @pytest.mark.parametrize(("num_actors", "least", "most"), [(6, 0.6, 0.8), (24, 0.85, 0.93)])
-def test_a_network_that_fails_with_every_tenth_actor_is_beyond_the_interval(
+def test_intervals_undercover_a_network_that_fails_on_every_tenth_actor(
     num_actors: int, least: float, most: float
 ) -> None:
-    """The limit that the module's first lines admit: six actors seldom include the one who matters."""
-    held, _ = coverage(failing_actors, sums_by_actor, number=400, num_actors=num_actors)
-    assert least < held["uar"] < most
+    """The documented limitation: six actors seldom include a failing one."""
+    covered, _ = coverage(failing_actors, sums_by_actor, number=400, num_actors=num_actors)
+    assert least < covered["uar"] < most
 
 
 def test_the_calibration_error_of_few_clips_is_too_high() -> None:
-    """The confidence is the chance to be right, so that the true error is 0; 1,440 clips show another."""
+    """Confidence equals the probability of being correct, so the true error is 0; 1,440 clips estimate more."""
     draw = np.random.default_rng(3)
     confidence = draw.uniform(0.125, 1, 24 * 60)
-    said = np.where(draw.random(24 * 60) < confidence, 0, 1)
+    predicted = np.where(draw.random(24 * 60) < confidence, 0, 1)
     actors = [str(actor) for actor in range(24) for _ in range(60)]
     rest = (1 - confidence[:, None]) / 7
-    table = np.where(np.arange(8) == said[:, None], confidence[:, None], rest)
-    clips = table_of([0] * len(said), np.log(table), actors)
-    found = scores_with_intervals(EIGHT, [clips], resamples=RESAMPLES)["ece"]
-    assert found.value > 0.015
-    assert found.interval is not None
-    assert 0 not in found.interval
+    table = np.where(np.arange(8) == predicted[:, None], confidence[:, None], rest)
+    clips = table_of([0] * len(predicted), np.log(table), actors)
+    estimate = scores_with_intervals(EIGHT, [clips], resamples=RESAMPLES)["ece"]
+    assert estimate.value > 0.015
+    assert estimate.interval is not None
+    assert 0 not in estimate.interval
 
 
-def test_models_of_equal_worth_are_told_apart_in_5_percent_by_actors_and_far_more_by_mcnemar() -> (
-    None
-):
-    """Models suit actors differently: clips are not independent, and McNemar's test takes them for it."""
+def test_equal_models_differ_in_5_percent_by_actors_and_far_more_by_mcnemar() -> None:
+    """Clips of an actor are not independent, but McNemar's test assumes they are."""
     draw = np.random.default_rng(5)
     number, num_actors = 200, 12
     truth = np.repeat(np.arange(8), CLIPS_OF_CLASS)
     pairs = []
     for seed in range(number):
         recalls = normal_actors(draw, (2, num_actors))[..., truth]  # (2, A, 60)
-        right = draw.random(recalls.shape) < recalls
-        said = np.where(right, truth, (truth + 1) % 8).reshape(2, -1)
-        pairs.append(_compared(said, np.tile(truth, num_actors), num_actors, seed))
+        correct = draw.random(recalls.shape) < recalls
+        predicted = np.where(correct, truth, (truth + 1) % 8).reshape(2, -1)
+        pairs.append(_compared(predicted, np.tile(truth, num_actors), num_actors, seed))
     by_actors = np.mean([pair.actor_p <= 0.05 for pair in pairs])
-    held = np.mean([pair.interval is not None and 0 in pair.interval for pair in pairs])
+    covered = np.mean([pair.interval is not None and 0 in pair.interval for pair in pairs])
     by_clips = np.mean([pair.mcnemar_p <= 0.05 for pair in pairs])
     assert by_actors < 0.09
-    assert held == pytest.approx(1 - by_actors)
+    assert covered == pytest.approx(1 - by_actors)
     assert by_clips > 0.4
 
 
 def _compared(
-    said: NDArray[np.int64], truth: NDArray[np.int64], num_actors: int, seed: int
+    predicted: NDArray[np.int64], truth: NDArray[np.int64], num_actors: int, seed: int
 ) -> Pair:
     names = [str(actor) for actor in range(num_actors) for _ in range(60)]
-    a, b = (table_of(truth, 5.0 * np.eye(8)[each], names) for each in said)
+    a, b = (table_of(truth, 5.0 * np.eye(8)[each], names) for each in predicted)
     return compare_pair(EIGHT, [a], [b], resamples=RESAMPLES, seed=seed)

@@ -1,4 +1,4 @@
-"""Figures can be read at any number of classes, clips, frames and pixels."""
+"""Figures are legible for any number of classes, clips, frames and pixels."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -35,7 +35,7 @@ def matrix_of(num_classes: int) -> np.ndarray:
 
 
 def boxes(figure: Figure, texts: list[Text]) -> list[Bbox]:
-    """Where the texts are, in pixels."""
+    """Bounding boxes of the texts, in pixels."""
     figure_to_image(figure)
     return [text.get_window_extent() for text in texts]
 
@@ -44,9 +44,9 @@ def boxes(figure: Figure, texts: list[Text]) -> list[Bbox]:
 def test_every_cell_shows_its_count_in_the_row_of_the_truth(num_classes: int) -> None:
     matrix = matrix_of(num_classes)
     axes = confusion_figure(matrix, NAMES[num_classes], "title").axes[0]
-    shown = {text.get_position(): text.get_text() for text in axes.texts}
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
     for row, column in np.ndindex(matrix.shape):
-        assert shown[column, row] == str(matrix[row, column])
+        assert cells[column, row] == str(matrix[row, column])
     rows = [label.get_text() for label in axes.get_yticklabels()]
     expected = zip(NAMES[num_classes], matrix.sum(axis=1), strict=True)
     assert rows == [f"{name} ({clips})" for name, clips in expected]
@@ -55,7 +55,7 @@ def test_every_cell_shows_its_count_in_the_row_of_the_truth(num_classes: int) ->
 
 @pytest.mark.parametrize("num_classes", NAMES)
 @pytest.mark.parametrize("times", [1, 1000])
-def test_no_text_is_cut_off_or_covers_another(num_classes: int, times: int) -> None:
+def test_texts_are_not_cut_off_and_do_not_overlap(num_classes: int, times: int) -> None:
     title = "EarlyFusionResNet on the unseen actors 23, 24: UAR 61.3%"
     figure = confusion_figure(times * matrix_of(num_classes), NAMES[num_classes], title)
     axes, bar = figure.axes[0], figure.axes[0].child_axes[0]
@@ -65,16 +65,16 @@ def test_no_text_is_cut_off_or_covers_another(num_classes: int, times: int) -> N
     for box, text in zip(boxes(figure, everything), everything, strict=True):
         assert figure.bbox.contains(box.x0, box.y0), text
         assert figure.bbox.contains(box.x1, box.y1), text
-    found = boxes(figure, upright)
-    for number, box in enumerate(found):
-        for other, text in zip(found[number + 1 :], upright[number + 1 :], strict=True):
-            assert not box.overlaps(other), (upright[number], text)
+    extents = boxes(figure, upright)
+    for number, box in enumerate(extents):
+        for following, text in zip(extents[number + 1 :], upright[number + 1 :], strict=True):
+            assert not box.overlaps(following), (upright[number], text)
     lowest = min(box.y0 for box in boxes(figure, list(axes.get_xticklabels())))
     assert boxes(figure, [axes.xaxis.label])[0].y1 <= lowest
 
 
 @pytest.mark.parametrize("num_classes", NAMES)
-def test_slanted_names_are_a_line_apart(num_classes: int) -> None:
+def test_slanted_names_do_not_overlap(num_classes: int) -> None:
     figure = confusion_figure(matrix_of(num_classes), NAMES[num_classes], "title")
     axes = figure.axes[0]
     between_ticks = axes.get_window_extent().width / num_classes
@@ -84,7 +84,7 @@ def test_slanted_names_are_a_line_apart(num_classes: int) -> None:
         assert across > line
 
 
-def test_names_are_shown_as_they_are_and_not_as_formulas() -> None:
+def test_names_are_shown_verbatim_and_not_as_mathtext() -> None:
     figure = confusion_figure(matrix_of(12), NAMES[12], "$a_b$")
     axes = figure.axes[0]
     labels = [*axes.get_xticklabels(), *axes.get_yticklabels(), *figure.texts]
@@ -99,14 +99,14 @@ def test_a_cell_is_coloured_by_its_share_of_the_true_class() -> None:
     assert axes.images[0].get_clim() == (0, 1)
 
 
-def test_the_colours_of_the_shares_are_ordered_by_lightness_alone() -> None:
+def test_the_colormap_is_ordered_by_lightness() -> None:
     axes = confusion_figure(matrix_of(2), NAMES[2], "title").axes[0]
     colours = axes.images[0].get_cmap()(np.linspace(0, 1, 50))[:, :3]
     assert axes.images[0].get_cmap() == colormaps["Blues"]
     assert (np.diff(colours @ [0.2126, 0.7152, 0.0722]) < 0).all()
 
 
-def test_a_class_that_never_occurs_has_an_empty_row() -> None:
+def test_an_absent_class_has_an_empty_row() -> None:
     axes = confusion_figure([[3, 1], [0, 0]], NAMES[2], "title").axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 0]])
 
@@ -116,15 +116,15 @@ def test_a_matrix_of_another_size_is_refused() -> None:
         confusion_figure(matrix_of(2), EMOTIONS, "title")
 
 
-def test_figures_drawn_in_threads_are_those_drawn_alone_and_pyplot_knows_none() -> None:
+def test_figures_are_thread_safe_and_not_registered_in_pyplot() -> None:
     def draw(num_classes: int) -> np.ndarray:
         return figure_to_image(confusion_figure(matrix_of(num_classes), NAMES[num_classes], "t"))
 
-    alone = [draw(num_classes) for num_classes in NAMES]
+    sequential = [draw(num_classes) for num_classes in NAMES]
     with ThreadPoolExecutor(3) as threads:
-        together = list(threads.map(draw, NAMES))
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, other)
+        threaded = list(threads.map(draw, NAMES))
+    for alone_image, threaded_image in zip(sequential, threaded, strict=True):
+        np.testing.assert_array_equal(alone_image, threaded_image)
     assert not plt.get_fignums()
 
 
@@ -137,20 +137,20 @@ def test_each_panel_is_the_histogram_of_its_points() -> None:
     assert [axes.get_title() for axes in panels] == ["truth (500)", "prediction (500)"]
     for axes, own in zip(panels, points.values(), strict=True):
         (mesh,) = axes.collections
-        shown = np.ma.filled(mesh.get_array(), 0).reshape(40, 40)
+        drawn_counts = np.ma.filled(mesh.get_array(), 0).reshape(40, 40)
         valence, arousal = own.clip(-1, 1).T
         expected, _, _ = np.histogram2d(arousal, valence, bins=(edges, edges))
-        np.testing.assert_array_equal(shown, expected)
-        assert shown.sum() == 500, "what lies outside is at the border"
+        np.testing.assert_array_equal(drawn_counts, expected)
+        assert drawn_counts.sum() == 500, "what lies outside is at the border"
 
 
 @pytest.mark.parametrize("clips", [0, 1])
-def test_few_clips_have_a_picture_too(clips: int) -> None:
+def test_few_clips_have_a_figure(clips: int) -> None:
     points = np.zeros((clips, 2))
     assert len(plane_figure({"truth": points, "prediction": points}, NUMBERS, "").axes) == 3
 
 
-def test_one_number_has_a_histogram_of_one_axis() -> None:
+def test_one_number_has_a_one_dimensional_histogram() -> None:
     figure = plane_figure({"truth": np.array([[0.5], [0.5], [-1.0]])}, ["valence"], "")
     (axes,) = figure.axes
     assert sorted(bar.get_height() for bar in axes.patches)[-2:] == [1, 2]
@@ -164,22 +164,22 @@ def test_bars_are_the_clips_of_each_class() -> None:
 
 
 def grey_clips(num_clips: int, num_frames: int, height: int, width: int) -> np.ndarray:
-    """(N, T, H, W, C): frame t of clip n is evenly grey, 100 n + 6 t."""
+    """(N, T, H, W, C): frame t of clip n is uniformly grey, 100 n + 6 t."""
     level = 100 * np.arange(num_clips)[:, None] + 6 * np.arange(num_frames)
     grey = level[:, :, None, None, None] % 250
     return np.broadcast_to(grey, (num_clips, num_frames, height, width, 3)).astype(np.uint8)
 
 
 def levels(image: np.ndarray) -> list[list[int]]:
-    """The grey levels of a sheet's even areas, row by row, from left to right."""
-    found: list[list[int]] = []
+    """Grey levels of the uniform areas of a sheet, row by row, from left to right."""
+    rows: list[list[int]] = []
     for line in image[:, :, 0]:
         starts = np.flatnonzero(np.diff(line.astype(int), prepend=-1))
         runs = zip(starts, np.diff(starts, append=len(line)), strict=True)
         row = [int(line[start]) for start, length in runs if length > 25 and line[start] != 222]
-        if row and row not in found:
-            found.append(row)
-    return found
+        if row and row not in rows:
+            rows.append(row)
+    return rows
 
 
 @pytest.mark.parametrize("size", [(64, 64), (112, 112), (224, 224), (90, 160)])
@@ -210,14 +210,14 @@ def test_a_long_caption_is_wrapped_inside_the_sheet_and_above_its_frames() -> No
     captions = ["$a_file^name " * 20, "02-01-06-01-02-01-22: fearful, taken for surprised (97%)"]
     figure = contact_sheet(grey_clips(2, 4, 64, 64), captions)
     figure_to_image(figure)
-    found = [text.get_window_extent() for text in figure.axes[0].texts]
+    extents = [text.get_window_extent() for text in figure.axes[0].texts]
     strips = [image.get_window_extent() for image in figure.axes[0].images]
-    for box, strip in zip(found, strips, strict=True):
+    for box, strip in zip(extents, strips, strict=True):
         assert figure.bbox.contains(box.x0, box.y0)
         assert figure.bbox.contains(box.x1, box.y1)
         assert box.y0 >= strip.y1 - 1
-    assert found[1].y1 <= strips[0].y0
-    assert all(box.height >= 13 for box in found), "large enough to read"
+    assert extents[1].y1 <= strips[0].y0
+    assert all(box.height >= 13 for box in extents), "large enough to read"
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_long_caption_is_wrapped_inside_the_sheet_and_above_its_frames() -> No
         np.zeros((0, 3, 8, 8, 3), np.uint8),
     ],
 )
-def test_other_than_clips_are_refused(clips: np.ndarray) -> None:
+def test_arrays_of_other_shapes_are_refused(clips: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"expected uint8 \(N, T, H, W, 3\)"):
         contact_sheet(clips, ["one"] * len(clips))
 

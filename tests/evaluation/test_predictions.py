@@ -1,4 +1,4 @@
-"""`predictions.csv` contains exactly what the network predicted, and can be read back and aligned."""
+"""`predictions.csv` round-trips exactly and can be aligned."""
 
 import csv
 import errno
@@ -33,7 +33,7 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def test_the_columns_are_the_documented_ones_with_a_row_a_clip(tmp_path: Path) -> None:
+def test_the_file_has_the_documented_columns_and_a_row_per_clip(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     write_predictions(path, TASK, three())
     header, rows = read_csv(path)
@@ -48,7 +48,7 @@ def test_the_columns_are_the_documented_ones_with_a_row_a_clip(tmp_path: Path) -
     assert all(row[4] == max(row[5:], key=float) for row in rows)
 
 
-def test_a_file_is_read_as_it_was_written_and_has_the_same_scores(tmp_path: Path) -> None:
+def test_a_file_round_trips_with_the_same_scores(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     write_predictions(path, TASK, three())
     task, table = read_predictions(path)
@@ -62,7 +62,7 @@ def test_a_file_is_read_as_it_was_written_and_has_the_same_scores(tmp_path: Path
     assert (tmp_path / "again.csv").read_bytes() == path.read_bytes()
 
 
-def test_calibrated_probabilities_stand_beside_the_raw_ones(tmp_path: Path) -> None:
+def test_calibrated_probabilities_are_separate_columns(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     write_predictions(path, TASK, three(temperature=0.5))
     header, rows = read_csv(path)
@@ -74,18 +74,16 @@ def test_calibrated_probabilities_stand_beside_the_raw_ones(tmp_path: Path) -> N
     task, table = read_predictions(path)
     assert task == TASK
     np.testing.assert_allclose(TASK.values(TASK.output(table)), raw, atol=1e-9)
-    other = TASK.calibrated(table)
-    assert other is not None
-    np.testing.assert_allclose(TASK.values(TASK.output(other)), calibrated, atol=1e-9)
-    assert list(other.columns) == header[:8]
-    assert TASK.calibrated(other) is None
+    calibrated_table = TASK.calibrated(table)
+    assert calibrated_table is not None
+    np.testing.assert_allclose(TASK.values(TASK.output(calibrated_table)), calibrated, atol=1e-9)
+    assert list(calibrated_table.columns) == header[:8]
+    assert TASK.calibrated(calibrated_table) is None
 
 
 @pytest.mark.parametrize("temperature", [None, 2.0])
 @pytest.mark.parametrize("num_clips", [0, 1])
-def test_few_predictions_are_read_back(
-    tmp_path: Path, num_clips: int, temperature: float | None
-) -> None:
+def test_small_tables_round_trip(tmp_path: Path, num_clips: int, temperature: float | None) -> None:
     path = tmp_path / "predictions.csv"
     clips = ["clip.mp4"] * num_clips
     table = TASK.table(
@@ -97,10 +95,10 @@ def test_few_predictions_are_read_back(
     )
     write_predictions(path, TASK, table)
     assert path.read_text().count("\n") == 1 + num_clips
-    task, read = read_predictions(path)
+    task, loaded = read_predictions(path)
     assert task == TASK
-    assert TASK.output(read).shape == (num_clips, 3)
-    assert (TASK.calibrated(read) is None) == (temperature is None)
+    assert TASK.output(loaded).shape == (num_clips, 3)
+    assert (TASK.calibrated(loaded) is None) == (temperature is None)
 
 
 def test_an_unknown_truth_is_an_empty_field(tmp_path: Path) -> None:
@@ -115,7 +113,7 @@ def test_an_unknown_truth_is_an_empty_field(tmp_path: Path) -> None:
     assert np.isnan(NUMBERS.target(read_predictions(path)[1])).tolist() == [[True, False]]
 
 
-def test_numbers_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_numbers_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     rng = np.random.default_rng(4)
     target, output = rng.normal(0, 1, (2, 6, 2)).astype(np.float32)
@@ -130,7 +128,7 @@ def test_numbers_are_read_as_they_were_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(NUMBERS.output(table), output)
 
 
-def test_a_file_name_that_is_not_unicode_survives(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_unicode_round_trips(tmp_path: Path) -> None:
     name = b"Actor_01/caf\xe9.mp4".decode("utf-8", errors="surrogateescape")
     path = tmp_path / "predictions.csv"
     write_predictions(path, TASK, TASK.table([0], np.zeros((1, 3)), paths=[name], actors=["x"]))
@@ -139,9 +137,7 @@ def test_a_file_name_that_is_not_unicode_survives(tmp_path: Path) -> None:
     assert len(align(TASK, [table, table])) == 2
 
 
-def test_a_failed_write_leaves_the_former_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full_disk(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -163,7 +159,7 @@ def test_a_failed_write_leaves_the_former_file(
         (PATHS, (1, 2, 2), ("a", "b")),
     ],
 )
-def test_lists_of_other_lengths_are_refused(
+def test_mismatched_lengths_are_refused(
     paths: tuple[str, ...], actors: tuple[int, ...], names: tuple[str, ...]
 ) -> None:
     with pytest.raises(ValueError, match=r"expected \(3, 3, 3\) paths, actors and names"):
@@ -191,7 +187,7 @@ NUMBER_HEADER = "path,actor,valence,predicted valence\n"
         (NUMBER_HEADER + "a/1.jpg,1,0.1,much\n", "column predicted valence: .*'much'"),
     ],
 )
-def test_another_file_is_refused_in_one_line(tmp_path: Path, content: str, value: str) -> None:
+def test_a_malformed_file_is_refused_in_one_line(tmp_path: Path, content: str, value: str) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text(content)
     with pytest.raises(UserError, match=value) as error:
@@ -200,7 +196,7 @@ def test_another_file_is_refused_in_one_line(tmp_path: Path, content: str, value
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"can't read .*none\.csv: No such file"):
         read_predictions(tmp_path / "none.csv")
 
@@ -208,35 +204,35 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 ACTORS = [str(actor) for actor in np.random.default_rng(0).integers(1, 12, 60)]
 
 
-def test_tables_are_aligned_whatever_their_order_and_folder() -> None:
+def test_tables_are_aligned_in_any_order_and_folder() -> None:
     clips = random_clips(0, ACTORS)
-    one, other = align(EIGHT, [clips, shuffled(clips, 1, "/elsewhere")])
-    assert one.index.equals(other.index)
-    assert one.index.is_monotonic_increasing
-    pd.testing.assert_frame_equal(one.drop(columns="path"), other.drop(columns="path"))
+    first, second = align(EIGHT, [clips, shuffled(clips, 1, "/elsewhere")])
+    assert first.index.equals(second.index)
+    assert first.index.is_monotonic_increasing
+    pd.testing.assert_frame_equal(first.drop(columns="path"), second.drop(columns="path"))
 
 
-def test_clips_named_alike_are_aligned_in_the_order_of_their_paths() -> None:
+def test_clips_of_the_same_name_are_aligned_in_the_order_of_their_paths() -> None:
     folders = ["take2", "take1", "take3"]
     logits = np.eye(3)[[1, 0, 2]]
     clips = THREE.table(
         [0, 0, 0], logits, paths=[f"{folder}/a.mp4" for folder in folders], actors=["1"] * 3
     )
     moved = clips.assign(path=[f"/data/{folder}/a.mp4" for folder in folders]).iloc[[2, 0, 1]]
-    one, other = align(THREE, [clips, moved])
-    assert one["predicted"].tolist() == other["predicted"].tolist() == ["a", "b", "c"]
+    first, second = align(THREE, [clips, moved])
+    assert first["predicted"].tolist() == second["predicted"].tolist() == ["a", "b", "c"]
 
 
-def test_videos_are_told_apart_by_their_folder() -> None:
+def test_videos_are_distinguished_by_their_folder() -> None:
     paths = ["x/film1/1.jpg", "x/film2/1.jpg"]
     table = NUMBERS.table(np.zeros((2, 2)), [[0, 0], [1, 1]], paths=paths, actors=["?"] * 2)
     moved = table.assign(path=["/y/film1/1.jpg", "/y/film2/1.jpg"]).iloc[::-1]
-    one, other = align(NUMBERS, [table, moved])
-    assert NUMBERS.output(one).tolist() == NUMBERS.output(other).tolist() == [[0, 0], [1, 1]]
+    first, second = align(NUMBERS, [table, moved])
+    assert NUMBERS.output(first).tolist() == NUMBERS.output(second).tolist() == [[0, 0], [1, 1]]
 
 
 @pytest.mark.parametrize(
-    ("other", "difference"),
+    ("second", "difference"),
     [
         pytest.param(clips_of([0, 1], [0, 1], ["1", "2"]), r"002\.mp4 of actor 2", id="fewer"),
         pytest.param(clips_of([0, 1, 1], [0, 1, 1], ["1", "2", "2"]), "another truth", id="truth"),
@@ -253,13 +249,13 @@ def test_videos_are_told_apart_by_their_folder() -> None:
         ),
     ],
 )
-def test_predictions_of_other_clips_are_not_aligned(other: pd.DataFrame, difference: str) -> None:
+def test_predictions_of_different_clips_are_refused(second: pd.DataFrame, difference: str) -> None:
     clips = clips_of([0, 1, 2], [0, 1, 2], ["1", "2", "2"])
     with pytest.raises(UserError, match=difference):
-        align(THREE, [clips, other])
+        align(THREE, [clips, second])
 
 
-def test_nothing_is_aligned_with_nothing() -> None:
+def test_an_empty_list_of_tables_is_refused() -> None:
     with pytest.raises(ValueError, match="no predictions"):
         align(EIGHT, [])
 

@@ -1,4 +1,4 @@
-"""A report has the documented keys and files, and its table can be read anywhere."""
+"""Documented keys and files of a report, and its table in any terminal."""
 
 import io
 import json
@@ -56,7 +56,7 @@ KEYS = [*SCORES, *CALIBRATED, "loss", "num_clips", "views", *TABLES, *TRAINING]
 
 
 def outputs(num_clips: int = 40) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Of the eight classes `sad` never occurs and `angry` is never predicted."""
+    """Eight classes; `sad` never occurs and `angry` is never predicted."""
     rng = np.random.default_rng(0)
     target = rng.integers(0, 8, num_clips)
     target[target == 3] = 2
@@ -115,14 +115,14 @@ def test_a_loss_that_is_not_a_number_is_null() -> None:
     json.dumps(content, allow_nan=False)
 
 
-def test_what_is_unknown_of_a_run_is_null() -> None:
+def test_unknown_fields_of_a_run_are_null() -> None:
     content = metrics()
     assert [content[name] for name in (*CALIBRATED, *TRAINING[-3:])] == [None] * 5
     assert content["views"] == 1
     assert "smoothed" not in content
 
 
-def test_the_json_has_what_the_training_took_and_how_predictions_were_averaged() -> None:
+def test_the_json_has_training_cost_and_views() -> None:
     run = replace(
         RUN,
         train_clips_per_second=31.5,
@@ -137,7 +137,7 @@ def test_the_json_has_what_the_training_took_and_how_predictions_were_averaged()
     assert content["smoothed"] == {"how": "box of 3", "uar": 0.5}
 
 
-def test_calibrated_scores_stand_beside_the_raw_ones(tmp_path: Path) -> None:
+def test_calibrated_scores_are_reported_next_to_raw_ones(tmp_path: Path) -> None:
     write_report(
         tmp_path, EMOTION, TARGET, LOGITS, RUN, paths=PATHS, actors=ACTORS, temperature=1.75
     )
@@ -147,9 +147,9 @@ def test_calibrated_scores_stand_beside_the_raw_ones(tmp_path: Path) -> None:
     assert content["ece"] == raw != calibrated == content["ece_calibrated"]
     assert content["temperature"] == 1.75
     _, table = read_predictions(tmp_path / "predictions.csv")
-    other = EMOTION.calibrated(table)
-    assert other is not None
-    for probabilities, temperature in ((table, 1.0), (other, 1.75)):
+    calibrated_table = EMOTION.calibrated(table)
+    assert calibrated_table is not None
+    for probabilities, temperature in ((table, 1.0), (calibrated_table, 1.75)):
         np.testing.assert_allclose(
             EMOTION.values(EMOTION.output(probabilities)),
             EMOTION.values(LOGITS / temperature),
@@ -161,15 +161,15 @@ def test_the_caption_has_both_calibration_errors_and_the_views() -> None:
     plain, text = printed(80), printed(80, temperature=1.75, num_views=10)
     raw = EMOTION.evaluate(TARGET, LOGITS)["ece"]
     calibrated = EMOTION.evaluate(TARGET, calibrate(LOGITS, 1.75))["ece"]
-    lines, other = ([line.strip() for line in each.splitlines()] for each in (text, plain))
+    lines, plain_lines = ([line.strip() for line in each.splitlines()] for each in (text, plain))
     assert any(line.endswith(f"calibration error {raw:.1%}") for line in lines)
     assert f"calibration error {calibrated:.1%} at temperature 1.75" in lines
     assert any(line.endswith("40 clips, 10 views of each") for line in lines)
-    assert not any("temperature" in line or "views" in line for line in other)
+    assert not any("temperature" in line or "views" in line for line in plain_lines)
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_names_that_are_not_those_of_the_classes_are_refused(tmp_path: Path) -> None:
+def test_mismatched_class_names_are_refused(tmp_path: Path) -> None:
     seven = Classification(EMOTIONS[:7])
     with pytest.raises(ValueError, match="names"):
         write_report(tmp_path, seven, TARGET, LOGITS, RUN, paths=PATHS, actors=ACTORS)
@@ -205,16 +205,16 @@ def test_a_report_of_numbers_has_the_scores_of_the_set_and_of_each_video(tmp_pat
     assert content["per_target"]["arousal"]["ccc"] == content["ccc_arousal"]
     assert list(content["per_video"]) == ["b", "a"]
     for rows, video in ((slice(3), "b"), (slice(3, 6), "a")):
-        own = content["per_video"][video]
-        assert list(own) == ["num_clips", *scores]
-        assert own.pop("num_clips") == 3
-        assert own == pytest.approx(NUMBERS.evaluate(target[rows], output[rows]))
+        scores_of_video = content["per_video"][video]
+        assert list(scores_of_video) == ["num_clips", *scores]
+        assert scores_of_video.pop("num_clips") == 3
+        assert scores_of_video == pytest.approx(NUMBERS.evaluate(target[rows], output[rows]))
     assert (tmp_path / "plane.png").stat().st_size > 1000
     _, table = read_predictions(tmp_path / "predictions.csv")
     assert table["path"].tolist() == paths
 
 
-def test_a_report_of_a_diverged_network_is_written_too(tmp_path: Path) -> None:
+def test_a_report_of_a_diverged_network_is_written(tmp_path: Path) -> None:
     nan = np.full((3, 2), np.nan)
     write_report(tmp_path, NUMBERS, np.zeros((3, 2)), nan, RUN, paths=PATHS[:3], actors=["23"] * 3)
     content = json.loads((tmp_path / "metrics.json").read_text())
@@ -245,7 +245,7 @@ def test_the_table_has_a_row_per_class_their_mean_and_chance() -> None:
     assert "CNNLSTM, [unseen] actors" in lines[0]
 
 
-def test_the_table_of_numbers_has_a_row_for_each_and_their_mean() -> None:
+def test_the_table_of_numbers_has_a_row_per_number_and_their_mean() -> None:
     file, target = io.StringIO(), np.array([[0.5, -1.0], [-0.5, 1.0]])
     table = scores_table(NUMBERS, target, -target / 2, "title", num_views=2)
     Console(file=file, width=80).print(table)
@@ -274,7 +274,7 @@ def test_the_table_can_be_printed_in_ascii(width: int) -> None:
     assert printed(width, "ascii").isascii()
 
 
-def test_remarks_on_a_split_name_leaks_skipped_clips_and_faces() -> None:
+def test_remarks_mention_leaks_skipped_clips_and_faces() -> None:
     split: dict[str, Any] = {"train": [1, 2], "test": [3], "skipped": []}
     assert split_remarks(split) == []
     unusual = {

@@ -1,4 +1,4 @@
-"""Scores, tables and captions of both tasks; scikit-learn and numpy are the oracles."""
+"""Scores, tables and captions of both tasks, against scikit-learn and numpy."""
 
 import math
 import subprocess
@@ -19,14 +19,14 @@ NUMBERS = Regression(("valence", "arousal"))
 def random_outputs(
     seed: int, *, num_clips: int, classes: range, num_classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Labels of some of the classes only; logits that favour the truth a little, of any class."""
+    """Labels of a subset of the classes; logits of all classes that slightly favour the true one."""
     rng = np.random.default_rng(seed)
     target = rng.choice(np.array(classes), num_clips)
     logits = rng.normal(0, 2, (num_clips, num_classes))
     logits[np.arange(num_clips), target] += 1
     logits[:, num_classes - 1] -= 20 * (
         seed % 2
-    )  # every other time the last class is never predicted
+    )  # in every second case the last class is never predicted
     return target, logits
 
 
@@ -41,7 +41,7 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
     """Guo et al. 2017, equation 3: sum over 15 bins of share times |accuracy - confidence|."""
     edges = np.linspace(0, 1, 16)
     error = 0.0
@@ -49,12 +49,12 @@ def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_])
         upper = confidence < edges[number + 1] if number < 14 else True
         members = (confidence >= edges[number]) & upper
         if members.any():
-            error += members.mean() * abs(right[members].mean() - confidence[members].mean())
+            error += members.mean() * abs(correct[members].mean() - confidence[members].mean())
     return error
 
 
 def lin(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """The challenge's formula of the concordance correlation."""
+    """The concordance correlation coefficient as defined by the challenge."""
     rho = np.corrcoef(true, predicted)[0, 1]
     shift = (true.mean() - predicted.mean()) ** 2
     return float(2 * rho * true.std() * predicted.std() / (true.var() + predicted.var() + shift))
@@ -71,7 +71,7 @@ def lin(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
         pytest.param(1, range(3), 3, id="one clip"),
     ],
 )
-def test_the_scores_of_classes_are_scikit_learns(
+def test_the_scores_of_classes_equal_scikit_learns(
     seed: int, num_clips: int, classes: range, num_classes: int
 ) -> None:
     task = Classification(tuple("abcdefgh"[:num_classes]))
@@ -109,7 +109,7 @@ def test_uar_is_scikit_learns_balanced_accuracy_when_every_predicted_class_occur
     assert EIGHT.evaluate(truth, logits)["uar"] == pytest.approx(expected)
 
 
-def test_a_class_that_is_predicted_but_never_occurs_costs_f1_and_no_recall() -> None:
+def test_predicting_an_absent_class_lowers_f1_but_not_recall() -> None:
     scores = THREE.evaluate([0, 0, 0, 0], np.eye(3)[[0, 0, 0, 1]])
     assert scores["uar"] == pytest.approx(3 / 4)
     assert scores["macro_f1"] == pytest.approx((6 / 7 + 0) / 2)
@@ -121,13 +121,13 @@ def test_logits_between_0_and_1_are_still_logits() -> None:
     assert TWO.evaluate([0, 1], [[0.9, 0.1], [0.2, 0.8]])["ece"] == pytest.approx(expected)
 
 
-def test_certainty_shares_the_last_bin() -> None:
+def test_confidence_1_is_in_the_last_bin() -> None:
     logits = np.array([[1000.0, 0.0], [1000.0, 0.0], [3.0, 0.0]])
     bins = TWO.calibration_bins(TWO.sums([0, 1, 0], logits)[0])
     assert bins[-1].tolist() == pytest.approx([3, 2, 2 + 1 / (1 + math.exp(-3))])
     assert bins[:-1].sum() == 0
-    right = np.array([True, False, True])
-    expected = calibration_error(softmax(logits).max(axis=1), right)
+    correct = np.array([True, False, True])
+    expected = calibration_error(softmax(logits).max(axis=1), correct)
     assert TWO.evaluate([0, 1, 0], logits)["ece"] == pytest.approx(expected)
 
 
@@ -141,7 +141,7 @@ def test_a_diverged_network_has_scores_and_a_loss_that_is_nan(value: float) -> N
     assert math.isnan(numbers["ccc"])
 
 
-def test_the_scores_of_numbers_are_those_of_numpy_over_the_whole_set() -> None:
+def test_the_scores_of_numbers_are_numpys_over_the_whole_set() -> None:
     target, output = random_numbers(0)
     scores = NUMBERS.evaluate(target, output)
     per_target = NUMBERS.per_name(NUMBERS.sums(target, output)[0])
@@ -158,7 +158,7 @@ def test_the_scores_of_numbers_are_those_of_numpy_over_the_whole_set() -> None:
 
 
 def test_the_score_of_the_whole_set_is_not_the_mean_of_its_videos() -> None:
-    # each video is constant, so that nothing within it agrees; over both the prediction is perfect
+    # each video is constant, so its CCC is 0; over both videos the prediction is perfect
     numbers, task = np.array([[0.5], [0.5], [-0.5], [-0.5]]), Regression(("valence",))
     assert task.evaluate(numbers, numbers)["ccc"] == pytest.approx(1.0)
     videos = task.sums(numbers, numbers, np.array([0, 0, 1, 1]))
@@ -166,19 +166,19 @@ def test_the_score_of_the_whole_set_is_not_the_mean_of_its_videos() -> None:
 
 
 @pytest.mark.parametrize("task", [EIGHT, NUMBERS], ids=lambda task: str(task.kind))
-def test_weighted_sums_have_the_scores_of_clips_that_are_repeated_as_often(task: Task) -> None:
+def test_weighted_statistics_equal_repeated_clips(task: Task) -> None:
     group = np.random.default_rng(0).choice(5, 200, p=[0.5, 0.2, 0.2, 0.06, 0.04])
     if task is EIGHT:
         target, output = random_outputs(2, num_clips=200, classes=range(8), num_classes=8)
     else:
         target, output = random_numbers(1, 200)  # type: ignore[assignment]
     weights = np.random.default_rng(2).multinomial(5, [0.2] * 5, size=20)
-    weights[0] = 0, 0, 0, 5, 0  # one actor alone
-    found = task.scores(weights @ task.sums(target, output, group))
+    weights[0] = 0, 0, 0, 5, 0  # a single actor
+    scores = task.scores(weights @ task.sums(target, output, group))
     for resample, weight in enumerate(weights):
         rows = np.repeat(np.arange(200), weight[group])
         expected = task.evaluate(target[rows], output[rows])
-        for name, values in found.items():
+        for name, values in scores.items():
             assert values[resample] == pytest.approx(expected[name], abs=1e-9), name
 
 
@@ -191,20 +191,20 @@ def test_weighted_sums_have_the_scores_of_clips_that_are_repeated_as_often(task:
         (NUMBERS, np.full((2, 2), np.nan)),
     ],
 )
-def test_clips_without_truth_have_no_scores(task: Task, target: list[int]) -> None:
+def test_unlabelled_clips_have_no_scores(task: Task, target: list[int]) -> None:
     output = np.zeros((len(target), len(task.names)))
     with pytest.raises(ValueError, match=r"0 clips|unknown truth"):
         task.evaluate(target, output)
 
 
-def test_the_majority_class_has_chance_uar_whatever_the_imbalance() -> None:
+def test_the_majority_class_has_chance_uar_for_any_imbalance() -> None:
     scores = Classification(tuple("abcd")).trivial_scores([0] * 97 + [1, 2, 3])
     assert scores["accuracy"] == pytest.approx(0.97)
     assert scores["uar"] == pytest.approx(1 / 4)
     assert "ece" not in scores
 
 
-def test_the_mean_number_has_no_concordance_and_the_standard_deviation_as_its_error() -> None:
+def test_predicting_the_mean_has_zero_ccc_and_the_standard_deviation_as_rmse() -> None:
     target, _ = random_numbers(0)
     scores = NUMBERS.trivial_scores(target)
     assert scores["ccc"] == 0
@@ -221,7 +221,7 @@ def test_the_most_confident_errors_come_first_and_correct_predictions_never() ->
     assert TWO.worst([0], [[9.0, 0.0]], limit=2) == []
 
 
-def test_the_numbers_furthest_from_the_truth_come_first() -> None:
+def test_the_largest_errors_of_numbers_come_first() -> None:
     output = [[0.1, 0.0], [-0.9, 0.2], [0.3, 0.3]]
     assert NUMBERS.worst(np.zeros((3, 2)), output, limit=2) == [
         (1, "(0.00, 0.00), predicted (-0.90, 0.20)"),
@@ -229,7 +229,7 @@ def test_the_numbers_furthest_from_the_truth_come_first() -> None:
     ]
 
 
-def test_values_become_outputs_of_the_same_values() -> None:
+def test_values_and_outputs_round_trip() -> None:
     _, logits = random_outputs(0, num_clips=20, classes=range(8), num_classes=8)
     values = EIGHT.values(logits)
     np.testing.assert_allclose(values, softmax(logits))
@@ -250,7 +250,7 @@ def test_the_task_is_recognised_by_the_columns_of_its_table() -> None:
 
 
 def test_intervals_contain_the_true_ccc_in_about_95_of_100_experiments() -> None:
-    """The truth has variance 1, predictions are off by a shift of the actor and by noise of each clip."""
+    """Targets have variance 1; predictions add a shift per actor and noise per clip."""
     shift, noise = 0.3, 0.4
     truth = 2 / (2 + shift**2 + noise**2)  # the mean shift of very many actors is 0
     contained = []
@@ -271,5 +271,7 @@ def test_scores_are_computed_without_torch_lightning_and_matplotlib() -> None:
     modules = "breakdown, calibration, intervals, pairwise, predictions, report, scores, task"
     heavy = "{'torch', 'lightning', 'torchmetrics', 'torchvision', 'matplotlib'}"
     code = f"import sys; from emorec.evaluation import {modules}; print({heavy} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "set()"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "set()"

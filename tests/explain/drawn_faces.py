@@ -1,4 +1,4 @@
-"""How much saliency falls on brows, eyes and mouth of drawn faces, whose positions are known."""
+"""Share of the saliency on brows, eyes and mouth of synthetic faces, whose positions are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ from emorec.models import ClipNetwork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """Share of the saliency on brows, eyes and mouth, and what chance would give; means over clips.
+    """Share of the saliency on brows, eyes and mouth, and the value expected by chance; means over clips.
 
     Attributes:
         saliency: Share of the saliency of the whole frames.
-        area: Share of their area: what chance would give.
+        area: Share of their area, the value expected by chance.
         saliency_in_head: Share of the saliency within the head.
         area_in_head: Share of the head's area: the share of a network that only locates heads.
     """
@@ -42,12 +42,12 @@ class Aim:
 
     @property
     def times_chance(self) -> float:
-        """How many times what chance would give, in the whole frame."""
+        """Ratio to the share expected by chance, in the whole frame."""
         return self.saliency / self.area
 
     @property
     def times_chance_in_head(self) -> float:
-        """The same within the head."""
+        """Ratio to the share expected by chance, within the head."""
         return self.saliency_in_head / self.area_in_head
 
 
@@ -59,13 +59,13 @@ def aim_on_drawn_faces(
     settings: ClipSettings | None = None,
     method: MethodChoice = "auto",
 ) -> Aim:
-    """Measure where the saliency of a network on drawn clips falls.
+    """Measure the saliency of a network on facial features of synthetic clips.
 
     Args:
         network: One that takes frames, in evaluation mode.
         spec: Its specification.
         names: The takes to draw.
-        settings: As the clips were drawn that it was trained on.
+        settings: Settings of the synthetic clips.
         method: How saliency is computed.
     """
     settings = settings or ClipSettings()
@@ -96,7 +96,7 @@ def network_frames(images: Frames, spec: ModelSpec) -> Tensor:
 def network_area(
     part: Literal["head", "features"], name: RavdessName, settings: ClipSettings, spec: ModelSpec
 ) -> npt.NDArray[np.bool_]:
-    """Return a mask (T, H, W) of a drawn part in the frames of the network."""
+    """Return the mask (T, H, W) of a part of the face in the network's frames."""
     poses = perform(name, num_frames=settings.num_frames, seed=settings.seed).poses
     look = make_look(name.actor, seed=settings.seed)
     size = {"width": settings.width, "height": settings.height}

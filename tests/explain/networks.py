@@ -1,4 +1,4 @@
-"""Hand-made networks whose output depends on one region of one frame, so that every map is known beforehand."""
+"""Networks whose output depends on one region of one frame, so that every map is known."""
 
 from itertools import pairwise
 from typing import Any
@@ -12,14 +12,14 @@ from emorec.layers.spectrogram import Spectrogram
 from emorec.models import ClipClassifier, ClipNetwork
 
 SIDE, NUM_FRAMES, USED = 48, 4, 2
-"""Only the third of four frames matters."""
+"""The only frame, of four, that the networks use."""
 
 BRIGHT = 160
-"""Darker pixels are ignored."""
+"""Threshold below which pixels are ignored."""
 
 
 class Bright(nn.Module):
-    """Pixels (N, C, ...) of 0 to 255 -> (N, 1, ..., H / 4, W / 4), how far above BRIGHT they are."""
+    """Pixels (N, C, ...) of 0 to 255 -> (N, 1, ..., H / 4, W / 4), excess over BRIGHT."""
 
     @override
     def forward(self, pixels: Tensor) -> Tensor:
@@ -29,10 +29,10 @@ class Bright(nn.Module):
 
 
 class OneFrame(ClipClassifier):
-    """Maps each frame by itself and sums bright pixels of the third one."""
+    """Convolve each frame, and sum the bright pixels of frame USED."""
 
-    def __init__(self, **own: Any) -> None:
-        super().__init__(num_classes=2, num_frames=NUM_FRAMES, image_size=SIDE, **own)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(num_classes=2, num_frames=NUM_FRAMES, image_size=SIDE, **arguments)
         self.maps = Bright()
 
     @property
@@ -48,17 +48,17 @@ class OneFrame(ClipClassifier):
 
 
 class Stacked(OneFrame):
-    """The same on frames that are stacked as channels of one picture."""
+    """The same on frames stacked as channels of one image."""
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
-        used = frames[:, USED].float()  # (B, 3, H, W): all others have no weight
+        used = frames[:, USED].float()  # (B, 3, H, W): the other frames have no weight
         bright = self.maps(used).mean(dim=(1, 2, 3))
         return torch.stack([bright, torch.zeros_like(bright)], dim=1)
 
 
 class OverTime(OneFrame):
-    """The same on maps of (B, 1, T, h, w), of which the later half counts."""
+    """The same on maps (B, 1, T, h, w); only the second half of the time axis is used."""
 
     @override
     def forward(self, frames: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class OverTime(OneFrame):
 
 
 class LowAndEarly(ClipClassifier):
-    """Measures how loud the lower half of the frequencies is in the first half of a clip."""
+    """Loudness of the lower frequencies in the first half of a clip."""
 
     inputs = ("sound",)
 
@@ -82,16 +82,16 @@ class LowAndEarly(ClipClassifier):
         return torch.stack([loud, torch.zeros_like(loud)], dim=1)
 
 
-def clip_with_spots(places: list[tuple[int, int]]) -> Tensor:
+def clip_with_spots(positions: list[tuple[int, int]]) -> Tensor:
     """(1, T, 3, S, S) uint8: a dark clip with a bright square of 12 pixels in each frame, at (top, left)."""
-    frames = torch.full((1, len(places), 3, SIDE, SIDE), 40, dtype=torch.uint8)
-    for number, (top, left) in enumerate(places):
+    frames = torch.full((1, len(positions), 3, SIDE, SIDE), 40, dtype=torch.uint8)
+    for number, (top, left) in enumerate(positions):
         frames[0, number, :, top : top + 12, left : left + 12] = 250
     return frames
 
 
-def spec_for(network: ClipNetwork, **other: Any) -> ModelSpec:
-    """Specification of a network of the tests."""
+def spec_for(network: ClipNetwork, **changes: Any) -> ModelSpec:
+    """Return the specification of a test network."""
     hears = "sound" in network.inputs
     known: dict[str, Any] = {
         "network": type(network).__name__,
@@ -112,14 +112,14 @@ def spec_for(network: ClipNetwork, **other: Any) -> ModelSpec:
         "split": {},
         "licence": "",
     }
-    return ModelSpec(**known | other)
+    return ModelSpec(**known | changes)
 
 
 class Small(ClipClassifier):
-    """Four convolutions over each frame, then the mean over positions and frames: trained on drawn faces in seconds."""
+    """Four convolutions over each frame, then the mean over positions and frames; trains in seconds."""
 
-    def __init__(self, **own: Any) -> None:
-        super().__init__(**own)
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         sizes = (3, 16, 32, 64, 128)
         self.maps = nn.Sequential(
             *(

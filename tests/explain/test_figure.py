@@ -1,4 +1,4 @@
-"""Figures of explanations are readable, however little a frame matters."""
+"""Figures of explanations are legible for any values."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from emorec.explain.figure import draw_bars, legend
         ([1e-7, 0.0, -1e-7], ["0", "0", "0"]),
     ],
 )
-def test_labels_have_the_digits_that_their_bars_need(values: list[float], texts: list[str]) -> None:
+def test_bar_labels_have_enough_digits(values: list[float], texts: list[str]) -> None:
     axes = Figure().add_subplot()
     heights = np.array(values, np.float32)
     draw_bars(axes, np.arange(3.0), heights, heights, 0.8)
@@ -26,7 +26,7 @@ def test_labels_have_the_digits_that_their_bars_need(values: list[float], texts:
     assert tallest > 0.3 if texts[0] != "0" else tallest < 0.01
 
 
-def test_the_legend_of_a_negative_number_says_that_it_moves_towards_zero() -> None:
+def test_the_legend_of_a_negative_number_mentions_zero() -> None:
     frames = np.zeros((2, 8, 8, 3), np.uint8)
     saliency, importance = np.zeros((2, 8, 8), np.float32), np.zeros(2, np.float32)
     explained = FrameExplanation(

@@ -1,4 +1,4 @@
-"""What holds for every network of the package, frozen or not."""
+"""Explanations of every network of the package, frozen or not."""
 
 from itertools import combinations
 from typing import Any
@@ -54,7 +54,7 @@ NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_is_explained_and_stays_unchanged(name: str) -> None:
+def test_every_network_is_explained_and_left_unchanged(name: str) -> None:
     torch.manual_seed(0)
     kind, arguments, method = NETWORKS[name]
     network = kind(**arguments).eval()
@@ -101,16 +101,16 @@ def test_frames_keep_their_aspect_ratio(num_frames: int, size: Size) -> None:
     inputs = {"frames": torch.randint(0, 256, (1, num_frames, 3, *size), dtype=torch.uint8)}
     explanation = explain(network, spec_for(network, names=("a", "b", "c")), inputs)
     figure = explanation_figure(explanation, clip="a.mp4", truth=None)
-    shown = [axes.get_window_extent() for axes in figure.axes if axes.images]
-    assert len(shown) == 2 * num_frames  # each frame, and once more with its saliency
-    for box in shown:
+    boxes = [axes.get_window_extent() for axes in figure.axes if axes.images]
+    assert len(boxes) == 2 * num_frames  # each frame without and with its saliency
+    for box in boxes:
         assert box.height / box.width == pytest.approx(size[0] / size[1], rel=1e-6)
         assert 0 <= box.x0 < box.x1 <= figure.bbox.width
         assert 0 <= box.y0 < box.y1 <= figure.bbox.height
-    assert not any(one.overlaps(other) for one, other in combinations(shown, 2))
+    assert not any(first.overlaps(second) for first, second in combinations(boxes, 2))
 
 
-def test_a_clip_without_sound_has_no_explanation_of_it() -> None:
+def test_a_clip_without_sound_has_no_sound_map() -> None:
     kind, arguments, _ = NETWORKS["both"]
     network = kind(**arguments).eval()
     inputs = {

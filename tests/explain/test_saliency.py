@@ -1,4 +1,4 @@
-"""Saliency and importance of hand-made networks, whose maps are known."""
+"""Saliency and importance of networks whose maps are known."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from tests.explain.networks import (
 )
 
 POSITIONS = [(0, 0), (32, 0), (28, 20), (4, 32)]
-"""Of the bright square in each frame."""
+"""Position (top, left) of the bright square in each frame."""
 
 
 def inputs() -> dict[str, Tensor]:
@@ -42,7 +42,7 @@ def square(frame: int, margin: int = 0) -> tuple[slice, slice]:
 
 @pytest.mark.parametrize("network", [OneFrame(), Stacked()], ids=["a frame by itself", "stacked"])
 @pytest.mark.parametrize("method", ["auto", "occlusion"])
-def test_the_map_lies_on_what_the_network_uses_and_on_no_other_frame(
+def test_the_map_is_on_the_used_pixels_of_the_used_frame_only(
     network: OneFrame, method: saliency.MethodChoice
 ) -> None:
     maps, how = frame_saliency(Score(network.eval(), 0), inputs(), method)
@@ -57,14 +57,14 @@ def test_the_map_lies_on_what_the_network_uses_and_on_no_other_frame(
     assert maps[USED][square(USED, margin=8)].sum() > 0.8 * maps[USED].sum()
 
 
-def test_grad_cam_is_the_maps_themselves_where_the_network_averages_them() -> None:
+def test_grad_cam_of_averaged_maps_equals_the_maps() -> None:
     network = OneFrame().eval()
     maps = grad_cam(Score(network, 0), inputs(), network.maps)
     expected = network.maps(inputs()["frames"][0].float())[:, 0]  # (T, h, w)
     torch.testing.assert_close(maps[USED] / maps.max(), expected[USED] / expected[USED].max())
 
 
-def test_maps_over_time_are_spread_over_the_frames() -> None:
+def test_maps_with_a_time_axis_are_interpolated_over_the_frames() -> None:
     maps, how = frame_saliency(Score(OverTime().eval(), 0), inputs(), "auto")
     assert how == "grad_cam"
     for frame in range(NUM_FRAMES):
@@ -74,15 +74,15 @@ def test_maps_over_time_are_spread_over_the_frames() -> None:
 @pytest.mark.parametrize(
     ("network", "counts"), [(OneFrame, [USED]), (Stacked, [USED]), (OverTime, [2, 3])]
 )
-def test_only_the_frames_that_the_network_uses_matter(
-    network: type[OneFrame], counts: list[int]
-) -> None:
+def test_only_used_frames_are_important(network: type[OneFrame], counts: list[int]) -> None:
     importance = frame_importance(Score(network().eval(), 0), inputs())
     assert [frame for frame, value in enumerate(importance) if abs(value) > 1e-6] == counts
     assert all(importance[frame] > 0 for frame in counts)
 
 
-def test_the_importance_of_a_frame_is_what_the_score_loses_with_the_mean_of_the_others() -> None:
+def test_the_importance_of_a_frame_is_the_loss_when_it_is_replaced_by_the_mean_of_the_others() -> (
+    None
+):
     network, frames = OneFrame().eval(), inputs()["frames"]
     replaced = frames.clone()
     replaced[0, USED] = frames[0, [0, 1, 3]].float().mean(dim=0).round().byte()
@@ -91,7 +91,7 @@ def test_the_importance_of_a_frame_is_what_the_score_loses_with_the_mean_of_the_
     assert importance[USED] == pytest.approx(float(expected))
 
 
-def test_no_frame_of_a_still_clip_matters() -> None:
+def test_frames_of_a_still_clip_are_unimportant() -> None:
     still = clip_with_spots([(8, 8)] * NUM_FRAMES)
     assert not frame_importance(Score(OneFrame().eval(), 0), {"frames": still}).any()
 
@@ -101,10 +101,10 @@ def test_evidence_for_one_of_two_classes_is_evidence_against_the_other() -> None
     support, against = (frame_importance(Score(network, output), inputs()) for output in (0, 1))
     np.testing.assert_allclose(support, -against, atol=1e-5)
     maps, _ = frame_saliency(Score(network, 1), inputs(), "occlusion")
-    assert maps[USED][square(USED)].max() < 1e-3  # nothing bright speaks for "no"
+    assert maps[USED][square(USED)].max() < 1e-3  # bright pixels are no evidence for "no"
 
 
-def test_the_map_of_sound_lies_on_the_frequencies_and_times_that_the_network_uses() -> None:
+def test_the_sound_map_is_on_the_used_frequencies_and_times() -> None:
     network = LowAndEarly().eval()
     sound = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)) / 10
     explained = explain(network, spec_for(network), {"sound": sound}).sound
@@ -112,11 +112,11 @@ def test_the_map_of_sound_lies_on_the_frequencies_and_times_that_the_network_use
     assert explained.saliency.shape == explained.spectrogram.shape == (40, 60)
     assert explained.saliency[:20, :30].sum() > 0.7 * explained.saliency.sum()
     assert len(explained.importance) == 5
-    # silence later on makes what is heard early louder beside the rest
+    # silence in the second half makes the first half relatively louder
     assert explained.importance[:2].min() > 0 > explained.importance[3:].max()
 
 
-def test_a_clip_of_one_frame_has_a_map_and_no_importance() -> None:
+def test_a_clip_of_one_frame_has_a_map_without_importance() -> None:
     torch.manual_seed(0)
     network = FaceRegressor(num_frames=1, image_size=96, rnn="none").eval()
     frames = torch.randint(0, 256, (1, 1, 3, 96, 96), dtype=torch.uint8)
@@ -131,7 +131,7 @@ def test_a_clip_of_one_frame_has_a_map_and_no_importance() -> None:
     assert explanation.frames.saliency.max() == 1
 
 
-def test_a_number_below_zero_is_explained_by_what_makes_it_low() -> None:
+def test_a_negative_number_is_explained_by_evidence_for_low_values() -> None:
     network = FaceRegressor(num_frames=1, image_size=96).eval()
     frames = torch.randint(0, 256, (1, 1, 3, 96, 96), dtype=torch.uint8)
     assert Score(network, 0, sign=-1).of({"frames": frames}) == -network(frames)[0, 0].item()
@@ -149,7 +149,7 @@ def test_without_captum_auto_chooses_occlusion_and_warns_once(
         frame_saliency(Score(OneFrame().eval(), 0), inputs(), "grad_cam")
 
 
-def test_grad_cam_is_refused_where_no_maps_are_averaged() -> None:
+def test_grad_cam_is_refused_for_networks_without_a_cam_layer() -> None:
     face = FaceRegressor(num_frames=1, image_size=96).eval()
     frames = torch.zeros(1, 1, 3, 96, 96, dtype=torch.uint8)
     with pytest.raises(UserError, match=r"FaceRegressor has no maps .* choose --method occlusion"):

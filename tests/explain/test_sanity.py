@@ -1,4 +1,4 @@
-"""Sanity checks of saliency: maps have to depend on the weights, and to fall on facial features."""
+"""Sanity checks of saliency: maps depend on the weights and fall on facial features."""
 
 import copy
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ DRAWN = ClipSettings(width=64, height=64, num_frames=NUM_FRAMES)
 
 @dataclass
 class Trained:
-    """A network trained on drawn faces, and clips of people who were not in its training."""
+    """A network trained on synthetic faces, and clips of held-out actors."""
 
     network: Small
     spec: ModelSpec
@@ -62,21 +62,21 @@ def trained() -> Trained:
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
-        some = torch.randperm(len(frames))[:16]
+        batch = torch.randperm(len(frames))[:16]
         optimizer.zero_grad()
-        cross_entropy(network(frames[some]), labels[some]).backward()
+        cross_entropy(network(frames[batch]), labels[batch]).backward()
         optimizer.step()
         schedule.step()
     return Trained(network.eval(), spec, *clips(range(21, 25), spec))
 
 
-def test_the_network_generalises_to_other_people(trained: Trained) -> None:
+def test_the_network_generalises_to_held_out_actors(trained: Trained) -> None:
     with torch.no_grad():
-        right = trained.network(trained.frames).argmax(dim=1) == trained.labels
-    assert right.float().mean() >= 0.5  # of three
+        correct = trained.network(trained.frames).argmax(dim=1) == trained.labels
+    assert correct.float().mean() >= 0.5  # three classes
 
 
-def test_where_features_are_drawn_is_known() -> None:
+def test_masks_of_facial_features_match_the_synthetic_clips() -> None:
     name = plan(actors=[1], takes=1)[0]
     spec = spec_for(Small(**SIZE), names=NAMES)
     features, head = (network_area(part, name, DRAWN, spec) for part in ("features", "head"))
@@ -119,8 +119,10 @@ def test_the_maps_change_when_layers_are_randomised_from_the_last_to_the_first(
     assert max(likeness) < 0.4
 
 
-def test_a_trained_network_aims_better_than_untrained_ones(trained: Trained) -> None:
-    """Untrained filters respond to edges, of which brows, eyes and mouth have many."""
+def test_a_trained_network_focuses_more_on_facial_features_than_untrained_ones(
+    trained: Trained,
+) -> None:
+    """Untrained filters respond to edges, and brows, eyes and mouth have many."""
     names = trained.names[::2]
     untrained = []
     for seed in range(6):
@@ -132,11 +134,11 @@ def test_a_trained_network_aims_better_than_untrained_ones(trained: Trained) -> 
 
 
 def correlation(
-    some: Sequence[npt.NDArray[np.float32]], others: Sequence[npt.NDArray[np.float32]]
+    first_maps: Sequence[npt.NDArray[np.float32]], second_maps: Sequence[npt.NDArray[np.float32]]
 ) -> float:
-    """Pearson's, the mean over clips; 0 where a map is flat."""
+    """Mean Pearson correlation over clips; 0 for constant maps."""
     each = [
-        np.corrcoef(one.ravel(), other.ravel())[0, 1] if one.any() and other.any() else 0.0
-        for one, other in zip(some, others, strict=True)
+        np.corrcoef(first.ravel(), second.ravel())[0, 1] if first.any() and second.any() else 0.0
+        for first, second in zip(first_maps, second_maps, strict=True)
     ]
     return float(np.mean(each))

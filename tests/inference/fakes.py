@@ -1,4 +1,4 @@
-"""A network whose answer can be worked out by hand, and timelines."""
+"""A network with predictable outputs, and timelines."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.inference.specs import make_spec
 
 EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
-SEES = make_spec(
+SPEC = make_spec(
     network="made.Grey",
     names=("dark", "bright"),
     num_frames=2,
@@ -25,12 +25,12 @@ SEES = make_spec(
 
 
 class Grey:
-    """Says how bright a window is: 0 to 1."""
+    """A runtime whose output is the mean brightness of a window, 0 to 1."""
 
     description = "made, numpy"
 
-    def __init__(self, **others: Any) -> None:
-        self.spec = replace(SEES, **others)
+    def __init__(self, **changes: Any) -> None:
+        self.spec = replace(SPEC, **changes)
         self.batches: list[int] = []
 
     def __call__(self, windows: Inputs) -> Outputs:
@@ -50,19 +50,19 @@ def timeline(
     people: int = 1,
     names: tuple[str, ...] = EIGHT,
     numbers: bool = False,
-    nobody: range = range(0),
+    without_face: range = range(0),
     gaps: tuple[Gap, ...] = (),
     boxes: bool = False,
 ) -> Timeline:
-    """Windows of 3.7 seconds, every 1.85, in which everybody is, but for those in which nobody is."""
+    """A timeline of windows of 3.7 seconds every 1.85; `without_face` are the indices of windows without a face."""
     generator = np.random.default_rng(0)
-    said = []
+    predictions = []
     for number in range(windows):
         start = 1.85 * number
-        if number in nobody:
-            said.append(
+        if number in without_face:
+            predictions.append(
                 Window(
-                    **said_of(names, None, numbers),
+                    **prediction_of(names, None, numbers),
                     start=start,
                     end=start + 3.7,
                     person=None,
@@ -73,9 +73,9 @@ def timeline(
         for person in range(1, people + 1):
             logits = generator.normal(size=len(names)) * 2
             values = np.tanh(logits) if numbers else np.exp(logits) / np.exp(logits).sum()
-            said.append(
+            predictions.append(
                 Window(
-                    **said_of(names, tuple(values.tolist()), numbers),
+                    **prediction_of(names, tuple(values.tolist()), numbers),
                     start=start,
                     end=start + 3.7,
                     person=person,
@@ -87,7 +87,7 @@ def timeline(
         path=Path("talk.mp4"),
         task="numbers" if numbers else "classes",
         names=names,
-        windows=tuple(said),
+        windows=tuple(predictions),
         gaps=gaps,
         seconds=seconds,
         window_seconds=3.7,
@@ -95,14 +95,14 @@ def timeline(
     )
 
 
-def said_of(
+def prediction_of(
     names: tuple[str, ...], values: tuple[float, ...] | None, numbers: bool
 ) -> dict[str, Any]:
-    """What a prediction holds; below 0.3 it is uncertain."""
+    """Arguments of `Window` for a prediction; below 0.3 it is uncertain."""
     if values is None:
         return {"names": names, "values": None, "predicted": NO_FACE, "confidence": None}
     if numbers:
         return {"names": names, "values": values, "predicted": "", "confidence": None}
     most = max(values)
-    word = names[values.index(most)] if most >= 0.3 else UNCERTAIN
-    return {"names": names, "values": values, "predicted": word, "confidence": most}
+    label = names[values.index(most)] if most >= 0.3 else UNCERTAIN
+    return {"names": names, "values": values, "predicted": label, "confidence": most}

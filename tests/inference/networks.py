@@ -1,4 +1,4 @@
-"""A small network of every class, untrained, and what there is to know of each."""
+"""A small untrained network of every class, with its specification."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,30 +31,30 @@ from emorec.models import (
 )
 
 NAMES = ("calm", "happy", "sad", "angry", "surprised")
-SEES: dict[str, Any] = {"num_classes": 5, "num_frames": 3, "image_size": (32, 48)}
-HEARS: dict[str, Any] = {"num_classes": 5, "sound_rate": 8000, "sound_seconds": 1.5}
+FRAMES: dict[str, Any] = {"num_classes": 5, "num_frames": 3, "image_size": (32, 48)}
+SOUND: dict[str, Any] = {"num_classes": 5, "sound_rate": 8000, "sound_seconds": 1.5}
 FACE: dict[str, Any] = {"num_frames": 2, "image_size": 96}
 
 NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
-    "EarlyFusionCNN": lambda: EarlyFusionCNN(**SEES),
-    "EarlyFusionResNet": lambda: EarlyFusionResNet(weights="none", **SEES),
-    "LateFusion": lambda: LateFusion(weights="none", **SEES),
-    "CNN3D": lambda: CNN3D(weights="none", **SEES),
+    "EarlyFusionCNN": lambda: EarlyFusionCNN(**FRAMES),
+    "EarlyFusionResNet": lambda: EarlyFusionResNet(weights="none", **FRAMES),
+    "LateFusion": lambda: LateFusion(weights="none", **FRAMES),
+    "CNN3D": lambda: CNN3D(weights="none", **FRAMES),
     "CNN3D-clip_cnn": lambda: CNN3D(
         backbone="clip_cnn", weights="none", num_classes=5, num_frames=9, image_size=(45, 60)
     ),
-    "CNNLSTM": lambda: CNNLSTM(weights="none", **SEES),
-    "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **SEES),
-    "CNNRNN-transformer": lambda: CNNRNN(weights="none", rnn="transformer", pool="mean", **SEES),
-    "AudioCNN": lambda: AudioCNN(**HEARS),
-    "AudioCNNLSTM": lambda: AudioCNNLSTM(scale="log_mel", **HEARS),
-    "AudioCNNRNN": lambda: AudioCNNRNN(denoise="spectral_gating", **HEARS),
+    "CNNLSTM": lambda: CNNLSTM(weights="none", **FRAMES),
+    "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **FRAMES),
+    "CNNRNN-transformer": lambda: CNNRNN(weights="none", rnn="transformer", pool="mean", **FRAMES),
+    "AudioCNN": lambda: AudioCNN(**SOUND),
+    "AudioCNNLSTM": lambda: AudioCNNLSTM(scale="log_mel", **SOUND),
+    "AudioCNNRNN": lambda: AudioCNNRNN(denoise="spectral_gating", **SOUND),
     "AudioVisual": lambda: AudioVisual(
         video="emorec.models.EarlyFusionCNN",
         audio="emorec.models.AudioCNN",
         audio_args={"sound_rate": 8000, "sound_seconds": 1.5},
         fusion="gated",
-        **SEES,
+        **FRAMES,
     ),
     "FaceClassifier": lambda: FaceClassifier(num_classes=5, **FACE),
     "FaceRegressor": lambda: FaceRegressor(rnn="rnn", hidden_sizes=(20, 10), **FACE),
@@ -62,7 +62,7 @@ NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
 
 
 def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
-    """A network whose weights are random, always the same ones, and its spec."""
+    """Return a network with fixed random weights, and its spec."""
     torch.manual_seed(0)
     network = NETWORKS[name]().eval()
     classes = isinstance(network, ClipClassifier)
@@ -87,29 +87,29 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
     )
 
 
-def said_by_torch(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Outputs:
-    """What a network says, asked as a training asks it, and softmax of numpy."""
+def torch_outputs(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Outputs:
+    """Outputs of a network in torch, with numpy's softmax."""
     inputs = {name: torch.from_numpy(windows[name]) for name in spec.inputs}
     if spec.uses_frames:
         inputs["frames"] = inputs["frames"].permute(0, 1, 4, 2, 3)
     with torch.no_grad():
         logits = network(*inputs.values()).numpy()
     if spec.task == "numbers":
-        said: Outputs = logits
-        return said
+        numbers: Outputs = logits
+        return numbers
     powers = np.exp(logits / (spec.temperature or 1.0))
     shares: Outputs = powers / powers.sum(axis=1, keepdims=True)
     return shares
 
 
 def deployed(name: str) -> tuple[InferenceModule, ModelSpec]:
-    """A made network with what stands before and behind it."""
+    """Return a network with its preprocessing and softmax, and its spec."""
     network, spec = made(name)
     return InferenceModule(network, spec), spec
 
 
 def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
-    """A checkpoint of a network, as a run on RAVDESS of five of its classes would have written it."""
+    """Save a checkpoint of a network like a run on five classes of RAVDESS."""
     trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
     trainer.strategy.connect(network)
     data = RavdessDataModule(

@@ -1,4 +1,4 @@
-"""Networks as windows are made for them."""
+"""Model specifications."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,9 +24,9 @@ PICTURES = ModelSpec(
     split={},
     licence="none",
 )
-"""It sees five whole pictures of 28 pixels a side in each second."""
+"""Five uncropped frames of 28 x 28 pixels per second."""
 
 
-def make_spec(**others: Any) -> ModelSpec:
-    """The same network, other in what is named."""
-    return replace(PICTURES, **others)
+def make_spec(**changes: Any) -> ModelSpec:
+    """Return the specification with some fields replaced."""
+    return replace(PICTURES, **changes)

@@ -1,4 +1,4 @@
-"""The annotated video: its frames, their times, its sound, and what is drawn on it."""
+"""The annotated video: frames, timestamps, sound and overlays."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,9 +22,9 @@ from tests.inference.fakes import timeline
 NOTHING = replace(timeline(1), windows=())
 
 
-def annotated(source: Path, said: Timeline = NOTHING) -> Path:
+def annotated(source: Path, predictions: Timeline = NOTHING) -> Path:
     path = source.with_name("annotated.mp4")
-    annotate_video(path, VideoFile(source), said)
+    annotate_video(path, VideoFile(source), predictions)
     return path
 
 
@@ -39,7 +39,7 @@ def times_and_frames(path: Path) -> tuple[list[float], npt.NDArray[np.uint8]]:
 
 
 def sound_of(path: Path) -> tuple[float, npt.NDArray[np.float32]]:
-    """When it begins, and its samples."""
+    """Start of the sound in seconds, and its samples."""
     with av.open(str(path)) as file:
         frames = list(file.decode(audio=0))
         begin = frames[0].pts * (frames[0].time_base or Fraction(1))
@@ -52,7 +52,7 @@ def sound_of(path: Path) -> tuple[float, npt.NDArray[np.float32]]:
     ids=["even", "variable"],
 )
 @pytest.mark.parametrize("bframes", [0, 2])
-def test_every_frame_comes_at_its_own_time(
+def test_frames_keep_their_timestamps(
     tmp_path: Path, bframes: int, starts_ms: Sequence[int] | None
 ) -> None:
     source = videos.write_video(
@@ -65,7 +65,7 @@ def test_every_frame_comes_at_its_own_time(
     assert np.abs(frames.astype(int) - expected).mean() < 2
 
 
-def test_the_sound_is_copied_as_it_is(tmp_path: Path) -> None:
+def test_sound_is_copied_without_reencoding(tmp_path: Path) -> None:
     source = videos.write_video(tmp_path / "a.mp4", 30, sound=True)
     begin, samples = sound_of(annotated(source))
     expected_begin, expected = sound_of(source)
@@ -73,7 +73,7 @@ def test_the_sound_is_copied_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(samples, expected)
 
 
-def test_sound_that_an_mp4_does_not_take_is_encoded_anew_at_its_time(tmp_path: Path) -> None:
+def test_sound_not_supported_in_mp4_is_reencoded_in_sync(tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     times = np.arange(16000) / 16000
     wave = np.where(times >= 0.5, 0.5 * np.sin(2 * np.pi * 440 * times), 0).astype(np.float32)
@@ -92,13 +92,13 @@ def test_sound_that_an_mp4_does_not_take_is_encoded_anew_at_its_time(tmp_path: P
     path = annotated(source)
     with av.open(str(path)) as file:
         assert file.streams.audio[0].codec_context.name == "aac"
-    begin, heard = sound_of(path)
-    loud = np.flatnonzero(np.abs(heard) > 0.2)
+    begin, decoded = sound_of(path)
+    loud = np.flatnonzero(np.abs(decoded) > 0.2)
     assert begin + loud[0] / 16000 == pytest.approx(0.5, abs=0.03)
     assert begin + loud[-1] / 16000 == pytest.approx(1.0, abs=0.03)
 
 
-def test_sound_comes_whole_wherever_the_file_stores_it_and_however_long_it_is(
+def test_sound_is_complete_for_any_position_in_the_file_and_any_duration(
     tmp_path: Path,
 ) -> None:
     pictures = videos.write_video(tmp_path / "pictures.mp4", 24, fps=2, gop=6)
@@ -106,9 +106,9 @@ def test_sound_comes_whole_wherever_the_file_stores_it_and_however_long_it_is(
     for first, last in ((sound, pictures), (pictures, sound)):
         source = tmp_path / f"{first.stem}_first.nut"
         with av.open(str(source), "w", options={"max_interleave_delta": "1"}) as file:
-            read = [av.open(str(path)) for path in (first, last)]
-            copies = [file.add_stream_from_template(each.streams[0]) for each in read]
-            for each, copy in zip(read, copies, strict=True):
+            inputs = [av.open(str(path)) for path in (first, last)]
+            copies = [file.add_stream_from_template(each.streams[0]) for each in inputs]
+            for each, copy in zip(inputs, copies, strict=True):
                 for packet in each.demux():
                     if packet.size:
                         packet.stream = copy
@@ -124,16 +124,16 @@ def test_the_video_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     source = videos.write_video(tmp_path / "a.mp4", 30, sound=True)
     video, opened, really = VideoFile(source), list[str](), av.open
 
-    def counted(path: str, *others: Any, **options: Any) -> Any:
+    def counting_open(path: str, *arguments: Any, **options: Any) -> Any:
         opened.append(Path(path).name)
-        return really(path, *others, **options)
+        return really(path, *arguments, **options)
 
-    monkeypatch.setattr(av, "open", counted)
+    monkeypatch.setattr(av, "open", counting_open)
     annotate_video(tmp_path / "annotated.mp4", video, NOTHING)
     assert opened.count("a.mp4") == 1
 
 
-def test_memory_holds_a_fragment_of_it_and_players_find_their_index_in_front(
+def test_the_file_is_fragmented_and_starts_with_an_index(
     tmp_path: Path,
 ) -> None:
     source = videos.write_video(tmp_path / "a.mp4", 600, still=True, sound=True)
@@ -150,7 +150,7 @@ def test_memory_holds_a_fragment_of_it_and_players_find_their_index_in_front(
 
 
 def top_boxes(path: Path) -> list[str]:
-    """The kinds of the boxes that an mp4 consists of."""
+    """Types of the top-level boxes of an mp4 file."""
     content, at, kinds = path.read_bytes(), 0, list[str]()
     while at < len(content):
         kinds.append(content[at + 4 : at + 8].decode())
@@ -158,40 +158,40 @@ def top_boxes(path: Path) -> list[str]:
     return kinds
 
 
-def test_a_video_without_sound_has_none_afterwards(tmp_path: Path) -> None:
+def test_a_silent_video_stays_silent(tmp_path: Path) -> None:
     with av.open(str(annotated(videos.write_video(tmp_path / "a.mp4", 5)))) as file:
         assert not file.streams.audio
 
 
-def test_sound_of_an_unknown_codec_is_left_out(tmp_path: Path) -> None:
+def test_sound_of_an_unknown_codec_is_dropped(tmp_path: Path) -> None:
     path = videos.change_sound(videos.write_video(tmp_path / "a.mp4", 10, sound=True))
     assert not VideoFile(path).has_sound
     with av.open(str(annotated(path))) as file:
         assert [stream.type for stream in file.streams] == ["video"]
 
 
-def test_what_was_filmed_sideways_is_upright(tmp_path: Path) -> None:
+def test_rotated_videos_are_upright(tmp_path: Path) -> None:
     source = videos.turn(videos.write_video(tmp_path / "a.mp4", 5, look="gradient"), 90)
     _, frames = times_and_frames(annotated(source))
     assert frames.shape[1:3] == (96, 64)
-    shown = next(frame for _, _, frame in VideoFile(source).frames([2]))
-    assert np.abs(frames[2].astype(int) - shown).mean() < 3
+    expected = next(frame for _, _, frame in VideoFile(source).frames([2]))
+    assert np.abs(frames[2].astype(int) - expected).mean() < 3
 
 
-def test_odd_sizes_grow_by_a_pixel_and_huge_ones_shrink(tmp_path: Path) -> None:
+def test_odd_sizes_are_padded_and_huge_ones_downscaled(tmp_path: Path) -> None:
     odd = videos.write_video(tmp_path / "odd.mkv", 2, size=(45, 33), pixels="yuv444p")
     assert times_and_frames(annotated(odd))[1].shape[1:3] == (34, 46)
     huge = videos.write_video(tmp_path / "huge.mp4", 1, size=(3840, 1080), still=True)
     assert times_and_frames(annotated(huge))[1].shape[1:3] == (540, 1920)
 
 
-def test_the_same_video_is_the_same_file_to_the_byte(tmp_path: Path) -> None:
+def test_annotation_is_deterministic(tmp_path: Path) -> None:
     source = videos.write_video(tmp_path / "a.mp4", 20, sound=True)
     first = annotated(source, timeline(1)).read_bytes()
     assert annotated(source, timeline(1)).read_bytes() == first
 
 
-def test_an_interrupted_one_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_annotation_leaves_no_file(tmp_path: Path) -> None:
     source = videos.write_video(tmp_path / "a.mp4", 5)
 
     def stop(seconds: float) -> None:
@@ -209,61 +209,61 @@ def changed(overlay: Overlay) -> npt.NDArray[np.bool_]:
     return np.asarray((draw(GREY, [overlay]) != GREY).any(axis=2))
 
 
-def test_the_box_is_around_the_face_and_the_card_beside_it() -> None:
-    said = timeline(1).windows[0]
-    there = changed(Overlay(said, Box(40, 60, 50, 70), several=False))
-    assert there[60:131, 40].all()
-    assert there[60, 40:91].all()
-    assert not there[66:124, 46:84].any()  # the face itself
-    assert there[62, 96:190].all()  # the card to its right
+def test_the_box_surrounds_the_face_and_the_card_is_next_to_it() -> None:
+    window = timeline(1).windows[0]
+    mask = changed(Overlay(window, Box(40, 60, 50, 70), several=False))
+    assert mask[60:131, 40].all()
+    assert mask[60, 40:91].all()
+    assert not mask[66:124, 46:84].any()  # the face itself
+    assert mask[62, 96:190].all()  # the card to its right
 
 
 @pytest.mark.parametrize("left", [-30, 5, 120, 240, 290])
-def test_the_card_is_inside_the_picture_wherever_the_face_is(left: int) -> None:
-    said = timeline(1).windows[0]
-    card = np.asarray(draw(GREY, [Overlay(said, None, False)]) != GREY).any(axis=2).sum()
+def test_the_card_is_inside_the_frame_for_any_position_of_the_face(left: int) -> None:
+    window = timeline(1).windows[0]
+    card = np.asarray(draw(GREY, [Overlay(window, None, False)]) != GREY).any(axis=2).sum()
     for several in (False, True):
-        there = changed(Overlay(said, Box(left, 150, 40, 50), several))
-        assert there.sum() > (0.9 if not several else 0.3) * card
+        mask = changed(Overlay(window, Box(left, 150, 40, 50), several))
+        assert mask.sum() > (0.9 if not several else 0.3) * card
 
 
-def test_a_frame_is_not_written_on_itself() -> None:
+def test_drawing_does_not_modify_the_frame() -> None:
     before = GREY.copy()
     draw(GREY, [Overlay(timeline(1).windows[0], None, False)])
     np.testing.assert_array_equal(GREY, before)
 
 
 def test_bars_are_as_long_as_the_probabilities() -> None:
-    said = timeline(1).windows[0]
-    picture = draw(np.zeros((720, 1280, 3), np.uint8), [Overlay(said, None, False)]).astype(int)
+    window = timeline(1).windows[0]
+    picture = draw(np.zeros((720, 1280, 3), np.uint8), [Overlay(window, None, False)]).astype(int)
     blue = (np.abs(picture - [0x3D, 0x6F, 0xB6]).max(axis=2) <= 2).sum(axis=1)  # sad
     red = (np.abs(picture - [0xC8, 0x37, 0x2D]).max(axis=2) <= 2).sum(axis=1)  # angry
-    probabilities = said.probabilities
+    probabilities = window.probabilities
     lengths = [float(np.median(rows[rows > 0])) for rows in (blue, red)]
-    whole = 6 * font_size_for(720, 1280)
+    full_length = 6 * font_size_for(720, 1280)
     assert lengths == pytest.approx(
-        [whole * probabilities["sad"], whole * probabilities["angry"]], abs=1.5
+        [full_length * probabilities["sad"], full_length * probabilities["angry"]], abs=1.5
     )
 
 
-def test_the_word_changes_between_the_middles_of_windows_and_the_box_moves_on_the_way() -> None:
-    said = timeline(3, boxes=True)
-    playback = Playback(said)
+def test_labels_change_and_boxes_are_interpolated_between_window_centres() -> None:
+    predictions = timeline(3, boxes=True)
+    playback = Playback(predictions)
     (early,) = playback.at(2.7)
     (late,) = playback.at(2.8)
-    assert (early.window, late.window) == (said.windows[0], said.windows[1])
-    # middles at 1.85 and 3.7 seconds, boxes 1 pixel apart
+    assert (early.window, late.window) == (predictions.windows[0], predictions.windows[1])
+    # centres at 1.85 and 3.7 seconds, boxes 1 pixel apart
     assert early.box is not None
     assert early.box.left == pytest.approx(20 + (2.7 - 1.85) / 1.85)
-    assert playback.at(0.5)[0].box == said.windows[0].box
+    assert playback.at(0.5)[0].box == predictions.windows[0].box
 
 
-def test_persons_are_numbered_only_where_there_are_several() -> None:
+def test_persons_are_numbered_only_if_there_are_several() -> None:
     assert [overlay.several for overlay in Playback(timeline(1)).at(1)] == [False]
     assert [overlay.several for overlay in Playback(timeline(1, people=2)).at(1)] == [True, True]
 
 
-def test_no_face_is_shown_as_such_and_a_gap_as_nothing() -> None:
-    said = timeline(2, nobody=range(2))
-    assert [overlay.window.predicted for overlay in Playback(said).at(1)] == ["no face"]
-    assert Playback(said).at(100) == []
+def test_no_face_is_labelled_and_a_gap_has_no_overlay() -> None:
+    predictions = timeline(2, without_face=range(2))
+    assert [overlay.window.predicted for overlay in Playback(predictions).at(1)] == ["no face"]
+    assert Playback(predictions).at(100) == []

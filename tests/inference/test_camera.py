@@ -1,4 +1,4 @@
-"""Live frames become windows on a fixed grid."""
+"""Camera frames become windows on a fixed time grid."""
 
 from collections.abc import Callable
 
@@ -17,33 +17,33 @@ SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
 
 class Film:
-    """An OpenCV capture that gives a number of frames, a tenth of a second apart, each as grey as its index."""
+    """A fake OpenCV capture at 10 fps; the grey level of each frame is its index."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
-        self.given = 0
+        self.num_read = 0
         self.open = True
 
     def isOpened(self) -> bool:  # noqa: N802  (OpenCV's name)
         return self.frames > 0
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        if self.given == self.frames:
+        if self.num_read == self.frames:
             return False, None
-        self.given += 1
-        return True, np.full((48, 64, 3), self.given - 1, np.uint8)
+        self.num_read += 1
+        return True, np.full((48, 64, 3), self.num_read - 1, np.uint8)
 
-    def get(self, what: int) -> float:
-        return 10.0 if what == cv2.CAP_PROP_FPS else 0.0
+    def get(self, property_id: int) -> float:
+        return 10.0 if property_id == cv2.CAP_PROP_FPS else 0.0
 
     def release(self) -> None:
         self.open = False
 
     def now(self) -> float:
-        return 7.0 + 0.1 * (self.given - 1)
+        return 7.0 + 0.1 * (self.num_read - 1)
 
 
-def filmed(film: Film, seconds: float | None = None) -> Camera:
+def camera_of(film: Film, seconds: float | None = None) -> Camera:
     opens: Callable[[int], Film] = lambda index: film  # noqa: E731
     return Camera(0, seconds, open_capture=opens, now=film.now)
 
@@ -54,13 +54,13 @@ def greys(window: object) -> list[int]:
     return window.frames[:, 0, 0, 0].tolist()
 
 
-def test_windows_show_what_was_filmed_last_at_their_times() -> None:
+def test_windows_contain_the_latest_frame_at_each_time() -> None:
     film = Film(23)
-    found = list(windows_of(filmed(film), make_spec(num_frames=3), SECOND))
-    assert [(each.start, each.end) for each in found] == [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0)]
+    windows = list(windows_of(camera_of(film), make_spec(num_frames=3), SECOND))
+    assert [(each.start, each.end) for each in windows] == [(0.0, 1.0), (0.5, 1.5), (1.0, 2.0)]
     assert (
         np.abs(
-            np.subtract([greys(each) for each in found], [[0, 5, 10], [5, 10, 15], [10, 15, 20]])
+            np.subtract([greys(each) for each in windows], [[0, 5, 10], [5, 10, 15], [10, 15, 20]])
         ).max()
         <= 1
     )
@@ -69,39 +69,41 @@ def test_windows_show_what_was_filmed_last_at_their_times() -> None:
 
 def test_a_camera_records_for_the_given_seconds() -> None:
     film = Film(1000)
-    assert len(list(windows_of(filmed(film, 2.05), make_spec(), SECOND))) == 3
-    assert film.given < 25
+    assert len(list(windows_of(camera_of(film, 2.05), make_spec(), SECOND))) == 3
+    assert film.num_read < 25
     assert not film.open
 
 
-def test_a_camera_that_is_interrupted_is_let_go() -> None:
+def test_an_interrupted_camera_is_released() -> None:
     film = Film(1000)
-    windows = windows_of(filmed(film), make_spec(), SECOND)
+    windows = windows_of(camera_of(film), make_spec(), SECOND)
     next(windows)
     windows.close()
     assert not film.open
 
 
-def test_less_than_a_window_is_one_clear_line() -> None:
+def test_a_recording_shorter_than_a_window_is_a_one_line_error() -> None:
     with pytest.raises(UserError, match="camera 0: it ended before the first window of 1 s"):
-        list(windows_of(filmed(Film(5)), make_spec(), SECOND))
+        list(windows_of(camera_of(Film(5)), make_spec(), SECOND))
 
 
-def test_a_missing_camera_is_one_clear_line(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_camera_is_a_one_line_error(capfd: pytest.CaptureFixture[str]) -> None:
     film = Film(0)
     with pytest.raises(UserError, match="camera 0: no such camera"):
-        filmed(film)
+        camera_of(film)
     assert not film.open
     with pytest.raises(UserError, match="camera 77: no such camera"):
         Camera(77)
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_audio_visual_network_gets_silence_and_an_audio_network_is_refused() -> None:
-    hears = make_spec(inputs=("frames", "sound", "heard"))
-    window = next(windows_of(filmed(Film(15)), hears, SECOND))
+def test_an_audio_visual_network_gets_silence_and_an_audio_network_is_refused_by_the_camera() -> (
+    None
+):
+    spec = make_spec(inputs=("frames", "sound", "heard"))
+    window = next(windows_of(camera_of(Film(15)), spec, SECOND))
     assert isinstance(window, Window)
     assert window.sound is not None
     assert (window.sound.shape, window.has_sound, window.sound.any()) == ((16_000,), False, False)
     with pytest.raises(UserError, match="camera 0: cameras have no sound"):
-        next(windows_of(filmed(Film(15)), make_spec(inputs=("sound",), num_frames=0), SECOND))
+        next(windows_of(camera_of(Film(15)), make_spec(inputs=("sound",), num_frames=0), SECOND))

@@ -1,4 +1,4 @@
-"""An exported network says what torch makes of it, whatever the network, the file and the number of windows."""
+"""Exported networks reproduce torch for any network, format and batch size."""
 
 import json
 import subprocess
@@ -33,24 +33,24 @@ from emorec.inference.spec import (
     export_metadata,
 )
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
-from tests.inference.networks import NAMES, NETWORKS, made, said_by_torch, saved
+from tests.inference.networks import NAMES, NETWORKS, made, saved, torch_outputs
 
 BASES = {"ClipClassifier", "ClipNetwork", "ClipRegressor", "FrameClassifier"}
 
 
 def files(folder: Path, deployed: InferenceModule, spec: ModelSpec, *, dynamic: bool) -> list[Path]:
     program = trace(deployed, spec, dynamic_batch=dynamic)
-    said = export_metadata(spec, "float32", deployed.network.statistics)
-    (folder / "network.onnx").write_bytes(to_onnx(program, spec, said))
-    (folder / "network.pt2").write_bytes(to_torch_export(program, said))
+    metadata = export_metadata(spec, "float32", deployed.network.statistics)
+    (folder / "network.onnx").write_bytes(to_onnx(program, spec, metadata))
+    (folder / "network.pt2").write_bytes(to_torch_export(program, metadata))
     return [folder / "network.onnx", folder / "network.pt2"]
 
 
-def opened(path: Path) -> Runtime:
+def open_runtime(path: Path) -> Runtime:
     return OnnxRuntime(path, "cpu") if path.suffix == ".onnx" else ExportedRuntime(path, "cpu")
 
 
-def some(windows: Inputs, count: int) -> Inputs:
+def first_windows(windows: Inputs, count: int) -> Inputs:
     return {name: values[:count] for name, values in windows.items()}
 
 
@@ -59,7 +59,7 @@ def ckpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(tmp_path_factory.mktemp("run") / "best.ckpt", made("EarlyFusionCNN")[0])
 
 
-def test_every_network_of_the_package_is_exported_here() -> None:
+def test_every_network_of_the_package_is_covered() -> None:
     assert {name.partition("-")[0] for name in NETWORKS} == {*models.__all__} - BASES
 
 
@@ -67,23 +67,23 @@ def test_every_network_of_the_package_is_exported_here() -> None:
 def test_both_formats_reproduce_the_network_for_any_batch_size(name: str, tmp_path: Path) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 3)
-    expected = said_by_torch(network, spec, windows)
+    expected = torch_outputs(network, spec, windows)
     for path in files(tmp_path, InferenceModule(network, spec), spec, dynamic=True):
-        runtime = opened(path)
+        runtime = open_runtime(path)
         assert runtime.spec == spec
         for count in (3, 1):
-            said = runtime(some(windows, count))
-            assert said.dtype == np.float32
-            np.testing.assert_allclose(said, expected[:count], atol=1e-4)
+            outputs = runtime(first_windows(windows, count))
+            assert outputs.dtype == np.float32
+            np.testing.assert_allclose(outputs, expected[:count], atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["FaceClassifier", "AudioCNN"])
-def test_a_file_of_a_fixed_batch_runs_window_by_window(name: str, tmp_path: Path) -> None:
+def test_a_file_with_batch_size_1_runs_window_by_window(name: str, tmp_path: Path) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 3)
     for path in files(tmp_path, InferenceModule(network, spec), spec, dynamic=False):
         np.testing.assert_allclose(
-            opened(path)(windows), said_by_torch(network, spec, windows), atol=1e-5
+            open_runtime(path)(windows), torch_outputs(network, spec, windows), atol=1e-5
         )
     model = onnx.load(tmp_path / "network.onnx")
     assert [each.type.tensor_type.shape.dim[0].dim_value for each in model.graph.input] == [1]
@@ -97,22 +97,22 @@ def test_float16_outputs_are_close_to_those_of_float32(
 ) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 2)
-    expected = said_by_torch(network, spec, windows)
+    expected = torch_outputs(network, spec, windows)
     num_bytes = 4 * sum(weight.numel() for weight in network.parameters())
     to_float16(network)
     program = trace(InferenceModule(network, spec), spec, dynamic_batch=True)
-    said_inside = {METADATA_KEY: spec.to_json()}
+    metadata = {METADATA_KEY: spec.to_json()}
     path = tmp_path / f"network{SUFFIXES[kind]}"
     if kind == "onnx":
-        path.write_bytes(to_onnx(program, spec, said_inside))
+        path.write_bytes(to_onnx(program, spec, metadata))
         weights = {each.data_type for each in onnx.load(path).graph.initializer}
         assert onnx.TensorProto.FLOAT16 in weights
     else:
-        path.write_bytes(to_torch_export(program, said_inside))
+        path.write_bytes(to_torch_export(program, metadata))
         assert path.stat().st_size < 0.55 * num_bytes
-    said = opened(path)(windows)
-    assert said.dtype == np.float32
-    assert 0 < np.abs(said - expected).max() < TOLERANCES["float16"] / 10
+    outputs = open_runtime(path)(windows)
+    assert outputs.dtype == np.float32
+    assert 0 < np.abs(outputs - expected).max() < TOLERANCES["float16"] / 10
 
 
 def test_an_onnx_file_describes_its_inputs_and_outputs(ckpt: Path, tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_an_onnx_file_describes_its_inputs_and_outputs(ckpt: Path, tmp_path: Pat
     content = to_bytes(network, spec, "onnx", dynamic_batch=True)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
-    said = {each.key: each.value for each in model.metadata_props}
-    assert json.loads(said[METADATA_KEY])["names"] == list(NAMES)
-    assert said["class_names"] == "calm,happy,sad,angry,surprised"
-    assert "mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225" in said["normalization"]
-    assert said["split_hash"] == "abcd"
+    metadata = {each.key: each.value for each in model.metadata_props}
+    assert json.loads(metadata[METADATA_KEY])["names"] == list(NAMES)
+    assert metadata["class_names"] == "calm,happy,sad,angry,surprised"
+    assert "mean 0.485, 0.456, 0.406 and std 0.229, 0.224, 0.225" in metadata["normalization"]
+    assert metadata["split_hash"] == "abcd"
     assert (
-        said["licence"]
+        metadata["licence"]
         == spec.licence
         == "RAVDESS is under CC BY-NC-SA 4.0: no commercial use of " + ("what was trained on it")
     )
@@ -140,7 +140,7 @@ def test_an_onnx_file_describes_its_inputs_and_outputs(ckpt: Path, tmp_path: Pat
         "probabilities",
         onnx.TensorProto.FLOAT,
     )
-    # nobody else learns where the files of whoever exported it lie
+    # no paths of the exporting machine
     assert str(Path(models.__file__).parents[1]).encode() not in content
 
 
@@ -150,15 +150,15 @@ def test_a_torch_export_program_has_the_same_metadata_and_no_paths(
     path = tmp_path / "network.pt2"
     path.write_bytes(to_bytes(*load_network(ckpt), "torch_export"))
     with zipfile.ZipFile(path) as archive:
-        inside = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
-    assert inside["class_names"] == b"calm,happy,sad,angry,surprised"
-    assert inside["torch"].decode() == torch.__version__
+        contents = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert contents["class_names"] == b"calm,happy,sad,angry,surprised"
+    assert contents["torch"].decode() == torch.__version__
     home = str(Path(models.__file__).parents[1]).encode()
-    assert not any(home in content for content in inside.values())
+    assert not any(home in content for content in contents.values())
 
 
 @pytest.mark.parametrize("kind", SUFFIXES)
-def test_it_is_compared_with_the_checkpoint_before_it_is_written(
+def test_an_export_is_compared_with_the_checkpoint_before_it_is_written(
     kind: ExportFormat, ckpt: Path, tmp_path: Path
 ) -> None:
     to = tmp_path / "new" / f"network{SUFFIXES[kind]}"
@@ -166,10 +166,12 @@ def test_it_is_compared_with_the_checkpoint_before_it_is_written(
     assert (done.parity.windows, done.parity.same_class) == (8, 8)
     assert done.parity.max_difference < 1e-5
     windows = synthetic_inputs(done.spec, 2)
-    np.testing.assert_allclose(opened(to)(windows), TorchRuntime(ckpt, "cpu")(windows), atol=1e-5)
+    np.testing.assert_allclose(
+        open_runtime(to)(windows), TorchRuntime(ckpt, "cpu")(windows), atol=1e-5
+    )
 
 
-def test_a_file_whose_outputs_differ_is_not_written(
+def test_an_export_with_different_outputs_is_not_written(
     ckpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(TOLERANCES, "float16", 0.0)
@@ -179,12 +181,12 @@ def test_a_file_whose_outputs_differ_is_not_written(
     assert (tmp_path / "network.pt2").read_bytes() == b"the former one"
 
 
-def test_real_clips_give_the_windows_where_a_folder_has_some(
+def test_sample_inputs_are_real_clips_if_a_folder_has_some(
     drawn_clips: Path, tmp_path: Path
 ) -> None:
     _, spec = made("AudioVisual")
-    windows, words = sample_inputs(spec, drawn_clips)
-    assert words.endswith(f"clips of {drawn_clips}")
+    windows, description = sample_inputs(spec, drawn_clips)
+    assert description.endswith(f"clips of {drawn_clips}")
     assert windows["frames"].shape[1:] == (3, 32, 48, 3)
     assert windows["sound"].shape[1:] == (12_000,)
     assert len(windows["heard"]) == len(windows["frames"]) == len(windows["sound"]) > 0
@@ -199,8 +201,8 @@ def test_onnx_runtime_needs_no_torch(ckpt: Path, tmp_path: Path) -> None:
         "import sys, numpy\nfrom pathlib import Path\n"
         "from emorec.inference.runtimes import OnnxRuntime\n"
         f"runtime = OnnxRuntime(Path({str(path)!r}), 'cpu')\n"
-        "said = runtime({'frames': numpy.zeros((2, 3, 32, 48, 3), dtype=numpy.uint8)})\n"
-        "assert said.shape == (2, 5)\n"
+        "outputs = runtime({'frames': numpy.zeros((2, 3, 32, 48, 3), dtype=numpy.uint8)})\n"
+        "assert outputs.shape == (2, 5)\n"
         "print([name for name in ('torch', 'lightning', 'onnx') if name in sys.modules])"
     )
     done = subprocess.run(

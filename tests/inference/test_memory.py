@@ -1,4 +1,4 @@
-"""A long video takes no more memory than a short one."""
+"""Memory does not grow with the length of a video."""
 
 import subprocess
 import sys
@@ -17,13 +17,13 @@ from emorec.inference.options import Options
 from tests.inference.fakes import Grey
 from emorec.inference.video import VideoFile
 predictor = Predictor(Grey(window_seconds=3.7), Options(batch_size=4))
-said = sum(1 for _ in predictor.stream(VideoFile(Path({path!r}))))
-print(said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+count = sum(1 for _ in predictor.stream(VideoFile(Path({path!r}))))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 def peak(path: Path) -> tuple[int, int]:
-    """Windows of a video, and the most memory that a process of its own took for it, in kilobytes."""
+    """Number of windows of a video, and peak memory of a subprocess that predicts it, in kilobytes."""
     program = MEMORY.format(root=str(Path(__file__).parents[2]), path=str(path))
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -33,7 +33,7 @@ def peak(path: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_an_hour_takes_no_more_memory_than_a_minute(tmp_path: Path) -> None:
+def test_an_hour_takes_no_more_memory_than_a_minute_of_video(tmp_path: Path) -> None:
     ten_seconds = videos.write_video(tmp_path / "short.mp4", 20, fps=2, size=(96, 64), gop=20)
     minute = videos.repeated(ten_seconds, tmp_path / "minute.mp4", 6)
     hour = videos.repeated(ten_seconds, tmp_path / "hour.mp4", 360)

@@ -1,4 +1,4 @@
-"""A prediction loads few modules, and those of a plot or a video only where it writes one."""
+"""A prediction imports few modules; those for plots and videos only on demand."""
 
 import os
 import subprocess
@@ -22,24 +22,24 @@ print(*[name for name in ("matplotlib", "torch", "lightning", "PIL") if name in 
 """
 
 
-def loaded(network: Path, video: Path) -> tuple[list[str], list[str]]:
-    """Modules of emorec, and other packages, that a process has loaded after a prediction."""
+def loaded_modules(network: Path, video: Path) -> tuple[list[str], list[str]]:
+    """Modules of emorec, and other heavy packages, that a process imports for a prediction."""
     program = PROGRAM.format(network=str(network), video=str(video))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
     )
-    own, others = done.stdout.split("\n")[:2]
-    return own.split(), others.split()
+    own_modules, other_packages = done.stdout.split("\n")[:2]
+    return own_modules.split(), other_packages.split()
 
 
 @pytest.mark.slow
 def test_an_exported_network_predicts_with_few_modules_and_without_torch(tmp_path: Path) -> None:
     path = tmp_path / "best.onnx"
     path.write_bytes(to_bytes(*made("EarlyFusionCNN"), "onnx"))
-    own, others = loaded(path, videos.write_video(tmp_path / "a.mp4", 15))
-    assert len(own) <= MAX_MODULES, own
-    assert others == []
+    own_modules, other_packages = loaded_modules(path, videos.write_video(tmp_path / "a.mp4", 15))
+    assert len(own_modules) <= MAX_MODULES, own_modules
+    assert other_packages == []
 
 
 @pytest.mark.slow
@@ -48,6 +48,6 @@ def test_a_checkpoint_predicts_with_few_modules_and_without_plots(
     network: str, tmp_path: Path
 ) -> None:
     path = saved(tmp_path / "best.ckpt", made(network)[0])
-    own, _ = loaded(path, videos.write_video(tmp_path / "a.mp4", 15))
-    assert len(own) <= MAX_MODULES, own
-    assert not {"emorec.inference.plot", "emorec.inference.overlay"} & {*own}
+    own_modules, _ = loaded_modules(path, videos.write_video(tmp_path / "a.mp4", 15))
+    assert len(own_modules) <= MAX_MODULES, own_modules
+    assert not {"emorec.inference.plot", "emorec.inference.overlay"} & {*own_modules}

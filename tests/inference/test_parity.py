@@ -1,4 +1,4 @@
-"""A plain clip becomes one window: the frames and the sound that training gives."""
+"""A plain clip becomes one window with the frames and the sound of training."""
 
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from tests.inference.specs import make_spec
 
 
 def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> Window:
-    found = FaceDetector(detector) if detector else None
-    (window,) = windows_of(VideoFile(path), wanted, Options(), found)
+    face_detector = FaceDetector(detector) if detector else None
+    (window,) = windows_of(VideoFile(path), wanted, Options(), face_detector)
     assert isinstance(window, Window)
     return window
 
@@ -58,7 +58,9 @@ def test_a_plain_clip_gives_the_frames_of_training(
 
 @pytest.mark.parametrize("image_size", [(28, 28), (45, 45), (60, 100), (50, 29)])
 @pytest.mark.parametrize("resize", ["shorter_side", "squash"])
-def test_so_it_does_at_every_size(tmp_path: Path, image_size: Size, resize: str) -> None:
+def test_a_plain_clip_gives_the_frames_of_training_at_every_size(
+    tmp_path: Path, image_size: Size, resize: str
+) -> None:
     path = videos.write_video(tmp_path / "clip.mp4", 20, look="gradient")
     wanted = make_spec(image_size=image_size, resize=resize)
     np.testing.assert_array_equal(only_window(path, wanted).frames, trained(path, wanted))
@@ -66,7 +68,7 @@ def test_so_it_does_at_every_size(tmp_path: Path, image_size: Size, resize: str)
 
 @pytest.mark.parametrize("hidden", [1, 2, 5])
 @pytest.mark.parametrize("bframes", [0, 3])
-def test_a_clip_that_promises_more_frames_than_it_holds_does_so_too(
+def test_a_clip_with_an_overstated_frame_count_gives_the_frames_of_training(
     tmp_path: Path, hidden: int, bframes: int
 ) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "a.mp4", bframes=bframes), hidden)
@@ -74,16 +76,20 @@ def test_a_clip_that_promises_more_frames_than_it_holds_does_so_too(
 
 
 @pytest.mark.parametrize("bframes", [0, 2])
-def test_so_does_one_that_hides_frames_before_its_start(tmp_path: Path, bframes: int) -> None:
-    whole = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
-    path = videos.cut_without_encoding(whole, tmp_path / "cut.mp4", 19)
+def test_a_clip_with_hidden_leading_frames_gives_the_frames_of_training(
+    tmp_path: Path, bframes: int
+) -> None:
+    complete = videos.write_video(tmp_path / "whole.mp4", 60, bframes=bframes)
+    path = videos.cut_without_encoding(complete, tmp_path / "cut.mp4", 19)
     np.testing.assert_array_equal(only_window(path, make_spec()).frames, trained(path, make_spec()))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("face", [False, True])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
-def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> None:
+def test_real_clips_give_the_frames_of_training(
+    ravdess_root: Path, face: bool, decoder: Decoder
+) -> None:
     wanted = make_spec(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
     detector = find_detector() if face else None
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
@@ -93,12 +99,12 @@ def test_so_do_real_clips(ravdess_root: Path, face: bool, decoder: Decoder) -> N
 
 
 def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: Path) -> None:
-    hears = make_spec(inputs=("frames", "sound", "heard"))
+    spec = make_spec(inputs=("frames", "sound", "heard"))
     for path in (
         next(iter(sorted(voiced_clips.rglob("01-01-*.mp4")))),
         videos.write_video(tmp_path / "clip.mp4", 40, sound=True),
     ):
-        window = only_window(path, hears)
+        window = only_window(path, spec)
         recipe = AudioSpec(sound_rate=16_000, sound_seconds=1.0)
         assert window.has_sound
         np.testing.assert_array_equal(

@@ -1,4 +1,4 @@
-"""What a network makes of videos and of frames, by networks whose answers can be worked out by hand."""
+"""Predictions of videos and frames, with networks of predictable outputs."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from tests.inference.fakes import Grey
 
 
 def black_then_white(path: Path, num_frames: int = 60) -> Path:
-    """Two seconds, of which the second is white."""
+    """A video of one black and one white second."""
     import av
 
     with av.open(str(path), "w") as file:
@@ -33,23 +33,23 @@ def black_then_white(path: Path, num_frames: int = 60) -> Path:
     return path
 
 
-def test_a_video_is_predicted_window_after_window(tmp_path: Path) -> None:
-    said = Predictor(Grey()).predict(black_then_white(tmp_path / "a.mp4"))
-    assert [(each.start, each.end) for each in said.windows] == [
+def test_a_video_is_predicted_window_by_window(tmp_path: Path) -> None:
+    result = Predictor(Grey()).predict(black_then_white(tmp_path / "a.mp4"))
+    assert [(each.start, each.end) for each in result.windows] == [
         (pytest.approx(start), pytest.approx(start + 0.5)) for start in np.arange(0, 1.51, 0.25)
     ]
-    bright = [each.probabilities["bright"] for each in said.windows]
+    bright = [each.probabilities["bright"] for each in result.windows]
     assert bright == pytest.approx([0, 0, 0, 0.5, 1, 1, 1], abs=0.01)
-    assert [each.person for each in said.windows] == [1] * 7
-    assert (said.path, said.gaps, said.seconds) == (tmp_path / "a.mp4", (), pytest.approx(2))
+    assert [each.person for each in result.windows] == [1] * 7
+    assert (result.path, result.gaps, result.seconds) == (tmp_path / "a.mp4", (), pytest.approx(2))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-def test_windows_go_through_the_network_together(tmp_path: Path, batch_size: int) -> None:
+def test_windows_are_predicted_in_batches(tmp_path: Path, batch_size: int) -> None:
     runtime = Grey()
     path = black_then_white(tmp_path / "a.mp4")
-    alone = Predictor(Grey()).predict(path, batch_size=1)
-    assert Predictor(runtime, Options(batch_size=batch_size)).predict(path) == alone
+    unbatched = Predictor(Grey()).predict(path, batch_size=1)
+    assert Predictor(runtime, Options(batch_size=batch_size)).predict(path) == unbatched
     assert runtime.batches == {1: [1] * 7, 3: [3, 3, 1], 16: [7]}[batch_size]
 
 
@@ -58,52 +58,54 @@ def test_options_of_a_call_override_the_defaults(tmp_path: Path) -> None:
     path = black_then_white(tmp_path / "a.mp4")
     assert predictor.predict(path).window_seconds == 1.0
     assert predictor.predict(path, window_seconds=0.2, hop_seconds=0.2).windows[-1].end == 2.0
-    words = {each.predicted for each in predictor.predict(path, abstain_below=0.9).windows}
-    assert words == {"dark", "uncertain", "bright"}
+    labels = {each.predicted for each in predictor.predict(path, abstain_below=0.9).windows}
+    assert labels == {"dark", "uncertain", "bright"}
 
 
-def test_a_stream_gives_the_first_windows_before_the_last_are_read(tmp_path: Path) -> None:
-    runtime, read = Grey(), []
+def test_a_stream_yields_the_first_windows_before_the_video_ends(tmp_path: Path) -> None:
+    runtime, progress = Grey(), []
     video = VideoFile(black_then_white(tmp_path / "a.mp4", 300))
-    stream = Predictor(runtime).stream(video, Options(batch_size=2), progress=read.append)
+    stream = Predictor(runtime).stream(video, Options(batch_size=2), progress=progress.append)
     next(stream)
     assert runtime.batches == [2]
-    assert max(read) < 1
+    assert max(progress) < 1
 
 
-def test_damage_is_a_gap_and_the_rest_is_predicted(tmp_path: Path) -> None:
+def test_a_damaged_part_is_a_gap_and_the_rest_is_predicted(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, gop=3)
     predictor = Predictor(Grey(window_seconds=0.1))
-    whole = predictor.predict(path)
-    said = predictor.predict(videos.empty_middle(path))
-    assert said.gaps
-    assert all(isinstance(each, Gap) for each in said.gaps)
-    assert 0 < len(said.windows) < len(whole.windows)
-    by_start = {each.start: each for each in whole.windows}
-    for each in said.windows:
+    undamaged = predictor.predict(path)
+    result = predictor.predict(videos.empty_middle(path))
+    assert result.gaps
+    assert all(isinstance(each, Gap) for each in result.gaps)
+    assert 0 < len(result.windows) < len(undamaged.windows)
+    by_start = {each.start: each for each in undamaged.windows}
+    for each in result.windows:
         assert each.values == pytest.approx(by_start[each.start].values)
 
 
-def test_a_network_of_numbers_gives_numbers(tmp_path: Path) -> None:
+def test_a_regressor_predicts_numbers(tmp_path: Path) -> None:
     runtime = Grey(task="numbers", names=("valence", "arousal"))
-    said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
-    assert said.windows[0].probabilities == pytest.approx({"valence": -1, "arousal": -1}, abs=0.02)
-    assert said.windows[-1].probabilities == pytest.approx({"valence": 1, "arousal": 1}, abs=0.02)
-    assert {(each.predicted, each.confidence) for each in said.windows} == {("", None)}
+    result = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
+    assert result.windows[0].probabilities == pytest.approx(
+        {"valence": -1, "arousal": -1}, abs=0.02
+    )
+    assert result.windows[-1].probabilities == pytest.approx({"valence": 1, "arousal": 1}, abs=0.02)
+    assert {(each.predicted, each.confidence) for each in result.windows} == {("", None)}
 
 
 def test_a_single_frame_network_predicts_five_times_a_second(tmp_path: Path) -> None:
     runtime = Grey(num_frames=1, window_seconds=1 / 30)
-    said = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
-    assert len(said.windows) == 10
-    assert [each.predicted for each in said.windows] == ["dark"] * 5 + ["bright"] * 5
+    result = Predictor(runtime).predict(black_then_white(tmp_path / "a.mp4"))
+    assert len(result.windows) == 10
+    assert [each.predicted for each in result.windows] == ["dark"] * 5 + ["bright"] * 5
 
 
-def test_frames_are_one_window() -> None:
+def test_an_array_of_frames_is_one_window() -> None:
     frames = np.zeros((7, 40, 60, 3), np.uint8)
-    frames[-1] = 255  # the network sees the first and the last
-    said = Predictor(Grey()).predict(frames)
-    assert said.probabilities == pytest.approx({"dark": 0.5, "bright": 0.5})
+    frames[-1] = 255  # the network uses the first and the last frame
+    result = Predictor(Grey()).predict(frames)
+    assert result.probabilities == pytest.approx({"dark": 0.5, "bright": 0.5})
     assert Predictor(Grey()).predict(frames[:1]).predicted == "dark"
 
 
@@ -115,7 +117,7 @@ def test_frames_are_preprocessed_like_those_of_a_video(tmp_path: Path) -> None:
     assert predictor.predict(frames).values == window.values
 
 
-def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faces_in_frames_are_cropped_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
     from emorec.data.faces import detector
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
@@ -134,18 +136,18 @@ def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPa
     opened = []
     runtime = Grey(face=True)
     monkeypatch.setattr(detector, "find_detector", lambda wanted: wanted)
-    monkeypatch.setattr(detector, "FaceDetector", lambda found: opened.append(found) or Finds(face))
+    monkeypatch.setattr(detector, "FaceDetector", lambda path: opened.append(path) or Finds(face))
     predictor = Predictor(runtime)
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert len(opened) == 1
     assert predictor.predict(frames, face="none").probabilities["bright"] < 0.2
-    monkeypatch.setattr(detector, "FaceDetector", lambda found: Finds(None))
+    monkeypatch.setattr(detector, "FaceDetector", lambda path: Finds(None))
     assert Predictor(runtime).predict(frames).predicted == "no face"
 
 
 @pytest.mark.parametrize(
-    ("frames", "words"),
+    ("frames", "message"),
     [
         (np.zeros((2, 9, 9, 3)), "frames are float64: pass uint8, 0 to 255, RGB"),
         (np.zeros((9, 9, 3), np.uint8), r"frames have the shape \(9, 9, 3\): .*\(T, H, W, 3\)"),
@@ -153,8 +155,8 @@ def test_faces_in_frames_are_cut_out_as_in_training(monkeypatch: pytest.MonkeyPa
         (np.zeros((0, 9, 9, 3), np.uint8), r"frames have the shape \(0, 9, 9, 3\)"),
     ],
 )
-def test_other_frames_are_refused(frames: Any, words: str) -> None:
-    with pytest.raises(UserError, match=words):
+def test_invalid_frames_are_refused(frames: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         Predictor(Grey()).predict(frames)
 
 
@@ -170,7 +172,7 @@ def test_an_audio_network_needs_a_file_with_sound(tmp_path: Path) -> None:
     )
 
 
-def test_a_network_of_both_senses_takes_frames_as_a_silent_clip() -> None:
+def test_an_audio_visual_network_treats_frames_as_a_silent_clip() -> None:
     class Both(Grey):
         def __call__(self, windows: Any) -> Any:
             assert not windows["heard"].any()
@@ -178,14 +180,14 @@ def test_a_network_of_both_senses_takes_frames_as_a_silent_clip() -> None:
             assert windows["sound"].shape == (1, 8000)
             return super().__call__({"frames": windows["frames"]})
 
-    said = Predictor(Both(inputs=("frames", "sound", "heard"))).predict(
+    result = Predictor(Both(inputs=("frames", "sound", "heard"))).predict(
         np.full((2, 9, 9, 3), 255, np.uint8)
     )
-    assert said.predicted == "bright"
+    assert result.predicted == "bright"
 
 
 @pytest.mark.parametrize("content", ["", "no video"])
-def test_a_file_that_is_no_video_is_named(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_a_video_is_named_in_the_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "notes.mp4"
     path.write_text(content)
     with pytest.raises(UserError, match=r"notes\.mp4"):
@@ -200,7 +202,7 @@ def test_options_can_be_compared_and_reused() -> None:
     assert replace(predictor.options, batch_size=3) != predictor.options
 
 
-def test_importing_emorec_takes_nothing_heavy_along() -> None:
+def test_importing_emorec_imports_no_heavy_package() -> None:
     program = (
         "import sys, emorec\n"
         "heavy = ('torch', 'lightning', 'cv2', 'av', 'numpy', 'matplotlib')\n"
@@ -214,7 +216,7 @@ def test_importing_emorec_takes_nothing_heavy_along() -> None:
     assert done.stdout.splitlines() == ["[]", "[]"]
 
 
-def test_what_emorec_does_not_have_is_an_attribute_error() -> None:
+def test_unknown_attributes_of_emorec_are_attribute_errors() -> None:
     import emorec
 
     with pytest.raises(AttributeError, match="no attribute 'lod'"):

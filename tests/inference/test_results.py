@@ -1,4 +1,4 @@
-"""timeline.csv and summary.json."""
+"""The files timeline.csv and summary.json."""
 
 import csv
 import io
@@ -16,18 +16,18 @@ from emorec.inference.timeline import Gap, Timeline
 from tests.inference.fakes import EIGHT, Grey, timeline
 
 
-def written(path: Path, said: Timeline, runtime: Grey) -> list[dict[str, str]]:
+def written_rows(path: Path, predictions: Timeline, runtime: Grey) -> list[dict[str, str]]:
     with TimelineWriter(path, runtime.spec) as file:
-        for each in said.windows:
+        for each in predictions.windows:
             file.write(each)
     return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
-def test_a_line_a_window_and_a_column_a_class(tmp_path: Path) -> None:
-    said = timeline(4, people=2, nobody=range(1, 2))
-    rows = written(tmp_path / "timeline.csv", said, Grey(names=EIGHT))
+def test_the_csv_has_a_line_per_window_and_a_column_per_class(tmp_path: Path) -> None:
+    predictions = timeline(4, people=2, without_face=range(1, 2))
+    rows = written_rows(tmp_path / "timeline.csv", predictions, Grey(names=EIGHT))
     assert list(rows[0]) == ["start", "end", "person", "predicted", "confidence", *EIGHT]
-    for row, window in zip(rows, said.windows, strict=True):
+    for row, window in zip(rows, predictions.windows, strict=True):
         assert (float(row["start"]), float(row["end"])) == pytest.approx(
             (window.start, window.end), abs=5e-4
         )
@@ -40,15 +40,17 @@ def test_a_line_a_window_and_a_column_a_class(tmp_path: Path) -> None:
             assert float(row["confidence"]) == pytest.approx(window.confidence, rel=1e-8)
 
 
-def test_numbers_have_their_columns_alone(tmp_path: Path) -> None:
+def test_the_csv_of_a_regressor_has_only_columns_of_its_numbers(tmp_path: Path) -> None:
     names = ("valence", "arousal")
-    said = timeline(3, names=names, numbers=True)
-    rows = written(tmp_path / "timeline.csv", said, Grey(task="numbers", names=names))
+    predictions = timeline(3, names=names, numbers=True)
+    rows = written_rows(tmp_path / "timeline.csv", predictions, Grey(task="numbers", names=names))
     assert list(rows[0]) == ["start", "end", "person", "valence", "arousal"]
-    assert float(rows[2]["arousal"]) == pytest.approx(said.windows[2].probabilities["arousal"])
+    assert float(rows[2]["arousal"]) == pytest.approx(
+        predictions.windows[2].probabilities["arousal"]
+    )
 
 
-def test_each_line_is_in_the_file_at_once(tmp_path: Path) -> None:
+def test_each_line_is_flushed(tmp_path: Path) -> None:
     path = tmp_path / "timeline.csv"
     with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
         assert path.read_text().count("\n") == 1
@@ -56,14 +58,14 @@ def test_each_line_is_in_the_file_at_once(tmp_path: Path) -> None:
         assert path.read_text().count("\n") == 2
 
 
-def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_complete_lines(tmp_path: Path) -> None:
     path = tmp_path / "timeline.csv"
     first, second = timeline(2).windows
     with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
         file.write(first)
         before = path.read_bytes()
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        try:  # ten more bytes fit
+        try:  # room for ten more bytes
             resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
             with pytest.raises(OSError, match="File too large"):
                 file.write(second)
@@ -72,16 +74,21 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
         assert path.read_bytes() == before
 
 
-def told(said: Timeline, detector: str | None = None) -> dict[str, Any]:
-    shape = {"seconds": said.seconds}
+def summary_of(predictions: Timeline, detector: str | None = None) -> dict[str, Any]:
+    shape = {"seconds": predictions.seconds}
     return summary(
-        said, Grey(names=EIGHT).spec, Options(), video=shape, runtime="made", detector=detector
+        predictions,
+        Grey(names=EIGHT).spec,
+        Options(),
+        video=shape,
+        runtime="made",
+        detector=detector,
     )
 
 
 def test_the_summary_counts_labels_persons_and_gaps() -> None:
-    said = timeline(10, people=2, nobody=range(2, 4), gaps=(Gap(1.0, 2.5),))
-    content = told(said, "yunet")
+    predictions = timeline(10, people=2, without_face=range(2, 4), gaps=(Gap(1.0, 2.5),))
+    content = summary_of(predictions, "yunet")
     assert json.loads(json.dumps(content))["format"] == 1
     assert sum(content["predicted"].values()) == content["windows"] == 18
     assert (content["persons"], content["face_coverage"]) == (2, pytest.approx(0.8))
@@ -90,8 +97,8 @@ def test_the_summary_counts_labels_persons_and_gaps() -> None:
 
 
 def test_face_coverage_is_reported_only_with_a_face_detector() -> None:
-    assert told(timeline(3))["face_coverage"] is None
+    assert summary_of(timeline(3))["face_coverage"] is None
 
 
-def test_speed_without_a_network_or_frames_is_no_division_by_zero() -> None:
+def test_speeds_of_zero_time_or_frames_do_not_divide_by_zero() -> None:
     assert speed(Stopwatch(), 1.0, 0.0)["times_network_alone"] is None

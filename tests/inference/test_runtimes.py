@@ -1,4 +1,4 @@
-"""A file that is no exported network is refused in one line, and every runtime is asked the same way."""
+"""Invalid files are refused in one line, and all runtimes have the same interface."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from tests.inference.networks import made
 
 
 def onnx_file(path: Path, *, batch: int | str = "batch", **metadata: str) -> Path:
-    """A network that says how bright each frame of 2 pixels by 2 is, and of other things nothing."""
+    """Write an ONNX network that returns the brightness of frames of 2 x 2 pixels."""
     frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, [batch, 3, 2, 2, 3])
     output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, 3])
     nodes = [
@@ -43,7 +43,7 @@ def runtime(request: pytest.FixtureRequest) -> type[Runtime]:
 
 
 @pytest.mark.parametrize("batch", ["batch", 1, 2, 5])
-def test_any_number_of_windows_runs_whatever_the_batch_size_of_the_file(
+def test_any_number_of_windows_runs_with_any_batch_size_of_the_file(
     batch: int | str, tmp_path: Path
 ) -> None:
     path = onnx_file(tmp_path / "bright.onnx", batch=batch, **{METADATA_KEY: spec_json()})
@@ -53,7 +53,7 @@ def test_any_number_of_windows_runs_whatever_the_batch_size_of_the_file(
     )
 
 
-def test_a_foreign_onnx_file_a_newer_one_and_an_unknown_device_are_refused(
+def test_foreign_and_newer_onnx_files_and_unknown_devices_are_refused(
     tmp_path: Path,
 ) -> None:
     path = onnx_file(tmp_path / "theirs.onnx")
@@ -68,36 +68,36 @@ def test_a_foreign_onnx_file_a_newer_one_and_an_unknown_device_are_refused(
         OnnxRuntime(path, "tpu")
 
 
-def test_a_foreign_program_a_newer_one_and_one_that_torch_can_t_read_are_refused(
+def test_foreign_newer_and_unreadable_torch_export_files_are_refused(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "theirs.pt2"
 
-    def written(**files: str) -> Path:
+    def write_archive(**files: str) -> Path:
         with zipfile.ZipFile(path, "w") as archive:
             for name, text in files.items():
                 archive.writestr(f"theirs/extra/{name}", text)
         return path
 
     with pytest.raises(UserError, match=r"theirs.pt2 has no emorec metadata"):
-        ExportedRuntime(written(notes="mine"), "cpu")
+        ExportedRuntime(write_archive(notes="mine"), "cpu")
     with pytest.raises(UserError, match=r"theirs.pt2: exported by emorec"):
-        ExportedRuntime(written(**{METADATA_KEY: spec_json(format=99)}), "cpu")
+        ExportedRuntime(write_archive(**{METADATA_KEY: spec_json(format=99)}), "cpu")
     with pytest.raises(UserError, match=r"exported with torch 9.9 and can't be read by"):
-        ExportedRuntime(written(**{METADATA_KEY: spec_json(), "torch": "9.9"}), "cpu")
+        ExportedRuntime(write_archive(**{METADATA_KEY: spec_json(), "torch": "9.9"}), "cpu")
 
 
-def test_a_text_a_folder_and_nothing_are_one_line_each(
+def test_text_files_folders_and_missing_files_are_one_line_errors(
     runtime: type[Runtime], tmp_path: Path
 ) -> None:
     text = tmp_path / "notes.onnx"
     text.write_text("no network at all")
-    for path, complaint in (
+    for path, message in (
         (text, "is it an ONNX file|is truncated, or not a program"),
         (tmp_path, "is a folder"),
         (tmp_path / "nowhere.onnx", "no such file"),
     ):
-        with pytest.raises(UserError, match=complaint) as raised:
+        with pytest.raises(UserError, match=message) as raised:
             runtime(path, "cpu")  # type: ignore[call-arg]
         assert str(path) in str(raised.value)
         assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""A checkpoint in use says what `emorec test` says of the same clips, by whatever it is run."""
+"""Predictions of every runtime equal those of `emorec test` on the same clips."""
 
 import os
 import re
@@ -15,42 +15,49 @@ from tests.cli.commands.predicting import rows_of, run
 from tests.program import SMALL
 
 TOLERANCE = 1e-6
-"""Of probabilities: windows are other batches than clips, and sums of another order differ in their last bits."""
+"""Tolerance of probabilities: batches differ, and so do the last bits of sums."""
 
 CPU = ("--device", "cpu")
 
 
 @pytest.fixture(scope="module")
 def best(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with a temperature, tested."""
+    """A tested checkpoint with a temperature."""
     root = tmp_path_factory.mktemp("run")
-    words = ("--data.root", str(drawn_clips), "--trainer.max_epochs", "1", "--data.num_frames", "4")
-    words = (*words, "--data.image_size", "[24,40]")
-    main(["fit", *SMALL, *words, "--trainer.default_root_dir", str(root)])
+    arguments = (
+        "--data.root",
+        str(drawn_clips),
+        "--trainer.max_epochs",
+        "1",
+        "--data.num_frames",
+        "4",
+    )
+    arguments = (*arguments, "--data.image_size", "[24,40]")
+    main(["fit", *SMALL, *arguments, "--trainer.default_root_dir", str(root)])
     (path,) = root.rglob("best.ckpt")
     main(["test", "--ckpt", str(path), "--calibrate", "--trainer.accelerator", "cpu"])
     return path
 
 
-def test_plain_clips_are_predicted_as_by_the_test(best: Path, tmp_path: Path) -> None:
+def test_predictions_of_plain_clips_equal_those_of_emorec_test(best: Path, tmp_path: Path) -> None:
     tested = rows_of(best.parents[1] / "test" / "predictions.csv")
     assert len(tested) == 15
     predictor = emorec.load(best, device="cpu")
     assert run("--ckpt", best, *(row["path"] for row in tested), "--out", tmp_path, *CPU) == 0
     for row in tested:
         (window,) = predictor.predict(row["path"]).windows
-        (written,) = rows_of(tmp_path / Path(row["path"]).stem / "timeline.csv")
+        (row_written,) = rows_of(tmp_path / Path(row["path"]).stem / "timeline.csv")
         expected = [float(row[f"calibrated {name}"]) for name in predictor.spec.names]
         assert window.values == pytest.approx(expected, abs=TOLERANCE)
-        assert [float(written[name]) for name in predictor.spec.names] == pytest.approx(
+        assert [float(row_written[name]) for name in predictor.spec.names] == pytest.approx(
             expected, abs=TOLERANCE
         )
-        assert window.predicted == written["predicted"] == row["predicted"]
+        assert window.predicted == row_written["predicted"] == row["predicted"]
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("face", "size"), [("none", "64"), ("crop", "64"), ("crop", "[60,100]")])
-def test_so_are_real_clips(
+def test_predictions_of_real_clips_equal_those_of_emorec_test(
     ravdess_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: str, size: str
 ) -> None:
     detector = ravdess_root.parent / "weights" / "face_detection_yunet_2026may.onnx"
@@ -62,16 +69,16 @@ def test_so_are_real_clips(
         actors.setdefault(int(path.stem[-2:]), []).append(path)
     if len(actors) < 4:
         pytest.skip("needs clips of four actors")
-    some, tested = tmp_path / "some", tmp_path / "clips"
+    root, tested = tmp_path / "some", tmp_path / "clips"
     for actor, paths in actors.items():
-        for folder in (some, tested) if actor == 1 else (some,):
+        for folder in (root, tested) if actor == 1 else (root,):
             folder.mkdir(exist_ok=True)
             for path in paths:
                 (folder / path.name).symlink_to(path.absolute())
     small = (*SMALL, "--data.num_frames", "6", "--data.image_size", size, "--data.face", face)
-    whole = ("--data.root", str(some), "--data.allow_missing_actors", "true")
+    options = ("--data.root", str(root), "--data.allow_missing_actors", "true")
     split = ("--data.split", "loso", "--data.fold", "1", "--trainer.max_epochs", "1")
-    main(["fit", *small, *whole, *split, "--trainer.default_root_dir", str(tmp_path)])
+    main(["fit", *small, *options, *split, "--trainer.default_root_dir", str(tmp_path)])
     (path,) = tmp_path.rglob("best.ckpt")
     main(
         [
@@ -104,12 +111,12 @@ def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Pa
         "from emorec.cli import main\n"
         f"main(['predict', '--model', {str(exported)!r}, {row['path']!r}, '--out', 'out', '--annotate'])"
     )
-    words = [sys.executable, "-c", program]
+    arguments = [sys.executable, "-c", program]
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run(words, cwd=tmp_path, env=environ, check=True, capture_output=True)
-    (written,) = rows_of(tmp_path / "out" / Path(row["path"]).stem / "timeline.csv")
+    subprocess.run(arguments, cwd=tmp_path, env=environ, check=True, capture_output=True)
+    (row_written,) = rows_of(tmp_path / "out" / Path(row["path"]).stem / "timeline.csv")
     names = emorec.load(exported).spec.names
-    assert [float(written[name]) for name in names] == pytest.approx(
+    assert [float(row_written[name]) for name in names] == pytest.approx(
         [float(row[f"calibrated {name}"]) for name in names], abs=1e-5
     )
 
@@ -117,7 +124,7 @@ def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Pa
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_example_of_the_readme_runs(
+def test_the_readme_example_runs(
     best: Path, drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""What an exported file says of its network."""
+"""The model specification in exported files."""
 
 import json
 
@@ -10,27 +10,27 @@ from tests.inference.specs import make_spec
 
 
 @pytest.mark.parametrize("size", [(28, 28), (60, 100)])
-def test_a_spec_survives_json(size: tuple[int, int]) -> None:
-    said = make_spec(image_size=size)
-    assert ModelSpec.from_json(said.to_json()) == said
+def test_a_spec_round_trips_through_json(size: tuple[int, int]) -> None:
+    spec = make_spec(image_size=size)
+    assert ModelSpec.from_json(spec.to_json()) == spec
 
 
 def test_format_1_stored_the_image_size_as_one_number() -> None:
-    said = {**json.loads(make_spec().to_json()), "format": 1, "image_size": 28}
-    assert ModelSpec.from_json(json.dumps(said)) == make_spec(image_size=(28, 28))
+    fields = {**json.loads(make_spec().to_json()), "format": 1, "image_size": 28}
+    assert ModelSpec.from_json(json.dumps(fields)) == make_spec(image_size=(28, 28))
 
 
 @pytest.mark.parametrize("size", [0, [60], [1, 2, 3]])
 def test_an_invalid_image_size_is_refused(size: object) -> None:
-    said = {**json.loads(make_spec().to_json()), "image_size": size}
+    fields = {**json.loads(make_spec().to_json()), "image_size": size}
     with pytest.raises(UserError, match="give the pixels of a side"):
-        ModelSpec.from_json(json.dumps(said))
+        ModelSpec.from_json(json.dumps(fields))
 
 
 def test_a_newer_format_is_refused() -> None:
-    said = {**json.loads(make_spec().to_json()), "format": SPEC_FORMAT + 1}
+    fields = {**json.loads(make_spec().to_json()), "format": SPEC_FORMAT + 1}
     with pytest.raises(UserError, match="this emorec is too old"):
-        ModelSpec.from_json(json.dumps(said))
+        ModelSpec.from_json(json.dumps(fields))
 
 
 def test_inputs_are_described() -> None:

@@ -1,4 +1,4 @@
-"""Videos of any length and kind become windows; what can't be decoded becomes holes."""
+"""Videos become windows; undecodable parts become gaps."""
 
 import subprocess
 import sys
@@ -27,25 +27,25 @@ SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
 
 class Marks:
-    """Finds a face around each frame's brightest columns: as many as there are in its first row."""
+    """A fake detector: a face at each bright square in the first row."""
 
     version = "marks"
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.num_calls = 0
 
     def __call__(self, frame: Frames) -> Box | None:
         return next(iter(self.all_faces(frame)), None)
 
     def all_faces(self, frame: Frames) -> list[Box]:
-        self.asked += 1
+        self.num_calls += 1
         bright = np.flatnonzero(frame[4, :, 0] > 128)
         groups = np.split(bright, np.flatnonzero(np.diff(bright) > 1) + 1) if len(bright) else []
         return [Box(float(g[0]), 0.0, float(len(g)), float(len(g))) for g in groups if len(g) > 8]
 
 
 def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
-    """A video with bright squares of 16 pixels whose left edges are given frame by frame."""
+    """A video with bright squares of 16 pixels at the chosen left edges of each frame."""
     frames = np.full((len(faces), 64, 160, 3), 30, dtype=np.uint8)
     for frame, lefts in zip(frames, faces, strict=True):
         for left in lefts:
@@ -55,28 +55,28 @@ def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
 
 
 def windows(
-    path: Path, options: Options = SECOND, *, detector: Marks | None = None, **others: object
+    path: Path, options: Options = SECOND, *, detector: Marks | None = None, **changes: object
 ) -> list[Window | Gap]:
-    return list(windows_of(VideoFile(path), make_spec(**others), options, detector))
+    return list(windows_of(VideoFile(path), make_spec(**changes), options, detector))
 
 
 def people(path: Path, patience: float = 1.0) -> list[tuple[float, int | None]]:
     options = Options(window_seconds=patience, hop_seconds=patience)
-    found = windows(path, options, detector=Marks(), face=True, num_frames=10)
-    return [(each.start, each.person) for each in found if isinstance(each, Window)]
+    results = windows(path, options, detector=Marks(), face=True, num_frames=10)
+    return [(each.start, each.person) for each in results if isinstance(each, Window)]
 
 
-def test_a_long_video_is_cut_into_overlapping_windows(tmp_path: Path) -> None:
+def test_a_long_video_is_split_into_overlapping_windows(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, bframes=2)
-    found = windows(path)
-    assert [(w.start, w.end, w.person) for w in found] == [
+    results = windows(path)
+    assert [(w.start, w.end, w.person) for w in results] == [
         (start, start + 1, 1) for start in (0.0, 0.5, 1.0, 1.5, 2.0)
     ]
     frames = videos.reference_frames(path)
-    for window in found:
+    for window in results:
         indices = np.linspace(0, 19, 5, dtype=int) + round(20 * window.start)
         pictures = resize_frames(frames[indices], (32, 32))
-        # the reference is brought to RGB by a faster, coarser way
+        # the reference is converted to RGB less precisely
         np.testing.assert_allclose(window.frames, center_crop(pictures, (28, 28)), atol=4)
 
 
@@ -88,45 +88,45 @@ def test_one_frame_is_one_window(tmp_path: Path) -> None:
     assert (window.frames == window.frames[0]).all()
 
 
-def test_a_damaged_interval_is_one_gap_and_the_rest_has_windows(tmp_path: Path) -> None:
+def test_a_damaged_interval_is_one_gap_and_other_parts_have_windows(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=10, gop=5)
-    found = windows(videos.empty_middle(path))
-    holes = [each for each in found if isinstance(each, Gap)]
-    assert len(holes) == 1
-    assert 1.0 <= holes[0].start <= 2.0
-    assert 4.0 <= holes[0].end <= 5.0
-    starts = [each.start for each in found]
+    results = windows(videos.empty_middle(path))
+    gaps = [each for each in results if isinstance(each, Gap)]
+    assert len(gaps) == 1
+    assert 1.0 <= gaps[0].start <= 2.0
+    assert 4.0 <= gaps[0].end <= 5.0
+    starts = [each.start for each in results]
     assert starts == sorted(starts)
-    assert isinstance(found[0], Window)
-    assert isinstance(found[-1], Window)
-    assert found[-1].end == 6.0
+    assert isinstance(results[0], Window)
+    assert isinstance(results[-1], Window)
+    assert results[-1].end == 6.0
 
 
 def test_the_missing_end_of_a_truncated_file_is_a_gap(tmp_path: Path) -> None:
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
-    *seen, hole = windows(path)
-    assert all(isinstance(each, Window) for each in seen[:4])
-    assert isinstance(hole, Gap)
-    assert hole.end == pytest.approx(6.0)
+    *before, gap = windows(path)
+    assert all(isinstance(each, Window) for each in before[:4])
+    assert isinstance(gap, Gap)
+    assert gap.end == pytest.approx(6.0)
 
 
 def test_an_interval_without_frames_is_a_gap(tmp_path: Path) -> None:
     starts = [*range(0, 2000, 100), *range(6000, 8000, 100)]
-    found = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
-    assert [each for each in found if isinstance(each, Gap)] == [Gap(1.5, 6.0)]
+    results = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
+    assert [each for each in results if isinstance(each, Gap)] == [Gap(1.5, 6.0)]
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])
-def test_windows_shorter_than_a_frame_show_the_one_that_stands(
+def test_windows_shorter_than_a_frame_contain_the_current_frame(
     tmp_path: Path, num_frames: int
 ) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 12, fps=4)
     options = Options(window_seconds=0.2, hop_seconds=0.2)
-    found = windows(path, options, num_frames=num_frames)
-    assert [each.start for each in found] == pytest.approx([0.2 * count for count in range(15)])
+    results = windows(path, options, num_frames=num_frames)
+    assert [each.start for each in results] == pytest.approx([0.2 * count for count in range(15)])
     frames = center_crop(resize_frames(videos.reference_frames(path), (32, 32)), (28, 28))
-    shown = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
-    for window, index in zip(found, shown, strict=True):
+    indices = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
+    for window, index in zip(results, indices, strict=True):
         assert isinstance(window, Window)
         np.testing.assert_allclose(window.frames, [frames[index]] * num_frames, atol=4)
 
@@ -135,12 +135,12 @@ def test_an_interrupted_video_of_a_low_frame_rate_has_a_gap(tmp_path: Path) -> N
     starts = [*range(0, 1500, 250), *range(4000, 5000, 250)]
     path = videos.write_video(tmp_path / "a.mp4", len(starts), starts_ms=starts)
     options = Options(window_seconds=0.2, hop_seconds=0.2)
-    found = windows(path, options, num_frames=1)
-    holes = [each for each in found if isinstance(each, Gap)]
-    assert [(hole.start, hole.end) for hole in holes] == [pytest.approx((1.2, 4.0))]
+    results = windows(path, options, num_frames=1)
+    gaps = [each for each in results if isinstance(each, Gap)]
+    assert [(gap.start, gap.end) for gap in gaps] == [pytest.approx((1.2, 4.0))]
 
 
-def test_each_face_is_a_person_with_windows_of_their_own(tmp_path: Path) -> None:
+def test_each_face_is_a_person_with_separate_windows(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20, 100]] * 30)
     assert people(path) == [(float(s), person) for s in range(3) for person in (1, 2)]
 
@@ -159,7 +159,7 @@ def test_a_face_that_returns_late_is_a_new_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fps", [3, 10])
-def test_a_face_lost_for_a_moment_stays_the_same_person_however_short_windows_are(
+def test_a_briefly_lost_face_stays_the_same_person_for_short_windows(
     tmp_path: Path, fps: int
 ) -> None:
     path = film(tmp_path / "a.mp4", [*[[20]] * fps, *[[]] * (fps // 2), *[[20]] * fps], fps)
@@ -176,13 +176,13 @@ def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
     marks, stopwatch = Marks(), Stopwatch()
     options = Options(window_seconds=1.0, hop_seconds=0.1)
     spec = make_spec(face=True, num_frames=10)
-    found = list(windows_of(VideoFile(path), spec, options, marks, stopwatch))
-    assert len(found) == 31
-    assert marks.asked == stopwatch.frames == 40
-    assert all(isinstance(w, Window) and len(w.boxes) == 10 for w in found)
+    results = list(windows_of(VideoFile(path), spec, options, marks, stopwatch))
+    assert len(results) == 31
+    assert marks.num_calls == stopwatch.frames == 40
+    assert all(isinstance(w, Window) and len(w.boxes) == 10 for w in results)
 
 
-def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> None:
+def test_a_face_is_cropped_around_the_median_of_its_boxes(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20 + index] for index in range(10)])
     options = Options(window_seconds=1.0, hop_seconds=1.0)
     (window,) = windows(path, options, detector=Marks(), face=True, num_frames=10)
@@ -193,12 +193,12 @@ def test_a_face_is_cut_out_around_the_median_of_its_boxes(tmp_path: Path) -> Non
     assert [seconds for seconds, _ in window.boxes] == pytest.approx(np.arange(10) / 10)
 
 
-def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None:
+def test_the_sound_of_each_window_is_that_of_the_file(tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
     recipe = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
-    found = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
-    assert len(found) == 5
-    for window in found:
+    results = windows(path, inputs=("frames", "sound", "heard"), sound_seconds=0.8)
+    assert len(results) == 5
+    for window in results:
         assert isinstance(window, Window)
         clip = Clip(path=path, label=0, actor="", take="", span_seconds=(window.start, window.end))
         oracle = to_float(recipe.load(clip))
@@ -206,33 +206,33 @@ def test_long_sound_is_that_of_the_file_window_by_window(tmp_path: Path) -> None
         assert window.has_sound
 
 
-def test_where_sound_is_missing_or_broken_there_is_silence(
+def test_missing_or_broken_sound_is_silence(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hears = {"inputs": ("frames", "sound", "heard")}
-    silent = windows(videos.write_video(tmp_path / "silent.mp4", 60, fps=20), **hears)
+    changes = {"inputs": ("frames", "sound", "heard")}
+    silent = windows(videos.write_video(tmp_path / "silent.mp4", 60, fps=20), **changes)
     assert not caplog.messages
     assert not any(w.has_sound or np.any(w.sound) for w in silent if isinstance(w, Window))
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True), 60)
-    heard = [w.has_sound for w in windows(path, **hears) if isinstance(w, Window)]
-    assert heard == sorted(heard, reverse=True)
+    has_sound = [w.has_sound for w in windows(path, **changes) if isinstance(w, Window)]
+    assert has_sound == sorted(has_sound, reverse=True)
     (message,) = caplog.messages
     assert message.startswith("silence where the sound can't be decoded: ")
 
 
 def test_an_audio_network_needs_sound(tmp_path: Path) -> None:
-    hears = {"inputs": ("sound",), "num_frames": 0}
-    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **hears)
+    changes = {"inputs": ("sound",), "num_frames": 0}
+    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **changes)
     assert isinstance(window, Window)
     assert window.frames is None
     assert window.has_sound
     with pytest.raises(
         ClipError, match=r"b.mp4: it has no sound, and this network takes nothing else"
     ):
-        windows(videos.write_video(tmp_path / "b.mp4", 30), **hears)
+        windows(videos.write_video(tmp_path / "b.mp4", 30), **changes)
 
 
-def test_crops_unlike_in_training_are_warned_about(
+def test_a_face_crop_unlike_training_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     detector = tmp_path / "yunet.onnx"

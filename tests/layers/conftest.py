@@ -1,4 +1,4 @@
-"""Networks are small and cores are few."""
+"""Limit torch to few threads: the networks are small."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Torchvision's own networks are the oracle."""
+"""Backbones against torchvision's networks."""
 
 from typing import Any
 
@@ -30,49 +30,49 @@ CLIPS: dict[str, Any] = {"num_frames": 9, "image_size": (64, 64)}
         ("convnext_tiny", "classifier.2", 768),
     ],
 )
-def test_features_are_those_torchvision_hands_to_its_own_head(
+def test_features_equal_the_inputs_of_torchvision_s_head(
     name: str, head: str, num_features: int
 ) -> None:
-    whole = torchvision.models.get_model(name, weights=None).eval()
+    reference = torchvision.models.get_model(name, weights=None).eval()
     backbone = image_backbone(name, weights="none", freeze="none", image_size=(32, 32)).eval()
-    body = {key: value for key, value in whole.state_dict().items() if not key.startswith(head)}
+    body = {key: value for key, value in reference.state_dict().items() if not key.startswith(head)}
     backbone.network.load_state_dict(body)
     pictures = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         features = backbone(pictures)
         assert features.shape == (2, backbone.num_features) == (2, num_features)
-        torch.testing.assert_close(whole.get_submodule(head)(features), whole(pictures))
+        torch.testing.assert_close(reference.get_submodule(head)(features), reference(pictures))
 
 
 @pytest.mark.parametrize("name", ["r3d_18", "mc3_18", "r2plus1d_18"])
-def test_video_features_are_those_torchvision_hands_to_its_own_head(name: str) -> None:
-    whole = torchvision.models.get_model(name, weights=None).eval()
+def test_video_features_equal_the_inputs_of_torchvision_s_head(name: str) -> None:
+    reference = torchvision.models.get_model(name, weights=None).eval()
     backbone = video_backbone(name, weights="none", freeze="none", **CLIPS).eval()  # type: ignore[arg-type]
-    backbone.network.load_state_dict(whole.state_dict(), strict=False)
+    backbone.network.load_state_dict(reference.state_dict(), strict=False)
     clips = torch.randn(1, 3, 4, 32, 32)
     with torch.no_grad():
         features = backbone(clips)
         assert features.shape == (1, backbone.num_features) == (1, 512)
-        torch.testing.assert_close(whole.fc(features), whole(clips))
+        torch.testing.assert_close(reference.fc(features), reference(clips))
 
 
 @pytest.mark.parametrize(
     "name", ["vit_b_16", "swin_t", "shufflenet_v2_x0_5", "vgg11", "mnasnet0_5"]
 )
-def test_other_families_give_features_too(name: str) -> None:
+def test_other_families_return_features(name: str) -> None:
     with torch.device("meta"):
         backbone = image_backbone(name, weights="none", freeze="none", image_size=(224, 224))
         features = backbone(torch.zeros(2, 3, 224, 224))
     assert features.shape == (2, backbone.num_features)
 
 
-def test_every_backbone_has_weights_to_download() -> None:
+def test_every_backbone_has_published_weights() -> None:
     assert len(IMAGE_BACKBONES) > 50
     for name in IMAGE_BACKBONES:
         assert torchvision.models.get_model_weights(name).DEFAULT.url.startswith("https://")
 
 
-def test_an_unknown_name_is_answered_with_the_near_one() -> None:
+def test_an_unknown_name_is_refused_with_the_closest_one() -> None:
     with pytest.raises(
         UserError, match=r"no image backbone 'resnet81' .*did you mean resnet18\?\)"
     ):
@@ -85,14 +85,14 @@ def test_an_unknown_name_is_answered_with_the_near_one() -> None:
         video_backbone("r3d", weights="none", freeze="none", **CLIPS)  # type: ignore[arg-type]
 
 
-def test_a_vit_refuses_other_picture_sizes_before_it_loads_anything() -> None:
+def test_a_vit_refuses_other_image_sizes_before_loading_weights() -> None:
     with pytest.raises(
         UserError, match="vit_b_16 only takes images of 224 x 224 pixels, not 112 x 112"
     ):
         image_backbone("vit_b_16", weights="/no/such/file", freeze="none", image_size=(112, 112))
 
 
-def test_the_head_leaves_no_parameters_behind() -> None:
+def test_the_head_is_removed_with_its_parameters() -> None:
     backbone = image_backbone("resnet18", weights="none", freeze="none", image_size=(32, 32))
     assert isinstance(backbone.network.get_submodule("fc"), nn.Identity)
     assert sum(parameter.numel() for parameter in backbone.parameters()) == 11_176_512
@@ -113,7 +113,7 @@ AVERAGED = {
 
 
 @pytest.mark.parametrize("name", AVERAGED.values())
-def test_what_follows_the_cam_layer_does_not_care_where_in_them_something_is(name: str) -> None:
+def test_features_do_not_depend_on_positions_in_the_cam_layer(name: str) -> None:
     torch.manual_seed(0)
     if name == "r3d_18":
         backbone = video_backbone(name, weights="none", freeze="none", **CLIPS)
@@ -125,20 +125,20 @@ def test_what_follows_the_cam_layer_does_not_care_where_in_them_something_is(nam
     assert layer is not None
     shapes = []
 
-    def turned(_: nn.Module, __: Any, maps: torch.Tensor) -> torch.Tensor:
+    def flip(_: nn.Module, __: Any, maps: torch.Tensor) -> torch.Tensor:
         shapes.append(maps.shape[2:])
         return maps.flip(*range(2, maps.ndim))
 
     with torch.no_grad():
         features = backbone(pixels)
-        layer.register_forward_hook(turned)
+        layer.register_forward_hook(flip)
         difference = (backbone(pixels) - features).abs().max()
     assert difference <= 1e-4 * features.abs().max()
     assert features.abs().max() > 0
     assert min(shapes[0][-2:]) >= 4
 
 
-def test_every_kind_of_network_says_which_maps_it_averages_or_is_known_to_have_none() -> None:
+def test_every_family_has_a_cam_layer_or_is_known_to_have_none() -> None:
     kinds = {
         torchvision.models.get_model_builder(name).__annotations__["return"].__name__
         for name in IMAGE_BACKBONES
@@ -159,7 +159,7 @@ def trained(backbone: Backbone) -> set[str]:
 
 
 def train_once(backbone: Backbone) -> None:
-    """A step that moves every weight that may move."""
+    """One optimizer step on all trainable weights."""
     weights = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
     backbone.train()
     loss = backbone(torch.randn(4, 3, 32, 32)).square().mean()
@@ -172,14 +172,14 @@ def state(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
-def test_none_trains_everything() -> None:
+def test_freeze_none_trains_everything() -> None:
     backbone = resnet("none")
     before = state(backbone)
     train_once(backbone)
     assert not any(torch.equal(before[name], now) for name, now in state(backbone).items())
 
 
-def test_all_changes_nothing_and_keeps_no_graph() -> None:
+def test_freeze_all_changes_nothing_and_builds_no_graph() -> None:
     backbone = resnet("all")
     before = state(backbone)
     train_once(backbone)
@@ -188,7 +188,7 @@ def test_all_changes_nothing_and_keeps_no_graph() -> None:
     assert not any(module.training for module in backbone.network.modules())
 
 
-def test_stages_trains_the_last_stage_alone_with_its_batch_statistics() -> None:
+def test_freeze_stages_trains_only_the_last_stage_and_its_batch_statistics() -> None:
     backbone = resnet("stages")
     before = state(backbone)
     train_once(backbone)
@@ -196,7 +196,7 @@ def test_stages_trains_the_last_stage_alone_with_its_batch_statistics() -> None:
     assert changed == {name for name in before if name.startswith("network.layer4.")}
 
 
-def test_frozen_parts_stay_in_evaluation_mode_whoever_asks() -> None:
+def test_frozen_parts_stay_in_evaluation_mode() -> None:
     model = nn.Sequential(resnet("stages"))
     model.eval().train()
     network = model[0].network
@@ -218,7 +218,7 @@ def test_frozen_parts_stay_in_evaluation_mode_whoever_asks() -> None:
         ("vit_b_16", "encoder.layers.encoder_layer_9.ln_1.weight"),
     ],
 )
-def test_the_last_quarter_of_the_stages_begins_where_it_should(name: str, first: str) -> None:
+def test_freeze_stages_begins_at_the_expected_stage(name: str, first: str) -> None:
     backbone = image_backbone(name, weights="none", freeze="stages", image_size=(224, 224))
     learns = [parameter.requires_grad for parameter in backbone.network.parameters()]
     names = [name for name, _ in backbone.network.named_parameters()]
@@ -226,7 +226,7 @@ def test_the_last_quarter_of_the_stages_begins_where_it_should(name: str, first:
     assert learns == [False] * begin + [True] * (len(names) - begin)
 
 
-def test_a_video_backbone_is_frozen_alike() -> None:
+def test_a_video_backbone_is_frozen_the_same_way() -> None:
     backbone = video_backbone(
         "r3d_18", weights="none", freeze="stages", num_frames=9, image_size=(64, 64)
     )
@@ -239,7 +239,7 @@ def conv() -> nn.Conv2d:
 
 
 @pytest.mark.parametrize("num_frames", [1, 2, 10])
-def test_a_clip_that_stands_still_gives_what_its_picture_gave(
+def test_an_inflated_filter_of_a_still_clip_equals_that_of_the_image(
     conv: nn.Conv2d, num_frames: int
 ) -> None:
     picture = torch.randn(2, 3, 20, 24)
@@ -248,14 +248,14 @@ def test_a_clip_that_stands_still_gives_what_its_picture_gave(
     torch.testing.assert_close(inflated(still), conv(picture))
 
 
-def test_each_frame_gets_the_filter_of_its_own_colours(conv: nn.Conv2d) -> None:
+def test_each_frame_has_the_scaled_filters_of_the_image(conv: nn.Conv2d) -> None:
     inflated = inflate_frames(conv, 4, "mean")
     for frame in range(4):
         of_frame = inflated.weight[:, 3 * frame : 3 * frame + 3]
         torch.testing.assert_close(4 * of_frame, conv.weight)
 
 
-def test_random_filters_differ_between_frames_and_have_the_spread_of_a_resnet() -> None:
+def test_random_filters_differ_between_frames_with_the_variance_of_a_resnet() -> None:
     inflated = inflate_frames(nn.Conv2d(3, 64, 7, bias=False), 10, "random")
     assert not torch.equal(inflated.weight[:, :3], inflated.weight[:, 3:6])
     assert inflated.weight.std().item() == pytest.approx((2 / (64 * 7 * 7)) ** 0.5, rel=0.02)

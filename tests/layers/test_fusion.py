@@ -1,4 +1,4 @@
-"""Senses are put together as the formulas say, and one that is missing changes nothing."""
+"""Fusion of modalities equals its formulas and ignores missing modalities."""
 
 from typing import get_args
 
@@ -10,7 +10,7 @@ from emorec.layers.fusion import Fusion, ModalityFusion
 FUSIONS = get_args(Fusion)
 
 
-def test_side_by_side_is_side_by_side() -> None:
+def test_concat_concatenates_features() -> None:
     features = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
     layer = ModalityFusion(2, 2, "concat")
     assert layer.num_features == 4
@@ -25,11 +25,11 @@ def test_attention_is_a_mean_weighted_by_scores() -> None:
     weight = torch.sigmoid(first - second)[:, None]  # the softmax of two
     expected = weight * features[:, 0] + (1 - weight) * features[:, 1]
     torch.testing.assert_close(layer(features, torch.ones(5, 2, dtype=torch.bool)), expected)
-    one = layer(features, torch.tensor([[False, True]]).expand(5, 2))
-    torch.testing.assert_close(one, features[:, 1])
+    single = layer(features, torch.tensor([[False, True]]).expand(5, 2))
+    torch.testing.assert_close(single, features[:, 1])
 
 
-def test_gates_are_sigmoids_of_all_senses() -> None:
+def test_gates_are_sigmoids_of_all_modalities() -> None:
     torch.manual_seed(0)
     layer, features = ModalityFusion(2, 3, "gated"), torch.randn(5, 2, 3)
     gates = torch.sigmoid(features.flatten(1) @ layer.gate.weight.T + layer.gate.bias)
@@ -38,12 +38,12 @@ def test_gates_are_sigmoids_of_all_senses() -> None:
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_what_a_missing_sense_says_does_not_matter(fusion: Fusion) -> None:
+def test_features_of_a_missing_modality_are_ignored(fusion: Fusion) -> None:
     torch.manual_seed(0)
     layer, features = ModalityFusion(2, 4, fusion), torch.randn(3, 2, 4)
-    there = torch.tensor([[True, False]]).expand(3, 2)
-    other = features.clone()
-    other[:, 1] = 100.0
-    assert torch.equal(layer(features, there), layer(other, there))
-    nothing = layer(features, torch.zeros(3, 2, dtype=torch.bool))
-    assert not nothing.any()
+    present = torch.tensor([[True, False]]).expand(3, 2)
+    changed = features.clone()
+    changed[:, 1] = 100.0
+    assert torch.equal(layer(features, present), layer(changed, present))
+    empty = layer(features, torch.zeros(3, 2, dtype=torch.bool))
+    assert not empty.any()

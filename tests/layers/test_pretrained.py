@@ -1,4 +1,4 @@
-"""Weights from a server, from the cache, from a file; and what is none."""
+"""Weights from a server, the cache or a file, and invalid weights."""
 
 import hashlib
 import os
@@ -34,25 +34,25 @@ def published_state(num_classes: int = 1000) -> dict[str, Tensor]:
     return {name: torch.rand_like(v) if v.is_floating_point() else v for name, v in state.items()}
 
 
-def saved(path: Path, content: Any) -> Path:
+def save(path: Path, content: Any) -> Path:
     torch.save(content, path)
     return path
 
 
 def assert_holds(network: nn.Module, state: dict[str, Tensor]) -> None:
-    held = network.state_dict()
-    assert held
-    assert all(torch.equal(held[name], state[name]) for name in held)
+    loaded = network.state_dict()
+    assert loaded
+    assert all(torch.equal(loaded[name], state[name]) for name in loaded)
 
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *args: Any) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder and the address under which a web server hands out its files."""
+def weights_server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder and the URL of the HTTP server of its files."""
     folder = tmp_path / "served"
     folder.mkdir()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
@@ -66,49 +66,49 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty torch hub."""
+    """The checkpoint folder of an empty torch hub."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 
 @pytest.fixture
 def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Lets torchvision look for the published weights somewhere else."""
+    """Return a function that changes the URL of torchvision's published weights."""
     return partial(monkeypatch.setattr, ShuffleNet_V2_X0_5_Weights.DEFAULT.value, "url")
 
 
-def put(folder: Path, state: dict[str, Tensor]) -> str:
-    """Saves a state dict under a name that ends with its hash, as torchvision does."""
-    path = saved(folder / "unnamed.pth", state)
+def save_with_hash(folder: Path, state: dict[str, Tensor]) -> str:
+    """Save a state dict under a name that ends with its hash, as torchvision does."""
+    path = save(folder / "unnamed.pth", state)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
     return path.rename(folder / f"shufflenet-{digest}.pth").name
 
 
 def test_default_downloads_the_published_weights_once(
-    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+    weights_server: tuple[Path, str], cache: Path, publish: Callable[[str], None]
 ) -> None:
-    folder, address = served
+    folder, url = weights_server
     state = published_state()
-    name = put(folder, state)
-    publish(f"{address}/{name}")
+    name = save_with_hash(folder, state)
+    publish(f"{url}/{name}")
     assert_holds(backbone("DEFAULT").network, state)
     (folder / name).unlink()
     assert_holds(backbone("DEFAULT").network, state)
     assert [path.name for path in cache.iterdir()] == [name]
 
 
-def test_a_download_with_the_wrong_hash_is_refused_and_not_kept(
-    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+def test_a_download_with_the_wrong_hash_is_refused_and_deleted(
+    weights_server: tuple[Path, str], cache: Path, publish: Callable[[str], None]
 ) -> None:
-    folder, address = served
-    (folder / put(folder, published_state())).rename(folder / "shufflenet-00000000.pth")
-    publish(f"{address}/shufflenet-00000000.pth")
+    folder, url = weights_server
+    (folder / save_with_hash(folder, published_state())).rename(folder / "shufflenet-00000000.pth")
+    publish(f"{url}/shufflenet-00000000.pth")
     with pytest.raises(UserError, match=r"shufflenet-00000000\.pth .*invalid hash value"):
         backbone("DEFAULT")
     assert not list(cache.iterdir())
 
 
-def test_without_a_connection_one_line_names_the_address_the_folder_and_the_way_out(
+def test_without_a_connection_the_error_names_the_url_the_folder_and_the_remedy(
     cache: Path, publish: Callable[[str], None]
 ) -> None:
     publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
@@ -120,21 +120,21 @@ def test_without_a_connection_one_line_names_the_address_the_folder_and_the_way_
     assert f"put that file into {cache}, or choose --model.weights none" in message
 
 
-def test_a_server_that_has_no_such_file_is_told_alike(
-    served: tuple[Path, str], cache: Path, publish: Callable[[str], None]
+def test_a_404_of_the_server_is_an_error(
+    weights_server: tuple[Path, str], cache: Path, publish: Callable[[str], None]
 ) -> None:
-    publish(f"{served[1]}/gone-f707e7126e.pth")
+    publish(f"{weights_server[1]}/gone-f707e7126e.pth")
     with pytest.raises(UserError, match=r"can't get .*/gone-f707e7126e.pth \(File not found\)"):
         backbone("DEFAULT")
 
 
-def test_a_file_put_into_the_folder_by_hand_is_taken_and_checked(
+def test_a_file_copied_into_the_cache_folder_is_used_and_checked(
     cache: Path, publish: Callable[[str], None]
 ) -> None:
     publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
     cache.mkdir(parents=True)
     state = published_state()
-    saved(cache / "shufflenet-f707e7126e.pth", state)
+    save(cache / "shufflenet-f707e7126e.pth", state)
     assert_holds(backbone("DEFAULT").network, state)
     (cache / "shufflenet-f707e7126e.pth").write_text("<html>")
     with pytest.raises(UserError, match=r"shufflenet-f707e7126e\.pth is not a state dict"):
@@ -142,31 +142,29 @@ def test_a_file_put_into_the_folder_by_hand_is_taken_and_checked(
 
 
 @pytest.mark.parametrize("num_classes", [1000, 7])
-def test_a_state_dict_is_taken_from_a_file_whatever_its_head(
-    tmp_path: Path, num_classes: int
-) -> None:
+def test_a_state_dict_with_any_head_is_loaded(tmp_path: Path, num_classes: int) -> None:
     state = published_state(num_classes)
-    assert_holds(backbone(saved(tmp_path / "mine.pth", state)).network, state)
+    assert_holds(backbone(save(tmp_path / "mine.pth", state)).network, state)
 
 
-def test_a_state_dict_without_a_head_or_batch_counts_is_taken(tmp_path: Path) -> None:
+def test_a_state_dict_without_a_head_or_batch_counts_is_loaded(tmp_path: Path) -> None:
     left_out = ("fc.", "num_batches_tracked")
     state = {
         name: value
         for name, value in published_state().items()
         if not name.startswith(left_out) and not name.endswith(left_out)
     }
-    held = backbone(saved(tmp_path / "mine.pth", state)).network.state_dict()
-    assert all(torch.equal(held[name], value) for name, value in state.items())
+    loaded = backbone(save(tmp_path / "mine.pth", state)).network.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in state.items())
 
 
-def test_a_wrong_file_is_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -> None:
+def test_a_mismatched_state_dict_is_refused_with_its_keys(tmp_path: Path) -> None:
     state = published_state()
     state["conv1.0.weight"] = torch.zeros(24, 1, 3, 3)
     state["extra"] = state.pop("conv5.0.weight")
     for name in [name for name in state if name.startswith("stage4")]:
         del state[name]
-    path = saved(tmp_path / "mine.pth", state)
+    path = save(tmp_path / "mine.pth", state)
     with pytest.raises(UserError) as caught:
         backbone(path)
     assert str(caught.value) == (
@@ -179,7 +177,7 @@ def test_a_wrong_file_is_refused_with_the_keys_that_do_not_fit(tmp_path: Path) -
 
 
 class Payload:
-    """Would make a file if it were unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -188,50 +186,50 @@ class Payload:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_file_that_holds_code_is_refused_and_not_run(tmp_path: Path) -> None:
-    path = saved(tmp_path / "mine.pth", {"conv1.0.weight": Payload(tmp_path / "was_run")})
+def test_a_file_with_pickled_code_is_refused_and_not_executed(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.pth", {"conv1.0.weight": Payload(tmp_path / "was_run")})
     with pytest.raises(UserError, match="holds Python objects, which are refused"):
         backbone(path)
     assert not (tmp_path / "was_run").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights, only words", b"\x00" * 100])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.pth"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"mine\.pth is not a state dict"):
         backbone(path)
 
 
-def test_a_file_cut_off_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path / "mine.pth", published_state())
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "mine.pth", published_state())
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(UserError, match=r"mine\.pth is not a state dict: it is truncated"):
         backbone(path)
 
 
 @pytest.mark.parametrize("content", [{}, [1, 2], {"epoch": 3}, torch.zeros(3)])
-def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, content: Any) -> None:
+def test_a_file_with_other_content_is_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(UserError, match="holds more than names and tensors"):
-        backbone(saved(tmp_path / "mine.pth", content))
+        backbone(save(tmp_path / "mine.pth", content))
 
 
-def test_somebody_s_checkpoint_of_the_network_itself_is_taken_without_its_head(
+def test_a_checkpoint_of_the_bare_network_is_loaded_without_its_head(
     tmp_path: Path,
 ) -> None:
     state = published_state(7)
-    path = saved(tmp_path / "mine.pth", {"state_dict": state, "epoch": 3})
+    path = save(tmp_path / "mine.pth", {"state_dict": state, "epoch": 3})
     assert_holds(backbone(path).network, state)
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_have_different_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no weights at .*gone\.pth: choose DEFAULT, none or"):
         backbone(tmp_path / "gone.pth")
     with pytest.raises(UserError, match=r"can't read weights .*: Is a directory"):
         backbone(tmp_path)
 
 
-def test_nothing_is_loaded_where_pretrained_weights_are_skipped(
+def test_skip_pretrained_loads_nothing(
     tmp_path: Path, cache: Path, publish: Callable[[str], None]
 ) -> None:
     publish("http://127.0.0.1:9/shufflenet-f707e7126e.pth")
@@ -242,19 +240,19 @@ def test_nothing_is_loaded_where_pretrained_weights_are_skipped(
         backbone(tmp_path / "gone.pth")
 
 
-def test_a_checkpoint_gives_the_backbone_that_is_in_it(tmp_path: Path) -> None:
-    whole = nn.ModuleDict({"eye": backbone("none"), "head": nn.Linear(3, 2)})
-    path = saved(tmp_path / "x.ckpt", {"epoch": 3, "state_dict": whole.state_dict()})
-    assert_holds(backbone(path).network, whole["eye"].network.state_dict())
+def test_the_backbone_of_a_checkpoint_is_loaded(tmp_path: Path) -> None:
+    model = nn.ModuleDict({"eye": backbone("none"), "head": nn.Linear(3, 2)})
+    path = save(tmp_path / "x.ckpt", {"epoch": 3, "state_dict": model.state_dict()})
+    assert_holds(backbone(path).network, model["eye"].network.state_dict())
 
 
-def test_a_checkpoint_without_such_a_backbone_or_with_two_is_refused(tmp_path: Path) -> None:
-    other = saved(tmp_path / "x.ckpt", {"state_dict": nn.Linear(3, 2).state_dict()})
+def test_a_checkpoint_with_none_or_two_matching_backbones_is_refused(tmp_path: Path) -> None:
+    unrelated = save(tmp_path / "x.ckpt", {"state_dict": nn.Linear(3, 2).state_dict()})
     with pytest.raises(
         UserError, match=r"contains no such network: choose one with the same backbone"
     ):
-        backbone(other)
+        backbone(unrelated)
     eyes = nn.ModuleList([backbone("none"), backbone("none")])
-    two = saved(tmp_path / "two.ckpt", {"state_dict": eyes.state_dict()})
+    two_backbones = save(tmp_path / "two.ckpt", {"state_dict": eyes.state_dict()})
     with pytest.raises(UserError, match="contains 2 such networks"):
-        backbone(two)
+        backbone(two_backbones)

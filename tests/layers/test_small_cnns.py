@@ -1,4 +1,4 @@
-"""The small face network is the one of the authors' code, layer by layer."""
+"""Small CNNs have the layers of the authors' code."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ def test_every_layer_has_the_parameters_of_the_table() -> None:
     assert sum(counted) == 1_333_102
 
 
-def test_every_layer_has_the_shape_that_its_line_says() -> None:
+def test_every_layer_has_the_documented_shape() -> None:
     pictures, shapes = torch.zeros(2, 3, 96, 96), []
     for layer in FaceCNN().eval():
         pictures = layer(pictures)
@@ -51,7 +51,7 @@ def test_every_layer_has_the_shape_that_its_line_says() -> None:
     assert shapes == SHAPES
 
 
-def test_colours_become_grey_as_opencv_does_it() -> None:
+def test_grey_conversion_equals_opencv() -> None:
     import cv2
 
     pictures = torch.randint(0, 256, (2, 8, 8, 3), dtype=torch.uint8)
@@ -65,12 +65,12 @@ def test_colours_become_grey_as_opencv_does_it() -> None:
     ("image_size", "weights"),
     [((112, 112), "none"), ((96, 112), "none"), ((96, 96), "DEFAULT")],
 )
-def test_what_it_can_t_take_is_refused(image_size: Size, weights: str) -> None:
+def test_unsupported_sizes_and_weights_are_refused(image_size: Size, weights: str) -> None:
     with pytest.raises(UserError, match=r"96 x 96 pixels, not (112|96) x 112|no published weights"):
         image_backbone("face_cnn", weights=weights, freeze="none", image_size=image_size)
 
 
-def test_its_weights_come_back_from_a_file(tmp_path) -> None:
+def test_weights_round_trip_through_a_file(tmp_path) -> None:
     saved = FaceCNN()
     torch.save(saved.state_dict(), tmp_path / "face.pt")
     loaded = image_backbone(
@@ -80,9 +80,9 @@ def test_its_weights_come_back_from_a_file(tmp_path) -> None:
     assert not any(weights.requires_grad for weights in loaded.parameters())
 
 
-def test_three_layers_of_a_gru_are_three_grus_one_above_the_other() -> None:
+def test_a_gru_of_three_layers_is_three_stacked_grus() -> None:
     recurrent = RecurrentStack(300, "gru", (100, 100, 50))
-    # torch counts two biases a gate
+    # torch has two biases per gate
     expected = sum(3 * h * (d + h + 2) for d, h in [(300, 100), (100, 100), (100, 50)])
     assert sum(weights.numel() for weights in recurrent.parameters()) == expected
     features = torch.randn(2, 7, 300)
@@ -92,18 +92,18 @@ def test_three_layers_of_a_gru_are_three_grus_one_above_the_other() -> None:
     assert torch.equal(recurrent(features), by_hand[:, -1])
 
 
-def test_without_recurrent_layers_only_the_last_frame_counts() -> None:
+def test_without_recurrent_layers_only_the_last_frame_is_used() -> None:
     features = torch.randn(2, 7, 30)
     assert torch.equal(RecurrentStack(30, "none", (5,))(features), features[:, -1])
 
 
 @pytest.mark.parametrize(("kind", "layer"), [("gru", nn.GRU), ("lstm", nn.LSTM), ("rnn", nn.RNN)])
-def test_each_kind_is_torch_s(kind, layer) -> None:
+def test_each_rnn_is_torch_s(kind, layer) -> None:
     assert [type(each) for each in RecurrentStack(8, kind, (4,)).layers] == [layer]
 
 
 @pytest.mark.parametrize("sizes", [(), (10, 0)])
-def test_impossible_sizes_are_refused(sizes: tuple[int, ...]) -> None:
+def test_invalid_sizes_are_refused(sizes: tuple[int, ...]) -> None:
     with pytest.raises(UserError, match=r"hidden_sizes"):
         RecurrentStack(8, "gru", sizes)
 
@@ -122,7 +122,7 @@ def sequence(backbone: str) -> FrameSequence:
     )
 
 
-def test_features_of_frames_are_those_that_frames_lead_to() -> None:
+def test_frame_features_and_frames_give_the_same_output() -> None:
     whole, top = sequence("face_cnn").eval(), sequence("none").eval()
     top.load_state_dict(
         {name: tensor for name, tensor in whole.state_dict().items() if "backbone" not in name}
@@ -133,21 +133,21 @@ def test_features_of_frames_are_those_that_frames_lead_to() -> None:
 
 
 @pytest.mark.parametrize(
-    ("backbone", "clips", "words"),
+    ("backbone", "clips", "message"),
     [
         ("none", torch.zeros(1, 2, 3, 96, 96), "emorec features CKPT"),
         ("face_cnn", torch.zeros(1, 2, 300), "--model.backbone none"),
         ("none", torch.zeros(1, 2, 512), "--model.num_features 512"),
     ],
 )
-def test_a_network_that_gets_the_other_thing_says_what_to_do(
-    backbone: str, clips: torch.Tensor, words: str
+def test_frames_and_features_in_place_of_each_other_are_refused(
+    backbone: str, clips: torch.Tensor, message: str
 ) -> None:
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=message):
         sequence(backbone)(clips)
 
 
-def test_its_linear_layer_takes_as_many_numbers_as_that_of_the_study() -> None:
+def test_the_linear_layer_has_the_input_size_of_the_paper() -> None:
     network = ClipCNN(20, (60, 100))
     linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert [(layer.in_features, layer.out_features) for layer in linear] == [(21504, 256)]
@@ -156,7 +156,7 @@ def test_its_linear_layer_takes_as_many_numbers_as_that_of_the_study() -> None:
 
 @pytest.mark.parametrize("num_frames", [9, 10, 16])
 @pytest.mark.parametrize("size", [(45, 45), (46, 51), (60, 100), (112, 112)])
-def test_it_takes_clips_of_every_size_that_is_large_enough(num_frames: int, size: Size) -> None:
+def test_clips_of_any_sufficient_size_are_accepted(num_frames: int, size: Size) -> None:
     network = CNN3D(
         backbone="clip_cnn", weights="none", num_classes=3, num_frames=num_frames, image_size=size
     )
@@ -165,9 +165,7 @@ def test_it_takes_clips_of_every_size_that_is_large_enough(num_frames: int, size
 
 
 @pytest.mark.parametrize(("num_frames", "size"), [(8, (60, 100)), (9, (44, 100)), (9, (100, 44))])
-def test_smaller_clips_are_refused_and_so_is_what_nobody_published(
-    num_frames: int, size: Size
-) -> None:
+def test_too_small_clips_and_unpublished_weights_are_refused(num_frames: int, size: Size) -> None:
     clip_cnn = {"backbone": "clip_cnn", "weights": "none"}
     with pytest.raises(UserError, match="clip_cnn takes at least 9 frames of 45 x 45 pixels, not"):
         CNN3D(**clip_cnn, num_frames=num_frames, image_size=size)
@@ -175,7 +173,7 @@ def test_smaller_clips_are_refused_and_so_is_what_nobody_published(
         CNN3D(backbone="clip_cnn", num_frames=9, image_size=45)
 
 
-def test_of_its_stages_the_last_goes_on_learning() -> None:
+def test_freeze_stages_trains_the_last_stage() -> None:
     network = video_backbone(
         "clip_cnn", weights="none", freeze="stages", num_frames=9, image_size=(45, 45)
     )

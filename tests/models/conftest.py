@@ -1,4 +1,4 @@
-"""Small clips and small data for networks to learn from."""
+"""Random clips and a data module of random clips."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 def random_frames(clips: int, num_frames: int, image_size: int, *, seed: int = 0) -> Tensor:
-    """(B, T, 3, H, W) uint8 noise whose memory is (B, T, H, W, 3), as the loader makes it."""
+    """(B, T, 3, H, W) uint8 noise with memory layout (B, T, H, W, 3), as from the loader."""
     shape = (clips, num_frames, image_size, image_size, 3)
     noise = torch.randint(
         0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
@@ -21,7 +21,7 @@ def random_frames(clips: int, num_frames: int, image_size: int, *, seed: int = 0
 
 
 class NoiseDataModule(LightningDataModule):
-    """Clips of noise with random labels, always in the same order.
+    """Data module of noise clips with random labels in a fixed order.
 
     Args:
         clips: Of each side.

@@ -1,4 +1,4 @@
-"""Networks that hear: their layers are the table's, each sense has its own stream, and one may be missing."""
+"""Audio and audio-visual networks: layers, branches and missing modalities."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +16,9 @@ SEQUENCE = 24 * 19
 SAMPLES = 48_000
 
 
-def recurrent(gates: int, inputs: int) -> int:
-    """Weights of two layers in two directions of 128, with the two biases that torch gives each."""
-    first = gates * 128 * (inputs + 128 + 2)
+def recurrent(gates: int, input_size: int) -> int:
+    """Number of weights of two bidirectional layers of 128 with torch's two biases each."""
+    first = gates * 128 * (input_size + 128 + 2)
     second = gates * 128 * (2 * 128 + 128 + 2)
     return 2 * (first + second)
 
@@ -31,35 +31,35 @@ def recurrent(gates: int, inputs: int) -> int:
         (AudioCNNLSTM, CONVOLUTIONS + recurrent(4, SEQUENCE) + (256 + 1) * 64 + 65 * 4),
     ],
 )
-def test_the_layers_are_those_of_the_table(network: type[AudioCNN], expected: int) -> None:
-    made = network(num_classes=4)
-    assert num_parameters(made) == expected
-    assert 0.6 < gflops_per_clip(made) < 0.7
-    assert made(torch.randn(2, SAMPLES)).shape == (2, 4)
+def test_networks_have_the_documented_parameters(network: type[AudioCNN], expected: int) -> None:
+    model = network(num_classes=4)
+    assert num_parameters(model) == expected
+    assert 0.6 < gflops_per_clip(model) < 0.7
+    assert model(torch.randn(2, SAMPLES)).shape == (2, 4)
 
 
-def test_the_recurrent_network_reads_the_clip_in_time() -> None:
+def test_the_recurrent_network_gets_the_time_steps_in_order() -> None:
     model = AudioCNNRNN(num_classes=4).eval()
     lengths: list[torch.Size] = []
-    model.rnn.register_forward_pre_hook(lambda _, given: lengths.append(given[0].shape))
+    model.rnn.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape))
     sound = torch.randn(1, SAMPLES)
     forwards = model(sound)
     assert lengths == [torch.Size([1, 29, SEQUENCE])]
     assert not torch.allclose(forwards, model(sound.flip(1)), atol=1e-4)
 
 
-def test_silence_has_an_answer() -> None:
+def test_silence_has_finite_outputs() -> None:
     for network in (AudioCNN, AudioCNNRNN, AudioCNNLSTM):
         assert network(num_classes=4).eval()(torch.zeros(2, SAMPLES)).isfinite().all()
 
 
-def audio_visual(**own: Any) -> AudioVisual:
+def audio_visual(**arguments: Any) -> AudioVisual:
     torch.manual_seed(0)
     return AudioVisual(
         video_args={"weights": "none", "backbone": "mobilenet_v2"},
         num_frames=2,
         image_size=32,
-        **own,
+        **arguments,
     )
 
 
@@ -70,62 +70,64 @@ def batch(make_frames: Any) -> dict[str, Tensor]:
     return {"frames": make_frames(3, 2, 32), "sound": sound, "heard": heard}
 
 
-def test_each_network_gets_its_own_stream(batch: dict[str, Tensor]) -> None:
+def test_each_branch_gets_its_modality(batch: dict[str, Tensor]) -> None:
     model = audio_visual().eval()
-    got: dict[str, Tensor] = {}
+    received: dict[str, Tensor] = {}
     for name in ("video", "audio"):
         tower: nn.Module = getattr(model, name)
-        tower.register_forward_pre_hook(lambda _, given, name=name: got.update({name: given[0]}))
+        tower.register_forward_pre_hook(
+            lambda _, inputs, name=name: received.update({name: inputs[0]})
+        )
     model(batch["frames"], batch["sound"], batch["heard"])
-    assert got["video"] is batch["frames"]
-    assert got["audio"] is batch["sound"]
-    got.clear()
+    assert received["video"] is batch["frames"]
+    assert received["audio"] is batch["sound"]
+    received.clear()
     model.output(batch)
-    assert got["video"] is batch["frames"]
-    assert got["audio"] is batch["sound"]
+    assert received["video"] is batch["frames"]
+    assert received["audio"] is batch["sound"]
 
 
 @pytest.mark.parametrize("fusion", ["concat", "attention", "gated"])
-def test_a_missing_sense_changes_nothing_and_one_that_is_there_does(
+def test_a_missing_modality_is_ignored_and_a_present_one_is_used(
     fusion: Any, batch: dict[str, Tensor]
 ) -> None:
     model = audio_visual(fusion=fusion).eval()
-    plain = model.output(batch)
+    expected = model.output(batch)
     other_sound = model.output({**batch, "sound": batch["sound"].flip(1)})
-    same = (plain == other_sound).all(dim=1)
+    same = (expected == other_sound).all(dim=1)
     assert same.tolist() == [False, True, False]  # the second clip has no sound
     model.ablated = "audio"
     deaf = model.output(batch)
     assert torch.equal(deaf, model.output({**batch, "sound": batch["sound"].flip(1)}))
-    torch.testing.assert_close(deaf[1], plain[1])
+    torch.testing.assert_close(deaf[1], expected[1])
     model.ablated = "video"
     blind = model.output(batch)
     assert torch.equal(blind, model.output({**batch, "frames": batch["frames"].flip(3)}))
-    assert blind.isfinite().all()  # also of the clip that has nothing left
+    assert blind.isfinite().all()  # also for the clip without any modality
 
 
-def test_training_hides_one_sense_of_some_clips_and_never_the_only_one() -> None:
+def test_modality_dropout_never_drops_the_only_modality() -> None:
     torch.manual_seed(0)
     model = audio_visual(drop_sense=0.5).train()
     heard = torch.tensor([True] * 1000 + [False] * 1000)
-    there = model.present_modalities(heard)
-    both = there[:1000].all(dim=1).float().mean()
-    assert 0.45 < both < 0.55
-    assert 0.2 < (~there[:1000, 0]).float().mean() < 0.3
-    assert 0.2 < (~there[:1000, 1]).float().mean() < 0.3
-    assert there.any(dim=1).all()
+    present = model.present_modalities(heard)
+    share_with_both = present[:1000].all(dim=1).float().mean()
+    assert 0.45 < share_with_both < 0.55
+    assert 0.2 < (~present[:1000, 0]).float().mean() < 0.3
+    assert 0.2 < (~present[:1000, 1]).float().mean() < 0.3
+    assert present.any(dim=1).all()
     assert model.eval().present_modalities(heard)[:1000].all()
 
 
-def test_it_has_the_two_networks_without_their_heads_and_counts_what_they_cost() -> None:
+def test_the_fusion_has_both_networks_without_heads_and_counts_their_flops() -> None:
     sees = LateFusion(weights="none", backbone="mobilenet_v2", num_frames=2, image_size=32)
     hears = AudioCNNRNN()
     model = audio_visual(num_features=64)
     heads = (1280 + 1) * 8 + (64 + 1) * 8
     new = (1280 + 1) * 64 + (64 + 1) * 64 + (128 + 1) * 8
     assert num_parameters(model) == num_parameters(sees) + num_parameters(hears) - heads + new
-    together = gflops_per_clip(sees) + gflops_per_clip(hears)
-    assert gflops_per_clip(model) == pytest.approx(together, rel=0.01)
+    flops = gflops_per_clip(sees) + gflops_per_clip(hears)
+    assert gflops_per_clip(model) == pytest.approx(flops, rel=0.01)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +141,7 @@ def test_it_has_the_two_networks_without_their_heads_and_counts_what_they_cost()
         ({"drop_sense": 2.0}, "model.drop_sense is 2.0: choose a share"),
     ],
 )
-def test_networks_that_can_t_be_combined_are_refused(
-    arguments: dict[str, Any], message: str
-) -> None:
+def test_incompatible_networks_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         audio_visual(**{"video": "emorec.models.LateFusion", **arguments})
 
@@ -153,7 +153,7 @@ class Data:
         self.audio_spec = spec
 
 
-def test_a_network_refuses_data_without_sound_or_with_another_rate_or_duration() -> None:
+def test_data_without_sound_or_with_another_rate_or_duration_is_refused() -> None:
     model = AudioCNN()
     model.check_sound(object())
     model.check_sound(Data(SimpleNamespace(sound_rate=16_000, sound_seconds=3.0)))
@@ -165,8 +165,8 @@ def test_a_network_refuses_data_without_sound_or_with_another_rate_or_duration()
 
 
 @pytest.mark.parametrize("network", [AudioCNN, AudioCNNRNN, AudioCNNLSTM])
-def test_the_hyper_parameters_of_a_network_are_arguments_that_it_takes(
+def test_hyper_parameters_are_valid_arguments(
     network: type[AudioCNN],
 ) -> None:
-    made = network(num_classes=4, dropout=0.3)
-    assert network(**dict(made.hparams)).hparams == made.hparams
+    model = network(num_classes=4, dropout=0.3)
+    assert network(**dict(model.hparams)).hparams == model.hparams

@@ -1,4 +1,4 @@
-"""Runs of a small network under Lightning's Trainer."""
+"""Training and evaluation of a small network with Lightning's Trainer."""
 
 import math
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from emorec.models import EarlyFusionCNN, LateFusion
 MakeData = Callable[..., Any]
 
 
-def network(**own: Any) -> EarlyFusionCNN:
-    """Without dropout, so that a run is the same every time."""
+def network(**arguments: Any) -> EarlyFusionCNN:
+    """Return a deterministic network: without dropout."""
     torch.manual_seed(0)
-    return EarlyFusionCNN(**({"num_frames": 2, "image_size": 16, "dropout": 0.0} | own))
+    return EarlyFusionCNN(**({"num_frames": 2, "image_size": 16, "dropout": 0.0} | arguments))
 
 
-def trainer(folder: Path, **own: Any) -> Trainer:
+def trainer(folder: Path, **arguments: Any) -> Trainer:
     quiet: dict[str, Any] = {
         "accelerator": "cpu",
         "default_root_dir": folder,
@@ -37,17 +37,17 @@ def trainer(folder: Path, **own: Any) -> Trainer:
         "enable_model_summary": False,
         "max_epochs": 1,
     }
-    return Trainer(**(quiet | own))
+    return Trainer(**(quiet | arguments))
 
 
 class Rates(Callback):
-    """Notes the learning rate of every step."""
+    """Record the learning rate of every step."""
 
     def __init__(self) -> None:
-        self.seen: list[float] = []
+        self.values: list[float] = []
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any) -> None:
-        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+        self.values.append(trainer.optimizers[0].param_groups[0]["lr"])
 
 
 def test_the_training_loss_is_smoothed_and_weighted(tmp_path: Path, make_data: MakeData) -> None:
@@ -72,7 +72,7 @@ def test_a_run_without_a_data_module_has_no_class_weights(
     assert model.class_weights is None
 
 
-def test_every_figure_is_logged_under_its_stage(tmp_path: Path, make_data: MakeData) -> None:
+def test_metrics_are_logged_under_their_stage(tmp_path: Path, make_data: MakeData) -> None:
     run = trainer(tmp_path)
     run.fit(network(), make_data())
     figures = {"loss", "accuracy", "uar", "macro_f1"}
@@ -83,28 +83,26 @@ def test_every_figure_is_logged_under_its_stage(tmp_path: Path, make_data: MakeD
     )
 
 
-def test_the_training_figures_are_those_of_the_whole_epoch(
-    tmp_path: Path, make_data: MakeData
-) -> None:
-    seen: list[tuple[Tensor, Tensor]] = []
+def test_training_metrics_are_those_of_the_whole_epoch(tmp_path: Path, make_data: MakeData) -> None:
+    outputs: list[tuple[Tensor, Tensor]] = []
 
     class Listener(Callback):
         def on_train_batch_start(
             self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
         ) -> None:
             with torch.no_grad():
-                seen.append((pl_module(batch["frames"]).argmax(1), batch["label"]))
+                outputs.append((pl_module(batch["frames"]).argmax(1), batch["label"]))
 
     run = trainer(tmp_path, callbacks=[Listener()])
     run.fit(network(), make_data(clips=20))
-    predicted, label = (torch.cat(part) for part in zip(*seen, strict=True))
+    predicted, label = (torch.cat(part) for part in zip(*outputs, strict=True))
     assert len(label) == 20
-    right = (predicted == label).float().mean()
-    assert run.callback_metrics["train/accuracy"] == pytest.approx(right.item())
+    accuracy = (predicted == label).float().mean()
+    assert run.callback_metrics["train/accuracy"] == pytest.approx(accuracy.item())
 
 
 @pytest.mark.parametrize("stage", ["val", "test"])
-def test_evaluation_figures_are_those_of_all_clips_at_once(
+def test_evaluation_metrics_are_computed_over_all_clips(
     tmp_path: Path, make_data: MakeData, stage: str
 ) -> None:
     model, data, run = network(label_smoothing=0.3), make_data(clips=10), trainer(tmp_path)
@@ -122,7 +120,7 @@ def test_evaluation_figures_are_those_of_all_clips_at_once(
     assert logged[f"{stage}/accuracy"] == (logits.argmax(1) == label).float().mean()
 
 
-def test_prediction_returns_index_and_probabilities_and_collects_them(
+def test_predict_returns_and_collects_indices_and_probabilities(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     model = network()
@@ -133,24 +131,24 @@ def test_prediction_returns_index_and_probabilities_and_collects_them(
     torch.testing.assert_close(model.collected.output.softmax(dim=1), probabilities)
 
 
-@pytest.mark.parametrize("own", [{"limit_val_batches": 0}, {"fast_dev_run": True}])
+@pytest.mark.parametrize("arguments", [{"limit_val_batches": 0}, {"fast_dev_run": True}])
 @pytest.mark.parametrize("scheduler", ["plateau", "cosine", "none"])
-def test_a_run_without_validation_or_of_one_batch_ends_well(
-    tmp_path: Path, make_data: MakeData, own: dict[str, Any], scheduler: str
+def test_runs_without_validation_or_of_one_batch_succeed(
+    tmp_path: Path, make_data: MakeData, arguments: dict[str, Any], scheduler: str
 ) -> None:
-    run = trainer(tmp_path, **own)
+    run = trainer(tmp_path, **arguments)
     run.fit(network(scheduler=scheduler, warmup_epochs=1), make_data())
     assert run.state.finished
 
 
-def test_the_cosine_goes_by_steps_and_ends_with_the_run(
+def test_the_cosine_schedule_is_per_step_and_ends_with_the_run(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     rates = Rates()
     model = network(scheduler="cosine", warmup_epochs=1, lr=0.5)
     trainer(tmp_path, max_epochs=3, callbacks=[rates]).fit(model, make_data(clips=16))
     cosine = [(1 + math.cos(math.pi * step / 8)) / 4 for step in range(8)]
-    assert rates.seen == pytest.approx([0.125, 0.25, 0.375, 0.5, *cosine])
+    assert rates.values == pytest.approx([0.125, 0.25, 0.375, 0.5, *cosine])
 
 
 def test_warmup_counts_optimizer_steps_when_gradients_are_accumulated(
@@ -160,22 +158,24 @@ def test_warmup_counts_optimizer_steps_when_gradients_are_accumulated(
     run = trainer(tmp_path, max_epochs=2, callbacks=[rates], accumulate_grad_batches=2)
     run.fit(network(warmup_epochs=2, lr=1e-3), make_data(clips=16))
     quarters = [0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0, 1.0]
-    assert rates.seen == pytest.approx([quarter * 1e-3 for quarter in quarters])
+    assert rates.values == pytest.approx([quarter * 1e-3 for quarter in quarters])
 
 
-def test_a_cosine_without_an_end_is_refused(tmp_path: Path, make_data: MakeData) -> None:
+def test_a_cosine_schedule_without_max_epochs_is_refused(
+    tmp_path: Path, make_data: MakeData
+) -> None:
     run = trainer(tmp_path, max_epochs=-1)
     with pytest.raises(UserError, match=r"the end of the run: set --trainer\.max_epochs"):
         run.fit(network(scheduler="cosine"), make_data())
 
 
-def test_a_plateau_follows_the_validation_accuracy_and_the_rate_is_logged(
+def test_the_plateau_schedule_follows_the_validation_accuracy_and_the_rate_is_logged(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     expected: list[float] = []
 
     class Oracle(Callback):
-        """Divides the rate by 10 after each epoch that was no better than the best before."""
+        """Divide the rate by 10 after each epoch that is not better than the best one."""
 
         best, rate = -1.0, 1e-3
 
@@ -195,11 +195,11 @@ def test_a_plateau_follows_the_validation_accuracy_and_the_rate_is_logged(
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
 @pytest.mark.parametrize("scheduler", ["plateau", "cosine", "none"])
-def test_a_run_that_was_cut_off_ends_exactly_as_an_undisturbed_one(
+def test_a_resumed_run_ends_exactly_like_an_uninterrupted_one(
     tmp_path: Path, make_data: MakeData, scheduler: str
 ) -> None:
     def run(ckpt: Path | None = None) -> tuple[dict[str, Tensor], list[float]]:
-        """Final weights and the rate of each step; each epoch is saved as Lightning does it."""
+        """Return the final weights and the rate of each step; each epoch is saved by Lightning."""
         saving = ModelCheckpoint(
             tmp_path / "epochs",
             filename="{epoch}",
@@ -214,7 +214,7 @@ def test_a_run_that_was_cut_off_ends_exactly_as_an_undisturbed_one(
             tmp_path, max_epochs=4, callbacks=[saving, rates := Rates()], enable_checkpointing=True
         )
         fit.fit(model, make_data(clips=16), ckpt_path=ckpt, weights_only=True)
-        return model.state_dict(), rates.seen
+        return model.state_dict(), rates.values
 
     undisturbed, rates = run()
     for epoch in range(3):
@@ -225,7 +225,7 @@ def test_a_run_that_was_cut_off_ends_exactly_as_an_undisturbed_one(
     assert len(set(rates)) > 2 or scheduler == "none"
 
 
-def test_only_what_learns_is_handed_to_the_optimizer(tmp_path: Path, make_data: MakeData) -> None:
+def test_the_optimizer_has_only_trainable_parameters(tmp_path: Path, make_data: MakeData) -> None:
     for name, kind in [("adam", Adam), ("adamw", AdamW)]:
         model = LateFusion(
             weights="none",
@@ -244,7 +244,7 @@ def test_only_what_learns_is_handed_to_the_optimizer(tmp_path: Path, make_data: 
         assert group["params"] == list(model.classifier.parameters())
 
 
-def test_a_checkpoint_is_loaded_after_the_weights_it_started_from_are_gone(
+def test_a_checkpoint_is_loaded_without_its_pretrained_weights(
     tmp_path: Path, make_data: MakeData
 ) -> None:
     source = LateFusion(weights="none", num_frames=2, image_size=32).backbone.network
@@ -261,7 +261,7 @@ def test_a_checkpoint_is_loaded_after_the_weights_it_started_from_are_gone(
     assert all(torch.equal(held[name], value) for name, value in model.state_dict().items())
 
 
-# Lightning fears that repeated clips are counted twice: they are not.
+# Lightning warns that repeated clips may be counted twice; they are not.
 @pytest.mark.slow
 def test_a_compiled_network_trains_to_the_same_weights(tmp_path: Path, make_data: MakeData) -> None:
     models = [network(), network(compile=True)]
@@ -273,9 +273,7 @@ def test_a_compiled_network_trains_to_the_same_weights(tmp_path: Path, make_data
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-3)
 
 
-def test_the_predictions_of_a_run_are_asked_for_after_it(
-    tmp_path: Path, make_data: MakeData
-) -> None:
+def test_predictions_are_unavailable_before_a_run(tmp_path: Path, make_data: MakeData) -> None:
     model, run = network(), trainer(tmp_path)
     with pytest.raises(RuntimeError, match="nothing was predicted yet"):
         _ = model.collected

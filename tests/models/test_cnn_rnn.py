@@ -1,4 +1,4 @@
-"""CNNRNN is CNNLSTM with more to choose from, and each choice does what it says."""
+"""CNNRNN generalises CNNLSTM; each option equals its formula."""
 
 from typing import Any
 
@@ -17,23 +17,23 @@ def features() -> Tensor:
     return torch.randn(2, 3, 512, generator=torch.Generator().manual_seed(0))
 
 
-def network(**own: Any) -> CNNRNN:
+def network(**arguments: Any) -> CNNRNN:
     torch.manual_seed(0)
-    return CNNRNN(**SMALL, **own).eval()
+    return CNNRNN(**SMALL, **arguments).eval()
 
 
 @pytest.mark.parametrize("shape", [{}, {"bidirectional": True, "num_layers": 2}])
-def test_with_the_defaults_it_is_cnn_lstm_with_the_same_weights(
+def test_defaults_equal_cnn_lstm_with_the_same_weights(
     shape: dict[str, Any], features: Tensor
 ) -> None:
-    one, other = CNNLSTM(**SMALL, **shape).eval(), network(**shape)
-    weights = {key.replace("lstm.", "over_time."): it for key, it in one.state_dict().items()}
-    other.load_state_dict(weights)
+    reference, model = CNNLSTM(**SMALL, **shape).eval(), network(**shape)
+    weights = {key.replace("lstm.", "over_time."): it for key, it in reference.state_dict().items()}
+    model.load_state_dict(weights)
     with torch.no_grad():
-        assert torch.equal(other.classify(features), one.classify(features))
+        assert torch.equal(model.classify(features), reference.classify(features))
 
 
-def test_the_gru_s_last_state_is_the_one_its_formula_gives(features: Tensor) -> None:
+def test_the_last_state_of_the_gru_equals_its_formula(features: Tensor) -> None:
     model = network(rnn="gru", hidden_size=4)
     gru: Any = model.over_time
     state = torch.zeros(2, 4)
@@ -47,33 +47,33 @@ def test_the_gru_s_last_state_is_the_one_its_formula_gives(features: Tensor) -> 
     torch.testing.assert_close(model.classify(features), model.classifier(state))
 
 
-def test_the_mean_of_features_alone_is_late_fusion(features: Tensor) -> None:
+def test_mean_pooling_without_rnn_equals_late_fusion(features: Tensor) -> None:
     model = network(rnn="none", pool="mean")
     expected = model.classifier(features.mean(dim=1))
     torch.testing.assert_close(model.classify(features), expected)
 
 
 @pytest.mark.parametrize("rnn", ["lstm", "gru", "transformer"])
-def test_the_mean_is_that_of_all_states(rnn: Any, features: Tensor) -> None:
+def test_mean_pooling_averages_all_states(rnn: Any, features: Tensor) -> None:
     model = network(rnn=rnn, pool="mean")
     states = model.states(features)
     assert states.shape == (2, 3, 256)
     torch.testing.assert_close(model.classify(features), model.classifier(states.mean(dim=1)))
 
 
-def test_feature_dropout_drops_features_while_training_alone(features: Tensor) -> None:
+def test_feature_dropout_is_active_only_in_training(features: Tensor) -> None:
     model = network(feature_dropout=0.5)
     assert torch.equal(model.classify(features), model.classify(features))
-    seen = []
-    model.train().over_time.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    inputs = []
+    model.train().over_time.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     model.classify(features)
-    dropped = (seen[0] == 0).float().mean()
+    dropped = (inputs[0] == 0).float().mean()
     assert 0.4 < dropped < 0.6
-    torch.testing.assert_close(seen[0][seen[0] != 0], 2 * features[seen[0] != 0])
+    torch.testing.assert_close(inputs[0][inputs[0] != 0], 2 * features[inputs[0] != 0])
 
 
-def test_a_vit_can_look_at_the_frames() -> None:
-    """At its own 224 pixels."""
+def test_a_vit_can_be_the_backbone() -> None:
+    """At its image size of 224 pixels."""
     model = CNNRNN(
         backbone="vit_b_16",
         weights="none",
@@ -91,13 +91,13 @@ def test_a_vit_can_look_at_the_frames() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("settings", "message"),
     [
         ({"rnn": "none"}, "last classifies the last frame only: choose mean or attention"),
         ({"rnn": "transformer", "bidirectional": True}, "rnn transformer has no direction"),
         ({"hidden_size": 0}, "hidden_size 0 and model.num_layers 1 have to be at least 1"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(wrong: Any, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        network(**wrong)
+def test_contradictory_settings_are_refused(settings: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        network(**settings)

@@ -1,4 +1,4 @@
-"""Multiply-adds: torchvision's tables and closed forms are the oracle."""
+"""Multiply-adds, against torchvision's tables and closed forms."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from emorec.models.flops import gflops_per_clip
     ("backbone", "published", "num_features"),
     [("resnet18", ResNet18_Weights, 512), ("mobilenet_v2", MobileNet_V2_Weights, 1280)],
 )
-def test_one_frame_costs_what_torchvision_says_of_its_backbone(
+def test_the_flops_of_a_frame_are_those_of_torchvision_s_backbone(
     backbone: str, published: type[ResNet18_Weights], num_features: int
 ) -> None:
     network = LateFusion(backbone=backbone, weights="none", num_frames=1)
@@ -22,14 +22,14 @@ def test_one_frame_costs_what_torchvision_says_of_its_backbone(
     assert gflops_per_clip(network) + heads == pytest.approx(operations, abs=0.0006)
 
 
-def test_a_clip_costs_what_torchvision_says_of_its_video_network() -> None:
+def test_the_flops_of_a_clip_are_those_of_torchvision_s_video_network() -> None:
     network = CNN3D(weights="none", num_frames=16, image_size=112)
     operations = R3D_18_Weights.KINETICS400_V1.value.meta["_ops"]
     assert gflops_per_clip(network) == pytest.approx(operations, abs=0.001)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_lstm_is_counted(bidirectional: bool) -> None:
+def test_the_flops_of_the_lstm_are_counted(bidirectional: bool) -> None:
     network = CNNLSTM(weights="none", num_frames=4, bidirectional=bidirectional)
     directions = 2 if bidirectional else 1
     frames = 4 * gflops_per_clip(LateFusion(weights="none", num_frames=1, num_classes=1))
@@ -37,13 +37,13 @@ def test_the_lstm_is_counted(bidirectional: bool) -> None:
     assert gflops_per_clip(network) == pytest.approx(frames + lstm / 1e9, rel=1e-9)
 
 
-def test_the_plain_network_costs_what_its_layers_do() -> None:
+def test_the_flops_of_the_plain_network_are_those_of_its_layers() -> None:
     layers = 9 * (30 * 64 * 112**2 + 56**2 * (64 * 128 + 128 * 256 + 256 * 512))
     linear = 512 * 1024 + 1024 * 8
     assert gflops_per_clip(EarlyFusionCNN()) == pytest.approx((layers + linear) / 1e9, rel=1e-9)
 
 
-def test_counting_leaves_the_network_as_it_was() -> None:
+def test_counting_does_not_change_the_network() -> None:
     network = CNNLSTM(weights="none", num_frames=2, image_size=32, freeze="stages").train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     modes = [module.training for module in network.modules()]

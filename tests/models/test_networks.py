@@ -1,4 +1,4 @@
-"""What holds for every network."""
+"""Properties of every network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,35 +27,39 @@ MakeFrames = Callable[..., Tensor]
 
 NETWORKS: dict[str, Callable[..., ClipClassifier]] = {
     "EarlyFusionCNN": EarlyFusionCNN,
-    "EarlyFusionResNet": lambda **own: EarlyFusionResNet(weights="none", **own),
-    "EarlyFusionResNet-random": lambda **own: EarlyFusionResNet(
-        weights="none", inflate="random", **own
+    "EarlyFusionResNet": lambda **arguments: EarlyFusionResNet(weights="none", **arguments),
+    "EarlyFusionResNet-random": lambda **arguments: EarlyFusionResNet(
+        weights="none", inflate="random", **arguments
     ),
-    "LateFusion-mean": lambda **own: LateFusion(weights="none", **own),
-    "LateFusion-concat": lambda **own: LateFusion(weights="none", fusion="concat", **own),
-    "LateFusion-max": lambda **own: LateFusion(
-        weights="none", fusion="max", backbone="mobilenet_v2", **own
+    "LateFusion-mean": lambda **arguments: LateFusion(weights="none", **arguments),
+    "LateFusion-concat": lambda **arguments: LateFusion(
+        weights="none", fusion="concat", **arguments
     ),
-    "CNN3D": lambda **own: CNN3D(weights="none", **own),
-    "CNN3D-mc3": lambda **own: CNN3D(weights="none", backbone="mc3_18", **own),
-    "CNNLSTM": lambda **own: CNNLSTM(weights="none", **own),
-    "CNNLSTM-deep": lambda **own: CNNLSTM(
-        weights="none", bidirectional=True, num_layers=2, dropout=0.1, **own
+    "LateFusion-max": lambda **arguments: LateFusion(
+        weights="none", fusion="max", backbone="mobilenet_v2", **arguments
     ),
-    "CNNRNN": lambda **own: CNNRNN(weights="none", **own),
-    "CNNRNN-gru-attention": lambda **own: CNNRNN(
+    "CNN3D": lambda **arguments: CNN3D(weights="none", **arguments),
+    "CNN3D-mc3": lambda **arguments: CNN3D(weights="none", backbone="mc3_18", **arguments),
+    "CNNLSTM": lambda **arguments: CNNLSTM(weights="none", **arguments),
+    "CNNLSTM-deep": lambda **arguments: CNNLSTM(
+        weights="none", bidirectional=True, num_layers=2, dropout=0.1, **arguments
+    ),
+    "CNNRNN": lambda **arguments: CNNRNN(weights="none", **arguments),
+    "CNNRNN-gru-attention": lambda **arguments: CNNRNN(
         weights="none",
         rnn="gru",
         pool="attention",
         bidirectional=True,
         num_layers=2,
         feature_dropout=0.1,
-        **own,
+        **arguments,
     ),
-    "CNNRNN-transformer": lambda **own: CNNRNN(
-        weights="none", rnn="transformer", pool="mean", **own
+    "CNNRNN-transformer": lambda **arguments: CNNRNN(
+        weights="none", rnn="transformer", pool="mean", **arguments
     ),
-    "CNNRNN-none": lambda **own: CNNRNN(weights="none", rnn="none", pool="attention", **own),
+    "CNNRNN-none": lambda **arguments: CNNRNN(
+        weights="none", rnn="none", pool="attention", **arguments
+    ),
 }
 PRETRAINED = ["EarlyFusionResNet", "LateFusion-mean", "CNN3D", "CNNLSTM", "CNNRNN"]
 ORDERLESS = ["LateFusion-mean", "LateFusion-max", "CNNRNN-none"]
@@ -74,7 +78,9 @@ def frames(make_frames: MakeFrames) -> Tensor:
     return make_frames(2, 3, 32)
 
 
-def test_it_gives_one_logit_a_class(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
+def test_a_network_returns_one_logit_per_class(
+    make: Callable[..., ClipClassifier], frames: Tensor
+) -> None:
     logits = make(**SMALL)(frames)
     assert logits.shape == (2, 5)
     assert logits.dtype == torch.float32
@@ -88,26 +94,26 @@ def test_memory_layout_and_pixel_type_do_not_change_the_logits(
         logits = network(frames)
         torch.testing.assert_close(network(frames.contiguous()), logits)
         torch.testing.assert_close(network(frames.float()), logits)
-        if not isinstance(network, CNN3D):  # torch has this layout for pictures alone
+        if not isinstance(network, CNN3D):  # torch has this layout for images only
             network.to(memory_format=torch.channels_last)
             torch.testing.assert_close(network(frames), logits)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 3, 32, 32), (2, 3, 1, 32, 32), (3, 3, 32, 32)])
-def test_other_frames_than_promised_are_refused_with_their_shape(
+def test_frames_of_another_shape_are_refused(
     make: Callable[..., ClipClassifier], shape: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match=r"expected frames \(B, 3, 3, H, W\), got \([234]"):
         make(**SMALL)(torch.zeros(shape, dtype=torch.uint8))
 
 
-def test_pictures_need_not_be_squares(make: Callable[..., ClipClassifier]) -> None:
+def test_frames_need_not_be_square(make: Callable[..., ClipClassifier]) -> None:
     network = make(**{**SMALL, "image_size": (32, 56)})
     assert network(torch.zeros((2, 3, 3, 32, 56), dtype=torch.uint8)).shape == (2, 5)
     assert network.example_inputs[0].shape == (1, 3, 3, 32, 56)
 
 
-def test_every_weight_learns(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
+def test_every_weight_gets_a_gradient(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
     network = make(**SMALL)
     cross_entropy(network(frames), torch.tensor([0, 1])).backward()
     still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
@@ -116,9 +122,7 @@ def test_every_weight_learns(make: Callable[..., ClipClassifier], frames: Tensor
 
 @pytest.mark.parametrize("name", PRETRAINED)
 @pytest.mark.parametrize("freeze", ["all", "stages"])
-def test_what_is_frozen_does_not_learn_and_the_rest_does(
-    name: str, freeze: str, frames: Tensor
-) -> None:
+def test_only_unfrozen_weights_are_trained(name: str, freeze: str, frames: Tensor) -> None:
     network = NETWORKS[name](freeze=freeze, **SMALL).train()
     before = {key: value.clone() for key, value in network.state_dict().items()}
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
@@ -134,7 +138,7 @@ def test_what_is_frozen_does_not_learn_and_the_rest_does(
     assert changed == learns
 
 
-def test_it_learns_eight_clips_by_heart(
+def test_a_network_overfits_eight_clips(
     make: Callable[..., ClipClassifier], make_frames: MakeFrames
 ) -> None:
     network = make(num_classes=8, num_frames=3, image_size=32).train()
@@ -161,7 +165,7 @@ def test_bfloat16_gives_nearly_the_same_logits(
     torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
 
 
-def test_it_learns_under_half_precision(
+def test_a_network_trains_in_mixed_precision(
     make: Callable[..., ClipClassifier], frames: Tensor
 ) -> None:
     network = make(**SMALL)
@@ -173,16 +177,16 @@ def test_it_learns_under_half_precision(
         assert parameter.grad.isfinite().all()
 
 
-def test_its_weights_come_back_from_a_state_dict(
+def test_weights_round_trip_through_a_state_dict(
     make: Callable[..., ClipClassifier], frames: Tensor
 ) -> None:
-    network, other = make(**SMALL).eval(), make(**SMALL).eval()
-    other.load_state_dict(network.state_dict())
+    network, restored = make(**SMALL).eval(), make(**SMALL).eval()
+    restored.load_state_dict(network.state_dict())
     with torch.no_grad():
-        assert torch.equal(other(frames), network(frames))
+        assert torch.equal(restored(frames), network(frames))
 
 
-def test_its_checkpoint_holds_every_argument_as_a_plain_value_and_is_enough_to_rebuild_it(
+def test_a_checkpoint_has_all_arguments_as_plain_values_and_rebuilds_the_network(
     make: Callable[..., ClipClassifier], frames: Tensor, tmp_path: Path
 ) -> None:
     network = make(lr=0.125, warmup_epochs=2.5, **SMALL).eval()
@@ -190,17 +194,21 @@ def test_its_checkpoint_holds_every_argument_as_a_plain_value_and_is_enough_to_r
     trainer.strategy.connect(network)
     path = tmp_path / "network.ckpt"
     trainer.save_checkpoint(path, weights_only=True)
-    said = torch.load(path, weights_only=True)["hyper_parameters"]
-    assert {type(value) for value in said.values()} <= {int, float, str, bool}
-    assert (said["lr"], said["num_frames"], said["label_smoothing"]) == (0.125, 3, 0.0)
-    assert not any(name.startswith("_") for name in said)
+    hyper_parameters = torch.load(path, weights_only=True)["hyper_parameters"]
+    assert {type(value) for value in hyper_parameters.values()} <= {int, float, str, bool}
+    assert (
+        hyper_parameters["lr"],
+        hyper_parameters["num_frames"],
+        hyper_parameters["label_smoothing"],
+    ) == (0.125, 3, 0.0)
+    assert not any(name.startswith("_") for name in hyper_parameters)
     again = type(network).load_from_checkpoint(path, map_location="cpu", weights_only=True).eval()
     assert again.hparams == network.hparams
     with torch.no_grad():
         assert torch.equal(again(frames), network(frames))
 
 
-def test_its_class_path_is_the_public_one(make: Callable[..., ClipClassifier]) -> None:
+def test_the_class_path_is_public(make: Callable[..., ClipClassifier]) -> None:
     network = make(**SMALL)
     assert class_path(type(network)) == f"emorec.models.{type(network).__name__}"
 
@@ -213,7 +221,7 @@ def test_its_class_path_is_the_public_one(make: Callable[..., ClipClassifier]) -
         (NETWORKS["LateFusion-concat"], 11_176_512 + 10 * 512 * 8 + 8),
         (NETWORKS["CNN3D"], 33_170_376),
         (NETWORKS["CNNLSTM"], 11_967_048),
-        # each direction of the second layer reads both of the first: 4 gates of (2 * 256 + 256 + 2) * 256
+        # each direction of the second layer has both of the first as input: 4 gates of (2 * 256 + 256 + 2) * 256
         (NETWORKS["CNNRNN"], 11_967_048),
         # 3 gates instead of 4, both directions and layers; attention of 512 x 256 + 256 + 256
         (
@@ -236,21 +244,21 @@ def test_its_class_path_is_the_public_one(make: Callable[..., ClipClassifier]) -
         ),
     ],
 )
-def test_it_has_as_many_parameters_as_its_table_says(
+def test_a_network_has_the_documented_number_of_parameters(
     make: Callable[..., ClipClassifier], expected: int
 ) -> None:
     assert num_parameters(make(num_frames=10, num_classes=8)) == expected
 
 
 @pytest.mark.parametrize("name", ORDERLESS)
-def test_pooling_networks_do_not_see_the_order_of_frames(name: str, frames: Tensor) -> None:
+def test_pooling_networks_are_invariant_to_the_order_of_frames(name: str, frames: Tensor) -> None:
     network = NETWORKS[name](**SMALL).eval()
     with torch.no_grad():
         torch.testing.assert_close(network(frames.flip(1)), network(frames))
 
 
 @pytest.mark.parametrize("name", sorted({*NETWORKS} - {*ORDERLESS, "EarlyFusionResNet"}))
-def test_the_other_networks_see_the_order_of_frames(name: str, frames: Tensor) -> None:
+def test_other_networks_depend_on_the_order_of_frames(name: str, frames: Tensor) -> None:
     torch.manual_seed(0)
     network = NETWORKS[name](**SMALL).train()
     with torch.no_grad():
@@ -261,7 +269,7 @@ def test_the_other_networks_see_the_order_of_frames(name: str, frames: Tensor) -
     assert (forward - backward).abs().max() > 1e-3
 
 
-def test_an_early_fusion_of_a_still_clip_is_the_image_network(make_frames: MakeFrames) -> None:
+def test_early_fusion_of_a_still_clip_equals_the_image_network(make_frames: MakeFrames) -> None:
     still = make_frames(2, 1, 32).expand(2, 10, 3, 32, 32)
     early = EarlyFusionResNet(weights="none", num_frames=10, image_size=32).eval()
     late = LateFusion(weights="none", num_frames=10, image_size=32).eval()
@@ -275,20 +283,20 @@ def test_an_early_fusion_of_a_still_clip_is_the_image_network(make_frames: MakeF
         torch.testing.assert_close(early(still), late(still))
 
 
-def test_the_example_clip_takes_no_memory(make: Callable[..., ClipClassifier]) -> None:
+def test_the_example_input_allocates_no_memory(make: Callable[..., ClipClassifier]) -> None:
     (clip,) = make(**SMALL).example_inputs
     assert clip.shape == (1, 3, 3, 32, 32)
     assert (clip.dtype, clip.device.type) == (torch.uint8, "meta")
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "settings",
     [
         *({"lr": 0.0}, {"weight_decay": -1.0}, {"label_smoothing": 1.0}, {"warmup_epochs": -1}),
         {"lr_decay": -1.0},
     ],
 )
-def test_settings_that_make_no_sense_are_refused_with_their_value(wrong: dict[str, Any]) -> None:
-    ((name, value),) = wrong.items()
+def test_invalid_settings_are_refused_with_their_value(settings: dict[str, Any]) -> None:
+    ((name, value),) = settings.items()
     with pytest.raises(UserError, match=f"{name} {value}\\b"):
-        EarlyFusionCNN(**SMALL, **wrong)
+        EarlyFusionCNN(**SMALL, **settings)

@@ -9,27 +9,27 @@ from emorec.models.optim import Schedule, make_schedulers
 
 
 def rates(schedule: Schedule, warmup_steps: int, steps: int) -> list[float]:
-    """The rate of each of the steps of a run whose full rate is 1."""
+    """The rate of each step of a run with a base rate of 1."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedulers = make_schedulers(
         optimizer, schedule, warmup_steps=warmup_steps, total_steps=steps, plateau_patience=2
     )
-    seen = []
+    values = []
     for _ in range(steps):
-        seen.append(optimizer.param_groups[0]["lr"])
+        values.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         for config in schedulers:
             if config.get("interval") == "step":
                 config["scheduler"].step()  # type: ignore[call-arg]
-    return seen
+    return values
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "plateau", "none"])
-def test_the_rate_rises_in_a_line_to_its_full_value(schedule: Schedule) -> None:
+def test_the_warmup_is_linear(schedule: Schedule) -> None:
     assert rates(schedule, 4, 8)[:4] == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
-def test_after_the_warmup_the_cosine_is_torchs_own() -> None:
+def test_after_the_warmup_the_cosine_equals_torchs() -> None:
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     oracle = CosineAnnealingLR(optimizer, T_max=10)
     expected = []
@@ -41,7 +41,7 @@ def test_after_the_warmup_the_cosine_is_torchs_own() -> None:
 
 
 @pytest.mark.parametrize("schedule", ["plateau", "none"])
-def test_without_a_cosine_the_rate_stays_where_the_warmup_left_it(schedule: Schedule) -> None:
+def test_without_a_cosine_the_rate_is_constant_after_the_warmup(schedule: Schedule) -> None:
     assert rates(schedule, 3, 9)[2:] == pytest.approx([1.0] * 7)
 
 
@@ -58,23 +58,23 @@ def test_a_plateau_divides_the_rate_by_ten_after_more_than_its_patience() -> Non
     )
     plateau = config["scheduler"]
     assert isinstance(plateau, ReduceLROnPlateau)
-    seen = []
+    values = []
     for accuracy in (0.3, 0.4, 0.4, 0.2, 0.4, 0.5):
         plateau.step(accuracy)
-        seen.append(optimizer.param_groups[0]["lr"])
-    assert seen == pytest.approx([1.0, 1.0, 1.0, 1.0, 0.1, 0.1])
+        values.append(optimizer.param_groups[0]["lr"])
+    assert values == pytest.approx([1.0, 1.0, 1.0, 1.0, 0.1, 0.1])
 
 
-def test_inverse_time_is_keras_decay_after_the_warmup() -> None:
+def test_inverse_time_equals_keras_decay_after_the_warmup() -> None:
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=0.01)
     (config,) = make_schedulers(
         optimizer, "inverse_time", warmup_steps=2, total_steps=9, plateau_patience=2, decay=0.1
     )
-    seen = []
+    values = []
     for _ in range(5):
-        seen.append(optimizer.param_groups[0]["lr"])
+        values.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         config["scheduler"].step()  # type: ignore[call-arg]
     iterations = range(5)
     keras = [0.01 * (1.0 / (1.0 + 0.1 * iteration)) for iteration in iterations]
-    assert seen == pytest.approx([keras[0] / 2, *keras[1:]])
+    assert values == pytest.approx([keras[0] / 2, *keras[1:]])

@@ -1,4 +1,4 @@
-"""Regressors are trained by concordance and evaluated over whole sets."""
+"""Regressors are trained with the concordance loss and evaluated over whole sets."""
 
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,19 @@ from tests.models.conftest import NoiseDataModule, random_frames
 
 
 class MeanOfFrames(ClipRegressor):
-    """Valence and arousal by the mean colours of a clip."""
+    """A linear regressor on the mean colours of a clip."""
 
     def __init__(self, **training: Any) -> None:
         super().__init__(**training)
         self.head = nn.Linear(3, 2)
 
     def forward(self, frames: Tensor) -> Tensor:
-        said: Tensor = self.head(self.normalized(frames).mean(dim=(1, 3, 4)))  # (B, 2)
-        return said
+        output: Tensor = self.head(self.normalized(frames).mean(dim=(1, 3, 4)))  # (B, 2)
+        return output
 
 
 def brightness_clips(clips: int, seed: int) -> list[dict[str, Tensor]]:
-    """Clips of one grey level each, which is their valence; arousal is the opposite."""
+    """Uniformly grey clips; the grey level is the valence, arousal is its negative."""
     levels = torch.rand(clips, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     frames = (127.5 * (levels + 1)).to(torch.uint8).view(-1, 1, 1, 1, 1).expand(-1, 2, 3, 4, 4)
     return [
@@ -51,22 +51,22 @@ def trained(folder: Path) -> Trainer:
         log_every_n_steps=1,
     )
     loaders = [DataLoader(brightness_clips(48, seed), batch_size=16) for seed in (0, 1)]
-    torch.manual_seed(0)  # else what ran before decides where it begins, and how far it comes
+    torch.manual_seed(0)  # otherwise the result depends on earlier tests
     network = MeanOfFrames(num_frames=2, image_size=4, lr=0.05, weight_decay=0.0)
     trainer.fit(network, *loaders)
     return trainer
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
-def test_a_network_learns_by_concordance_and_its_best_epoch_is_chosen_by_it(tmp_path: Path) -> None:
+def test_training_and_checkpointing_maximise_the_concordance(tmp_path: Path) -> None:
     trainer = trained(tmp_path)
     network = MeanOfFrames.of(trainer.lightning_module)
     collected = network.collected
     assert len(collected) == 48
-    whole = concordance(collected.target.double(), collected.output.double())
+    expected = concordance(collected.target.double(), collected.output.double())
     logged = trainer.callback_metrics
-    assert float(logged["val/ccc"]) == pytest.approx(float(whole.mean()), abs=1e-6)
-    assert float(logged["val/ccc_arousal"]) == pytest.approx(float(whole[1]), abs=1e-6)
+    assert float(logged["val/ccc"]) == pytest.approx(float(expected.mean()), abs=1e-6)
+    assert float(logged["val/ccc_arousal"]) == pytest.approx(float(expected[1]), abs=1e-6)
     assert float(logged["val/ccc"]) > 0.9
     assert float(logged["train/ccc"]) > 0.8
     saved = trainer.checkpoint_callback
@@ -83,7 +83,7 @@ def test_the_loss_is_one_minus_the_mean_concordance() -> None:
     torch.testing.assert_close(loss, 1 - concordance(label, output).mean())
 
 
-def test_an_epoch_s_training_figure_is_that_of_all_its_batches() -> None:
+def test_training_metrics_are_those_of_the_whole_epoch() -> None:
     label, output = torch.randn(4000, 2), torch.randn(4000, 2)
     metric = MeanConcordance(2)
     for rows in torch.arange(4000).split(700):
@@ -96,7 +96,7 @@ def test_an_epoch_s_training_figure_is_that_of_all_its_batches() -> None:
     torch.testing.assert_close(metric.compute(), torch.tensor(1.0))
 
 
-def test_views_of_a_clip_are_averaged() -> None:
+def test_predictions_of_views_are_averaged() -> None:
     network = MeanOfFrames(num_frames=2, image_size=4).eval()
     views = [random_frames(3, 2, 4, seed=seed) for seed in range(3)]
     batch = {
@@ -111,7 +111,7 @@ def test_views_of_a_clip_are_averaged() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers")
-def test_data_that_names_classes_is_refused(tmp_path: Path) -> None:
+def test_data_of_classes_is_refused(tmp_path: Path) -> None:
     data = NoiseDataModule(num_frames=2, image_size=4)
     data.target_names = ()  # type: ignore[attr-defined]
     trainer = Trainer(

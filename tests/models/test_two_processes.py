@@ -1,4 +1,4 @@
-"""Two processes that work together are as good as one."""
+"""Distributed runs of two processes equal those of one."""
 
 from pathlib import Path
 
@@ -9,9 +9,7 @@ from tests.models.test_base import MakeData, network, trainer
 
 @pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")
 @pytest.mark.slow
-def test_two_processes_log_what_one_logs_and_count_no_clip_twice(
-    tmp_path: Path, make_data: MakeData
-) -> None:
+def test_two_processes_log_the_same_metrics_as_one(tmp_path: Path, make_data: MakeData) -> None:
     figures = {}
     for devices in (1, 2):
         model = network()
@@ -22,7 +20,7 @@ def test_two_processes_log_what_one_logs_and_count_no_clip_twice(
 
 
 @pytest.mark.slow
-def test_two_processes_train_together(tmp_path: Path, make_data: MakeData) -> None:
+def test_two_processes_train_and_log_metrics(tmp_path: Path, make_data: MakeData) -> None:
     run = trainer(tmp_path, devices=2, strategy="ddp_fork", max_epochs=2)
     run.fit(network(scheduler="plateau", warmup_epochs=1), make_data(clips=7, batch_size=2))
     assert {"train/loss", "train/uar", "val/loss", "val/uar"} <= set(run.callback_metrics)

@@ -1,4 +1,4 @@
-"""Comparisons of made-up runs that several test files use."""
+"""Comparisons of simulated runs, shared by several test files."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from emorec.report.runs import find_runs
 from tests.report.made_runs import write_run
 
 RESAMPLES = 200
-"""Enough for an interval, few enough for a test."""
+"""Bootstrap resamples: few, to keep the tests fast."""
 
 SEEDS = (0, 1)
 FOLDS = (1, 2, 3, 4, 5, 6)
 
 
 def compare(*folders: Path) -> Comparison:
-    """A comparison of the tested runs in folders, beside the built-in references."""
+    """Compare the tested runs in folders with the built-in references."""
     runs, untested = find_runs(folders)
     return compare_runs(
         runs, untested=untested, references=builtin_references(), resamples=RESAMPLES

@@ -1,4 +1,4 @@
-"""Run folders without a training: a checkpoint with random weights, and a test beside it."""
+"""Run folders without a training: a checkpoint with random weights, and its test results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from emorec.models.base import ClipNetwork
 from emorec.models.flops import network_record
 
 EPOCHS, SECONDS = 12, 610.0
-"""Those of `tests.report.made_runs.write_run`."""
+"""The test clips of `tests.report.made_runs.write_run`."""
 
 
 def write_checkpoint(
@@ -29,7 +29,7 @@ def write_checkpoint(
     data: Any = None,
     **changed: Any,
 ) -> Path:
-    """A checkpoint of a small classifier of RAVDESS on the split `seed`; `changed` replaces parts of its record."""
+    """Write a checkpoint of a small RAVDESS classifier on the split `seed`; `changed` replaces parts of its record."""
     network = network or EarlyFusionCNN(num_frames=2, image_size=32)
     data = data or RavdessDataModule(root="/home/ann/clips", num_frames=2, image_size=32)
     split = make_split("seed")
@@ -76,7 +76,7 @@ def write_checkpoint(
 def write_regressor(
     folder: Path, num_videos: int = 3
 ) -> tuple[Path, NDArray[np.float64], NDArray[np.float64]]:
-    """A run folder of a regressor of Aff-Wild2: its checkpoint, labels (N, 2) and predictions (N, 2).
+    """Write a run folder of an Aff-Wild2 regressor; return its checkpoint, labels (N, 2) and predictions (N, 2).
 
     Ten frames of each of the videos.
     """

@@ -1,4 +1,4 @@
-"""Run folders of networks that predict valence and arousal, written as by emorec test."""
+"""Run folders of regressors of valence and arousal, as written by emorec test."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ FRAMES = 30
 def write_number_run(
     folder: Path, *, network: str = "FaceRegressor", noise: float = 0.5, seed: int = 0
 ) -> Path:
-    """A run tested on ten films, the first with two people; all runs have the same truth."""
+    """Write a run tested on ten videos, the first with two people; all runs have the same labels."""
     videos = ["video1_left", "video1_right", *FILMS[1:]]
     truth = np.random.default_rng(7).uniform(-1, 1, (len(videos) * FRAMES, 2))
     draw = np.random.default_rng([seed, *map(ord, network)])

@@ -1,4 +1,4 @@
-"""Run folders of classifiers with made-up predictions, written as by emorec test."""
+"""Run folders of classifiers with simulated predictions, as written by emorec test."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ CONFIG: dict[str, Any] = {
 
 
 def takes_of(actor: int) -> list[RavdessName]:
-    """The 60 spoken takes of an actor."""
+    """The 60 speech clips of an actor."""
     return [
         RavdessName(
             modality="av",
@@ -60,15 +60,15 @@ def takes_of(actor: int) -> list[RavdessName]:
 
 
 def outputs_for(takes: Sequence[RavdessName], skill: float, seed: int) -> Outputs:
-    """Labels, and logits that are right more often the higher the skill; a clip is equally hard for every network."""
+    """Labels, and logits whose accuracy grows with `skill`; each clip is equally hard for every network."""
     target = torch.tensor([EMOTIONS.index(take.emotion) for take in takes])
     names = [sum(map(ord, str(take))) * 7919 + take.actor * 104729 for take in takes]
     shared = torch.stack(
         [torch.randn(8, generator=torch.Generator().manual_seed(name)) for name in names]
     )
-    own = torch.randn(len(takes), 8, generator=torch.Generator().manual_seed(seed + 1))
+    individual = torch.randn(len(takes), 8, generator=torch.Generator().manual_seed(seed + 1))
     of_actor = torch.tensor([((take.actor * 37) % 11 - 5) / 10 for take in takes])
-    logits = 1.2 * (0.7 * shared + 0.7 * own)
+    logits = 1.2 * (0.7 * shared + 0.7 * individual)
     logits[torch.arange(len(takes)), target] += 1.2 * (skill + of_actor)
     return target.numpy(), logits.numpy()
 
@@ -92,7 +92,7 @@ def write_run(
     epochs: int = 12,
     temperature: float | None = None,
 ) -> Path:
-    """A run folder; `sides` overrides the actors of the split, `settings` those of the data, `extra` goes into
+    """Write a run folder; `sides` overrides the actors of the split, `settings` those of the data, `extra` goes into
     metrics.json.
     """
     actors = make_split(split, fold)
@@ -145,5 +145,5 @@ def write_run(
 
 
 def silent(take: RavdessName) -> RavdessName:
-    """The same take in its file without sound."""
+    """The video-only version of a clip."""
     return replace(take, modality="video")

@@ -1,4 +1,4 @@
-"""A card states what its run records, in Markdown that renders, and lists what was not measured."""
+"""Model cards: contents, valid Markdown, and the list of missing information."""
 
 import json
 from dataclasses import replace
@@ -37,8 +37,8 @@ def card(ckpt: Path) -> str:
 
 
 def tables_of(card: str) -> dict[str, list[list[str]]]:
-    """Heading of a table's first column -> its other lines, as a browser would show them."""
-    found: dict[str, list[list[str]]] = {}
+    """Map the heading of each table's first column to its rendered rows."""
+    tables: dict[str, list[list[str]]] = {}
     rows: list[list[str]] = []
     for token in MarkdownIt("commonmark").enable("table").parse(card):
         if token.type == "table_open":
@@ -46,60 +46,56 @@ def tables_of(card: str) -> dict[str, list[list[str]]]:
         elif token.type == "tr_open":
             rows.append([])
         elif token.type == "inline" and rows and token.level > 3:
-            shown = "".join(part.content for part in token.children or [])
-            rows[-1].append(shown)
+            text = "".join(part.content for part in token.children or [])
+            rows[-1].append(text)
         elif token.type == "table_close":
-            found[rows[0][0] or f"table {len(found)}"] = rows[1:]
+            tables[rows[0][0] or f"table {len(tables)}"] = rows[1:]
             assert {len(row) for row in rows} == {len(rows[0])}
             rows = []
-    return found
+    return tables
 
 
-def test_the_card_has_the_sections_of_the_paper_in_their_order(card: str) -> None:
+def test_the_card_has_the_sections_of_the_paper_in_order(card: str) -> None:
     headings = [line[3:] for line in card.splitlines() if line.startswith("## ")]
     assert headings == list(SECTIONS)
     assert card.count("\n# ") == 0
 
 
-def test_every_table_of_the_card_renders_and_no_line_of_one_is_left_over(card: str) -> None:
-    shown = MarkdownIt("commonmark").enable("table").render(card)
-    assert shown.count("<table>") == len(tables_of(card)) >= 12
-    assert "| " not in shown
-    assert "{{" not in shown
+def test_every_table_of_the_card_renders_completely(card: str) -> None:
+    html = MarkdownIt("commonmark").enable("table").render(card)
+    assert html.count("<table>") == len(tables_of(card)) >= 12
+    assert "| " not in html
+    assert "{{" not in html
 
 
-def test_the_figures_are_those_that_scikit_learn_gives_for_the_predictions(
-    card: str, ckpt: Path
-) -> None:
+def test_scores_equal_scikit_learn(card: str, ckpt: Path) -> None:
     clips = pd.read_csv(ckpt.parents[1] / "test" / "predictions.csv")
     tables = tables_of(card)
-    each = {"labels": list(EMOTIONS), "average": None, "zero_division": 0}
-    recalls = recall_score(clips["emotion"], clips["predicted"], **each)
-    precisions = precision_score(clips["emotion"], clips["predicted"], **each)
-    shown = [(row[0], row[2], row[4]) for row in tables["class"]]
+    options = {"labels": list(EMOTIONS), "average": None, "zero_division": 0}
+    recalls = recall_score(clips["emotion"], clips["predicted"], **options)
+    precisions = precision_score(clips["emotion"], clips["predicted"], **options)
+    rows = [(row[0], row[2], row[4]) for row in tables["class"]]
     expected = zip(EMOTIONS, recalls, precisions, strict=True)
-    assert shown == [(name, f"{100 * r:.1f}", f"{100 * p:.1f}") for name, r, p in expected]
+    assert rows == [(name, f"{100 * r:.1f}", f"{100 * p:.1f}") for name, r, p in expected]
     assert tables["metric"][0][:2] == ["UAR", f"{100 * recalls.mean():.1f}"]
 
 
-def test_the_groups_are_counted_from_the_names_of_the_clips(card: str, ckpt: Path) -> None:
+def test_groups_are_derived_from_the_names_of_the_clips(card: str, ckpt: Path) -> None:
     clips = pd.read_csv(ckpt.parents[1] / "test" / "predictions.csv")
-    right = clips["predicted"] == clips["emotion"]
+    correct = clips["predicted"] == clips["emotion"]
     strong = clips["path"].str.split("-").str[3] == "02"
     woman = clips["actor"] == 24
     tables = tables_of(card)
     assert {row[0]: row[3] for row in tables["intensity"]} == {
-        "normal": f"{100 * right[~strong].mean():.1f}",
-        "strong": f"{100 * right[strong].mean():.1f}",
+        "normal": f"{100 * correct[~strong].mean():.1f}",
+        "strong": f"{100 * correct[strong].mean():.1f}",
     }
-    both = {row[0]: row[3] for row in tables["sex and intensity"]}
-    assert both["female, strong"] == f"{100 * right[strong & woman].mean():.1f}"
+    groups = {row[0]: row[3] for row in tables["sex and intensity"]}
+    assert groups["female, strong"] == f"{100 * correct[strong & woman].mean():.1f}"
     assert [row[0] for row in tables["actor"]] == ["23", "24"]
 
 
-def test_calibrated_figures_are_those_of_the_calibrated_probabilities(
-    card: str, ckpt: Path
-) -> None:
+def test_calibrated_scores_are_those_of_the_calibrated_probabilities(card: str, ckpt: Path) -> None:
     metrics = json.loads((ckpt.parents[1] / "test" / "metrics.json").read_text())
     figures = {row[0]: row[1] for row in tables_of(card)["metric"]}
     assert figures["ECE"] == f"{100 * metrics['ece']:.1f}"
@@ -109,24 +105,24 @@ def test_calibrated_figures_are_those_of_the_calibrated_probabilities(
     assert "After temperature scaling:" in card
 
 
-def test_clips_that_are_not_all_of_ravdess_are_not_called_ravdess(
-    tmp_path: Path, card: str
-) -> None:
+def test_a_subset_of_ravdess_is_not_called_ravdess(tmp_path: Path, card: str) -> None:
     path = write_checkpoint(tmp_path / "best.ckpt")
-    said = checkpoint.read(path)
-    drawn = replace(said, split={**said.split, "num_clips": {"train": 320, "val": 32, "test": 32}})
-    assert "trained on RAVDESS." in model_card(said)
+    trained = checkpoint.read(path)
+    synthetic = replace(
+        trained, split={**trained.split, "num_clips": {"train": 320, "val": 32, "test": 32}}
+    )
+    assert "trained on RAVDESS." in model_card(trained)
     assert (
         "RAVDESS or clips named like it (384 clips of 24 people instead of 1,440)."
-        in model_card(drawn)
+        in model_card(synthetic)
     )
-    # no test actor is at hand
+    # without test clips
     counts = {"train": 1200, "val": 120, "test": 0}
-    without_test = replace(said, split={**said.split, "num_clips": counts})
+    without_test = replace(trained, split={**trained.split, "num_clips": counts})
     assert "trained on RAVDESS." in model_card(without_test)
 
 
-def test_the_licence_and_the_refused_uses_are_told(card: str) -> None:
+def test_the_card_has_the_licence_and_the_refused_uses(card: str) -> None:
     assert "CC BY-NC-SA 4.0" in card
     for word in ("hiring", "Police", "border control", "diagnosis", "Schools", "2024/1689"):
         assert word in card
@@ -134,21 +130,19 @@ def test_the_licence_and_the_refused_uses_are_told(card: str) -> None:
     assert "not one that anybody felt" in card
 
 
-def test_the_same_run_gives_the_same_bytes_and_no_path_of_this_machine(
-    card: str, ckpt: Path
-) -> None:
+def test_the_card_is_deterministic_and_has_no_local_path(card: str, ckpt: Path) -> None:
     assert model_card(checkpoint.read(ckpt)) == card
     assert "/home/ann" not in card
     assert str(ckpt.parent) not in card
 
 
-def test_what_the_run_does_not_say_is_told_with_what_would(card: str) -> None:
+def test_missing_information_is_listed_with_its_source(card: str) -> None:
     missing = {row[0]: row[1] for row in tables_of(card)["what"]}
     assert "who trained it, and whom to contact" in missing
-    assert not any("calibrated" in what or "versions" in what for what in missing)
+    assert not any("calibrated" in entry or "versions" in entry for entry in missing)
 
 
-def test_a_network_that_was_never_tested_says_so_and_how_to_test_it(tmp_path: Path) -> None:
+def test_the_card_of_an_untested_network_has_the_command_that_tests_it(tmp_path: Path) -> None:
     card = model_card(checkpoint.read(write_checkpoint(tmp_path / "checkpoints" / "best.ckpt")))
     assert "**Not measured: this network was never tested" in card
     assert "    emorec test --ckpt checkpoints/best.ckpt\n" in card
@@ -160,14 +154,14 @@ def test_a_network_that_was_never_tested_says_so_and_how_to_test_it(tmp_path: Pa
     assert [line[3:] for line in card.splitlines() if line.startswith("## ")] == list(SECTIONS)
 
 
-def test_the_scores_of_another_checkpoint_are_not_shown(ckpt: Path) -> None:
+def test_scores_of_another_checkpoint_are_omitted(ckpt: Path) -> None:
     last = write_checkpoint(ckpt.with_name("last.ckpt"), epochs=20)
     card = model_card(checkpoint.read(last))
     assert "is of another checkpoint (its epochs is 12, here it is 20)" in card
     assert "metric" not in tables_of(card)
 
 
-def test_a_leak_is_the_first_thing_on_the_card(
+def test_a_leak_is_at_the_top_of_the_card(
     tmp_path: Path,
 ) -> None:
     folder = write_run(
@@ -181,7 +175,7 @@ def test_a_leak_is_the_first_thing_on_the_card(
     assert "People it was not trained on" not in card
 
 
-def test_names_that_mean_something_in_markdown_are_shown_as_they_are(tmp_path: Path) -> None:
+def test_markdown_characters_in_names_are_escaped(tmp_path: Path) -> None:
     names = ["a|b", "*c*", "<d>", "e_f_", "g", "h", "i", "j"]
     folder = write_run(tmp_path / "run", network="EarlyFusionCNN", class_names=names)
     path = write_checkpoint(folder / "checkpoints" / "best.ckpt", class_names=names)
@@ -197,8 +191,8 @@ def test_the_card_of_a_regressor_has_its_own_scores(tmp_path: Path) -> None:
         axis=0
     )
     ccc = 2 * covariance / (target.var(axis=0) + predicted.var(axis=0) + apart)
-    shown = {row[0]: row[1] for row in tables_of(card)["metric"] if row[0].startswith("CCC")}
-    assert shown == {
+    rows = {row[0]: row[1] for row in tables_of(card)["metric"] if row[0].startswith("CCC")}
+    assert rows == {
         "CCC": f"{ccc.mean():.3f}",
         "CCC valence": f"{ccc[0]:.3f}",
         "CCC arousal": f"{ccc[1]:.3f}",
@@ -209,7 +203,7 @@ def test_the_card_of_a_regressor_has_its_own_scores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("regression", [False, True])
-def test_the_network_of_an_older_checkpoint_is_counted(tmp_path: Path, regression: bool) -> None:
+def test_parameters_of_an_older_checkpoint_are_counted(tmp_path: Path, regression: bool) -> None:
     if regression:
         path, *_ = write_regressor(tmp_path)
     else:

@@ -1,4 +1,4 @@
-"""The figures of a comparison are scikit-learn's, and a leak is never the best model."""
+"""Scores of a comparison equal scikit-learn's, and a leaking model is never the best."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ from tests.report.conftest import FOLDS, RESAMPLES, SEEDS
 from tests.report.made_runs import write_run
 
 
-def read(folders: list[Path]) -> tuple[pd.Series, pd.Series]:
-    """Labels and predictions of all clips in folders."""
+def read_predictions(folders: list[Path]) -> tuple[pd.Series, pd.Series]:
+    """Read labels and predictions of all clips in folders."""
     tables = [pd.read_csv(folder / "test" / "predictions.csv") for folder in folders]
     table = pd.concat(tables)
     return table["emotion"], table["predicted"]
@@ -26,34 +26,36 @@ def compared(*folders: Path) -> Comparison:
     return compare_runs(find_runs(folders)[0], resamples=RESAMPLES)
 
 
-def test_pooled_figures_are_the_mean_over_seeds_of_scikit_learns(
+def test_pooled_scores_are_scikit_learns_averaged_over_seeds(
     crossed: Comparison, cross_validation: Path
 ) -> None:
     for result in crossed.results:
         network = result.name.partition(",")[0]
         seeds = [
-            read([cross_validation / network / f"fold_{fold}_seed_{seed}" for fold in FOLDS])
+            read_predictions(
+                [cross_validation / network / f"fold_{fold}_seed_{seed}" for fold in FOLDS]
+            )
             for seed in SEEDS
         ]
         for name, oracle in (
             ("accuracy", accuracy_score),
             ("uar", balanced_accuracy_score),
-            ("macro_f1", lambda truth, said: f1_score(truth, said, average="macro")),
+            ("macro_f1", lambda truth, predicted: f1_score(truth, predicted, average="macro")),
         ):
-            expected = [oracle(truth, said) for truth, said in seeds]
+            expected = [oracle(truth, predicted) for truth, predicted in seeds]
             assert result.scores[name].value == pytest.approx(fmean(expected))
             assert result.clip_scores[name].value == pytest.approx(fmean(expected))
             assert result.seeds[name].mean == pytest.approx(fmean(expected))
             assert result.seeds[name].sd == pytest.approx(stdev(expected))
 
 
-def test_folds_give_mean_and_deviation_of_their_own_figures(
+def test_folds_have_mean_and_standard_deviation_of_their_scores(
     crossed: Comparison, cross_validation: Path
 ) -> None:
     folds = [
         fmean(
             balanced_accuracy_score(
-                *read([cross_validation / "CNNLSTM" / f"fold_{fold}_seed_{seed}"])
+                *read_predictions([cross_validation / "CNNLSTM" / f"fold_{fold}_seed_{seed}"])
             )
             for seed in SEEDS
         )
@@ -64,13 +66,13 @@ def test_folds_give_mean_and_deviation_of_their_own_figures(
     assert spread.sd == pytest.approx(stdev(folds))
 
 
-def test_without_folds_and_seeds_there_is_nothing_to_take_a_deviation_of(
+def test_a_single_run_has_no_standard_deviation(
     singles: Comparison,
 ) -> None:
     assert all(not result.folds and not result.seeds for result in singles.results)
 
 
-def test_models_are_sorted_by_uar_and_each_two_are_a_pair(singles: Comparison) -> None:
+def test_models_are_sorted_by_uar_and_compared_pairwise(singles: Comparison) -> None:
     names = [result.name for result in singles.results]
     assert names == ["CNNLSTM", "LateFusion", "EarlyFusionCNN"]
     assert [(pair.better, pair.other) for pair in singles.pairs] == [
@@ -80,8 +82,10 @@ def test_models_are_sorted_by_uar_and_each_two_are_a_pair(singles: Comparison) -
     ]
 
 
-def test_the_majority_class_is_scikit_learns_dummy(singles: Comparison, single_runs: Path) -> None:
-    truth, _ = read([single_runs / "CNNLSTM" / "version_0"])
+def test_the_majority_class_equals_scikit_learns_dummy(
+    singles: Comparison, single_runs: Path
+) -> None:
+    truth, _ = read_predictions([single_runs / "CNNLSTM" / "version_0"])
     dummy = DummyClassifier(strategy="most_frequent").fit(truth, truth).predict(truth)
     assert singles.trivial == pytest.approx(
         {
@@ -92,7 +96,7 @@ def test_the_majority_class_is_scikit_learns_dummy(singles: Comparison, single_r
     )
 
 
-def test_cost_is_the_mean_of_the_runs_and_the_most_memory(tmp_path: Path) -> None:
+def test_cost_is_the_mean_over_runs_and_the_peak_memory(tmp_path: Path) -> None:
     for seed, memory in ((0, 5e9), (10, 7e9)):
         extra = {"peak_memory_bytes": memory, "train_clips_per_second": 100.0 + seed}
         write_run(tmp_path / str(seed), seed=seed, extra=extra)
@@ -101,13 +105,13 @@ def test_cost_is_the_mean_of_the_runs_and_the_most_memory(tmp_path: Path) -> Non
     assert (cost["train_clips_per_second"], cost["num_parameters"]) == (105.0, 11_967_048)
 
 
-def test_views_of_a_clip_cost_as_often_as_there_are(tmp_path: Path) -> None:
+def test_flops_are_multiplied_by_the_number_of_views(tmp_path: Path) -> None:
     write_run(tmp_path / "run", extra={"views": 10})
     cost = compared(tmp_path).results[0].cost
     assert cost["gflops_per_clip"] == 181.0
 
 
-def test_calibrated_predictions_have_an_ece_of_their_own(tmp_path: Path) -> None:
+def test_calibrated_predictions_have_a_separate_ece(tmp_path: Path) -> None:
     plain = write_run(tmp_path / "plain", network="LateFusion")
     tested = write_run(tmp_path / "calibrated", temperature=3.0)
     by_name = {result.name: result.scores for result in compared(tmp_path).results}
@@ -120,20 +124,22 @@ def test_calibrated_predictions_have_an_ece_of_their_own(tmp_path: Path) -> None
     assert "ece_calibrated" not in by_name["LateFusion"], plain
 
 
-def test_the_calibrated_predictions_of_all_folds_are_put_together(tmp_path: Path) -> None:
+def test_calibrated_predictions_of_all_folds_are_pooled(tmp_path: Path) -> None:
     for fold in FOLDS:
         folder = tmp_path / str(fold)
-        write_run(folder, split="msaf6", fold=fold, temperature=1.0)  # which changes nothing
+        write_run(
+            folder, split="msaf6", fold=fold, temperature=1.0
+        )  # temperature 1 changes nothing
     scores = compared(tmp_path).results[0].scores
     assert scores["ece_calibrated"].value == pytest.approx(scores["ece"].value, abs=1e-6)
 
 
-def test_a_leak_does_not_make_it_harder_for_the_others(
+def test_a_leaking_model_does_not_change_the_p_values_of_the_others(
     leaking: Comparison, singles: Comparison
 ) -> None:
-    alone = {(pair.better, pair.other): pair for pair in singles.pairs}
-    beside = {(pair.better, pair.other): pair for pair in leaking.pairs}
-    assert len(beside) == 6
-    for names, pair in alone.items():
-        assert beside[names].actor_p_holm == pair.actor_p_holm
-        assert beside[names].mcnemar_p_holm == pair.mcnemar_p_holm
+    without_leak = {(pair.better, pair.other): pair for pair in singles.pairs}
+    with_leak = {(pair.better, pair.other): pair for pair in leaking.pairs}
+    assert len(with_leak) == 6
+    for names, pair in without_leak.items():
+        assert with_leak[names].actor_p_holm == pair.actor_p_holm
+        assert with_leak[names].mcnemar_p_holm == pair.mcnemar_p_holm

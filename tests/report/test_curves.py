@@ -1,4 +1,4 @@
-"""Training curves are read from TensorBoard's files, epoch by epoch."""
+"""Training curves are read from TensorBoard's event files."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_epoch_has_the_value_that_was_logged(run: Path) -> None:
+def test_each_epoch_has_its_logged_value(run: Path) -> None:
     curves = read_curves(run)
     assert list(curves.index) == [1, 2, 3]
     assert list(curves["val_loss"]) == [2.0, 1.75, 1.5]
@@ -30,7 +30,7 @@ def test_each_epoch_has_the_value_that_was_logged(run: Path) -> None:
     assert "train_accuracy" not in curves
 
 
-def test_an_epoch_that_was_trained_again_after_a_stop_counts_once(run: Path) -> None:
+def test_a_repeated_epoch_of_a_resumed_run_counts_once(run: Path) -> None:
     with SummaryWriter(str(run), filename_suffix=".again") as writer:
         for epoch in (2, 3):
             step = 10 * epoch + 9
@@ -44,12 +44,12 @@ def test_a_folder_without_events_has_no_curves(tmp_path: Path) -> None:
     assert read_curves(tmp_path).empty
 
 
-def test_a_file_that_was_cut_off_counts_as_far_as_it_goes(run: Path) -> None:
+def test_a_truncated_file_is_read_up_to_its_end(run: Path) -> None:
     [path] = run.glob(EVENTS)
     path.write_bytes(path.read_bytes()[:-120])
     assert list(read_curves(run).index[:2]) == [1, 2]
 
 
-def test_a_file_of_something_else_is_no_reason_to_stop(tmp_path: Path) -> None:
+def test_an_invalid_event_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / EVENTS.replace("*", "1.x")).write_bytes(b"not events at all" * 50)
     assert read_curves(tmp_path).empty

@@ -1,4 +1,4 @@
-"""Runs over folds and seeds are one model, models have unique names, and only common test clips are compared."""
+"""Grouping of runs into uniquely named models, and alignment of their test clips."""
 
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
@@ -15,12 +15,12 @@ from tests.report.made_runs import outputs_for, silent, takes_of, write_run
 TAKES = [take for actor in (23, 24) for take in takes_of(actor)]
 
 
-def read(folder: Path) -> list[Run]:
+def read_runs(folder: Path) -> list[Run]:
     return find_runs([folder])[0]
 
 
-def test_runs_of_a_study_are_one_model_over_folds_and_seeds(cross_validation: Path) -> None:
-    models = group_runs(read(cross_validation))
+def test_runs_of_a_study_are_grouped_over_folds_and_seeds(cross_validation: Path) -> None:
+    models = group_runs(read_runs(cross_validation))
     assert [model.name for model in models] == ["CNNLSTM, 10 frames", "EarlyFusionCNN, 10 frames"]
     for model in models:
         assert model.folds == (1, 2, 3, 4, 5, 6)
@@ -29,29 +29,29 @@ def test_runs_of_a_study_are_one_model_over_folds_and_seeds(cross_validation: Pa
         ]
 
 
-def test_without_a_study_equal_configurations_but_for_fold_and_seed_are_one_model(
+def test_runs_that_differ_only_in_fold_and_seed_are_one_model(
     tmp_path: Path,
 ) -> None:
     for number, (fold, seed) in enumerate([(1, 0), (2, 0), (1, 5), (2, 5)]):
         write_run(tmp_path / f"version_{number}", split="msaf6", fold=fold, seed=seed)
-    [model] = group_runs(read(tmp_path))
+    [model] = group_runs(read_runs(tmp_path))
     assert model.name == "CNNLSTM"
     assert [[run.seed for run in seed] for seed in model.seeds] == [[0, 0], [5, 5]]
 
 
-def test_folds_that_were_run_with_seeds_of_their_own_still_make_one_cross_validation(
+def test_folds_with_different_seeds_are_one_cross_validation(
     tmp_path: Path,
 ) -> None:
     for fold in (1, 2):
         write_run(tmp_path / str(fold), split="msaf6", fold=fold, seed=10 + fold)
-    [model] = group_runs(read(tmp_path))
+    [model] = group_runs(read_runs(tmp_path))
     assert [[run.fold for run in seed] for seed in model.seeds] == [[1, 2]]
 
 
-def test_a_fold_that_one_seed_lacks_is_not_made_up_by_another_seed(tmp_path: Path) -> None:
+def test_a_missing_fold_of_a_seed_is_not_replaced_by_another_seed(tmp_path: Path) -> None:
     for fold, seed in ((1, 0), (2, 0), (2, 1)):
         write_run(tmp_path / f"{fold}_{seed}", split="msaf6", fold=fold, seed=seed)
-    [model] = group_runs(read(tmp_path))
+    [model] = group_runs(read_runs(tmp_path))
     assert [[(run.fold, run.seed) for run in seed] for seed in model.seeds] == [
         [(1, 0), (2, 0)],
         [(2, 1)],
@@ -69,44 +69,44 @@ def test_a_fold_that_one_seed_lacks_is_not_made_up_by_another_seed(tmp_path: Pat
         (dict.fromkeys("abcde", 1), ["CNNLSTM (version_0)", "CNNLSTM (version_1)"]),
     ],
 )
-def test_models_of_one_network_are_told_by_what_differs(
+def test_models_of_one_network_are_named_by_their_differences(
     tmp_path: Path, settings: dict[str, Any], names: list[str]
 ) -> None:
     write_run(tmp_path / "version_0")
     write_run(tmp_path / "version_1", settings=settings)
-    assert [model.name for model in group_runs(read(tmp_path))] == names
+    assert [model.name for model in group_runs(read_runs(tmp_path))] == names
 
 
-def test_models_of_two_studies_that_are_called_alike_are_told_by_the_study(tmp_path: Path) -> None:
+def test_models_of_the_same_name_are_named_by_their_study(tmp_path: Path) -> None:
     for study in ("first", "second"):
         trial = {"study": study, "model": "CNNLSTM", "fold": None, "seed": 0}
         write_run(tmp_path / study, trial=trial)
-    names = [model.name for model in group_runs(read(tmp_path))]
+    names = [model.name for model in group_runs(read_runs(tmp_path))]
     assert names == ["first: CNNLSTM", "second: CNNLSTM"]
 
 
-def test_runs_from_python_are_models_by_themselves(tmp_path: Path) -> None:
-    for place in ("a/version_0", "b/version_0"):
-        write_run(tmp_path / place, config=False)
-    names = [model.name for model in group_runs(read(tmp_path))]
-    assert names == [f"CNNLSTM ({tmp_path / place / 'version_0'})" for place in ("a", "b")]
+def test_runs_from_python_are_separate_models(tmp_path: Path) -> None:
+    for name in ("a/version_0", "b/version_0"):
+        write_run(tmp_path / name, config=False)
+    names = [model.name for model in group_runs(read_runs(tmp_path))]
+    assert names == [f"CNNLSTM ({tmp_path / name / 'version_0'})" for name in ("a", "b")]
 
 
-def test_a_run_on_other_people_is_another_model_though_its_configuration_is_the_same(
+def test_runs_on_different_actors_are_different_models(
     tmp_path: Path,
 ) -> None:
     write_run(tmp_path / "version_0")
     write_run(tmp_path / "version_1", sides={"train": [1, 2, 23]})
-    clean, leaking = group_runs(read(tmp_path))
+    clean, leaking = group_runs(read_runs(tmp_path))
     assert not clean.leaks
     assert leaking.leaks == ("actor 23 is in the training and the test set",)
 
 
 def models(folder: Path) -> list[Model]:
-    return group_runs(read(folder))
+    return group_runs(read_runs(folder))
 
 
-def test_clips_are_the_same_in_any_folder_and_order(tmp_path: Path) -> None:
+def test_clips_are_matched_in_any_folder_and_order(tmp_path: Path) -> None:
     backwards = TAKES[::-1]
     write_run(tmp_path / "one", network="CNNLSTM", takes=TAKES)
     write_run(tmp_path / "two", network="CNN3D", takes=backwards)
@@ -114,30 +114,30 @@ def test_clips_are_the_same_in_any_folder_and_order(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("/data/", "D:\\clips\\"))
     aligned, left_out = align_models(models(tmp_path))
     assert left_out == 0
-    one, two = (each.pooled[0] for each in aligned)
-    stems = [PureWindowsPath(path).stem for path in two["path"]]
-    assert [PureWindowsPath(path).stem for path in one["path"]] == stems
-    assert list(one["emotion"]) == list(two["emotion"])
-    # the predictions moved with their clips
+    first, second = (each.pooled[0] for each in aligned)
+    stems = [PureWindowsPath(path).stem for path in second["path"]]
+    assert [PureWindowsPath(path).stem for path in first["path"]] == stems
+    assert list(first["emotion"]) == list(second["emotion"])
+    # predictions stay with their clips
     _, logits = outputs_for(backwards, 1.5, sum(map(ord, "CNN3D")))
-    written = dict(zip(map(str, backwards), logits.argmax(axis=1), strict=True))
-    assert [EMOTIONS[written[stem]] for stem in stems] == list(two["predicted"])
+    predicted_by_stem = dict(zip(map(str, backwards), logits.argmax(axis=1), strict=True))
+    assert [EMOTIONS[predicted_by_stem[stem]] for stem in stems] == list(second["predicted"])
 
 
-def test_other_clips_are_refused_and_both_sides_counted(tmp_path: Path) -> None:
+def test_different_clips_are_refused_with_their_counts(tmp_path: Path) -> None:
     write_run(tmp_path / "a", network="CNNLSTM", takes=TAKES)
     write_run(tmp_path / "b", network="CNN3D", takes=TAKES[10:] + takes_of(1)[:3])
     with pytest.raises(UserError) as error:
         align_models(models(tmp_path))
-    said = str(error.value)
-    assert "CNNLSTM: 120 clips of actors 23-24" in said
-    assert "CNN3D: 113 clips of actors 1, 23-24" in said
-    assert "110 are common to all and 13 are not" in said
-    assert f"such as {takes_of(1)[0]}.mp4 of actor 1" in said
-    assert "--intersect" in said
+    message = str(error.value)
+    assert "CNNLSTM: 120 clips of actors 23-24" in message
+    assert "CNN3D: 113 clips of actors 1, 23-24" in message
+    assert "110 are common to all and 13 are not" in message
+    assert f"such as {takes_of(1)[0]}.mp4 of actor 1" in message
+    assert "--intersect" in message
 
 
-def test_intersect_compares_what_all_share(tmp_path: Path) -> None:
+def test_intersect_compares_the_common_clips(tmp_path: Path) -> None:
     write_run(tmp_path / "a", network="CNNLSTM", takes=TAKES)
     write_run(tmp_path / "b", network="CNN3D", takes=TAKES[10:] + takes_of(1)[:3])
     aligned, left_out = align_models(models(tmp_path), intersect=True)
@@ -147,14 +147,14 @@ def test_intersect_compares_what_all_share(tmp_path: Path) -> None:
         assert names == set(map(str, TAKES[10:]))
 
 
-def test_nothing_in_common_is_refused_even_with_intersect(tmp_path: Path) -> None:
+def test_disjoint_clips_are_refused_even_with_intersect(tmp_path: Path) -> None:
     write_run(tmp_path / "a", network="CNNLSTM", takes=TAKES)
     write_run(tmp_path / "b", network="CNN3D", takes=[silent(take) for take in TAKES])
     with pytest.raises(UserError, match="have no clip in common"):
         align_models(models(tmp_path), intersect=True)
 
 
-def test_a_clip_of_another_truth_is_another_clip(tmp_path: Path) -> None:
+def test_clips_with_different_labels_are_different_clips(tmp_path: Path) -> None:
     target, logits = outputs_for(TAKES, 1.5, 0)
     target[0] = 5
     write_run(tmp_path / "a", network="CNNLSTM", takes=TAKES)
@@ -163,7 +163,7 @@ def test_a_clip_of_another_truth_is_another_clip(tmp_path: Path) -> None:
         align_models(models(tmp_path))
 
 
-def test_other_classes_are_refused(tmp_path: Path) -> None:
+def test_different_classes_are_refused(tmp_path: Path) -> None:
     write_run(tmp_path / "a", network="CNNLSTM")
     names = [*EMOTIONS[:-1], "surprise"]
     write_run(tmp_path / "b", network="CNN3D", class_names=names)
@@ -178,7 +178,7 @@ def test_a_clip_in_two_folds_is_refused(tmp_path: Path) -> None:
         align_models(models(tmp_path))
 
 
-def test_a_seed_that_lacks_a_fold_is_named(tmp_path: Path) -> None:
+def test_a_seed_without_a_fold_is_named_in_the_error(tmp_path: Path) -> None:
     for fold, seed in ((1, 0), (2, 0), (2, 7)):
         write_run(tmp_path / f"{fold}_{seed}", split="msaf6", fold=fold, seed=seed)
     with pytest.raises(UserError) as error:
@@ -187,7 +187,7 @@ def test_a_seed_that_lacks_a_fold_is_named(tmp_path: Path) -> None:
     assert "CNNLSTM, seed 7: 240 clips of actors 5-8" in str(error.value)
 
 
-def test_files_that_are_called_alike_by_two_actors_are_two_clips(tmp_path: Path) -> None:
+def test_files_of_the_same_name_by_two_actors_are_two_clips(tmp_path: Path) -> None:
     for name, network in (("a", "CNNLSTM"), ("b", "CNN3D")):
         takes = [replace(TAKES[0], actor=actor) for actor in (23, 24)]
         folder = write_run(tmp_path / name, network=network, takes=takes)

@@ -1,4 +1,4 @@
-"""Networks that predict numbers: numpy's CCC in every table, and never beside classes."""
+"""Comparison of regressors: numpy's CCC in every table; never mixed with classifiers."""
 
 import contextlib
 import csv
@@ -30,29 +30,29 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(runs: Path) -> tuple[str, Path]:
-    """What was printed, and the folder of the report."""
-    out, said = runs / "report", io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+    """The printed output and the folder of the report."""
+    out, stdout = runs / "report", io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(stdout):
         patch.setenv("COLUMNS", "200")
         compare(str(runs), out=str(out), resamples=200)
-    return said.getvalue(), out
+    return stdout.getvalue(), out
 
 
 def numpy_cccs(run: Path) -> list[float]:
     rows = list(csv.DictReader((run / "test" / "predictions.csv").read_text().splitlines()))
     cccs = []
     for name in ("valence", "arousal"):
-        true, said = (
+        true, predicted = (
             np.array([float(row[f"{of}{name}"]) for row in rows]) for of in ("", "predicted ")
         )
-        apart = (true.mean() - said.mean()) ** 2
-        cccs.append(2 * np.cov(true, said, bias=True)[0, 1] / (true.var() + said.var() + apart))
+        apart = (true.mean() - predicted.mean()) ** 2
+        cccs.append(
+            2 * np.cov(true, predicted, bias=True)[0, 1] / (true.var() + predicted.var() + apart)
+        )
     return cccs
 
 
-def test_figures_are_numpy_s_over_all_clips_and_means_over_seeds(
-    runs: Path, report: tuple[str, Path]
-) -> None:
+def test_scores_equal_numpy_s_averaged_over_seeds(runs: Path, report: tuple[str, Path]) -> None:
     lines = {
         row["name"]: row
         for row in csv.DictReader((report[1] / "table.csv").read_text().splitlines())
@@ -70,12 +70,12 @@ def test_figures_are_numpy_s_over_all_clips_and_means_over_seeds(
     assert float(lines["the mean of these clips, always"]["ccc"]) == 0
 
 
-def test_every_table_has_the_ccc_and_the_sentence(report: tuple[str, Path]) -> None:
-    said, out = report
-    assert "Near has the highest CCC, 0." in said
-    assert "Near is better than Far: +0." in said
-    assert "per cent" not in said
-    assert "UAR" not in said
+def test_every_table_has_the_ccc(report: tuple[str, Path]) -> None:
+    output, out = report
+    assert "Near has the highest CCC, 0." in output
+    assert "Near is better than Far: +0." in output
+    assert "per cent" not in output
+    assert "UAR" not in output
     for name in ("table.md", "table.tex"):
         text = (out / name).read_text()
         for word in ("CCC valence", "RMSE", "sign agreement"):
@@ -83,7 +83,7 @@ def test_every_table_has_the_ccc_and_the_sentence(report: tuple[str, Path]) -> N
         assert "UAR" not in text
 
 
-def test_the_page_has_videos_planes_and_no_words_of_classes(report: tuple[str, Path]) -> None:
+def test_the_page_has_videos_and_planes_and_nothing_about_classes(report: tuple[str, Path]) -> None:
     text = (report[1] / "report.html").read_text()
     page = Page(text)
     assert {row[0].strip() for row in page.rows} >= {"video1_left", "video1_right", "arousal"}
@@ -98,14 +98,16 @@ def test_the_page_has_videos_planes_and_no_words_of_classes(report: tuple[str, P
     }
 
 
-def test_frames_of_the_same_name_in_two_videos_are_two_clips(runs: Path) -> None:
+def test_frames_of_the_same_name_in_two_videos_are_different_clips(runs: Path) -> None:
     comparison = compare_runs(find_runs([runs / "far"])[0], resamples=100)
     assert len(comparison.clips) == (len(FILMS) + 1) * FRAMES
     assert comparison.results[0].clip_scores == {}
     assert "Its CCC is" in " ".join(summarize_comparison(comparison))
 
 
-def test_runs_of_classes_and_of_numbers_are_refused_in_one_line(runs: Path, tmp_path: Path) -> None:
+def test_comparing_classifiers_with_regressors_is_refused_in_one_line(
+    runs: Path, tmp_path: Path
+) -> None:
     write_run(tmp_path / "named")
     tested, _ = find_runs([runs, tmp_path / "named"])
     with pytest.raises(UserError) as error:
@@ -116,7 +118,7 @@ def test_runs_of_classes_and_of_numbers_are_refused_in_one_line(runs: Path, tmp_
     assert "\n" not in message
 
 
-def test_other_numbers_are_refused(runs: Path, tmp_path: Path) -> None:
+def test_different_targets_are_refused(runs: Path, tmp_path: Path) -> None:
     write_number_run(tmp_path / "run")
     for name in ("predictions.csv", "metrics.json"):
         path = tmp_path / "run" / "test" / name
@@ -126,34 +128,34 @@ def test_other_numbers_are_refused(runs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         ({"ccc": 0.01}, "has CCC 0.010, but predictions.csv gives"),
         ({"num_clips": 3}, "is about 3 clips and 2 numbers"),
         ({"ccc": None}, "lacks ccc: test the run again"),
     ],
 )
-def test_a_run_at_odds_with_itself_is_one_line(
-    tmp_path: Path, damage: dict[str, object], said: str
+def test_an_inconsistent_run_is_a_one_line_error(
+    tmp_path: Path, damage: dict[str, object], message: str
 ) -> None:
     run = write_number_run(tmp_path / "run")
     metrics = run / "test" / "metrics.json"
     metrics.write_text(json.dumps(json.loads(metrics.read_text()) | damage))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         find_runs([run])
 
 
-def test_a_clip_of_unknown_truth_or_a_diverged_network_is_one_line(tmp_path: Path) -> None:
+def test_missing_labels_and_nan_predictions_are_one_line_errors(tmp_path: Path) -> None:
     run = write_number_run(tmp_path / "run")
     path = run / "test" / "predictions.csv"
-    whole = path.read_text()
-    header, first, *rest = whole.splitlines()
+    original = path.read_text()
+    header, first, *lines = original.splitlines()
     fields = first.split(",")
-    for place, value, said in (
+    for column, value, message in (
         (2, "", "1 clips have no label, the first is video1_left/00000.jpg"),
         (4, "nan", "predictions that are not finite: the training diverged"),
     ):
-        broken = [*fields[:place], value, *fields[place + 1 :]]
-        path.write_text("\n".join([header, ",".join(broken), *rest]) + "\n")
-        with pytest.raises(UserError, match=said):
+        corrupt = [*fields[:column], value, *fields[column + 1 :]]
+        path.write_text("\n".join([header, ",".join(corrupt), *lines]) + "\n")
+        with pytest.raises(UserError, match=message):
             find_runs([run])

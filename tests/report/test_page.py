@@ -1,4 +1,4 @@
-"""The page is one file with all figures inside, and has the commands that repeat the runs."""
+"""The report page: one self-contained file with all figures and the commands of the runs."""
 
 import base64
 import csv
@@ -32,7 +32,7 @@ VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """The elements of a page; closes what it opens, or complains."""
+    """The elements of a page; fails if a tag is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -94,14 +94,14 @@ def test_a_report_has_all_its_files(single_page: tuple[Page, str, Path]) -> None
     names = {path.name for path in folder.iterdir()}
     assert names == {"report.html", "table.md", "table.tex", "table.csv", "figures"}
     figures = sorted(path.name for path in (folder / "figures").iterdir())
-    assert len(figures) == 2 * (2 + 3 * 3)  # a PNG and an SVG each; no run kept curves
+    assert len(figures) == 2 * (2 + 3 * 3)  # a PNG and an SVG each; no run has curves
     for name in figures:
         if name.endswith(".png"):
             assert imread(folder / "figures" / name).std() > 0.05
             assert name.replace(".png", ".svg") in figures
 
 
-def test_the_page_loads_nothing_from_anywhere(single_page: tuple[Page, str, Path]) -> None:
+def test_the_page_loads_no_external_resources(single_page: tuple[Page, str, Path]) -> None:
     page, text, _ = single_page
     for tag in ("script", "link", "iframe", "object", "embed", "video", "audio", "base"):
         assert not list(page.all(tag))
@@ -120,28 +120,28 @@ def test_every_figure_is_in_the_page_with_a_description(
 ) -> None:
     page, _, folder = single_page
     pictures = list(page.all("img"))
-    there = {path.read_bytes() for path in (folder / "figures").glob("*.svg")}
+    svgs = {path.read_bytes() for path in (folder / "figures").glob("*.svg")}
     start = "data:image/svg+xml;base64,"
     inlined = [base64.b64decode((each["src"] or "").removeprefix(start)) for each in pictures]
-    assert set(inlined) == there
-    assert len(inlined) == len(there)
+    assert set(inlined) == svgs
+    assert len(inlined) == len(svgs)
     assert all(each["alt"] for each in pictures)
 
 
-def test_links_lead_to_places_that_exist(single_page: tuple[Page, str, Path]) -> None:
+def test_links_have_existing_targets(single_page: tuple[Page, str, Path]) -> None:
     page, *_ = single_page
-    places = {attributes.get("id") for _, attributes in page.elements}
+    ids = {attributes.get("id") for _, attributes in page.elements}
     links = [attributes["href"] or "" for attributes in page.all("a")]
     assert len(links) >= 6
-    assert {link.removeprefix("#") for link in links} <= places
+    assert {link.removeprefix("#") for link in links} <= ids
 
 
-def test_each_table_stands_in_a_box_of_its_own(single_page: tuple[Page, str, Path]) -> None:
+def test_each_table_is_in_a_scrollable_box(single_page: tuple[Page, str, Path]) -> None:
     page, text, _ = single_page
     assert len(list(page.all("table"))) == text.count('<div class="box"><table')
 
 
-def test_it_lists_the_splits_and_the_commands_that_repeat_the_runs(
+def test_the_page_has_the_splits_and_the_commands_of_the_runs(
     single_page: tuple[Page, str, Path], single_runs: Path
 ) -> None:
     page, *_ = single_page
@@ -161,7 +161,7 @@ def test_it_lists_the_splits_and_the_commands_that_repeat_the_runs(
     assert "bootstrap over actors (200 resamples" in page.text
 
 
-def test_recalls_and_groups_are_those_of_the_clips(
+def test_recalls_per_class_and_group_are_those_of_the_clips(
     single_page: tuple[Page, str, Path], single_runs: Path
 ) -> None:
     page, *_ = single_page
@@ -169,27 +169,27 @@ def test_recalls_and_groups_are_those_of_the_clips(
     lines = list(csv.DictReader(file.read_text().splitlines()))
     rows = {row[0].strip(): [cell.split() for cell in row[1:]] for row in page.rows[::-1] if row}
 
-    def right(chosen: list[dict[str, str]]) -> str:
+    def recall(chosen: list[dict[str, str]]) -> str:
         share = sum(line["emotion"] == line["predicted"] for line in chosen) / len(chosen)
         return f"{100 * share:.1f}"
 
     for emotion in EMOTIONS:
-        assert rows[emotion][1][0] == right([line for line in lines if line["emotion"] == emotion])
+        assert rows[emotion][1][0] == recall([line for line in lines if line["emotion"] == emotion])
     for actor in ("23", "24"):
-        assert rows[actor][1][0] == right([line for line in lines if line["actor"] == actor])
-    for place, kind, codes in (
+        assert rows[actor][1][0] == recall([line for line in lines if line["actor"] == actor])
+    for field, kind, codes in (
         (3, "intensity", {"01": ": normal", "02": ": strong"}),
         (4, "statement", {"01": " 1", "02": " 2"}),
         (5, "repetition", {"01": " 1", "02": " 2"}),
     ):
         for code, name in codes.items():
-            chosen = [line for line in lines if Path(line["path"]).stem.split("-")[place] == code]
+            chosen = [line for line in lines if Path(line["path"]).stem.split("-")[field] == code]
             assert rows[f"{kind}{name}"][0] == [str(len(chosen))]
-            assert rows[f"{kind}{name}"][1][0] == right(chosen)
-    assert rows["sex: female"][1][0] == right([line for line in lines if line["actor"] == "24"])
+            assert rows[f"{kind}{name}"][1][0] == recall(chosen)
+    assert rows["sex: female"][1][0] == recall([line for line in lines if line["actor"] == "24"])
 
 
-def test_a_leak_is_red_wherever_the_model_stands(leaking: Comparison, tmp_path: Path) -> None:
+def test_a_leaking_model_is_red_everywhere(leaking: Comparison, tmp_path: Path) -> None:
     page, text = write(leaking, tmp_path)
     assert re.search(r"\.leak \{ color: var\(--red\)", text)
     assert re.search(r'<p class="leak">LEAK in CNN3D', text)
@@ -199,7 +199,7 @@ def test_a_leak_is_red_wherever_the_model_stands(leaking: Comparison, tmp_path: 
     assert not re.search(r'class="[^"]*leak"[^>]*>LateFusion', text)
 
 
-def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
+def test_names_are_escaped(tmp_path: Path) -> None:
     name = '<script>alert(1)</script> & "x" [bold]'
     for network in ("CNNLSTM", "CNN3D"):
         trial = {"study": "s", "model": f"{name} {network}", "fold": None, "seed": 0}
@@ -211,7 +211,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path) -> None:
     assert "<script" not in text
 
 
-def test_many_models_are_spread_over_tables_of_few_columns(tmp_path: Path) -> None:
+def test_many_models_are_split_into_tables_of_few_columns(tmp_path: Path) -> None:
     for number in range(7):
         trial = {"study": "s", "model": f"model {number}", "fold": None, "seed": 0}
         write_run(tmp_path / str(number), skill=number / 4, trial=trial, config=False)
@@ -223,7 +223,7 @@ def test_many_models_are_spread_over_tables_of_few_columns(tmp_path: Path) -> No
     assert "No training curves (events.out.tfevents.*) in the run folder." in page.text
 
 
-def test_clips_that_are_not_ravdess_are_grouped_by_actor_alone(tmp_path: Path) -> None:
+def test_clips_other_than_ravdess_are_grouped_by_actor_only(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     path = folder / "test" / "predictions.csv"
     path.write_text(path.read_text().replace("/01-01-", "/take-"))
@@ -233,48 +233,48 @@ def test_clips_that_are_not_ravdess_are_grouped_by_actor_alone(tmp_path: Path) -
     assert "by kind of clip" not in page.text
 
 
-def one(folder: Path, **changed: Any) -> Run:
+def configured_run(folder: Path, **changed: Any) -> Run:
     path = write_run(folder, split="msaf6", fold=2, seed=3) / "config.yaml"
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | changed))
     [run], _ = find_runs([folder])
     return run
 
 
-def test_a_run_is_repeated_from_its_configuration_and_tested_from_its_checkpoint(
+def test_the_commands_of_a_run_use_its_configuration_and_checkpoint(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "my runs"
-    assert run_commands(one(folder)) == [
+    assert run_commands(configured_run(folder)) == [
         f"emorec fit --config '{folder}/config.yaml'",
         f"emorec test --ckpt '{folder}/checkpoints/best.ckpt'",
     ]
 
 
-def test_a_run_of_a_study_is_not_repeated_into_its_own_folder(tmp_path: Path) -> None:
+def test_the_command_of_a_study_run_does_not_overwrite_its_folder(tmp_path: Path) -> None:
     logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": {}}
-    run = one(tmp_path / "run", trainer={"max_epochs": 4, "logger": logger})
+    run = configured_run(tmp_path / "run", trainer={"max_epochs": 4, "logger": logger})
     assert run_commands(run)[0].endswith("config.yaml --trainer.logger true")
     [model] = group_runs([run])
     assert "TensorBoardLogger" not in shared_settings(model)
 
 
-def test_a_baseline_has_a_command_of_its_own(tmp_path: Path) -> None:
-    run = one(tmp_path / "run", classifier="rbf_svm")
+def test_a_baseline_has_its_own_command(tmp_path: Path) -> None:
+    run = configured_run(tmp_path / "run", classifier="rbf_svm")
     assert run_commands(run) == [f"emorec baseline --config {tmp_path}/run/config.yaml"]
     assert repeat_command(run).startswith("emorec baseline --config config.yaml --data.fold 2")
 
 
-def test_a_run_from_python_has_none(tmp_path: Path) -> None:
+def test_a_run_from_python_has_no_command(tmp_path: Path) -> None:
     [run], _ = find_runs([write_run(tmp_path / "run", config=False)])
     assert run_commands(run) == []
     [model] = group_runs([run])
     assert shared_settings(model) == ""
 
 
-def test_shared_settings_and_flags_together_are_the_configuration_of_the_run(
+def test_shared_settings_and_flags_reproduce_the_configuration(
     tmp_path: Path,
 ) -> None:
-    run = one(tmp_path / "run")
+    run = configured_run(tmp_path / "run")
     [model] = group_runs([run])
     shared = yaml.safe_load(shared_settings(model))
     assert (
@@ -284,16 +284,16 @@ def test_shared_settings_and_flags_together_are_the_configuration_of_the_run(
     assert {**shared, "seed_everything": 3} == run.config
 
 
-def test_only_packages_that_are_there_have_a_version() -> None:
-    found = package_versions(("numpy", "no-such-package"))
-    assert "no-such-package" not in found
-    assert found["numpy"][0].isdigit()
+def test_only_installed_packages_have_a_version() -> None:
+    versions = package_versions(("numpy", "no-such-package"))
+    assert "no-such-package" not in versions
+    assert versions["numpy"][0].isdigit()
 
 
-@pytest.mark.parametrize(("views", "words"), [(1, ""), (3, " --views 3")])
-def test_a_test_of_several_views_is_repeated_with_them(
-    tmp_path: Path, views: int, words: str
-) -> None:
+@pytest.mark.parametrize(("views", "option"), [(1, ""), (3, " --views 3")])
+def test_the_test_command_has_the_number_of_views(tmp_path: Path, views: int, option: str) -> None:
     write_run(tmp_path / "run", extra={"views": views})
     [run], _ = find_runs([tmp_path / "run"])
-    assert run_commands(run)[1] == f"emorec test --ckpt {tmp_path}/run/checkpoints/best.ckpt{words}"
+    assert (
+        run_commands(run)[1] == f"emorec test --ckpt {tmp_path}/run/checkpoints/best.ckpt{option}"
+    )

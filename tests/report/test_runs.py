@@ -1,4 +1,4 @@
-"""Runs are found below folders, and malformed ones are refused in one line."""
+"""Runs are discovered below folders, and malformed ones are refused in one line."""
 
 import json
 import shutil
@@ -18,18 +18,18 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_run_is_found_by_its_folder_its_test_folder_or_any_folder_above(run: Path) -> None:
-    for place in (run, run / "test", run.parent, run.parents[1]):
-        [found], _ = find_runs([place])
-        assert found.folder.resolve() == run.resolve()
-        assert found.metrics["model"] == "emorec.models.CNNLSTM"
-        assert found.seed == 0
+    for folder in (run, run / "test", run.parent, run.parents[1]):
+        [loaded], _ = find_runs([folder])
+        assert loaded.folder.resolve() == run.resolve()
+        assert loaded.metrics["model"] == "emorec.models.CNNLSTM"
+        assert loaded.seed == 0
 
 
-def test_a_run_that_is_named_twice_is_one_run(run: Path) -> None:
+def test_a_repeated_run_counts_once(run: Path) -> None:
     assert len(find_runs([run, run.parent, str(run)])[0]) == 1
 
 
-def test_runs_of_a_study_that_were_not_tested_are_left_out_and_listed(run: Path) -> None:
+def test_untested_runs_of_a_study_are_skipped_and_listed(run: Path) -> None:
     failed = run.with_name("version_1")
     failed.mkdir()
     (failed / "trial.json").write_text("{}")
@@ -38,7 +38,7 @@ def test_runs_of_a_study_that_were_not_tested_are_left_out_and_listed(run: Path)
     assert untested == [failed]
 
 
-def test_a_run_that_is_named_itself_has_to_be_tested(run: Path) -> None:
+def test_an_untested_run_is_refused(run: Path) -> None:
     shutil.rmtree(run / "test")
     with pytest.raises(UserError, match=r"was not tested: emorec test --ckpt .*best\.ckpt$"):
         find_runs([run])
@@ -46,7 +46,7 @@ def test_a_run_that_is_named_itself_has_to_be_tested(run: Path) -> None:
         find_runs([run.parent])
 
 
-def test_the_places_that_hold_no_run_are_refused(tmp_path: Path) -> None:
+def test_folders_without_a_run_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^no such folder: "):
         find_runs([tmp_path / "other"])
     with pytest.raises(UserError, match=r"^no run in "):
@@ -68,8 +68,8 @@ def rewritten(change: Callable[[dict[str, object]], object]) -> Callable[[Path],
 
 def first_line_of(run: Path, old: str, new: str) -> None:
     path = run / "test" / "predictions.csv"
-    header, rest = path.read_text().split("\n", 1)
-    path.write_text(header + "\n" + rest.replace(old, new, 1))
+    header, rows = path.read_text().split("\n", 1)
+    path.write_text(header + "\n" + rows.replace(old, new, 1))
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -87,13 +87,19 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda run: (run / "test" / "metrics.json").write_text("[]"),
         "is no JSON object",
     ),
-    "json without split": (rewritten(lambda it: it.pop("split")), "lacks split: test the"),
+    "json without split": (
+        rewritten(lambda content: content.pop("split")),
+        "lacks split: test the",
+    ),
     "json without hash": (
-        rewritten(lambda it: it["split"].pop("hash")),  # type: ignore[attr-defined]
+        rewritten(lambda content: content["split"].pop("hash")),  # type: ignore[attr-defined]
         "lacks split",
     ),
-    "another test": (rewritten(lambda it: it.update(accuracy=0.01)), "from different tests"),
-    "fewer clips": (rewritten(lambda it: it.update(num_clips=3)), "is about 3 clips"),
+    "another test": (
+        rewritten(lambda content: content.update(accuracy=0.01)),
+        "from different tests",
+    ),
+    "fewer clips": (rewritten(lambda content: content.update(num_clips=3)), "is about 3 clips"),
     "csv of something else": (
         lambda run: (run / "test" / "predictions.csv").write_text("a,b\n1,2\n"),
         "is not a predictions file",
@@ -122,10 +128,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_broken_run_is_one_clear_line(run: Path, kind: str) -> None:
-    damage, said = DAMAGE[kind]
+def test_a_malformed_run_is_a_one_line_error(run: Path, kind: str) -> None:
+    damage, message = DAMAGE[kind]
     damage(run)
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         find_runs([run])
     assert "\n" not in str(error.value)
     assert str(run) in str(error.value)
@@ -137,11 +143,11 @@ def test_a_broken_run_is_one_clear_line(run: Path, kind: str) -> None:
         ({}, ()),
         ({"val": [23, 24]}, ("actors 23-24 are in the validation and the test set",)),
         ({"train": [1, 2], "val": [2, 3]}, ("actor 2 is in the training and the validation set",)),
-        # predicted actors count, whatever the list of test actors is
+        # actors of the predictions count, not the list of test actors
         ({"train": [24], "test": [5]}, ("actor 24 is in the training and the test set",)),
     ],
 )
-def test_people_on_two_sides_are_a_leak(
+def test_actors_in_two_sets_are_a_leak(
     tmp_path: Path, sides: dict[str, list[int]], leaks: tuple[str, ...]
 ) -> None:
     [run], _ = find_runs([write_run(tmp_path / "run", sides=sides)])
@@ -149,5 +155,5 @@ def test_people_on_two_sides_are_a_leak(
     assert find_leaks(run.split, ["23", "24"]) == leaks
 
 
-def test_actors_are_sorted_as_numbers_before_names() -> None:
+def test_actors_are_sorted_numerically_before_names() -> None:
     assert sort_actors({"10", "Bo", "9", "Ann"}) == [9, 10, "Ann", "Bo"]

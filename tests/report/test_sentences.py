@@ -1,4 +1,4 @@
-"""The sentences of a comparison say what the intervals and p-values show."""
+"""Sentences that describe the intervals and p-values of a comparison."""
 
 import math
 from pathlib import Path
@@ -73,11 +73,11 @@ def pair_of(difference: float, low: float, high: float, actors_needed: int | Non
         ),
     ],
 )
-def test_a_pair_in_words(pair: Pair, p_holm: float, expected: str) -> None:
+def test_a_pair_is_described(pair: Pair, p_holm: float, expected: str) -> None:
     assert describe_pair(CLASSES, "A", "B", pair, p_holm) == expected
 
 
-def test_a_difference_of_numbers_has_three_decimals_and_the_name_of_the_score() -> None:
+def test_a_difference_of_regressors_has_three_decimals_and_the_score() -> None:
     pair = Pair(0.1, Interval(0.05, 0.15), 0.001, math.nan, 0, 0, 24, 0)
     sentence = describe_pair(Regression(("valence",)), "A", "B", pair, 0.001)
     assert sentence == "A is better than B: +0.100 CCC, 0.050 to 0.150"
@@ -93,7 +93,7 @@ def test_a_pair_is_significant_exactly_when_its_sentence_calls_one_better(
         assert pair.significant == (" is better than " in sentence)
 
 
-def test_the_summary_names_clips_actors_classes_and_significant_differences(
+def test_the_summary_has_clips_actors_classes_and_significant_differences(
     singles: Comparison, crossed: Comparison
 ) -> None:
     few, many = (" ".join(summarize_comparison(each)) for each in (singles, crossed))
@@ -105,7 +105,7 @@ def test_the_summary_names_clips_actors_classes_and_significant_differences(
     assert "actors are few" not in many
 
 
-def test_one_model_and_one_actor_have_a_summary_too(tmp_path: Path) -> None:
+def test_one_model_with_one_actor_has_a_summary(tmp_path: Path) -> None:
     write_run(tmp_path / "run", split="loso", fold=3)
     comparison = compare_runs(find_runs([tmp_path])[0], resamples=RESAMPLES)
     summary = summarize_comparison(comparison)
@@ -114,12 +114,12 @@ def test_one_model_and_one_actor_have_a_summary_too(tmp_path: Path) -> None:
     assert any("no intervals over actors" in line for line in summary)
 
 
-def test_a_leaking_model_is_named_first_and_never_the_best(leaking: Comparison) -> None:
+def test_a_leaking_model_is_mentioned_first_and_never_the_best(leaking: Comparison) -> None:
     assert leaking.results[0].name == "CNN3D"
-    first, *rest = summarize_comparison(leaking)
+    first, *others = summarize_comparison(leaking)
     assert first.startswith(
         "LEAK in CNN3D: actor 23 is in the training and the validation set; "
         "actor 23 is in the training and the test set; actors 23-24 are in the validation and the test set"
     )
-    assert any(line.startswith("CNNLSTM has the highest UAR") for line in rest)
-    assert not any("CNN3D" in line for line in rest)
+    assert any(line.startswith("CNNLSTM has the highest UAR") for line in others)
+    assert not any("CNN3D" in line for line in others)

@@ -1,4 +1,4 @@
-"""The same scores in the terminal, in Markdown, in LaTeX and in CSV."""
+"""Tables of scores in the terminal, in Markdown, in LaTeX and in CSV."""
 
 import csv
 import io
@@ -20,8 +20,8 @@ ALL = ("singles", "crossed", "leaking")
 
 @pytest.fixture(params=ALL)
 def comparison(request: pytest.FixtureRequest) -> Comparison:
-    found: Comparison = request.getfixturevalue(request.param)
-    return found
+    fixture_value: Comparison = request.getfixturevalue(request.param)
+    return fixture_value
 
 
 def printed(comparison: Comparison, width: int, *, terminal: bool = True) -> str:
@@ -49,7 +49,7 @@ def test_every_row_of_the_latex_table_has_as_many_columns(comparison: Comparison
         assert len(re.findall(r"(?<!\\)&", row)) == len(columns) - 1
 
 
-def test_latex_has_no_letter_that_it_would_stumble_over(tmp_path: Path) -> None:
+def test_special_characters_are_escaped_in_latex(tmp_path: Path) -> None:
     name = r"50% of {a_b} & $x^2$ ~ \cup #1"
     trial = {"study": "s", "model": name, "fold": None, "seed": 0}
     write_run(tmp_path / "run", trial=trial)
@@ -71,14 +71,14 @@ def test_every_row_of_the_markdown_table_has_as_many_columns(comparison: Compari
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
-def test_figures_have_one_decimal_and_their_interval_in_parentheses(comparison: Comparison) -> None:
+def test_scores_have_one_decimal_and_their_interval_in_parentheses(comparison: Comparison) -> None:
     row = describe(comparison).rows[0]
     assert re.fullmatch(r"\d+\.\d \(\d+\.\d to \d+\.\d\)", row.cell("uar"))
     assert row.cell("uar") in markdown(describe(comparison))
     assert row.cell("uar") in latex(describe(comparison))
 
 
-def test_the_spreadsheet_has_all_digits_and_both_intervals(comparison: Comparison) -> None:
+def test_the_csv_has_all_digits_and_both_intervals(comparison: Comparison) -> None:
     lines = list(csv.DictReader(io.StringIO(spreadsheet(comparison))))
     assert len(lines) == len(describe(comparison).rows)
     for line, result in zip(lines, comparison.results, strict=False):
@@ -97,7 +97,7 @@ def test_the_spreadsheet_has_all_digits_and_both_intervals(comparison: Compariso
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 200])
-def test_the_terminal_shows_every_model_and_interval_whole(
+def test_the_terminal_shows_every_model_and_interval_in_full(
     comparison: Comparison, width: int
 ) -> None:
     text = plain(printed(comparison, width))
@@ -109,7 +109,9 @@ def test_the_terminal_shows_every_model_and_interval_whole(
         assert f"{percent(interval.low)} to {percent(interval.high)}" in text
 
 
-def test_a_wide_terminal_shows_cost_and_a_narrow_one_says_where_it_is(crossed: Comparison) -> None:
+def test_a_wide_terminal_shows_cost_and_a_narrow_one_refers_to_the_files(
+    crossed: Comparison,
+) -> None:
     wide, narrow = plain(printed(crossed, 200)), plain(printed(crossed, 80))
     assert "12.0 M" in wide
     assert "s.d." in wide
@@ -117,7 +119,7 @@ def test_a_wide_terminal_shows_cost_and_a_narrow_one_says_where_it_is(crossed: C
     assert "More columns are in the report" in " ".join(narrow.split())
 
 
-def test_the_calibrated_ece_stands_in_every_table(tmp_path: Path) -> None:
+def test_the_calibrated_ece_is_in_every_table(tmp_path: Path) -> None:
     write_run(tmp_path / "plain", network="LateFusion", skill=3.0)
     write_run(tmp_path / "calibrated", temperature=3.0)
     comparison = compared(tmp_path)
@@ -133,7 +135,7 @@ def test_the_calibrated_ece_stands_in_every_table(tmp_path: Path) -> None:
     assert 0 < float(second["ece_calibrated"]) < 1
 
 
-def test_people_the_first_study_and_the_majority_class_stand_in_the_table(
+def test_references_and_the_majority_class_are_in_the_table(
     singles: Comparison,
 ) -> None:
     rows = {row.name: row.cell("accuracy") for row in describe(singles).rows if row.kind != "model"}
@@ -149,7 +151,7 @@ def test_people_the_first_study_and_the_majority_class_stand_in_the_table(
     }
 
 
-def test_a_leak_is_red_in_the_terminal_and_said_in_every_table(leaking: Comparison) -> None:
+def test_a_leak_is_red_in_the_terminal_and_marked_in_every_table(leaking: Comparison) -> None:
     text = printed(leaking, 100)
     reds = [line for line in text.splitlines() if re.search(r"\x1b\[(1;)?31m", line)]
     assert "LEAK in CNN3D" in plain(reds[0])
@@ -161,11 +163,11 @@ def test_a_leak_is_red_in_the_terminal_and_said_in_every_table(leaking: Comparis
     assert re.search(rf"^CNN3D \\textbf\{{\(leak: .*{leak}", latex(describe(leaking)), re.MULTILINE)
 
 
-def test_without_a_leak_nothing_is_red(singles: Comparison) -> None:
+def test_only_leaks_are_red(singles: Comparison) -> None:
     assert not re.search(r"\x1b\[(1;)?31m", printed(singles, 100))
 
 
-def test_in_a_file_sentences_are_not_broken_and_nothing_is_coloured(singles: Comparison) -> None:
+def test_output_to_a_file_is_not_wrapped_or_coloured(singles: Comparison) -> None:
     text = printed(singles, 80, terminal=False)
     assert "\x1b" not in text
     for sentence in describe(singles).pairs:

@@ -13,25 +13,29 @@ import time
 from pathlib import Path
 
 PACE = 0.05
-"""Seconds an epoch takes."""
+"""Seconds per epoch."""
 
 
-def flag(words: list[str], name: str) -> str | None:
-    return next((word.partition("=")[2] for word in words if word.startswith(f"--{name}=")), None)
+def flag(arguments: list[str], name: str) -> str | None:
+    return next(
+        (argument.partition("=")[2] for argument in arguments if argument.startswith(f"--{name}=")),
+        None,
+    )
 
 
-def fit(words: list[str]) -> None:
+def fit(arguments: list[str]) -> None:
     folder = Path(
-        flag(words, "trainer.logger.save_dir") or "", flag(words, "trainer.logger.version") or ""
+        flag(arguments, "trainer.logger.save_dir") or "",
+        flag(arguments, "trainer.logger.version") or "",
     )
     last = folder / "checkpoints" / "last.ckpt"
-    before = json.loads(last.read_text()) if "--ckpt" in words else None
+    before = json.loads(last.read_text()) if "--ckpt" in arguments else None
     state = before or {
         "epochs": 0,
-        "max_epochs": int(flag(words, "trainer.max_epochs") or 3),
-        "lr": float(flag(words, "model.lr") or 0.1),
-        "metric": flag(words, "model.metric") or "val/uar",
-        "seed": int(flag(words, "seed_everything") or 0),
+        "max_epochs": int(flag(arguments, "trainer.max_epochs") or 3),
+        "lr": float(flag(arguments, "model.lr") or 0.1),
+        "metric": flag(arguments, "model.metric") or "val/uar",
+        "seed": int(flag(arguments, "seed_everything") or 0),
     }
     with Path("started.txt").open("a") as file:
         file.write(f"{folder.parent.name}/{folder.name} {state['epochs']}\n")
@@ -57,27 +61,27 @@ def fit(words: list[str]) -> None:
     last.with_name("best.ckpt").write_text("")
 
 
-def test(words: list[str]) -> None:
-    folder = Path(words[words.index("--ckpt") + 1]).parent.parent / "test"
+def test(arguments: list[str]) -> None:
+    folder = Path(arguments[arguments.index("--ckpt") + 1]).parent.parent / "test"
     folder.mkdir(exist_ok=True)
     Path(folder, "metrics.json").write_text("{}")
 
 
-def study(words: list[str]) -> None:
+def study(arguments: list[str]) -> None:
     from emorec.cli.commands.study import study as command
     from emorec.errors import UserError
     from emorec.study import runner, worker
 
     worker.PROGRAM = (sys.executable, __file__)
     worker.SYNC_SECONDS = 0.2
-    # these import torch, and have tests of their own
+    # these import torch and are tested elsewhere
     setattr(runner, "check_runs", lambda *_: None)  # noqa: B010
     setattr(runner, "visible_gpus", list)  # noqa: B010
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--storage")
-    options, flags = parser.parse_known_args(words)
+    options, flags = parser.parse_known_args(arguments)
     try:
         command(options.file, *flags, jobs=options.jobs, storage=options.storage)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""A study file, in which a mistake is one line that names the file and the key."""
+"""Study files; errors are one line with the file and the key."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, networ
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("seed: [0]", "no key 'seed' (did you mean seeds?)"),
         ("zzz: 1", "no key 'zzz': configs, settings"),
@@ -66,23 +66,23 @@ def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, networ
         ("seeds: [", "is not YAML"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_the_file(
-    tmp_path: Path, text: str, complaint: str
+def test_an_invalid_study_is_a_one_line_error_with_the_file(
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = written(tmp_path, text)
     with pytest.raises(UserError) as error:
         planned_runs(read_definition(path), {})
     assert str(error.value).startswith(str(path))
-    assert complaint in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_experiment_is_no_study() -> None:
+def test_an_experiment_file_is_refused() -> None:
     with pytest.raises(UserError, match="emorec fit --config"):
         read_definition(ROOT / "configs" / "demo.yaml")
 
 
-def test_numbers_that_yaml_takes_for_text_are_numbers_in_a_range(tmp_path: Path) -> None:
+def test_numbers_that_yaml_parses_as_text_are_numbers_in_a_range(tmp_path: Path) -> None:
     path = written(
         tmp_path,
         "search: {model.lr: {low: 1e-5, high: 1e-3, log: true}, a.b: {low: 1, high: 8}}\ntrials: 2\n",

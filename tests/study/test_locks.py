@@ -1,4 +1,4 @@
-"""Locks that a kill releases, and heartbeats of runs on other machines."""
+"""Locks that are released by a kill, and heartbeats of runs on other machines."""
 
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from emorec.study.locks import (
 )
 
 
-def test_a_run_of_this_machine_is_abandoned_once_nobody_holds_its_folder(tmp_path: Path) -> None:
+def test_a_run_on_this_machine_is_abandoned_when_its_folder_is_unlocked(tmp_path: Path) -> None:
     attributes = {"machine": machine_id(), "folder": str(tmp_path)}
     with FolderLock(tmp_path) as lock:
         assert lock.acquire()
@@ -25,7 +25,7 @@ def test_a_run_of_this_machine_is_abandoned_once_nobody_holds_its_folder(tmp_pat
     assert Heartbeats().is_abandoned(0, attributes)
 
 
-def test_a_run_of_another_machine_is_abandoned_once_its_sign_of_life_stands_still() -> None:
+def test_a_run_on_another_machine_is_abandoned_when_its_heartbeat_stops() -> None:
     now = 0.0
     heartbeats = Heartbeats(silent_seconds=100, clock=lambda: now)
     assert not heartbeats.is_abandoned(0, {"machine": "other", "beat": {"number": 1}})
@@ -37,7 +37,7 @@ def test_a_run_of_another_machine_is_abandoned_once_its_sign_of_life_stands_stil
     assert heartbeats.is_abandoned(0, {"machine": "other", "beat": {"number": 2}})
 
 
-def test_half_a_line_at_the_end_of_a_journal_is_cut_off(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_of_a_journal_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     for before, after in ((b"1\n2\n3", b"1\n2\n"), (b"1\n", b"1\n"), (b"", b""), (b"1", b"")):
         path.write_bytes(before)
@@ -45,7 +45,7 @@ def test_half_a_line_at_the_end_of_a_journal_is_cut_off(tmp_path: Path) -> None:
         assert path.read_bytes() == after
 
 
-def test_whoever_locks_a_journal_finds_whole_lines(tmp_path: Path) -> None:
+def test_a_locked_journal_has_only_complete_lines(tmp_path: Path) -> None:
     path = tmp_path / "study.journal"
     path.write_bytes(b"1\n2")
     lock = JournalLock(path)
@@ -55,7 +55,7 @@ def test_whoever_locks_a_journal_finds_whole_lines(tmp_path: Path) -> None:
     assert JournalLock(path).acquire()
 
 
-def test_the_lock_of_a_killed_process_is_taken_over(
+def test_the_lock_of_a_killed_process_can_be_acquired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "study.journal"

@@ -1,4 +1,4 @@
-"""The runs of a study and what makes it another study."""
+"""The runs of a study, and its fingerprint."""
 
 from pathlib import Path
 
@@ -30,11 +30,11 @@ RUNS = {
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_a_shipped_study_has_as_many_runs_as_it_promises(path: Path) -> None:
+def test_a_shipped_study_has_the_documented_number_of_runs(path: Path) -> None:
     assert len(planned_runs(read_definition(path), {})) == RUNS[path.stem]
 
 
-def test_every_network_is_run_in_every_variant_on_every_fold_from_every_seed(
+def test_runs_are_the_product_of_networks_variants_folds_and_seeds(
     tmp_path: Path,
 ) -> None:
     path = written(
@@ -59,7 +59,7 @@ def test_every_network_is_run_in_every_variant_on_every_fold_from_every_seed(
     assert run.folder == Path("lightning_logs/studies/mine/Net_large/fold_2_seed_7")
 
 
-def test_a_network_has_settings_of_its_own_between_those_of_all_and_those_of_a_variant(
+def test_settings_of_a_network_override_shared_ones_and_variants_override_both(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "net.yaml").write_text("model: {class_path: a.B}\n")
@@ -81,7 +81,7 @@ def test_a_network_has_settings_of_its_own_between_those_of_all_and_those_of_a_v
     assert difference == "configs: Wide: model.width 2 there, 3 here"
 
 
-def test_a_study_is_another_one_when_its_experiment_file_is_another_one(tmp_path: Path) -> None:
+def test_a_changed_experiment_file_changes_the_fingerprint(tmp_path: Path) -> None:
     before = fingerprint(read_definition(written(tmp_path, "")), {})
     assert first_difference(before, fingerprint(read_definition(written(tmp_path, "")), {})) is None
     plain = yaml.safe_load((tmp_path / "net.yaml").read_text())
@@ -93,7 +93,7 @@ def test_a_study_is_another_one_when_its_experiment_file_is_another_one(tmp_path
     )
 
 
-def test_where_the_data_lies_makes_no_other_study_but_what_decides_results_does(
+def test_the_data_folder_does_not_change_the_fingerprint_but_result_settings_do(
     tmp_path: Path,
 ) -> None:
     definition = read_definition(written(tmp_path, ""))

@@ -1,4 +1,4 @@
-"""Scores are read from the file that a run writes, and shown as a table or as lines."""
+"""Progress is read from the validation logs of runs, and shown as a table or as lines."""
 
 import io
 import json
@@ -15,7 +15,7 @@ def line(epoch: int, value: float, best: float, metric: str = "val/uar") -> str:
     )
 
 
-def test_a_repeated_epoch_counts_as_it_was_last_and_an_unfinished_line_does_not(
+def test_the_last_entry_of_an_epoch_counts_and_an_incomplete_line_does_not(
     tmp_path: Path,
 ) -> None:
     assert read_epochs(tmp_path) == []
@@ -40,12 +40,12 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
     assert lines[3].startswith("failed: B: out of luck")
 
 
-def test_where_there_is_no_room_what_runs_and_what_failed_is_shown() -> None:
+def test_a_small_terminal_shows_running_and_failed_runs() -> None:
     rows = [Row(title=f"w{number}", state="waiting") for number in range(9)]
     rows[4] = Row(title="[red]", state="running")
     rows[7] = Row(title="failed one", state="failed")
     text = io.StringIO()
     Console(file=text, width=200).print(runs_table("mine", rows, 3))
-    shown = text.getvalue()
-    assert all(title in shown for title in ("w0", "[red]", "failed one", "6 more"))
-    assert "w1" not in shown
+    output = text.getvalue()
+    assert all(title in output for title in ("w0", "[red]", "failed one", "6 more"))
+    assert "w1" not in output

@@ -1,4 +1,4 @@
-"""A study runs each of its runs once, whatever is killed, joined, stopped or broken on the way."""
+"""A study executes each run once despite kills, interrupts, failures and concurrent workers."""
 
 import json
 import os
@@ -35,10 +35,10 @@ def define(folder: Path, text: str) -> None:
 
 
 @contextmanager
-def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
-    """`emorec study mine.yaml WORDS` with a program that trains nothing."""
+def study_process(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run `emorec study mine.yaml ARGUMENTS` with a program that trains nothing."""
     with subprocess.Popen(
-        [sys.executable, str(FAKE), "study", "mine.yaml", *words],
+        [sys.executable, str(FAKE), "study", "mine.yaml", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
@@ -52,14 +52,14 @@ def started(folder: Path, *words: str) -> Iterator["subprocess.Popen[str]"]:
                 process.kill()
 
 
-def run(folder: Path, *words: str) -> tuple[int, str, str]:
-    with started(folder, *words) as process:
+def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    with study_process(folder, *arguments) as process:
         out, errors = process.communicate(timeout=120)
     return process.returncode, out, errors
 
 
 def starts(folder: Path) -> list[str]:
-    """The trainings that were started, each with the number of epochs it had finished before."""
+    """The started trainings, each with the number of epochs finished before."""
     path = folder / "started.txt"
     return path.read_text().splitlines() if path.exists() else []
 
@@ -72,14 +72,14 @@ def trials(
     return Counter(trial.state.name for trial in study.trials)
 
 
-def until(happens: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     end = time.monotonic() + 60
-    while not happens():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
-def test_each_run_is_trained_and_tested_once_in_a_folder_that_says_what_it_is(folder: Path) -> None:
+def test_each_run_is_trained_and_tested_once_in_its_own_folder(folder: Path) -> None:
     define(folder, "overrides: {a: {}, b: {model.lr: 0.25}}\nseeds: [0, 1]\n")
     code, out, errors = run(folder, "--jobs", "2")
     assert (code, errors) == (0, "")
@@ -99,25 +99,25 @@ def test_each_run_is_trained_and_tested_once_in_a_folder_that_says_what_it_is(fo
     assert len(starts(folder)) == 4
 
 
-def test_the_score_of_networks_that_predict_numbers_is_called_ccc(folder: Path) -> None:
+def test_the_score_of_regressors_is_the_ccc(folder: Path) -> None:
     define(folder, "settings: {model.metric: val/ccc, trainer.max_epochs: 1}")
     code, out, errors = run(folder)
     assert code == 0, errors
     assert "Net, seed 0, validation CCC 0.100" in out + errors
     assert "UAR" not in out + errors
-    _, out, errors = run(folder)  # what is finished is read from the storage
+    _, out, errors = run(folder)  # finished runs are read from the storage
     assert "UAR" not in out + errors
 
 
-def test_after_kill_9_a_run_goes_on_from_its_last_epoch_and_finished_ones_are_left_alone(
+def test_after_kill_9_a_run_resumes_from_its_last_epoch_and_finished_ones_are_not_repeated(
     folder: Path,
 ) -> None:
     define(folder, "settings: {trainer.max_epochs: 40}\nseeds: [0, 1]\n")
     second = folder / "lightning_logs/studies/mine/Net/seed_1"
-    with started(folder) as process:
-        until((second / "checkpoints" / "last.ckpt").is_file)
+    with study_process(folder) as process:
+        wait_until((second / "checkpoints" / "last.ckpt").is_file)
         process.kill()
-    # its training outlives it: it is waited for, not started a second time
+    # its training is still running: the study waits for it and does not start it again
     assert trials(folder)["RUNNING"] == 1
     code, _, errors = run(folder)
     assert (code, errors) == (0, "")
@@ -126,11 +126,11 @@ def test_after_kill_9_a_run_goes_on_from_its_last_epoch_and_finished_ones_are_le
     assert trials(folder) == {"COMPLETE": 2, "FAIL": 1}
 
 
-def test_when_its_training_is_killed_too_it_goes_on_from_the_last_epoch(folder: Path) -> None:
+def test_a_killed_training_resumes_from_its_last_epoch(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\n")
     run_folder = folder / "lightning_logs/studies/mine/Net/seed_0"
-    with started(folder) as process:
-        until((run_folder / "checkpoints" / "last.ckpt").is_file)
+    with study_process(folder) as process:
+        wait_until((run_folder / "checkpoints" / "last.ckpt").is_file)
         process.kill()
         os.kill(int((run_folder / "pid").read_text()), signal.SIGKILL)
     code, _, errors = run(folder)
@@ -141,21 +141,21 @@ def test_when_its_training_is_killed_too_it_goes_on_from_the_last_epoch(folder: 
 
 
 @pytest.mark.parametrize("storage", ["own file", "sqlite:///runs.db"])
-def test_two_processes_that_join_one_study_share_its_runs(folder: Path, storage: str) -> None:
+def test_two_workers_share_the_runs_of_a_study(folder: Path, storage: str) -> None:
     define(folder, "seeds: [0, 1, 2, 3, 4, 5]\n")
-    words = () if storage == "own file" else ("--storage", storage)
-    with started(folder, *words) as one, started(folder, *words) as other:
-        ends = [process.communicate(timeout=120) for process in (one, other)]
-    assert [one.returncode, other.returncode] == [0, 0], ends
-    assert [errors for _, errors in ends] == ["", ""]
+    arguments = () if storage == "own file" else ("--storage", storage)
+    with study_process(folder, *arguments) as first, study_process(folder, *arguments) as second:
+        outputs = [process.communicate(timeout=120) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], outputs
+    assert [errors for _, errors in outputs] == ["", ""]
     assert sorted(starts(folder)) == [f"Net/seed_{seed} 0" for seed in range(6)]
-    assert all("6 of 6 done" in out for out, _ in ends)
+    assert all("6 of 6 done" in out for out, _ in outputs)
 
 
-def test_ctrl_c_gives_runs_back_and_the_same_command_goes_on(folder: Path) -> None:
+def test_ctrl_c_requeues_runs_and_the_same_command_resumes(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\nseeds: [0, 1]\n")
-    with started(folder, "--jobs", "2") as process:
-        until(lambda: len(list(folder.rglob("last.ckpt"))) == 2)
+    with study_process(folder, "--jobs", "2") as process:
+        wait_until(lambda: len(list(folder.rglob("last.ckpt"))) == 2)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT
@@ -166,7 +166,7 @@ def test_ctrl_c_gives_runs_back_and_the_same_command_goes_on(folder: Path) -> No
     assert [int(start.split()[1]) > 0 for start in starts(folder)] == [False, False, True, True]
 
 
-def test_a_run_that_fails_is_recorded_and_the_rest_is_done(folder: Path) -> None:
+def test_a_failed_run_is_recorded_and_the_others_are_done(folder: Path) -> None:
     define(folder, "seeds: [13, 0]\n")
     code, out, errors = run(folder)
     assert code != 0
@@ -181,7 +181,7 @@ def test_a_run_that_fails_is_recorded_and_the_rest_is_done(folder: Path) -> None
     assert starts(folder) == ["Net/seed_13 0", "Net/seed_0 0", "Net/seed_13 0"]
 
 
-def test_another_study_of_that_name_is_refused_in_one_line(folder: Path) -> None:
+def test_a_different_study_of_the_same_name_is_refused_in_one_line(folder: Path) -> None:
     define(folder, "seeds: [0]\n")
     run(folder)
     define(folder, "seeds: [0, 1]\n")
@@ -192,7 +192,7 @@ def test_another_study_of_that_name_is_refused_in_one_line(folder: Path) -> None
     assert len(starts(folder)) == 1
 
 
-def test_a_folder_that_can_t_be_written_is_one_line(folder: Path) -> None:
+def test_an_unwritable_folder_is_a_one_line_error(folder: Path) -> None:
     define(folder, "seeds: [0]\n")
     (folder / "lightning_logs").write_text("no folder")
     code, _, errors = run(folder)
@@ -201,7 +201,7 @@ def test_a_folder_that_can_t_be_written_is_one_line(folder: Path) -> None:
     assert line.startswith("emorec study: error: can't write lightning_logs")
 
 
-def test_a_disk_that_is_full_stops_the_study_in_one_line_and_nothing_is_lost(folder: Path) -> None:
+def test_a_full_disk_stops_the_study_with_one_line_and_without_loss(folder: Path) -> None:
     define(folder, "seeds: [0, 1, 2, 3]\n")
     limited = (
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500)); "
@@ -225,7 +225,7 @@ def test_a_disk_that_is_full_stops_the_study_in_one_line_and_nothing_is_lost(fol
     assert trials(folder)["COMPLETE"] == 4
 
 
-def test_a_search_prunes_bad_settings_and_names_the_best_without_a_test(folder: Path) -> None:
+def test_a_search_prunes_bad_trials_and_reports_the_best_without_a_test(folder: Path) -> None:
     define(
         folder,
         "settings: {trainer.max_epochs: 20}\nseeds: [3]\ntrials: 14\nprune_after: 2\n"
@@ -249,11 +249,11 @@ def test_a_search_prunes_bad_settings_and_names_the_best_without_a_test(folder: 
     assert "once: emorec test --ckpt lightning_logs/studies/mine/trial_" in out
 
 
-def test_runs_take_turns_on_the_gpus_unless_they_choose_them_themselves() -> None:
+def test_gpus_are_assigned_round_robin_unless_a_run_sets_devices() -> None:
     variables = environments(3, ["4", "6"], 8, {}, {"OMP_NUM_THREADS": "1"})
     assert [own["CUDA_VISIBLE_DEVICES"] for own in variables] == ["4", "6", "4"]
     assert environments(1, ["4"], 8, {"trainer.devices": 1}, {}) == [{}]
 
 
-def test_a_command_that_printed_nothing_fails_with_its_exit_code() -> None:
+def test_a_silent_failed_command_is_reported_with_its_exit_code() -> None:
     assert "exit code 3" in failure("epoch 1\n$ emorec test --ckpt best.ckpt\n", 3)
