@@ -291,7 +291,10 @@ def decoder_module(decoder: Decoder) -> ModuleType:
         UserError: When the library is not installed or can't be loaded.
     """
     try:
-        return importlib.import_module(f"emorec.data.video.{decoder}")
+        module = importlib.import_module(f"emorec.data.video.{decoder}")
+        if decoder == "torchcodec":
+            module.check_library()
+        return module
     except (ImportError, OSError, RuntimeError) as error:
         installed = decoder_version(decoder)
         reason = str(error).strip().partition("\n")[0]

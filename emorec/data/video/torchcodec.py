@@ -21,11 +21,18 @@ from emorec.data.video.reader import (
     unsupported_error,
 )
 
-if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
-    # earlier versions raise this by themselves
-    raise ImportError(
-        "it finds no FFmpeg: apt install ffmpeg, brew install ffmpeg or conda install ffmpeg"
-    )
+
+def check_library() -> None:
+    """Refuse a machine without FFmpeg.
+
+    Raises:
+        ImportError: When torchcodec finds none.
+    """
+    # earlier versions of torchcodec can't be imported without it
+    if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
+        raise ImportError(
+            "it finds no FFmpeg: apt install ffmpeg, brew install ffmpeg or conda install ffmpeg"
+        )
 
 
 def log_errors_to_stderr() -> None:
