@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from emorec.callbacks import ValidationLog
+from emorec.callbacks import BestAndLast, ValidationLog
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.data import RavdessDataModule
 from emorec.models import EarlyFusionCNN
 
@@ -24,8 +24,12 @@ def fit(folder: Path, clips: Path, max_epochs: int, ckpt: Path | None = None) ->
     data = RavdessDataModule(
         root=str(clips), num_frames=2, image_size=16, batch_size=20, num_workers=0
     )
-    checkpointing = ModelCheckpoint(
-        folder / "checkpoints", monitor="val/uar", mode="max", save_last=True
+    checkpointing = BestAndLast(
+        folder / "checkpoints",
+        monitor=AUTO_MONITOR,
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
     )
     trainer = Trainer(
         accelerator="cpu",
