@@ -1,4 +1,4 @@
-"""Validation scores are written for other programs while a run trains."""
+"""Other programs read a run's validation scores while it trains."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emorec.callbacks import BestAndLast, ValidationLog
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.data import RavdessDataModule
 from emorec.models import EarlyFusionCNN
 
@@ -25,7 +26,7 @@ def fit(folder: Path, clips: Path, max_epochs: int, ckpt: Path | None = None) ->
     )
     checkpointing = BestAndLast(
         folder / "checkpoints",
-        monitor="val/uar",
+        monitor=AUTO_MONITOR,
         mode="max",
         save_last=True,
         save_on_train_epoch_end=True,
@@ -49,7 +50,7 @@ def entries(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "validation.jsonl").read_text().splitlines()]
 
 
-def test_each_epoch_is_a_line_with_the_best_score(drawn_clips: Path, tmp_path: Path) -> None:
+def test_each_epoch_is_a_line_with_the_best_score_so_far(drawn_clips: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     trainer = fit(folder, drawn_clips, 3)
     values = [entry["value"] for entry in entries(folder)]
@@ -59,14 +60,14 @@ def test_each_epoch_is_a_line_with_the_best_score(drawn_clips: Path, tmp_path: P
     assert {(entry["metric"], entry["max_epochs"]) for entry in entries(folder)} == {("val/uar", 3)}
 
 
-def test_a_resumed_run_keeps_its_best_score_without_the_old_file(
+def test_a_resumed_run_knows_its_best_score_even_without_the_former_file(
     drawn_clips: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     fit(folder, drawn_clips, 2)
     best = entries(folder)[-1]["best"]
     (folder / "validation.jsonl").unlink()
-    fit(folder, drawn_clips, 2, folder / "checkpoints" / "last.ckpt")  # already finished
+    fit(folder, drawn_clips, 2, folder / "checkpoints" / "last.ckpt")  # nothing is left to do
     assert [entry["best"] for entry in entries(folder)] == [best]
     fit(folder, drawn_clips, 3, folder / "checkpoints" / "last.ckpt")
     assert entries(folder)[-1]["best"] >= best
