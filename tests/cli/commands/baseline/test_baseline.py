@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import sklearn.metrics
 import yaml
-from tests.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 from emorec.cli import main
+from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
 
 def test_figures_are_scikit_learn_s_of_the_predictions_file(
@@ -21,7 +21,7 @@ def test_figures_are_scikit_learn_s_of_the_predictions_file(
     assert [folder.parent.name for folder in folders] == [
         f"Baseline-{name}-hog" for name in ("linear_svm", "logistic", "random_forest", "rbf_svm")
     ]
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for folder in folders:
         metrics, rows = content(folder)
         truth, predicted = ([row[key] for row in rows] for key in ("emotion", "predicted"))
@@ -39,7 +39,7 @@ def test_figures_are_scikit_learn_s_of_the_predictions_file(
         assert (folder / "test" / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
         name = folder.parent.name.split("-")[1]
         assert metrics["model"] == f"{name} on hog"
-        assert re.search(rf"{name} .*{metrics['uar']:.1%}.*{metrics['accuracy']:.1%}", said)
+        assert re.search(rf"{name} .*{metrics['uar']:.1%}.*{metrics['accuracy']:.1%}", printed)
 
 
 def test_a_second_run_of_its_config_is_the_same(
@@ -65,14 +65,14 @@ def test_every_fold_of_a_split_is_one_run_and_every_actor_is_tested_once(
 ) -> None:
     words = ("--classifier", "logistic", "--data.split", "msaf6")
     folders = measured(*words, "--folds", "all")
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert len(folders) == 6
     metrics, rows = zip(*map(content, folders), strict=True)
     assert [each["split"]["fold"] for each in metrics] == [1, 2, 3, 4, 5, 6]
     tested = [row for fold in rows for row in fold]
     assert len({row["path"] for row in tested}) == len(tested) == 24 * 8 - 2
     right = sum(row["emotion"] == row["predicted"] for row in tested) / len(tested)
-    assert f"{right:.1%}" in said
+    assert f"{right:.1%}" in printed
     configs = [yaml.safe_load((folder / "config.yaml").read_text()) for folder in folders]
     assert [config["data"]["init_args"].pop("fold") for config in configs] == [1, 2, 3, 4, 5, 6]
     assert all(config == configs[0] for config in configs)
@@ -102,10 +102,10 @@ def test_random_splits_are_a_demo_and_write_no_run(
     words = ("--random_split", "--draws", "2", "--classifier", "logistic")
     assert measured(*words) == []
     assert list(Path().iterdir()) == []
-    said = " ".join(capsys.readouterr().out.split())
-    assert "split by actor random split in 2 draws" in said
-    assert "the figure of the split by actor is the one to expect" in said
-    assert "No run folder is written" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "split by actor random split in 2 draws" in printed
+    assert "the figure of the split by actor is the one to expect" in printed
+    assert "No run folder is written" in printed
 
 
 def test_test_clips_are_not_opened_before_every_model_is_selected(
