@@ -40,7 +40,7 @@ def compare(
         )
     if resamples < MIN_RESAMPLES:
         raise UserError(f"--resamples is {resamples}: choose at least {MIN_RESAMPLES}")
-    # late: torch, scipy, pandas and matplotlib take seconds
+    # late: scipy, pandas and matplotlib take seconds
     from rich.console import Console
 
     from emorec.io import check_writable
