@@ -91,7 +91,7 @@ def said_by_torch(network: ClipNetwork, spec: ModelSpec, windows: Inputs) -> Out
     """What a network says, asked as a training asks it, and softmax of numpy."""
     given: Any = windows
     inputs = {name: torch.from_numpy(given[name]) for name in spec.inputs}
-    if spec.sees:
+    if spec.uses_frames:
         inputs["frames"] = inputs["frames"].permute(0, 1, 4, 2, 3)
     with torch.no_grad():
         logits = network(*inputs.values()).numpy()
