@@ -39,12 +39,12 @@ EMPTY_HTML = (
 """Placeholder of a result."""
 
 CSS = """
-.gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
+.gradio-container { max-width: min(82rem, 100vw) !important; margin: 0 auto !important; }
+.gradio-container main, .contain, #details, #details > * { min-width: 0 !important; max-width: 100%; }
 .notice, .error { border-left: 4px solid #d9822b; padding: .6rem .9rem; overflow-wrap: anywhere; }
 .error { border-color: #c8372d; }
 .empty { border: 1.5px dashed var(--border-color-primary); border-radius: .75rem; padding: 4rem 2rem; }
 .label { font-size: 2rem; font-weight: 700; display: flex; align-items: center; gap: .6rem; }
-#details, #details > * { min-width: 0 !important; }
 .dot { width: .72em; height: .72em; border-radius: 50%; }
 """
 

@@ -139,4 +139,4 @@ def test_mistakes_are_refused_in_one_line(
     assert "1 of 2 clips were not explained" in error_of(*ckpt, "text.mp4", clip)
     assert (Path("explained") / Path(CLIP).with_suffix(".png").name).is_file()
     (tmp_path / "file").write_text("")
-    assert "can't write file" in error_of(*ckpt, clip, "--out", "file")
+    assert "can't use file" in error_of(*ckpt, clip, "--out", "file")
