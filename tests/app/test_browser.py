@@ -145,7 +145,9 @@ def test_two_visitors_with_the_same_clip_get_separate_results(
     tabs[0].context.close()
     assert eventually(lambda: stored_files(page).count("annotated.mp4") == 1)
     assert (
-        tabs[1].evaluate("fetch(document.querySelector('#details video').src).then(it => it.status)")
+        tabs[1].evaluate(
+            "fetch(document.querySelector('#details video').src).then(it => it.status)"
+        )
         == 200
     )
     tabs[1].context.close()

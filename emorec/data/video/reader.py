@@ -294,11 +294,11 @@ def decoder_module(decoder: Decoder) -> ModuleType:
         module = importlib.import_module(f"emorec.data.video.{decoder}")
         if decoder == "torchcodec":
             module.check_library()
-        return module
     except (ImportError, OSError, RuntimeError) as error:
         installed = decoder_version(decoder)
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"{installed} is installed but can't be loaded: {reason}") from error
+    return module
 
 
 def decoder_version(decoder: Decoder) -> str:
