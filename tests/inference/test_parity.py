@@ -8,7 +8,7 @@ import pytest
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.clip import Clip
-from emorec.data.faces.detector import FaceDetector, find_detector
+from emorec.data.faces.detector import FaceDetector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.video.reader import Decoder
 from emorec.image_size import Size, size_before_crop
@@ -88,10 +88,10 @@ def test_a_clip_with_hidden_leading_frames_gives_the_frames_of_training(
 @pytest.mark.parametrize("face", [False, True])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 def test_real_clips_give_the_frames_of_training(
-    ravdess_root: Path, face: bool, decoder: Decoder
+    ravdess_root: Path, yunet: Path, face: bool, decoder: Decoder
 ) -> None:
     wanted = make_spec(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
-    detector = find_detector() if face else None
+    detector = str(yunet) if face else None
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
         window = only_window(path, wanted, detector)
         np.testing.assert_array_equal(window.frames, trained(path, wanted, detector, decoder))

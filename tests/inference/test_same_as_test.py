@@ -58,12 +58,14 @@ def test_predictions_of_plain_clips_equal_those_of_emorec_test(best: Path, tmp_p
 @pytest.mark.real
 @pytest.mark.parametrize(("face", "size"), [("none", "64"), ("crop", "64"), ("crop", "[60,100]")])
 def test_predictions_of_real_clips_equal_those_of_emorec_test(
-    ravdess_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: str, size: str
+    ravdess_root: Path,
+    yunet: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    face: str,
+    size: str,
 ) -> None:
-    detector = ravdess_root.parent / "weights" / "face_detection_yunet_2026may.onnx"
-    if face == "crop" and not detector.is_file():
-        pytest.skip(f"needs YuNet at {detector}")
-    monkeypatch.setenv("EMOREC_FACE_DETECTOR", str(detector))
+    monkeypatch.setenv("EMOREC_FACE_DETECTOR", str(yunet))
     actors: dict[int, list[Path]] = {}
     for path in sorted(ravdess_root.rglob("01-01-0[1-3]-01-01-01-*.mp4")):
         actors.setdefault(int(path.stem[-2:]), []).append(path)
