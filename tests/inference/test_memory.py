@@ -32,7 +32,7 @@ def peak(path: Path) -> tuple[int, int]:
     return int(windows), int(kilobytes)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_hour_takes_no_more_memory_than_a_minute_of_video(tmp_path: Path) -> None:
     ten_seconds = videos.write_video(tmp_path / "short.mp4", 20, fps=2, size=(96, 64), gop=20)
     minute = videos.repeated(ten_seconds, tmp_path / "minute.mp4", 6)
