@@ -30,6 +30,24 @@ Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391, Table 1; the order is
 SONG_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful")
 """The six classes of RAVDESS song."""
 
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".mts",
+    )
+)
+"""Suffixes of the files that are searched for as videos, lower case."""
+
 UNLABELLED = -1
 """The label of an unlabelled clip: it is in no subset of a split, and can be predicted."""
 

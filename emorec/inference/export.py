@@ -19,9 +19,8 @@ from typing_extensions import override
 
 from emorec import __version__
 from emorec.data.audio.spec import fit_length
-from emorec.data.clip import UNLABELLED, Clip
+from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
 from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
-from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emorec.data.sets.csv.parser import VIDEO_SUFFIXES
+from emorec.data.clip import VIDEO_SUFFIXES
 from emorec.inference.results import is_result_file
 from emorec.io import list_files
 from emorec.text import listed_files

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emorec.data.clip import UNLABELLED
+from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES
 from emorec.data.sets.csv.table import Table
 from emorec.data.split import Side
 from emorec.errors import UserError
@@ -24,23 +24,6 @@ SIDE_NAMES: dict[str, Side] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Accepted cells of the split column, in any case."""
-
-VIDEO_SUFFIXES = frozenset(
-    (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".mts",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
