@@ -131,6 +131,8 @@ class DistributedShutdown(SignalHandler):
         if launcher is not None and trainer.is_global_zero:
             # they may wait for this process where no other signal reaches them
             launcher.kill(signal.SIGKILL)
+            # Lightning's observer would see that they ended, and kill this process while it writes last.ckpt
+            launcher.procs.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         del number, frame
