@@ -61,7 +61,7 @@ def check_data(data: ClipDataModule) -> None:
     """Refuse data on which no classifier can be trained, selected and tested.
 
     Raises:
-        UserError: When the labels are numbers, the split has no validation actors, or clips of a side are missing.
+        UserError: When the labels are numbers, the split has no validation actors, or clips of a subset are missing.
     """
     if data.target_names:
         raise UserError(
@@ -112,7 +112,9 @@ def evaluate(
     """
     data.setup("fit")
     progress("")
-    train, val = (labelled_features(data, cache, data.sides[side]) for side in ("train", "val"))
+    train, val = (
+        labelled_features(data, cache, data.subsets[subset]) for subset in ("train", "val")
+    )
     fold = f", fold {data.split.fold}" if data.split.fold is not None else ""
     models = {}
     for classifier in classifiers:
@@ -127,7 +129,7 @@ def evaluate(
         )
     progress("")
     data.setup("test")  # test clips are not opened before every model is selected
-    test = labelled_features(data, cache, data.sides["test"])
+    test = labelled_features(data, cache, data.subsets["test"])
     results = []
     for classifier, model in models.items():
         logits = model.predict(test.features)
@@ -168,7 +170,7 @@ def write_run(
         "features": extractor.version,
         "train_seconds": model.fit_seconds,
     }
-    clips = data.sides["test"]
+    clips = data.subsets["test"]
     with disk_errors(folder):
         with atomic_write(folder / "config.yaml") as file:
             settings = {**config, "classifier": result.classifier}

@@ -1,7 +1,7 @@
 """Identity leakage shown: what a split over clips instead of actors would seem to reach.
 
-Each clip takes the place of another, drawn at random. The sides keep their sizes and hyper-parameters are selected as
-before: the only change is that an actor's clips are on more than one side.
+Each clip takes the place of another, drawn at random. The subsets keep their sizes and hyper-parameters are selected as
+before: the only change is that an actor's clips are in more than one subset.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from emorec.baseline.evaluate import labelled_features
 from emorec.baseline.feature_cache import FeatureCache
 from emorec.baseline.model_selection import LabelledFeatures, select_model
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.split import Side
+from emorec.data.split import Subset
 from emorec.evaluation.task import Classification
 
 EXPLANATION = (
@@ -29,15 +29,15 @@ EXPLANATION = (
     "and to quote."
 )
 
-STAGE_SIDES: dict[str, tuple[Side, ...]] = {"fit": ("train", "val"), "test": ("test",)}
-"""Stage of a data module -> the sides that it sets up."""
+STAGE_SUBSETS: dict[str, tuple[Subset, ...]] = {"fit": ("train", "val"), "test": ("test",)}
+"""Stage of a data module -> the subsets that it sets up."""
 
 Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Rows of the clips on each side, in the features of all clips."""
+    """Rows of the clips of each subset, in the features of all clips."""
 
     train: Rows
     val: Rows
@@ -121,37 +121,37 @@ def compare_splits(
 def features_of_folds(
     folds: Sequence[ClipDataModule], cache: FeatureCache
 ) -> tuple[LabelledFeatures, list[Fold]]:
-    """Return the features of all clips of any fold, and the rows of each fold's sides in them."""
+    """Return the features of all clips of any fold, and the rows of each fold's subsets in them."""
     rows: dict[str, int] = {}
     features, labels, folds_rows = [], [], []
     for data in folds:
-        sides = []
-        for stage, stage_sides in STAGE_SIDES.items():
+        subsets = []
+        for stage, stage_subsets in STAGE_SUBSETS.items():
             data.setup(stage)
-            for side in stage_sides:
-                clips = data.sides[side]
+            for subset in stage_subsets:
+                clips = data.subsets[subset]
                 found = labelled_features(data, cache, clips)
                 for clip, row, label in zip(clips, found.features, found.labels, strict=True):
                     if clip.address not in rows:
                         rows[clip.address] = len(rows)
                         features.append(row)
                         labels.append(label)
-                sides.append(np.array([rows[clip.address] for clip in clips]))
-        folds_rows.append(Fold(*sides))
+                subsets.append(np.array([rows[clip.address] for clip in clips]))
+        folds_rows.append(Fold(*subsets))
     return LabelledFeatures(np.stack(features), np.array(labels, np.int64)), folds_rows
 
 
 def shuffle_clips(folds: Sequence[Fold], seed: int) -> list[Fold]:
     """Return the folds after each clip took the place of another, the same one in all folds.
 
-    So the test sides of a cross-validation still hold every clip once.
+    So the test subsets of a cross-validation still hold every clip once.
 
-    >>> folds = [Fold(*map(np.array, sides)) for sides in ([[0, 1], [2], [3]], [[3, 2], [0], [1]])]
+    >>> folds = [Fold(*map(np.array, subsets)) for subsets in ([[0, 1], [2], [3]], [[3, 2], [0], [1]])]
     >>> [np.sort(np.r_[fold.train, fold.val, fold.test]).tolist() for fold in shuffle_clips(folds, seed=1)]
     [[0, 1, 2, 3], [0, 1, 2, 3]]
     """
     used = np.unique(
-        np.concatenate([side for fold in folds for side in (fold.train, fold.val, fold.test)])
+        np.concatenate([subset for fold in folds for subset in (fold.train, fold.val, fold.test)])
     )
     shuffled = np.arange(used.max() + 1)
     shuffled[used] = np.random.default_rng(seed).permutation(used)

@@ -60,7 +60,7 @@ def baseline_stages(data: ClipDataModule, videos: Sequence[Clip], folder: Path) 
     }
     sources["emorec"] = ClipReader(data.frame_spec)
     titles = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.frame_spec.decoder})"}
-    folders = write_jpegs(data.sides["train"][:NUM_JPEG_CLIPS], data.read_frames, folder)
+    folders = write_jpegs(data.subsets["train"][:NUM_JPEG_CLIPS], data.read_frames, folder)
     jpeg_clips = JpegClips(folders, size=data.frame_spec.size, image_size=data.image_size)
     return [
         Stage("loader_one_core", "loader, one core", partial(one_core_speed, data)),
@@ -82,7 +82,7 @@ def baseline_stages(data: ClipDataModule, videos: Sequence[Clip], folder: Path) 
 
 def one_core_speed(data: ClipDataModule, seconds: float) -> float:
     """Return how fast the loader is without workers, augmentation included."""
-    clips = data.dataset(data.sides["train"], augment=data.augment)
+    clips = data.dataset(data.subsets["train"], augment=data.augment)
     with one_thread():
         return loader_speed(make_loader(clips, batch_size=data.batch_size, num_workers=0), seconds)
 

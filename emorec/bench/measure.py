@@ -73,7 +73,7 @@ def measure(
                 return []
             if file_reader(data):
                 raise UserError("--baseline decodes videos, and this data set has none: remove it")
-            return baseline_stages(data, videos or data.sides["train"], folder)
+            return baseline_stages(data, videos or data.subsets["train"], folder)
 
         callback = Rounds(videos, baselines, seconds=seconds, rounds=rounds, status=status)
         trainer.callbacks.append(callback)  # type: ignore[attr-defined]
@@ -145,7 +145,7 @@ class Rounds(Callback):
     def _measure(self, trainer: Trainer, batch: Mapping[str, Any]) -> Generator[None, int]:
         """Run between two steps of the training; each `yield` lets it make one and returns the clips in it."""
         data, device = ClipDataModule.of(trainer), batch["label"].device
-        loading = loading_stages(data, self._videos or data.sides["train"])
+        loading = loading_stages(data, self._videos or data.subsets["train"])
         stages = [*loading, *device_stages(trainer, data, batch)]
         baselines = self._baselines(data)
         self.titles = {stage.name: stage.title for stage in stages} | {"end_to_end": "end to end"}
@@ -207,7 +207,7 @@ def training_setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule)
         "num_workers": data.num_workers,
         "decoder": data.frame_spec.decoder,
         "cached": is_cached(data),
-        "clips": len(data.sides["train"]),
+        "clips": len(data.subsets["train"]),
     }
 
 

@@ -60,7 +60,7 @@ def loading_stages(data: ClipDataModule, videos: Sequence[Clip]) -> list[Stage]:
     )
     if reads := file_reader(data):
         content, reader = reads
-        read = partial(reading_speed, reader, data.sides["train"])
+        read = partial(reading_speed, reader, data.subsets["train"])
         return [Stage("read", f"{content} read, one core", read), loader]
     decode = partial(decoding_speed, data, ClipReader(data.frame_spec), videos)
     stages = [
@@ -70,7 +70,7 @@ def loading_stages(data: ClipDataModule, videos: Sequence[Clip]) -> list[Stage]:
         loader,
     ]
     if is_cached(data):
-        read = partial(reading_speed, data.read_frames, data.sides["train"])
+        read = partial(reading_speed, data.read_frames, data.subsets["train"])
         stages.insert(2, Stage("cache_read", "cache read, one core", read))
     return stages
 
@@ -217,7 +217,7 @@ def file_reader(data: ClipDataModule) -> tuple[str, Callable[[Clip], Any]] | Non
     Args:
         data: Set up for training.
     """
-    dataset = data.dataset(data.sides["train"])
+    dataset = data.dataset(data.subsets["train"])
     if isinstance(dataset, FeatureDataset):
         return "features", dataset.read_features
     if isinstance(data.read_frames, WindowFrames):

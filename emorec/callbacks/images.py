@@ -85,7 +85,7 @@ class Pictures(Callback):
 def training_clips(data: ClipDataModule) -> Figure | None:
     """Draw a training clip of each class (of numbers: of each quadrant), augmented as in the first epoch."""
     positions, captions = _choose_clips(data)
-    return _sheet(data.dataset(data.sides["train"], augment=data.augment), positions, captions)
+    return _sheet(data.dataset(data.subsets["train"], augment=data.augment), positions, captions)
 
 
 def training_audio(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
@@ -94,7 +94,7 @@ def training_audio(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
     if not layers or data.audio_spec is None:
         return None
     positions, captions = _choose_clips(data)
-    dataset = data.dataset(data.sides["train"], augment_sound=data.sound_augment)
+    dataset = data.dataset(data.subsets["train"], augment_sound=data.sound_augment)
     sound = torch.stack([dataset[position]["sound"] for position in positions])  # (N, samples)
     with torch.no_grad():
         pictures = layers[0](sound.to(network.device)).squeeze(1).cpu()  # (N, bins, windows)
@@ -103,7 +103,7 @@ def training_audio(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
 
 def _choose_clips(data: ClipDataModule) -> tuple[list[int], list[str]]:
     """Return the positions of training clips of different labels, and their captions."""
-    clips = data.sides["train"]
+    clips = data.subsets["train"]
     candidates = range(0, len(clips), max(1, len(clips) // MAX_CANDIDATES))
     groups = [label_group(clips[at].label) for at in candidates]
     positions = [candidates[at] for at in one_of_each(groups, MAX_CLIPS)]
@@ -138,7 +138,7 @@ def label_group(label: int | tuple[float, ...]) -> int:
 
 def worst_clips(data: ClipDataModule, worst: Sequence[tuple[int, str]]) -> Figure | None:
     """Draw validation clips by position, each under its caption."""
-    clips = data.sides["val"]
+    clips = data.subsets["val"]
     positions = [position for position, _ in worst]
     captions = [f"{caption}: {_clip_name(clips[at])}" for at, caption in worst]
     return _sheet(data.dataset(clips), positions, captions)

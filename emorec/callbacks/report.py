@@ -87,11 +87,11 @@ class EvaluationReport(Callback):
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._report(trainer, ClipNetwork.of(pl_module), ClipDataModule.of(trainer).sides["val"])
+        self._report(trainer, ClipNetwork.of(pl_module), ClipDataModule.of(trainer).subsets["val"])
 
     @override
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._report(trainer, ClipNetwork.of(pl_module), ClipDataModule.of(trainer).sides["test"])
+        self._report(trainer, ClipNetwork.of(pl_module), ClipDataModule.of(trainer).subsets["test"])
 
     @override
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -200,15 +200,15 @@ def check_unseen_actors(checkpoint: Checkpoint, data: ClipDataModule, stage: str
     Raises:
         UserError: When a test actor trained the network or chose its epoch, or a validation actor trained it.
     """
-    seen_sides = {"test": ("train", "val"), "validate": ("train",)}.get(stage, ())
+    seen_subsets = {"test": ("train", "val"), "validate": ("train",)}.get(stage, ())
     if data.split.shares_people and data.split.name == checkpoint.split["name"]:
         return  # a split that shares people warns by itself, and the record states it
     actors = set(getattr(data.split, "val" if stage == "validate" else "test"))
-    for side in seen_sides:
-        seen = sorted(actors & set(checkpoint.split[side]))
+    for subset in seen_subsets:
+        seen = sorted(actors & set(checkpoint.split[subset]))
         if seen:
             raise UserError(
-                f"actors {number_ranges(seen)} of split {data.split.name} were in {side} when {checkpoint.path} "
+                f"actors {number_ranges(seen)} of split {data.split.name} were in {subset} when {checkpoint.path} "
                 "was trained: it can't be measured on them (other people of these names need other names)"
             )
 

@@ -20,7 +20,7 @@ from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.progress import Throughput
 from emorec.checkpoint import TrainingRecord, class_path
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.split import SIDES
+from emorec.data.split import SUBSETS
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.report import split_remarks
@@ -162,9 +162,9 @@ def check_resumable(
         max_epochs: Present limit of epochs; None or below 0 for no limit.
 
     Raises:
-        UserError: When the sides have different actors, or the run has trained for more epochs already.
+        UserError: When the subsets have different actors, or the run has trained for more epochs already.
     """
-    if any(record["split"][side] != split[side] for side in SIDES):
+    if any(record["split"][subset] != split[subset] for subset in SUBSETS):
         raise UserError(
             f"the run trains on {_split_name(record['split'])} and can't be resumed with {_split_name(split)}: "
             "start a new run for that"
@@ -219,7 +219,9 @@ def describe_split(split: Mapping[str, Any]) -> str:
     'split mine: actors 1-2 train (120 clips), 3 val (60), 4 test (60); clip list ab'
     """
     clips = split["num_clips"]
-    train, val, test = (f"{number_ranges(split[side])} {side} ({clips[side]}" for side in SIDES)
+    train, val, test = (
+        f"{number_ranges(split[subset])} {subset} ({clips[subset]}" for subset in SUBSETS
+    )
     remarks = "".join(f"; {remark}" for remark in split_remarks(split))
     return (
         f"{_split_name(split)}: {split.get('whose', 'actors')} {train} clips), {val}), {test}); "
@@ -229,8 +231,8 @@ def describe_split(split: Mapping[str, Any]) -> str:
 
 def split_markdown(split: Mapping[str, Any]) -> str:
     """Return the same in Markdown."""
-    rows = [f"| {it} | {number_ranges(split[it])} | {split['num_clips'][it]} |" for it in SIDES]
-    table = [f"| side | {split.get('whose', 'actors')} | clips |", "|---|---|--:|", *rows]
+    rows = [f"| {it} | {number_ranges(split[it])} | {split['num_clips'][it]} |" for it in SUBSETS]
+    table = [f"| subset | {split.get('whose', 'actors')} | clips |", "|---|---|--:|", *rows]
     heading = f"**{_split_name(split)}**, clip list {split['hash']}"
     return "\n\n".join([heading, "\n".join(table), *split_remarks(split)])
 

@@ -27,7 +27,7 @@ from emorec.data.dataset import (
 )
 from emorec.data.faces.detector import find_detector
 from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
-from emorec.data.split import STAGE_SIDES, ClipIndex, Side, Split
+from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
 from emorec.image_size import ImageSize, parse_image_size, size_before_crop
@@ -74,8 +74,8 @@ class ClipDataModule(LightningDataModule):
 
     Attributes:
         target_names: The names of the R numbers to predict; empty for classification.
-        split: Assigns actors to subsets; set by `setup`, like `sides`, `all_clips`, `skipped` and `faceless`.
-        sides: The clips of each subset.
+        split: Assigns actors to subsets; set by `setup`, like `subsets`, `all_clips`, `skipped` and `faceless`.
+        subsets: The clips of each subset.
         all_clips: All usable clips, whatever their subset.
         skipped: The clips that are left out, with the reasons.
         faceless: The clips in which no face was found.
@@ -157,7 +157,7 @@ class ClipDataModule(LightningDataModule):
         self.num_views = 1
         self.read_frames: ReadFrames = ClipReader(self.frame_spec)
         self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
-        self.sides: dict[Side, Sequence[Clip]] = {}
+        self.subsets: dict[Subset, Sequence[Clip]] = {}
         self.all_clips: Sequence[Clip] = []
         self.skipped: dict[Clip, str] = {}
         self.faceless: list[Clip] = []
@@ -217,10 +217,10 @@ class ClipDataModule(LightningDataModule):
         self._open_cache(index, stage)
         self.split = index.split
         self.all_clips = [clip for clip in index.clips if clip not in self.skipped]
-        self.sides = {**index.split.clips(self.all_clips)}
-        for side in STAGE_SIDES[stage]:
-            if not self.sides[side]:
-                raise UserError(f"split {self.split.name}: no clip left for {side}")
+        self.subsets = {**index.split.clips(self.all_clips)}
+        for subset in STAGE_SUBSETS[stage]:
+            if not self.subsets[subset]:
+                raise UserError(f"split {self.split.name}: no clip left for {subset}")
 
     def _open_cache(self, index: ClipIndex, stage: str) -> None:
         """Set the readers, `skipped` and `faceless`, after decoding what the cache does not hold yet."""
@@ -328,7 +328,7 @@ class ClipDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Training clips, shuffled and augmented by (seed, epoch)."""
-        clips = self.sides["train"]
+        clips = self.subsets["train"]
         dataset = self.dataset(clips, augment=self.augment, augment_sound=self.sound_augment)
         sampler = EpochSampler(
             dataset,
@@ -343,11 +343,11 @@ class ClipDataModule(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Validation clips in order."""
-        return self._evaluation_loader(self.sides["val"])
+        return self._evaluation_loader(self.subsets["val"])
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Test clips in order."""
-        return self._evaluation_loader(self.sides["test"])
+        return self._evaluation_loader(self.subsets["test"])
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Every clip, whatever its subset."""
@@ -384,7 +384,7 @@ class ClipDataModule(LightningDataModule):
         """Return plain values for a checkpoint: the record of the split, and the clips that were left out."""
         detector = self.frame_spec.face_detector
         return {
-            **self.split.record(self.sides),
+            **self.split.record(self.subsets),
             "skipped": [clip.path.name for clip in self.skipped],
             "face_detector": detector and cached_detector(detector).version,
             "faceless": [clip.title.name for clip in self.faceless],
@@ -393,13 +393,13 @@ class ClipDataModule(LightningDataModule):
     @cached_property
     def clip_seconds(self) -> float | None:
         """The median length of the training clips; `None` when no length is known."""
-        return median_seconds(self.sides["train"])
+        return median_seconds(self.subsets["train"])
 
     @property
     def class_weights(self) -> torch.Tensor | None:
         """(K,) weights of the loss; `None` unless `balance` is "weights"."""
         weighted = self.balance == "weights"
-        return class_weights(self.sides["train"], self.num_classes) if weighted else None
+        return class_weights(self.subsets["train"], self.num_classes) if weighted else None
 
 
 def resolve_root(root: str | None, variable: str, how_to_get: str = "") -> str:

@@ -22,10 +22,10 @@ from emorec.errors import UserError
 log = logging.getLogger(__name__)
 
 SplitName = Literal["seed", "msaf6", "luna5", "emobox6", "loso"]
-Side = Literal["train", "val", "test"]
-SIDES: tuple[Side, ...] = ("train", "val", "test")
+Subset = Literal["train", "val", "test"]
+SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
-STAGE_SIDES: Mapping[str, tuple[Side, ...]] = {
+STAGE_SUBSETS: Mapping[str, tuple[Subset, ...]] = {
     "fit": ("train", "val"),
     "validate": ("val",),
     "test": ("test",),
@@ -90,18 +90,22 @@ class Split:
     test: tuple[Person, ...]
     shares_people: ClassVar[bool] = False
     """Whether a person may be in two subsets; scores then say nothing about unseen people."""
-    _side: dict[Person, Side] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _subset: dict[Person, Subset] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
-        for side in SIDES:
-            for actor in getattr(self, side):
-                other = self._side.setdefault(actor, side)
-                if other != side:
-                    raise UserError(f"split {self.name}: actor {actor} is in {other} and in {side}")
+        for subset in SUBSETS:
+            for actor in getattr(self, subset):
+                other = self._subset.setdefault(actor, subset)
+                if other != subset:
+                    raise UserError(
+                        f"split {self.name}: actor {actor} is in {other} and in {subset}"
+                    )
 
-    def side_of(self, actor: Person) -> Side | None:
+    def subset_of(self, actor: Person) -> Subset | None:
         """Return the subset of an actor, `None` when the split does not use them."""
-        return self._side.get(actor)
+        return self._subset.get(actor)
 
     def among(self, actors: Collection[Person]) -> Self:
         """Return the same split restricted to some actors.
@@ -109,20 +113,22 @@ class Split:
         >>> Split("mine", None, train=(1, 2), val=(3,), test=(4,)).among({1, 3, 4}).train
         (1,)
         """
-        sides = (getattr(self, side) for side in SIDES)
-        train, val, test = (tuple(actor for actor in side if actor in actors) for side in sides)
+        subsets = (getattr(self, subset) for subset in SUBSETS)
+        train, val, test = (
+            tuple(actor for actor in subset if actor in actors) for subset in subsets
+        )
         return type(self)(self.name, self.fold, train, val, test)
 
-    def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
+    def clips(self, clips: Iterable[Clip]) -> dict[Subset, list[Clip]]:
         """Return the labelled clips of each subset, in their order."""
-        sides: dict[Side, list[Clip]] = {side: [] for side in SIDES}
+        subsets: dict[Subset, list[Clip]] = {subset: [] for subset in SUBSETS}
         for clip in clips:
-            side = self.side_of(clip.actor)
-            if side is not None and clip.label != UNLABELLED:
-                sides[side].append(clip)
-        return sides
+            subset = self.subset_of(clip.actor)
+            if subset is not None and clip.label != UNLABELLED:
+                subsets[subset].append(clip)
+        return subsets
 
-    def record(self, sides: Mapping[Side, Sequence[Clip]]) -> dict[str, Any]:
+    def record(self, subsets: Mapping[Subset, Sequence[Clip]]) -> dict[str, Any]:
         """Return plain values for a checkpoint: name, fold, actors and clips of each subset, hash of the clips.
 
         The actors of a subset are those with a clip in it; of an empty one, all that the split assigns to it.
@@ -133,20 +139,20 @@ class Split:
         >>> record["train"], record["test"]
         ([1], [4])
         """
-        present = {side: {clip.actor for clip in sides[side]} for side in SIDES}
+        present = {subset: {clip.actor for clip in subsets[subset]} for subset in SUBSETS}
         return {
             "name": self.name,
             "fold": self.fold,
             **{
-                side: [
+                subset: [
                     actor
-                    for actor in getattr(self, side)
-                    if actor in present[side] or not present[side]
+                    for actor in getattr(self, subset)
+                    if actor in present[subset] or not present[subset]
                 ]
-                for side in SIDES
+                for subset in SUBSETS
             },
-            "hash": clips_hash(sides),
-            "num_clips": {side: len(sides[side]) for side in SIDES},
+            "hash": clips_hash(subsets),
+            "num_clips": {subset: len(subsets[subset]) for subset in SUBSETS},
         }
 
 
@@ -172,7 +178,7 @@ class RandomSplit(Split):
         """Allow a person in several subsets."""
 
     @override
-    def clips(self, clips: Iterable[Clip]) -> dict[Side, list[Clip]]:
+    def clips(self, clips: Iterable[Clip]) -> dict[Subset, list[Clip]]:
         labelled = [clip for clip in clips if clip.label != UNLABELLED]
         held_out = [clip for clip in labelled if is_held_out(clip.take)]
         train = [clip for clip in labelled if not is_held_out(clip.take)]
@@ -206,30 +212,30 @@ class ClipIndex:
         if stage == "predict":
             return list(self.clips)
         if not allow_missing_actors:
-            for side, actors in self.missing_actors(stage).items():
+            for subset, actors in self.missing_actors(stage).items():
                 raise UserError(
-                    f"{self._missing(side, actors)} (--data.allow_missing_actors true goes on)"
+                    f"{self._missing(subset, actors)} (--data.allow_missing_actors true goes on)"
                 )
         clips = self.split.clips(self.clips)
-        return [clip for side in STAGE_SIDES[stage] for clip in clips[side]]
+        return [clip for subset in STAGE_SUBSETS[stage] for clip in clips[subset]]
 
-    def missing_actors(self, stage: str) -> dict[Side, list[Person]]:
+    def missing_actors(self, stage: str) -> dict[Subset, list[Person]]:
         """Return the actors without a clip by subset, for the subsets of a stage that lack any."""
         present = {clip.actor for clip in self.clips}
         missing = {
-            side: [actor for actor in getattr(self.split, side) if actor not in present]
-            for side in STAGE_SIDES[stage]
+            subset: [actor for actor in getattr(self.split, subset) if actor not in present]
+            for subset in STAGE_SUBSETS[stage]
         }
-        return {side: actors for side, actors in missing.items() if actors}
+        return {subset: actors for subset, actors in missing.items() if actors}
 
     def warn_missing_actors(self, stage: str) -> None:
         """Log a warning for each subset of a stage in which actors have no clip."""
-        for side, actors in self.missing_actors(stage).items():
-            log.warning("%s: going on with the others", self._missing(side, actors))
+        for subset, actors in self.missing_actors(stage).items():
+            log.warning("%s: going on with the others", self._missing(subset, actors))
 
-    def _missing(self, side: Side, actors: Sequence[Person]) -> str:
+    def _missing(self, subset: Subset, actors: Sequence[Person]) -> str:
         named = f"actor{'s' * (len(actors) > 1)} {', '.join(map(str, actors))}"
-        return f"split {self.split.name}: the data has no clip of {side} {named}"
+        return f"split {self.split.name}: the data has no clip of {subset} {named}"
 
 
 def make_split(name: SplitName, fold: int | None = None) -> Split:
@@ -264,12 +270,16 @@ def make_split(name: SplitName, fold: int | None = None) -> Split:
     return Split(name, fold, train, val, test)
 
 
-def clips_hash(sides: Mapping[Side, Iterable[Clip]]) -> str:
+def clips_hash(subsets: Mapping[Subset, Iterable[Clip]]) -> str:
     """Return sixteen hexadecimal digits that are equal for two runs only when every subset holds the same clips.
 
     File names count, folders do not, so the same data has the same hash on every machine.
     """
-    lines = (f"{side}/{clip.path.name}{clip.fragment}" for side in SIDES for clip in sides[side])
+    lines = (
+        f"{subset}/{clip.path.name}{clip.fragment}"
+        for subset in SUBSETS
+        for clip in subsets[subset]
+    )
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 

@@ -27,7 +27,7 @@ class RunInfo:
     """What a report states of a run besides its scores.
 
     Attributes:
-        split: Actors of each side: `name`, `fold`, `train`, `val`, `test`, `hash`.
+        split: Actors of each subset: `name`, `fold`, `train`, `val`, `test`, `hash`.
         model: The network's class path.
         num_parameters: Its parameters, frozen ones too.
         gflops_per_clip: 1e9 multiply-adds for one clip.
@@ -162,7 +162,7 @@ def _scores_per_video(
 
 
 def split_remarks(split: Mapping[str, Any]) -> list[str]:
-    """Return what is unusual in the record of a split: people on two sides, excluded clips, cropped faces."""
+    """Return what is unusual in the record of a split: people in two subsets, excluded clips, cropped faces."""
     remarks = []
     if leaking := [person for person in split["test"] if person in split["train"]]:
         remarks.append(f"LEAK: {number_ranges(leaking)} are in the training and the test set")

@@ -40,7 +40,7 @@ from emorec.report.sentences import leak_warning
 from emorec.report.templating import render
 from emorec.text import UNKNOWN, decimal, significant
 
-SIDE_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
+SUBSET_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
 
 MAX_ROWS = 24
 """Of a table of people or videos; RAVDESS has as many actors."""
@@ -89,7 +89,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         warnings=[leak_warning("this network", test.leaks)] if test and test.leaks else [],
         people=format_people(len(test.actors), test.split) if test else "",
         whose=checkpoint.split.get("whose", "people"),
-        side_titles=SIDE_TITLES,
+        subset_titles=SUBSET_TITLES,
         remarks=split_remarks(checkpoint.split),
         cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
         few_actors=FEW_ACTORS,

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from emorec.checkpoint import Checkpoint, import_class
-from emorec.data.split import SIDES, format_people
+from emorec.data.split import SUBSETS, format_people
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.image_size import format_frames
 from emorec.report.runs import METRICS, PREDICTIONS, TEST_AGAIN, Run, read_json, read_run
@@ -177,7 +177,7 @@ def describe_other_clips(checkpoint: Checkpoint) -> str:
     data = checkpoint.data["init_args"]
     files_of_clip = 2 if data.get("modality") == "both" else 1
     per_actor = files_of_clip * CLIPS_OF_ACTOR[data.get("channel", "speech")]
-    actors = [actor for side in SIDES if counts[side] for actor in checkpoint.split[side]]
+    actors = [actor for subset in SUBSETS if counts[subset] for actor in checkpoint.split[subset]]
     if data.get("channel") in ("song", "both") and 18 in actors:
         return ""  # actor 18 did not sing
     total = sum(counts.values())

@@ -72,7 +72,7 @@ class ModelResult:
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """A line for each two sides with common actors."""
+        """A line for each two subsets with common actors."""
         return self.model.leaks
 
 

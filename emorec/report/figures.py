@@ -310,8 +310,8 @@ def curves_figure(task: Task, curves: Sequence[pd.DataFrame], title: str) -> Fig
     for axes, metric, scale in zip(
         figure.subplots(1, 2), ("loss", score), (1, 100 if task.percent else 1), strict=True
     ):
-        for side, label, color in (("train", "training", GREY), ("val", "validation", BLUE)):
-            column = f"{side}_{metric}"
+        for subset, label, color in (("train", "training", GREY), ("val", "validation", BLUE)):
+            column = f"{subset}_{metric}"
             runs = [scale * run[column].dropna() for run in curves if column in run]
             _plot_runs(axes, runs, color, label)
         axes.set(xlabel="epoch", ylabel=titles[metric])

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from emorec.data.split import SIDES
+from emorec.data.split import SUBSETS
 from emorec.errors import UserError
 from emorec.evaluation.predictions import pool
 from emorec.report.runs import Run, format_actors
@@ -43,7 +43,7 @@ class Model:
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """A line for each two sides with common actors."""
+        """A line for each two subsets with common actors."""
         return tuple(dict.fromkeys(leak for run in self.runs for leak in run.leaks))
 
     @property
@@ -84,8 +84,10 @@ def _model_key(run: Run) -> Hashable:
     if run.trial:
         return "trial", run.trial.study, run.trial.model
     if run.config:
-        sides = run.split if run.fold is None else {}
-        actors = tuple(str(sides.get(side)) for side in SIDES)  # other actors make another model
+        subsets = run.split if run.fold is None else {}
+        actors = tuple(
+            str(subsets.get(subset)) for subset in SUBSETS
+        )  # other actors make another model
         return "config", actors, tuple(sorted(flat_settings(run.config).items()))
     return "folder", run.folder.resolve()
 

@@ -80,7 +80,7 @@ class Run:
 
     @property
     def split(self) -> Mapping[str, Any]:
-        """Actors of each side: `name`, `fold`, `train`, `val`, `test`, `hash`."""
+        """Actors of each subset: `name`, `fold`, `train`, `val`, `test`, `hash`."""
         split: Mapping[str, Any] = self.metrics["split"]
         return split
 
@@ -112,12 +112,12 @@ class Run:
 
     @property
     def leaks(self) -> tuple[str, ...]:
-        """A line for each two sides with common actors."""
+        """A line for each two subsets with common actors."""
         return find_leaks(self.split, self.predictions["actor"])
 
 
 def find_leaks(split: Mapping[str, Any], test_actors: Sequence[str] | pd.Series) -> tuple[str, ...]:
-    """Return a line for each two sides with common actors.
+    """Return a line for each two subsets with common actors.
 
     Args:
         split: With the actors of `train`, `val` and `test`.
@@ -126,12 +126,14 @@ def find_leaks(split: Mapping[str, Any], test_actors: Sequence[str] | pd.Series)
     >>> find_leaks({"train": [1, 2], "val": [3], "test": [2]}, ["2"])
     ('actor 2 is in the training and the test set',)
     """
-    sides = {side: {str(actor) for actor in split[side]} for side in ("train", "val", "test")}
-    sides["test"] |= set(test_actors)
+    subsets = {
+        subset: {str(actor) for actor in split[subset]} for subset in ("train", "val", "test")
+    }
+    subsets["test"] |= set(test_actors)
     titles = {"train": "training", "val": "validation", "test": "test"}
     lines = []
     for one, other in combinations(titles, 2):
-        if both := sides[one] & sides[other]:
+        if both := subsets[one] & subsets[other]:
             actors, verb = ("actor", "is") if len(both) == 1 else ("actors", "are")
             lines.append(
                 f"{actors} {format_actors(both)} {verb} in the {titles[one]} and the {titles[other]} set"

@@ -48,7 +48,7 @@ class Row:
         name: Of the model, or of the reference.
         kind: Of a reference, else "model".
         cells: Column -> text; columns without a value are missing.
-        leaks: A line for each two sides with common actors.
+        leaks: A line for each two subsets with common actors.
         note: Source and conditions of a reference.
     """
 

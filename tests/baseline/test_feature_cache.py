@@ -37,7 +37,7 @@ def test_rows_match_their_clips_for_any_order_and_number_of_processes(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data = data_of(num_workers=2)
-    clips = [data.sides["train"][index] for index in (7, 0, 3, 11, 5)]
+    clips = [data.subsets["train"][index] for index in (7, 0, 3, 11, 5)]
     features = FeatureCache(Brightness()).features(data, clips)
     for clip, row in zip(clips, features, strict=True):
         each = data.read_frames(clip)[:, 2:34, 2:34].mean(axis=(1, 2, 3))
@@ -48,7 +48,7 @@ def test_a_second_run_reads_the_cached_features(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, first, second = data_of(), Brightness(), Brightness()
-    clips = data.sides["val"]
+    clips = data.subsets["val"]
     computed = FeatureCache(first).features(data, clips)
     cached = FeatureCache(second).features(data, clips)
     assert (first.calls, second.calls) == (len(clips), 0)
@@ -59,9 +59,9 @@ def test_new_clips_are_added_to_the_cache(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, later = data_of(), Brightness()
-    FeatureCache(Brightness()).features(data, data.sides["val"][:5])
-    FeatureCache(later).features(data, data.sides["val"])
-    assert later.calls == len(data.sides["val"]) - 5
+    FeatureCache(Brightness()).features(data, data.subsets["val"][:5])
+    FeatureCache(later).features(data, data.subsets["val"])
+    assert later.calls == len(data.subsets["val"]) - 5
     assert len(files(tmp_path)) == 1
 
 
@@ -70,7 +70,7 @@ def test_features_depend_on_the_frame_settings(
     change: dict[str, object], data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     for data in (data_of(), data_of(**change)):
-        FeatureCache(Brightness()).features(data, data.sides["val"])
+        FeatureCache(Brightness()).features(data, data.subsets["val"])
     assert len(files(tmp_path)) == 2
 
 
@@ -78,9 +78,9 @@ def test_a_new_version_recomputes_features(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:
     data, newer = data_of(), Brightness(version="2")
-    FeatureCache(Brightness()).features(data, data.sides["val"])
-    FeatureCache(newer).features(data, data.sides["val"])
-    assert newer.calls == len(data.sides["val"])
+    FeatureCache(Brightness()).features(data, data.subsets["val"])
+    FeatureCache(newer).features(data, data.subsets["val"])
+    assert newer.calls == len(data.subsets["val"])
 
 
 def test_features_computed_before_ctrl_c_are_cached(
@@ -88,9 +88,9 @@ def test_features_computed_before_ctrl_c_are_cached(
 ) -> None:
     data, later = data_of(), Brightness()
     with pytest.raises(KeyboardInterrupt):
-        FeatureCache(Brightness(stop_after=6)).features(data, data.sides["val"])
-    FeatureCache(later).features(data, data.sides["val"])
-    assert later.calls == len(data.sides["val"]) - 6
+        FeatureCache(Brightness(stop_after=6)).features(data, data.subsets["val"])
+    FeatureCache(later).features(data, data.subsets["val"])
+    assert later.calls == len(data.subsets["val"]) - 6
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 cut off", b"something else"])
@@ -101,15 +101,15 @@ def test_a_damaged_file_is_a_warning_and_is_recomputed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data = data_of()
-    computed = FeatureCache(Brightness()).features(data, data.sides["val"])
+    computed = FeatureCache(Brightness()).features(data, data.subsets["val"])
     (path,) = files(tmp_path)
     path.write_bytes(damage)
     np.testing.assert_array_equal(
-        FeatureCache(Brightness()).features(data, data.sides["val"]), computed
+        FeatureCache(Brightness()).features(data, data.subsets["val"]), computed
     )
     assert "can't be read and are computed again" in caplog.text
     again = Brightness()
-    FeatureCache(again).features(data, data.sides["val"])
+    FeatureCache(again).features(data, data.subsets["val"])
     assert again.calls == 0
 
 
@@ -122,6 +122,6 @@ def test_without_a_cache_folder_features_stay_in_memory(
     data, brightness = data_of(cache="none"), Brightness()
     store = FeatureCache(brightness)
     for _ in range(2):
-        store.features(data, data.sides["val"])
-    assert brightness.calls == len(data.sides["val"])
+        store.features(data, data.subsets["val"])
+    assert brightness.calls == len(data.subsets["val"])
     assert files(tmp_path) == []

@@ -39,7 +39,7 @@ def test_pooled_features_equal_those_of_plain_torch(
     network: Any, weights: Path, data_of: Callable[..., RavdessDataModule]
 ) -> None:
     data = data_of()
-    clips = data.sides["val"][:3]
+    clips = data.subsets["val"][:3]
     features = FeatureCache(features_of(weights)).features(data, clips)
     mean = torch.tensor([0.485, 0.456, 0.406])
     sd = torch.tensor([0.229, 0.224, 0.225])

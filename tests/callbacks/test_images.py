@@ -36,7 +36,7 @@ def test_augmented_training_clips_of_the_first_epoch_are_logged_once(
 ) -> None:
     ((step, image),) = run.images("train/clips_as_the_network_sees_them")
     assert step == 0
-    clips = run.data.sides["train"]
+    clips = run.data.subsets["train"]
     positions = one_of_each([int(clip.label) for clip in clips], MAX_CLIPS)  # type: ignore[arg-type]
     frames = torch.stack([run.witness.first_epoch[position] for position in positions])
     names = [
@@ -46,7 +46,7 @@ def test_augmented_training_clips_of_the_first_epoch_are_logged_once(
 
 
 def test_the_logged_training_clips_are_of_eight_emotions_and_eight_actors(run: Run) -> None:
-    clips = run.data.sides["train"]
+    clips = run.data.subsets["train"]
     positions = one_of_each([int(clip.label) for clip in clips], MAX_CLIPS)  # type: ignore[arg-type]
     assert len({clips[position].label for position in positions}) == MAX_CLIPS
     assert len({clips[position].actor for position in positions}) == MAX_CLIPS
@@ -59,7 +59,7 @@ def test_the_misclassified_clips_are_the_most_confident_errors_of_the_best_epoch
     predicted, true = probabilities.argmax(1), best.target.numpy()
     errors = [row for row in range(len(best)) if predicted[row] != true[row]]
     errors = sorted(errors, key=lambda row: -probabilities[row].max())[:MAX_CLIPS]
-    names, clips = run.data.class_names, run.data.sides["val"]
+    names, clips = run.data.class_names, run.data.subsets["val"]
     captions = [
         f"{names[true[row]]}, classified as {names[predicted[row]]} "
         f"({probabilities[row].max():.0%}): {clips[int(best.index[row])].path.stem}"

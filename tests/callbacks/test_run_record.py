@@ -26,7 +26,7 @@ from emorec.callbacks.run_record import (
     peak_memory_bytes,
     reset_peak_memory,
 )
-from emorec.data.split import SIDES
+from emorec.data.split import SUBSETS
 from emorec.evaluation.calibration import fit_temperature
 from emorec.models.flops import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
@@ -249,13 +249,13 @@ def test_network_and_split_appear_once_in_terminal_and_tensorboard(run: Run) -> 
         pages[tag] = event.tensor_proto.string_val[0].decode()
     assert f"| **all** | {size:,} | {size:,} |" in pages["network"]
     assert f"{cost:.2f} GFLOPs" in pages["network"]
-    sides = [
-        f"| {side} | {actors} | {clips} |"
-        for side, actors, clips in zip(
-            SIDES, ("1-20", "21-22", "23-24"), (160, 15, 15), strict=True
+    subsets = [
+        f"| {subset} | {actors} | {clips} |"
+        for subset, actors, clips in zip(
+            SUBSETS, ("1-20", "21-22", "23-24"), (160, 15, 15), strict=True
         )
     ]
-    assert all(line in pages["split"] for line in sides)
+    assert all(line in pages["split"] for line in subsets)
 
 
 def test_the_parameters_of_the_modules_add_up(run: Run) -> None:

@@ -20,7 +20,7 @@ from emorec.data.faces.boxes import clip_box, crop, crop_area
 from emorec.data.faces.detector import FaceDetector
 from emorec.data.preprocessing import resize_frames
 from emorec.data.sets.ravdess.parser import SINGERS
-from emorec.data.split import SIDES
+from emorec.data.split import SUBSETS
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
@@ -97,7 +97,7 @@ def test_every_epoch_and_seed_augments_a_clip_differently(root: Path) -> None:
 def test_class_weights_balance_the_classes(root: Path) -> None:
     module = make_data(root, balance="weights")
     counts = torch.bincount(
-        torch.tensor([clip.label for clip in module.sides["train"]]), minlength=8
+        torch.tensor([clip.label for clip in module.subsets["train"]]), minlength=8
     )
     assert counts.tolist() == [20, 0, 40, 0, 0, 0, 0, 0]
     weights = module.class_weights
@@ -113,7 +113,7 @@ def test_the_sampler_draws_every_class_equally_often(root: Path) -> None:
     labels: Counter[Any] = Counter()
     for epoch in range(20):
         sampler.set_epoch(epoch)
-        labels.update(module.sides["train"][index].label for _, index in sampler)
+        labels.update(module.subsets["train"][index].label for _, index in sampler)
     assert sum(labels.values()) == 20 * 60
     assert abs(labels[0] / 1200 - 0.5) < 4 * (0.25 / 1200) ** 0.5  # four standard deviations
 
@@ -121,22 +121,22 @@ def test_the_sampler_draws_every_class_equally_often(root: Path) -> None:
 def test_both_files_of_a_take_are_in_the_same_subset(root: Path) -> None:
     module = make_data(root, modality="both")
     subsets: dict[str, set[str]] = {}
-    for side, clips in module.sides.items():
+    for subset, clips in module.subsets.items():
         for clip in clips:
-            subsets.setdefault(clip.take, set()).add(side)
+            subsets.setdefault(clip.take, set()).add(subset)
     assert len(subsets) == 72
-    assert all(len(sides) == 1 for sides in subsets.values())
+    assert all(len(subsets) == 1 for subsets in subsets.values())
     assert module.split_record()["num_clips"] == {"train": 120, "val": 12, "test": 12}
 
 
 @pytest.mark.parametrize(("split", "fold"), [("msaf6", 2), ("luna5", 5), ("loso", 24)])
 def test_a_fold_tests_its_own_actors(root: Path, split: Any, fold: int) -> None:
     module = make_data(root, "test", split=split, fold=fold)
-    tested = {int(module.sides["test"][i].actor) for i in indices(module.test_dataloader())}
+    tested = {int(module.subsets["test"][i].actor) for i in indices(module.test_dataloader())}
     record = module.split_record()
     assert tested == set(record["test"])
     assert (record["name"], record["fold"]) == (split, fold)
-    assert sorted(actor for side in SIDES for actor in record[side]) == list(range(1, 25))
+    assert sorted(actor for subset in SUBSETS for actor in record[subset]) == list(range(1, 25))
 
 
 def indices(loader: Any) -> list[int]:
@@ -187,9 +187,9 @@ def test_missing_actors_are_refused_or_allowed_with_a_warning(
         ):
             make_data(incomplete, stage)
     module = make_data(incomplete, "test", allow_missing_actors=True)
-    assert {clip.actor for clip in module.sides["test"]} == {24}
+    assert {clip.actor for clip in module.subsets["test"]} == {24}
     module = make_data(incomplete, allow_missing_actors=True)
-    assert {clip.actor for clip in module.sides["train"]} == {*range(1, 7), *range(8, 21)}
+    assert {clip.actor for clip in module.subsets["train"]} == {*range(1, 7), *range(8, 21)}
     assert module.split_record()["train"] == [*range(1, 7), *range(8, 21)]
     caplog.clear()
     module.prepare_data()
@@ -201,10 +201,10 @@ def test_missing_actors_are_refused_or_allowed_with_a_warning(
 
 def test_training_neither_opens_nor_needs_test_clips(root: Path, tmp_path: Path) -> None:
     incomplete = without_actors(root, tmp_path, 23, 24)
-    assert make_data(incomplete).sides["test"] == []
+    assert make_data(incomplete).subsets["test"] == []
     for actor in (23, 24):
         (incomplete / f"01-01-03-01-01-01-{actor}.mp4").write_text("it would be refused as broken")
-    assert len(make_data(incomplete).sides["test"]) == 2
+    assert len(make_data(incomplete).subsets["test"]) == 2
     with pytest.raises(UserError, match="2 of 2 clips can't be used"):
         make_data(incomplete, "test")
 
@@ -347,7 +347,7 @@ def test_every_frame_of_a_clip_is_cropped_to_the_area_around_its_face(
     faces: Path, tmp_path: Path, size: Size
 ) -> None:
     module = face_data(faces, tmp_path, image_size=size)
-    clip = next(clip for clip in module.sides["train"] if clip.actor == 4)
+    clip = next(clip for clip in module.subsets["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
     box = clip_box(frames, FaceDetector(detector_of(faces))).box
     assert box is not None
@@ -361,7 +361,7 @@ def test_a_clip_without_a_face_is_centre_cropped_logged_and_recorded(
     faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     module = face_data(faces, tmp_path)
-    clip = next(clip for clip in module.sides["train"] if clip.path.name == FACELESS)
+    clip = next(clip for clip in module.subsets["train"] if clip.path.name == FACELESS)
     frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
     assert np.array_equal(
         module.read_frames(clip), resize_frames(frames, size_before_crop((56, 56)))
@@ -377,7 +377,7 @@ def test_a_clip_without_a_face_is_centre_cropped_logged_and_recorded(
 def test_a_clip_without_a_face_can_be_skipped_or_refused(faces: Path, tmp_path: Path) -> None:
     module = face_data(faces, tmp_path, face_missing="skip")
     assert module.split_record()["skipped"] == [FACELESS]
-    assert len(module.sides["train"]) == 19
+    assert len(module.subsets["train"]) == 19
     with pytest.raises(UserError, match=rf"1 of 22 clips can't be used: .*{FACELESS}"):
         face_data(faces, tmp_path, face_missing="error")
 
@@ -438,8 +438,8 @@ def test_a_clip_without_sound_is_an_error_or_skipped_or_silent(
     module = sound_data(sounds, str(tmp_path / "cache"))
     module.prepare_data()
     assert "1 of 22 clips have no sound" in caplog.text
-    dataset = module.dataset(module.sides["train"])
-    for index, clip in enumerate(module.sides["train"]):
+    dataset = module.dataset(module.subsets["train"])
+    for index, clip in enumerate(module.subsets["train"]):
         sample = dataset[index]
         assert sample["heard"] is (clip.actor != 5)
         assert bool(sample["sound"].any()) is (clip.actor != 5)
@@ -470,7 +470,7 @@ def test_sound_augmentation_depends_on_seed_epoch_and_clip_only(
 
     def sound(key: Any, seed: int = 0, **options: bool) -> torch.Tensor:
         module = sound_data(sounds, cache, seed=seed)
-        return module.dataset(module.sides["train"][:1] * 9, **options)[key]["sound"]
+        return module.dataset(module.subsets["train"][:1] * 9, **options)[key]["sound"]
 
     augmented = sound((3, 5), augment_sound=True)
     assert torch.equal(augmented, sound((3, 5), augment_sound=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from emorec.data.clip import Clip
-from emorec.data.split import SIDES, TEST_FOLDS, Split, clips_hash, make_split
+from emorec.data.split import SUBSETS, TEST_FOLDS, Split, clips_hash, make_split
 from emorec.errors import UserError
 
 FOLDS = [(name, fold) for name, folds in TEST_FOLDS.items() for fold in range(1, len(folds) + 1)]
@@ -47,9 +47,9 @@ def test_folds_are_those_of_the_publications() -> None:
     assert len(TEST_FOLDS["loso"]) == 24
 
 
-@pytest.mark.parametrize("sides", [((1, 2), (2,), ()), ((1,), (3,), (1,)), ((), (4,), (4,))])
-def test_an_actor_in_two_subsets_is_refused(sides: tuple[tuple[int, ...], ...]) -> None:
-    train, val, test = sides
+@pytest.mark.parametrize("subsets", [((1, 2), (2,), ()), ((1,), (3,), (1,)), ((), (4,), (4,))])
+def test_an_actor_in_two_subsets_is_refused(subsets: tuple[tuple[int, ...], ...]) -> None:
+    train, val, test = subsets
     with pytest.raises(UserError, match=r"actor \d is in \w+ and in \w+"):
         Split("mine", None, train, val, test)
 
@@ -71,10 +71,10 @@ def test_an_unknown_fold_is_refused(name: str, fold: int | None, message: str) -
 def test_files_of_one_take_are_in_the_same_subset() -> None:
     clips = [clip(actor, modality) for actor in ACTORS for modality in (1, 2)]
     for name, fold in [("seed", None), *FOLDS]:
-        sides = make_split(name, fold).clips(clips)  # type: ignore[arg-type]
-        takes = [{clip.take for clip in sides[side]} for side in SIDES]
+        subsets = make_split(name, fold).clips(clips)  # type: ignore[arg-type]
+        takes = [{clip.take for clip in subsets[subset]} for subset in SUBSETS]
         assert len(set.union(*takes)) == sum(map(len, takes))
-        assert sum(map(len, sides.values())) == len(clips)
+        assert sum(map(len, subsets.values())) == len(clips)
 
 
 def test_the_hash_depends_on_clips_and_subsets_but_not_on_folders_or_order() -> None:

@@ -70,7 +70,7 @@ def test_ten_view_predictions_equal_the_mean_over_manual_crops(
 ) -> None:
     data = RavdessDataModule(str(drawn_clips), num_frames=2, image_size=SIZE, num_workers=0)
     data.setup("test")
-    squares = [torch.from_numpy(data.read_frames(clip)) for clip in data.sides["test"]]
+    squares = [torch.from_numpy(data.read_frames(clip)) for clip in data.subsets["test"]]
     resized = torch.stack(squares).permute(0, 1, 4, 2, 3)  # (B, T, C, side, side)
     assert resized.shape[-1] == SIDE
     crops = [

@@ -59,7 +59,7 @@ def baseline(
         out: Where the run folders are made.
 
     Raises:
-        UserError: When an option is wrong, a side of the split has no clips, or a run can't be written.
+        UserError: When an option is wrong, a subset of the split has no clips, or a run can't be written.
     """
     _refuse_training_flags(experiment_flags)
     if draws < 1:

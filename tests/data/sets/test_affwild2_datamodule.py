@@ -46,7 +46,7 @@ def test_a_label_belongs_to_the_frame_of_its_clip(root: Path) -> None:
         assert batch["frames"].shape[1:] == (3, 3, 16, 16)
         assert batch["label"].dtype == torch.float32
         for index, label in zip(batch["index"].tolist(), batch["label"], strict=True):
-            expected = torch.tensor(affect(*frame_of(data.sides["train"][index])))
+            expected = torch.tensor(affect(*frame_of(data.subsets["train"][index])))
             torch.testing.assert_close(label, expected)
 
 
@@ -56,7 +56,7 @@ def test_an_expression_is_a_class(root: Path) -> None:
     assert data.target_names == ()
     for batch in data.test_dataloader():
         for index, label in zip(batch["index"].tolist(), batch["label"].tolist(), strict=True):
-            assert label == expression(*frame_of(data.sides["test"][index]))
+            assert label == expression(*frame_of(data.subsets["test"][index]))
 
 
 def test_worker_processes_make_the_same_batches(root: Path) -> None:
@@ -73,28 +73,28 @@ def test_worker_processes_make_the_same_batches(root: Path) -> None:
 def test_only_training_frames_are_undersampled_and_their_labels_recorded(root: Path) -> None:
     complete = make_data(root, task="expr")
     undersampled = make_data(root, task="expr", balance="histogram")
-    assert len(undersampled.sides["train"]) < len(complete.sides["train"])
-    assert undersampled.sides["val"].rows.tolist() == complete.sides["val"].rows.tolist()  # type: ignore[attr-defined]
+    assert len(undersampled.subsets["train"]) < len(complete.subsets["train"])
+    assert undersampled.subsets["val"].rows.tolist() == complete.subsets["val"].rows.tolist()  # type: ignore[attr-defined]
     assert undersampled.labels_before_and_after is not None
     before, after = undersampled.labels_before_and_after
-    assert before.tolist() == [clip.label for clip in complete.sides["train"]]
-    assert after.tolist() == [clip.label for clip in undersampled.sides["train"]]
+    assert before.tolist() == [clip.label for clip in complete.subsets["train"]]
+    assert after.tolist() == [clip.label for clip in undersampled.subsets["train"]]
     assert complete.labels_before_and_after is None
     assert undersampled.split_record()["hash"] != complete.split_record()["hash"]
 
 
 def test_training_frames_can_be_subsampled(root: Path) -> None:
     complete, subsampled = make_data(root), make_data(root, every=3)
-    for take in {clip.take for clip in complete.sides["train"]}:
+    for take in {clip.take for clip in complete.subsets["train"]}:
         all_frames, kept_frames = (
-            [frame_of(clip) for clip in data.sides["train"] if clip.take == take]
+            [frame_of(clip) for clip in data.subsets["train"] if clip.take == take]
             for data in (complete, subsampled)
         )
         assert kept_frames == all_frames[::3]
 
 
 def test_windows_with_gaps_can_be_dropped(root: Path) -> None:
-    clips = make_data(root, split="seed", num_frames=5, gaps="drop").sides["train"]
+    clips = make_data(root, split="seed", num_frames=5, gaps="drop").subsets["train"]
     # video3 has no face in frames 4 and 5
     assert [int(clip.path.stem) for clip in clips if clip.take == "video3"] == [10, 11, 12]
 
@@ -108,7 +108,7 @@ def test_features_replace_images(root: Path) -> None:
     data = make_data(root, num_frames=2, features=str(root.parent / "features"), num_workers=1)
     batch = next(iter(data.val_dataloader()))
     assert "frames" not in batch
-    last = [float(frame_of(data.sides["val"][at])[1]) for at in batch["index"].tolist()]
+    last = [float(frame_of(data.subsets["val"][at])[1]) for at in batch["index"].tolist()]
     assert batch["features"][:, -1, 0].tolist() == last
 
 
@@ -151,7 +151,7 @@ def test_a_submission_has_a_line_for_every_frame(root: Path, tmp_path: Path, smo
 @pytest.mark.parametrize("smooth", ["box", "gaussian"])
 def test_predictions_are_smoothed_within_their_video(root: Path, smooth: Any) -> None:
     data = make_data(root, "test", smooth=smooth, smooth_frames=5)
-    clips = data.sides["test"]
+    clips = data.subsets["test"]
     values = np.random.default_rng(0).uniform(-1, 1, (len(clips), 2)).astype(np.float32)
     result = data.smooth_predictions(clips, np.arange(len(clips)), values)
     assert result is not None
@@ -228,5 +228,5 @@ def test_videos_to_predict_that_have_no_images_are_named(root: Path, tmp_path: P
 
 def test_a_dataset_can_be_pickled(root: Path) -> None:
     data = make_data(root)
-    unpickled = pickle.loads(pickle.dumps(data.dataset(data.sides["val"])))
-    assert torch.equal(unpickled[0]["frames"], data.dataset(data.sides["val"])[0]["frames"])
+    unpickled = pickle.loads(pickle.dumps(data.dataset(data.subsets["val"])))
+    assert torch.equal(unpickled[0]["frames"], data.dataset(data.subsets["val"])[0]["frames"])

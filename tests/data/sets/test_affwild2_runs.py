@@ -145,7 +145,7 @@ def test_features_are_computed_once_and_train_a_recurrent_network(
         root="data", num_frames=1, image_size=96, augment=False, num_workers=0
     )
     data.setup("test")
-    clips = data.sides["test"]
+    clips = data.subsets["test"]
     frames = data.dataset(clips)[5]["frames"].permute(0, 3, 1, 2)[None]  # (1, 1, C, H, W)
     features = np.load(folder / "features" / f"{clips[5].take}.npy")
     (video,) = (video for video in data.videos if video.name == clips[5].take)

@@ -28,7 +28,7 @@ from emorec.data.sets.csv.split import (
     split_by_share,
 )
 from emorec.data.sets.csv.table import find_csv, read_table
-from emorec.data.split import SIDES, Split
+from emorec.data.split import SUBSETS, Split
 from emorec.errors import UserError
 
 Write = Callable[..., Path]
@@ -121,13 +121,13 @@ def test_a_row_contains_the_values_of_its_cells(parse: Callable[..., ClipTable])
         "split,end,path,group,label,start VAL,2.5,x\\..\\a.mp4,ann,sad,0.5 Train,,b.mp4,bo,happy,1"
     ).rows
     assert row == Row(
-        line=2, path="a.mp4", label="sad", group="ann", side="val", span_seconds=(0.5, 2.5)
+        line=2, path="a.mp4", label="sad", group="ann", subset="val", span_seconds=(0.5, 2.5)
     )
-    assert (second_row.side, second_row.span_seconds) == ("train", (1.0, math.inf))
+    assert (second_row.subset, second_row.span_seconds) == ("train", (1.0, math.inf))
 
 
 @pytest.mark.parametrize(
-    ("side", "names"),
+    ("subset", "names"),
     [
         ("train", ("train", "Training")),
         ("val", ("val", "valid", "Validation", "DEV", "development")),
@@ -135,10 +135,10 @@ def test_a_row_contains_the_values_of_its_cells(parse: Callable[..., ClipTable])
     ],
 )
 def test_subsets_may_have_any_common_name(
-    side: str, names: tuple[str, ...], parse: Callable[..., ClipTable]
+    subset: str, names: tuple[str, ...], parse: Callable[..., ClipTable]
 ) -> None:
     for name in names:
-        assert parse(f"path,label,split a,x,{name}").rows[0].side == side
+        assert parse(f"path,label,split a,x,{name}").rows[0].subset == subset
 
 
 def test_without_a_column_of_people_each_video_is_a_person(
@@ -147,7 +147,7 @@ def test_without_a_column_of_people_each_video_is_a_person(
     table = parse("path,label,start,end a.mp4,x,0,1 a.mp4,y,1,2 b.mp4,y,,")
     assert [row.group for row in table.rows] == ["a.mp4", "a.mp4", "b.mp4"]
     assert not table.has_groups
-    assert not table.has_sides
+    assert not table.has_subsets
 
 
 def test_columns_can_be_renamed_or_ignored(
@@ -155,7 +155,7 @@ def test_columns_can_be_renamed_or_ignored(
 ) -> None:
     text = "file_name,emotion,person,split a,sad,ann,train b,sad,bo,oops"
     table = parse(text, columns=Columns("file_name", "emotion", "person", "none"))
-    assert [(row.path, row.label, row.group, row.side) for row in table.rows] == [
+    assert [(row.path, row.label, row.group, row.subset) for row in table.rows] == [
         ("a", "sad", "ann", None),
         ("b", "sad", "bo", None),
     ]
@@ -327,7 +327,7 @@ def people(number: int, classes: int = 3, clips: int = 2) -> tuple[list[int], li
 
 
 def sizes(split: Split) -> tuple[int, ...]:
-    return tuple(len(getattr(split, side)) for side in SIDES)
+    return tuple(len(getattr(split, subset)) for subset in SUBSETS)
 
 
 @pytest.mark.parametrize(
@@ -357,9 +357,9 @@ def test_classes_are_stratified_over_subsets() -> None:
         split = split_by_share(
             labels, groups, name="mine", val_share=0.2, test_share=0.2, seed=seed
         )
-        for side in (split.val, split.test):
+        for subset in (split.val, split.test):
             counts = Counter(
-                label for label, group in zip(labels, groups, strict=True) if group in side
+                label for label, group in zip(labels, groups, strict=True) if group in subset
             )
             assert counts == {0: 16, 1: 16, 2: 16}
 
@@ -421,15 +421,17 @@ def test_three_people_make_three_subsets_and_one_is_only_for_training() -> None:
 
 
 def test_subsets_of_the_file_are_kept_and_people_sorted_by_number() -> None:
-    sides: Any = {"p10": "train", "p9": "train", "p1": "val", "p2": "test"}
-    split = split_by_column([0] * 4, [*sides], [*sides.values()], name="x", val_share=0.5, seed=0)
+    subsets: Any = {"p10": "train", "p9": "train", "p1": "val", "p2": "test"}
+    split = split_by_column(
+        [0] * 4, [*subsets], [*subsets.values()], name="x", val_share=0.5, seed=0
+    )
     assert (split.train, split.val, split.test) == (("p9", "p10"), ("p1",), ("p2",))
 
 
 def test_a_missing_validation_subset_is_taken_from_training() -> None:
     labels, groups = people(25)
-    sides: list[Any] = ["test" if int(group[1:]) > 20 else "train" for group in groups]
-    split = split_by_column(labels, groups, sides, name="x", val_share=0.2, seed=0)
+    subsets: list[Any] = ["test" if int(group[1:]) > 20 else "train" for group in groups]
+    split = split_by_column(labels, groups, subsets, name="x", val_share=0.2, seed=0)
     assert sizes(split) == (16, 4, 5)
     assert set(split.test) == {"p21", "p22", "p23", "p24", "p25"}
 

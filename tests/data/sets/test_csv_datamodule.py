@@ -74,7 +74,7 @@ def test_a_specified_order_of_classes_is_saved(folder: Path) -> None:
 def test_subsets_have_disjoint_people_and_are_recorded(folder: Path) -> None:
     data = make_data(write_all_clips(folder))
     record = data.split_record()
-    assert {side: len(record[side]) for side in ("train", "val", "test")} == {
+    assert {subset: len(record[subset]) for subset in ("train", "val", "test")} == {
         "train": 10,
         "val": 2,
         "test": 2,
@@ -82,9 +82,9 @@ def test_subsets_have_disjoint_people_and_are_recorded(folder: Path) -> None:
     assert sorted(record["train"] + record["val"] + record["test"]) == sorted(PEOPLE)
     assert record["num_clips"] == {"train": 30, "val": 6, "test": 6}
     assert record["name"] == "by person, seed 0"
-    for side, clips in data.sides.items():
-        assert {clip.actor for clip in clips} == set(record[side])
-        assert {clip.path.parent.name for clip in clips} == set(record[side])
+    for subset, clips in data.subsets.items():
+        assert {clip.actor for clip in clips} == set(record[subset])
+        assert {clip.path.parent.name for clip in clips} == set(record[subset])
     labels = torch.cat([batch["label"] for batch in data.val_dataloader()])
     assert sorted(labels.tolist()) == [0, 0, 1, 1, 2, 2]
 
@@ -124,13 +124,13 @@ def test_without_people_clips_are_split_with_one_warning_before_the_run(
 
 
 def test_subsets_of_the_file_are_used(folder: Path) -> None:
-    sides = ["train"] * 8 + ["dev"] * 3 + ["TEST"] * 3
+    subsets = ["train"] * 8 + ["dev"] * 3 + ["TEST"] * 3
     rows = [
-        [f"{person}/{emotion}.mp4", emotion, person, side]
-        for person, side in zip(PEOPLE, sides, strict=True)
+        [f"{person}/{emotion}.mp4", emotion, person, subset]
+        for person, subset in zip(PEOPLE, subsets, strict=True)
         for emotion in EMOTIONS
     ]
-    path = write_csv(folder, [["path", "label", "group", "split"], *rows], "sides.csv")
+    path = write_csv(folder, [["path", "label", "group", "split"], *rows], "subsets.csv")
     split = make_data(path).split
     assert split.name == "of the file"
     assert split.train == tuple(PEOPLE[:8])
@@ -200,7 +200,7 @@ def test_clips_without_a_label_are_used_for_prediction_only(
     path.write_text(text.replace("p3/sad.mp4,sad", "p3/sad.mp4,"))
     data = make_data(path)
     assert data.class_names == ("angry", "happy", "sad")
-    assert sum(map(len, data.sides.values())) == 41
+    assert sum(map(len, data.subsets.values())) == 41
     unlabelled = [clip for clip in data.all_clips if clip.label == UNLABELLED]
     assert [clip.path.parent.name for clip in unlabelled] == ["p3"]
     assert "1 of 42 clips have no label" in data.warnings()[0]

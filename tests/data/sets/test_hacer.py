@@ -29,7 +29,7 @@ def test_the_subsets_of_hacer_share_people_and_need_a_split_by_clip(hacer_clips:
         HACERDataModule(str(hacer_clips), split_column="type", **SMALL).find()
     by_clip = HACERDataModule(str(hacer_clips), split_column="type", group_column="none", **SMALL)
     by_clip.setup("fit")
-    assert len(by_clip.sides["test"]) == 10
+    assert len(by_clip.subsets["test"]) == 10
     assert "training AND in test" in by_clip.warnings()[0]
 
 

@@ -47,7 +47,7 @@ def test_a_clip_contains_the_time_and_half_of_its_utterance(
     options: dict[str, Any] = {"decoder": decoder, "middle_seconds": seconds}
     data = make_data(drawn_iemocap, cache=cache, merge_excited=True, **options)
     for _ in range(2):  # the second time from the cache, if enabled
-        clips = [*data.sides["train"], *data.sides["val"]]
+        clips = [*data.subsets["train"], *data.subsets["val"]]
         assert len(clips) == 40
         for clip in clips:
             turn = clip.take.rpartition("_")[2]
@@ -63,7 +63,7 @@ def test_the_sound_of_a_clip_is_its_wav_file(drawn_iemocap: Path, tmp_path: Path
     data = make_data(
         drawn_iemocap, cache=str(tmp_path), sound=True, sound_rate=rate, sound_seconds=1.0
     )
-    clips = data.sides["val"]
+    clips = data.subsets["val"]
     (batch, second_batch) = data.val_dataloader()
     sounds = [*batch["sound"], *second_batch["sound"]]
     assert len(sounds) == len(clips) == 8
@@ -112,7 +112,7 @@ def test_a_broken_utterance_does_not_affect_its_dialogue(
     with pytest.raises(UserError, match=broken):
         make_data(root)
     data = make_data(root, on_error="skip")
-    takes = {clip.take for clip in data.sides["train"]}
+    takes = {clip.take for clip in data.subsets["train"]}
     assert "Ses03F_impro01_F000" not in takes
     assert {"Ses03F_impro01_F001", "Ses03F_impro01_M000"} <= takes
     assert data.split_record()["skipped"] == ["Ses03F_impro01.avi"]

@@ -36,7 +36,7 @@ from emorec.data.sets.affwild2.submission import (
 )
 from emorec.data.sets.affwild2.undersampling import undersample
 from emorec.data.sets.affwild2.windows import FrameClips, Gaps, Position, Window, WindowFrames
-from emorec.data.split import SIDES, STAGE_SIDES, ClipIndex, Side
+from emorec.data.split import STAGE_SUBSETS, SUBSETS, ClipIndex, Subset
 from emorec.errors import UserError
 from emorec.image_size import size_before_crop
 from emorec.text import first_few
@@ -166,23 +166,23 @@ class AffWild2DataModule(ClipDataModule):
     def setup(self, stage: str) -> None:
         index = self.find()
         self.split = index.split
-        sides: dict[Side, FrameClips] = {}
-        for side in SIDES:
-            videos = [video for video in self.videos if self.split.side_of(video.film) == side]
-            sides[side] = self._clips(videos, every=self.every if side == "train" else 1)
-        if self.undersampling and len(sides["train"]):
-            labels = sides["train"].labels
+        subsets: dict[Subset, FrameClips] = {}
+        for subset in SUBSETS:
+            videos = [video for video in self.videos if self.split.subset_of(video.film) == subset]
+            subsets[subset] = self._clips(videos, every=self.every if subset == "train" else 1)
+        if self.undersampling and len(subsets["train"]):
+            labels = subsets["train"].labels
             mask = undersample(labels, self.undersampling, self.seed)
-            sides["train"] = sides["train"].select(mask)
+            subsets["train"] = subsets["train"].select(mask)
             self.labels_before_and_after = labels, labels[mask]
-        for side in STAGE_SIDES[stage]:
-            if not len(sides[side]):
+        for subset in STAGE_SUBSETS[stage]:
+            if not len(subsets[subset]):
                 raise UserError(
-                    f"split {self.split.name}: no frame left for {side}, of {len(self.videos)} videos; "
+                    f"split {self.split.name}: no frame left for {subset}, of {len(self.videos)} videos; "
                     "--data.gaps drop and --data.balance leave out frames"
                 )
-        self.sides = {**sides}
-        self._record = split_record(self.split, sides)
+        self.subsets = {**subsets}
+        self._record = split_record(self.split, subsets)
         self.all_clips = index.clips
         if stage == "predict":
             videos = self.videos

@@ -9,7 +9,7 @@ import numpy as np
 
 from emorec.data.sets.affwild2.parser import Video
 from emorec.data.sets.affwild2.windows import FrameClips
-from emorec.data.split import SIDES, Side, Split
+from emorec.data.split import SUBSETS, Split, Subset
 
 log = logging.getLogger(__name__)
 
@@ -52,20 +52,20 @@ def split_films(
     )
 
 
-def split_record(split: Split, sides: Mapping[Side, FrameClips]) -> dict[str, Any]:
+def split_record(split: Split, subsets: Mapping[Subset, FrameClips]) -> dict[str, Any]:
     """Return the split as plain values, with the keys of `ClipDataModule.split_record`."""
     digest = hashlib.sha256()
-    for side in SIDES:
-        for i, video in enumerate(sides[side].videos):
-            frames = sides[side].rows[sides[side].rows[:, 0] == i, 1]
-            digest.update(f"{side}/{video.name}:".encode() + frames.astype("<i4").tobytes())
+    for subset in SUBSETS:
+        for i, video in enumerate(subsets[subset].videos):
+            frames = subsets[subset].rows[subsets[subset].rows[:, 0] == i, 1]
+            digest.update(f"{subset}/{video.name}:".encode() + frames.astype("<i4").tobytes())
     return {
         "name": split.name,
         "fold": None,
         "whose": "films",
-        **{side: list(getattr(split, side)) for side in SIDES},
+        **{subset: list(getattr(split, subset)) for subset in SUBSETS},
         "hash": digest.hexdigest()[:16],
-        "num_clips": {side: len(sides[side]) for side in SIDES},
+        "num_clips": {subset: len(subsets[subset]) for subset in SUBSETS},
         "skipped": [],
         "face_detector": None,
         "faceless": [],

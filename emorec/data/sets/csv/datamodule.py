@@ -26,7 +26,7 @@ from emorec.data.sets.csv.split import (
     split_by_share,
 )
 from emorec.data.sets.csv.table import find_csv, read_table
-from emorec.data.split import ClipIndex, Side, Split
+from emorec.data.split import ClipIndex, Split, Subset
 from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -196,32 +196,32 @@ class CSVDataModule(ClipDataModule):
         ]
 
     @property
-    def _labelled(self) -> tuple[list[int], list[str], list[Side | None]]:
+    def _labelled(self) -> tuple[list[int], list[str], list[Subset | None]]:
         """Labels, people and subsets of the labelled clips."""
         labelled = [
-            (clip.label, row.group, row.side)
+            (clip.label, row.group, row.subset)
             for clip, row in zip(self._clips, self._table.rows, strict=True)
             if isinstance(clip.label, int) and clip.label != UNLABELLED
         ]
         return (
             [label for label, _, _ in labelled],
             [group for _, group, _ in labelled],
-            [side for _, _, side in labelled],
+            [subset for _, _, subset in labelled],
         )
 
     @cached_property
     def _split(self) -> Split:
-        labels, groups, sides = self._labelled
+        labels, groups, subsets = self._labelled
         if not labels:
             return Split("of clips without labels", None, (), (), ())
         settings: dict[str, Any] = {"val_share": self.val_share, "seed": self.split_seed}
-        if self._table.has_sides:
+        if self._table.has_subsets:
             if self.fold is not None:
                 raise UserError(
                     f"{self._path} has a column of subsets: leave out data.fold, "
                     f"or make folds with --data.split_column {NONE}"
                 )
-            return split_by_column(labels, groups, sides, name="of the file", **settings)
+            return split_by_column(labels, groups, subsets, name="of the file", **settings)
         unit = "person" if self._table.has_groups else "clip"
         settings["name"] = f"by {unit}, seed {self.split_seed}"
         if self.fold is None:

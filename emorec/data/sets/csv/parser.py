@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES
 from emorec.data.sets.csv.table import Table
-from emorec.data.split import Side
+from emorec.data.split import Subset
 from emorec.errors import UserError
 from emorec.io import list_files
 from emorec.text import first_few
@@ -18,7 +18,7 @@ from emorec.text import first_few
 NONE = "none"
 """As a column's name: ignore that column even if the file has it."""
 
-SIDE_NAMES: dict[str, Side] = {
+SUBSET_NAMES: dict[str, Subset] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -55,7 +55,7 @@ class Row:
         path: The video as the file writes it, with `/` between folders.
         label: Its class; empty for an unlabelled clip.
         group: The person; the path where the file has no column of people.
-        side: The subset that the file assigns.
+        subset: The subset that the file assigns.
         span_seconds: The part of the video that is the clip, half-open; `None` is all of it.
     """
 
@@ -63,7 +63,7 @@ class Row:
     path: str
     label: str
     group: str
-    side: Side | None
+    subset: Subset | None
     span_seconds: tuple[float, float] | None
 
 
@@ -74,13 +74,13 @@ class ClipTable:
     Attributes:
         rows: One row a clip.
         has_groups: Whether the file has a column of people.
-        has_sides: Whether the file assigns the clips to subsets.
+        has_subsets: Whether the file assigns the clips to subsets.
         warnings: What was changed or left out, a line each.
     """
 
     rows: tuple[Row, ...]
     has_groups: bool
-    has_sides: bool
+    has_subsets: bool
     warnings: tuple[str, ...]
 
 
@@ -137,7 +137,7 @@ def parse_rows(
     return ClipTable(
         rows=tuple(rows),
         has_groups="group" in present,
-        has_sides="split" in present,
+        has_subsets="split" in present,
         warnings=tuple(warnings),
     )
 
@@ -182,10 +182,10 @@ def _parse_row(line: int, cells: Mapping[str, str], *, decimal_comma: bool) -> R
     if "group" in cells and not cells["group"]:
         raise ValueError("no person")
     label = cells.get("label", "")
-    side = None
+    subset = None
     if "split" in cells and (cells["split"] or label):
-        side = SIDE_NAMES.get(cells["split"].casefold())
-        if side is None:
+        subset = SUBSET_NAMES.get(cells["split"].casefold())
+        if subset is None:
             raise ValueError(f"split is {cells['split'] or 'empty'}, not train, val or test")
     start, end = cells.get("start", ""), cells.get("end", "")
     span = _parse_span(start, end, decimal_comma=decimal_comma) if start or end else None
@@ -194,7 +194,7 @@ def _parse_row(line: int, cells: Mapping[str, str], *, decimal_comma: bool) -> R
         path=path,
         label=_strip_decimal_zero(label),
         group=cells.get("group") or path,
-        side=side,
+        subset=subset,
         span_seconds=span,
     )
 
@@ -255,7 +255,7 @@ def _drop_duplicates(file: Path, rows: Iterable[Row]) -> tuple[list[Row], list[t
         first = first_rows.setdefault((row.path, row.span_seconds), row)
         if first is row:
             continue
-        pairs = ((row.label, first.label), (row.group, first.group), (row.side, first.side))
+        pairs = ((row.label, first.label), (row.group, first.group), (row.subset, first.subset))
         different = next(((new, old) for new, old in pairs if new != old), None)
         if different is None:
             duplicates.append((row.line, f"as line {first.line}"))

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from emorec.data.split import SIDES, Side, Split
+from emorec.data.split import SUBSETS, Split, Subset
 from emorec.errors import UserError
 from emorec.text import first_few
 
@@ -77,7 +77,7 @@ def split_by_fold(
 def split_by_column(
     labels: Sequence[int],
     groups: Sequence[str],
-    sides: Sequence[Side | None],
+    subsets: Sequence[Subset | None],
     *,
     name: str,
     val_share: float,
@@ -88,13 +88,13 @@ def split_by_column(
     Raises:
         UserError: When a person is in two subsets.
     """
-    sides_of: dict[str, set[Side]] = defaultdict(set)
-    for group, side in zip(groups, sides, strict=True):
-        if side is not None:
-            sides_of[group].add(side)
+    subsets_of: dict[str, set[Subset]] = defaultdict(set)
+    for group, subset in zip(groups, subsets, strict=True):
+        if subset is not None:
+            subsets_of[group].add(subset)
     conflicts = [
-        f"{group} in {' and in '.join(side for side in SIDES if side in own)}"
-        for group, own in sides_of.items()
+        f"{group} in {' and in '.join(subset for subset in SUBSETS if subset in own)}"
+        for group, own in subsets_of.items()
         if len(own) > 1
     ]
     if conflicts:
@@ -102,7 +102,9 @@ def split_by_column(
             f"people in two subsets: {first_few(conflicts)}; correct the column, "
             "or split by person with --data.split_column none"
         )
-    people = {side: {group for group, own in sides_of.items() if side in own} for side in SIDES}
+    people = {
+        subset: {group for group, own in subsets_of.items() if subset in own} for subset in SUBSETS
+    }
     if not people["val"]:
         other = set(groups) - people["train"]
         people["val"] = select_share(*_without(labels, groups, other), val_share, seed)
@@ -163,13 +165,15 @@ def rare_class_warning(
     labels: Sequence[int], groups: Sequence[str], split: Split, class_names: Sequence[str]
 ) -> str | None:
     """Return a line about classes with fewer than `MIN_PEOPLE` people in a subset; `None` without any."""
-    people: dict[tuple[int, Side | None], set[str]] = defaultdict(set)
+    people: dict[tuple[int, Subset | None], set[str]] = defaultdict(set)
     for label, group in zip(labels, groups, strict=True):
-        people[label, split.side_of(group)].add(group)
+        people[label, split.subset_of(group)].add(group)
     rare = []
     for label, name in enumerate(class_names):
-        counts = {side: len(people[label, side]) for side in SIDES if getattr(split, side)}
-        few = [f"{count} in {side}" for side, count in counts.items() if count < MIN_PEOPLE]
+        counts = {
+            subset: len(people[label, subset]) for subset in SUBSETS if getattr(split, subset)
+        }
+        few = [f"{count} in {subset}" for subset, count in counts.items() if count < MIN_PEOPLE]
         if few:
             rare.append(f"{name} ({', '.join(few)})")
     if not rare:
@@ -192,11 +196,11 @@ def _make_split(
     name: str, fold: int | None, groups: Sequence[str], val: set[str], test: set[str]
 ) -> Split:
     people = sorted(set(groups), key=_natural_order)
-    sides = (
-        tuple(person for person in people if person in side)
-        for side in (set(people) - val - test, val, test)
+    subsets = (
+        tuple(person for person in people if person in subset)
+        for subset in (set(people) - val - test, val, test)
     )
-    return Split(name, fold, *sides)
+    return Split(name, fold, *subsets)
 
 
 def _natural_order(group: str) -> list[tuple[int, str]]:
