@@ -1,10 +1,12 @@
 """Fixtures of all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 HACER_CODES = {"angry": 5, "disgust": 7, "happy": 3, "neutral": 1, "sad": 4}
 """Map from the emotions of HACER, in their order, to the emotion codes of RAVDESS."""
@@ -55,16 +57,36 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def voiced_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder in the layout of RAVDESS: a tiny clip with sound of each emotion and actor."""
+def write_once(
+    name: str, write: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a folder that the first process to need it writes for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        base = base.parent
+    folder = base / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unfinished = base / f"{name}.unfinished"
+            unfinished.mkdir()
+            write(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def write_tiny_clips(root: Path, *, sound: bool) -> None:
+    """Write a tiny clip of each emotion and actor in the layout of RAVDESS."""
     from emorec.data.synthetic.clips import write_dataset
     from emorec.data.synthetic.settings import ClipSettings
 
-    root = tmp_path_factory.mktemp("voiced_clips")
-    tiny = ClipSettings(width=32, height=32, num_frames=6)
+    tiny = ClipSettings(width=32, height=32, num_frames=6, sound=sound)
     write_dataset(root, actors=range(1, 25), takes=1, settings=tiny, num_workers=0)
-    return root
+
+
+@pytest.fixture(scope="session")
+def voiced_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in the layout of RAVDESS: a tiny clip with sound of each emotion and actor."""
+    return write_once("voiced_clips", partial(write_tiny_clips, sound=True), tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -73,32 +95,32 @@ def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     The split `seed` has 160 training clips and 15 each for validation and test: not divisible by two processes.
     """
-    from emorec.data.synthetic.clips import write_dataset
-    from emorec.data.synthetic.settings import ClipSettings
 
-    root = tmp_path_factory.mktemp("drawn_clips")
-    tiny = ClipSettings(width=32, height=32, num_frames=6, sound=False)
-    write_dataset(root, actors=range(1, 25), takes=1, settings=tiny, num_workers=0)
-    for actor in (22, 24):
-        (root / f"Actor_{actor}" / f"01-01-08-01-01-01-{actor}.mp4").unlink()
-    return root
+    def write(root: Path) -> None:
+        write_tiny_clips(root, sound=False)
+        for actor in (22, 24):
+            (root / f"Actor_{actor}" / f"01-01-08-01-01-01-{actor}.mp4").unlink()
+
+    return write_once("drawn_clips", write, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def hacer_clips(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder in the layout of HACER: ten people, a to j, in five emotions, and its CSV file."""
-    root = tmp_path_factory.mktemp("hacer_clips")
-    (root / "HACER").mkdir()
-    lines = ["file_name,activity,emotion,video_index,person,type"]
-    for actor, person in enumerate("abcdefghij", start=1):
-        for number, (emotion, code) in enumerate(HACER_CODES.items()):
-            name = f"drink_{emotion}_1_{person}"
-            clip_name = f"Actor_{actor:02d}/01-01-{code:02d}-01-01-01-{actor:02d}.mp4"
-            os.link(drawn_clips / clip_name, root / "HACER" / f"{name}.mp4")
-            side = "test" if number == actor % 5 else "train"
-            lines.append(f"{name},0,{number},1,{person},{side}")
-    (root / "HACER_dataset.csv").write_text("\n".join(lines) + "\n")
-    return root
+
+    def write(root: Path) -> None:
+        (root / "HACER").mkdir()
+        lines = ["file_name,activity,emotion,video_index,person,type"]
+        for actor, person in enumerate("abcdefghij", start=1):
+            for number, (emotion, code) in enumerate(HACER_CODES.items()):
+                name = f"drink_{emotion}_1_{person}"
+                clip_name = f"Actor_{actor:02d}/01-01-{code:02d}-01-01-01-{actor:02d}.mp4"
+                os.link(drawn_clips / clip_name, root / "HACER" / f"{name}.mp4")
+                subset = "test" if number == actor % 5 else "train"
+                lines.append(f"{name},0,{number},1,{person},{subset}")
+        (root / "HACER_dataset.csv").write_text("\n".join(lines) + "\n")
+
+    return write_once("hacer_clips", write, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +128,7 @@ def drawn_affwild2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder in the layout of Aff-Wild2 with eight videos."""
     from tests.affwild2 import write_affwild2
 
-    return write_affwild2(tmp_path_factory.mktemp("affwild2"))
+    return write_once("affwild2", write_affwild2, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -114,4 +136,4 @@ def drawn_iemocap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder in the layout of IEMOCAP: per session 8 utterances of 4 classes and 2 that are excited."""
     from tests.iemocap_set import write_iemocap
 
-    return write_iemocap(tmp_path_factory.mktemp("iemocap"))
+    return write_once("iemocap", write_iemocap, tmp_path_factory) / "IEMOCAP_full_release"

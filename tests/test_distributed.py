@@ -15,6 +15,16 @@ from tests.two_processes import TWO, flatten, read_results, run_in_two_processes
 pytestmark = pytest.mark.slow
 
 BEST = "lightning_logs/EarlyFusionCNN/version_0/checkpoints/best.ckpt"
+BEST_REGRESSOR = "lightning_logs/FaceRegressor/version_0/checkpoints/best.ckpt"
+
+FIT_REGRESSOR = (
+    *("fit", "--model", "FaceRegressor", "--model.optimizer", "sgd", "--model.lr", "0.01"),
+    *("--data", "AffWild2DataModule", "--data.num_frames", "1", "--data.image_size", "96"),
+    *("--data.batch_size", "16", "--trainer.max_epochs", "1"),
+)
+
+# of 20 frames: the last batches differ in size, and some frames are repeated
+TEST_REGRESSOR = ("test", "--ckpt", BEST_REGRESSOR, "--data.batch_size", "3")
 
 
 @dataclass(frozen=True)
@@ -26,18 +36,23 @@ class TwoProcessRun:
 
     @property
     def run(self) -> Path:
-        (run,) = self.folder.glob("lightning_logs/*/*")
+        (run,) = self.folder.glob("lightning_logs/EarlyFusionCNN/*")
         return run
 
 
 @pytest.fixture(scope="module")
-def trained(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> TwoProcessRun:
+def trained(
+    drawn_clips: Path, drawn_affwild2: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TwoProcessRun:
+    """A classifier, then a regressor."""
     folder = tmp_path_factory.mktemp("together")
     training = ("--data.root", str(drawn_clips), "--data.balance", "sampler")
     commands = [
         ["fit", *SMALL, *training, *TWO, "--trainer.max_epochs", "2"],
         ["validate", "--ckpt", BEST, *TWO],
         ["test", "--ckpt", BEST, *TWO],
+        [*FIT_REGRESSOR, "--data.root", str(drawn_affwild2), *TWO],
+        [*TEST_REGRESSOR, *TWO],
     ]
     return TwoProcessRun(folder, run_in_two_processes(folder, commands))
 
@@ -54,7 +69,7 @@ def test_no_line_is_printed_twice(trained: TwoProcessRun) -> None:
     lines = training.splitlines()
     assert len(lines) == len(set(lines))
     assert [line.split()[1] for line in lines if line.startswith("Epoch")] == ["1/2", "2/2"]
-    assert trained.output.count("written to ") == 2
+    assert trained.output.count("written to ") == 3
 
 
 @pytest.mark.parametrize("command", ["validate", "test"])
@@ -70,6 +85,20 @@ def test_two_processes_evaluate_an_odd_number_of_clips_like_one(
     assert [row[:4] for row in double.rows] == [row[:4] for row in single.rows]
     for row, expected in zip(double.rows, single.rows, strict=True):
         assert [*map(float, row[4:])] == pytest.approx([*map(float, expected[4:])], abs=1e-6)
+
+
+def test_two_processes_compute_the_ccc_of_one(
+    trained: TwoProcessRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = (trained.folder / BEST_REGRESSOR).parents[1] / "test"
+    double = read_results(results)
+    monkeypatch.chdir(trained.folder)
+    main([*TEST_REGRESSOR, "--trainer.accelerator", "cpu"])
+    single = read_results(results)
+    assert single.figures["num_clips"] == double.figures["num_clips"] == 20
+    assert double.figures["ccc"] == pytest.approx(single.figures["ccc"], abs=1e-9)
+    assert flatten(double.figures) == pytest.approx(flatten(single.figures), abs=1e-6)
+    assert [row[:4] for row in double.rows] == [row[:4] for row in single.rows]
 
 
 def test_a_signal_to_all_processes_stops_them_together(drawn_clips: Path, tmp_path: Path) -> None:

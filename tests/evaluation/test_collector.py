@@ -114,7 +114,9 @@ def collect_on_one_of_two_processes(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_two_processes_both_gather_every_clip_once(tmp_path: Path) -> None:
-    mp.spawn(collect_on_one_of_two_processes, (str(tmp_path),), nprocs=2)
+    mp.start_processes(
+        collect_on_one_of_two_processes, (str(tmp_path),), nprocs=2, start_method="fork"
+    )
     for rank in range(2):
         padded, result = torch.load(tmp_path / f"{rank}.pt")
         assert padded == 4, "seven clips over two processes are padded to eight"

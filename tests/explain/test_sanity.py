@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 NAMES = ("happy", "sad", "angry")
 NUM_FRAMES = 5
 SIZE = {"num_classes": 3, "num_frames": NUM_FRAMES, "image_size": 48}
-STEPS = 120
+STEPS = 80
 DRAWN = ClipSettings(width=64, height=64, num_frames=NUM_FRAMES)
 
 
@@ -58,7 +58,7 @@ def trained() -> Trained:
     torch.manual_seed(0)
     network = Small(**SIZE).train()
     spec = spec_for(network, names=NAMES)
-    _, frames, labels = clips(range(1, 21), spec)
+    _, frames, labels = clips(range(1, 13), spec)
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):

@@ -33,6 +33,12 @@ from emorec.models import (
 NAMES = ("calm", "happy", "sad", "angry", "surprised")
 FRAMES: dict[str, Any] = {"num_classes": 5, "num_frames": 3, "image_size": (32, 48)}
 SOUND: dict[str, Any] = {"num_classes": 5, "sound_rate": 8000, "sound_seconds": 1.5}
+SMALL_CNN: dict[str, Any] = {
+    "num_classes": 5,
+    "num_frames": 3,
+    "image_size": 96,
+    "backbone": "face_cnn",
+}
 FACE: dict[str, Any] = {"num_frames": 2, "image_size": 96}
 
 NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
@@ -44,8 +50,10 @@ NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
         backbone="clip_cnn", weights="none", num_classes=5, num_frames=9, image_size=(45, 60)
     ),
     "CNNLSTM": lambda: CNNLSTM(weights="none", **FRAMES),
-    "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **FRAMES),
-    "CNNRNN-transformer": lambda: CNNRNN(weights="none", rnn="transformer", pool="mean", **FRAMES),
+    "CNNRNN-gru": lambda: CNNRNN(weights="none", rnn="gru", pool="attention", **SMALL_CNN),
+    "CNNRNN-transformer": lambda: CNNRNN(
+        weights="none", rnn="transformer", pool="mean", **SMALL_CNN
+    ),
     "AudioCNN": lambda: AudioCNN(**SOUND),
     "AudioCNNLSTM": lambda: AudioCNNLSTM(scale="log_mel", **SOUND),
     "AudioCNNRNN": lambda: AudioCNNRNN(denoise="spectral_gating", **SOUND),

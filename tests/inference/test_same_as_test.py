@@ -72,7 +72,7 @@ def test_predictions_of_real_clips_equal_those_of_emorec_test(
     if len(actors) < 4:
         pytest.skip("needs clips of four actors")
     root, tested = tmp_path / "some", tmp_path / "clips"
-    for actor, paths in actors.items():
+    for actor, paths in [*actors.items()][:6]:
         for folder in (root, tested) if actor == 1 else (root,):
             folder.mkdir(exist_ok=True)
             for path in paths:

@@ -1,4 +1,4 @@
-"""`emorec bench` measures every training config and refuses mistakes in one line."""
+"""`emorec bench` measures training configs and refuses mistakes in one line."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,14 @@ from emorec.cli import main
 from tests.affwild2 import write_features
 from tests.test_configs import clips_for
 
-CONFIGS = sorted(Path(__file__).parents[3].glob("configs/*.yaml"))
+CONFIGS = [
+    Path(__file__).parents[3] / "configs" / f"{name}.yaml"
+    for name in (
+        *("affwild2_va_rnn", "affwild2_expr", "audio_cnn_rnn", "audio_visual", "cnn_lstm"),
+        *("early_fusion_cnn", "hacer", "iemocap_audio"),
+    )
+]
+"""One for each data set, with frames, sound, both, or features."""
 
 TINY = (
     *("--data.num_frames", "2", "--data.image_size", "32", "--data.batch_size", "4"),
@@ -77,7 +84,7 @@ def test_without_data_clips_are_synthesized_and_removed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_of_a_training_can_be_measured(
+def test_a_config_of_a_training_can_be_measured(
     config: Path,
     request: pytest.FixtureRequest,
     tmp_path: Path,
