@@ -43,7 +43,7 @@ from emorec.inference.spec import (
 from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
 from emorec.io import atomic_write, disk_errors, list_files
-from emorec.layers.normalize import Normalize
+from emorec.layers.pretrained import Normalize
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models import AudioVisual, ClipNetwork
 
@@ -375,7 +375,7 @@ class Float32Layer(nn.Module):
 def to_float16(network: nn.Module) -> None:
     """Convert a network to float16 in place, except for `FLOAT32_LAYERS`.
 
-    >>> from emorec.layers.normalize import IMAGENET
+    >>> from emorec.layers.pretrained import IMAGENET
     >>> network = nn.Sequential(Normalize(IMAGENET), nn.Conv2d(3, 2, 1))
     >>> to_float16(network)
     >>> network(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).dtype, network[1].weight.dtype

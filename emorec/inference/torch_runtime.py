@@ -14,7 +14,7 @@ from emorec.image_size import parse_image_size
 from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
-from emorec.models import ClipNetwork
+from emorec.models import ClipClassifier, ClipNetwork
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
@@ -125,8 +125,8 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
     is_affwild2 = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
     return ModelSpec(
         network=loaded.model["class_path"],
-        task=network.task.kind,
-        names=loaded.class_names or network.task.names,
+        task="classes" if isinstance(network, ClipClassifier) else "numbers",
+        names=loaded.class_names or network.names,
         inputs=network.inputs,
         num_frames=data["num_frames"],
         image_size=parse_image_size(data["image_size"]),
