@@ -11,7 +11,7 @@ import torch
 
 from emorec.baseline import FeatureKind
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.faces.detector import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
+from emorec.data.faces import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from emorec import checkpoint
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import NO_SOUND, AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
-from emorec.data.faces.detector import find_detector
+from emorec.data.faces import find_detector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.video.reader import ClipError

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio.decode import NO_SOUND, Waveform, decode_audio, iter_audio
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import NO_SOUND, AudioSpec, Waveform, decode_audio, iter_audio, to_float
 from emorec.data.video.reader import ClipError
 
 log = logging.getLogger(__name__)

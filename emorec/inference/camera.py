@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces import FaceDetector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import frame_buffer

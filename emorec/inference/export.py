@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 from typing_extensions import override
 
 from emorec import __version__
-from emorec.data.audio.spec import fit_length
+from emorec.data.audio import fit_length
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
 from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip

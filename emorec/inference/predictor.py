@@ -20,7 +20,7 @@ from emorec.inference.video import Video, VideoFile
 from emorec.inference.windows import windows_of
 
 if TYPE_CHECKING:
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec import text
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.inference.spec import TaskKind
 
 NO_FACE = "no face"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.detector import silent_opencv
+from emorec.data.faces import silent_opencv
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 from emorec.errors import UserError
 

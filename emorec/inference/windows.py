@@ -22,7 +22,7 @@ from emorec.inference.timeline import Gap, Window
 from emorec.inference.video import Video, VideoFile
 
 if TYPE_CHECKING:
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""

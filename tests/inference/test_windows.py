@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import AudioSpec, to_float
 from emorec.data.clip import Clip
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
