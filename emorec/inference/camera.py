@@ -11,9 +11,8 @@ from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import frame_buffer
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
-from emorec.inference.video import Camera
+from emorec.inference.video import Camera, Stopwatch
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import Frames, linspace_indices
 from emorec.image_size import size_before_crop
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
+from emorec.inference.video import Stopwatch
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector

@@ -17,9 +17,8 @@ from emorec.data.video.reader import (
 from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import Video, VideoFile
+from emorec.inference.video import Stopwatch, Video, VideoFile
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector

@@ -15,9 +15,8 @@ from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.options import Options
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import VideoFile
+from emorec.inference.video import Stopwatch, VideoFile
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec
