@@ -27,7 +27,6 @@ from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import size_before_crop
-from emorec.inference.audio import AudioWindows
 from emorec.inference.predictor import stack_inputs
 from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import (
@@ -42,6 +41,7 @@ from emorec.inference.spec import (
 )
 from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
+from emorec.inference.windows import AudioWindows
 from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.pretrained import Normalize
 from emorec.layers.spectrogram import Spectrogram

@@ -3,10 +3,14 @@
 What imports OpenCV is imported late: `--help` does without.
 """
 
+import glob
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,16 +19,18 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from emorec.data.clip import VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
-from emorec.io import disk_errors
+from emorec.io import disk_errors, list_files
+from emorec.text import listed_files
 
 if TYPE_CHECKING:
     from emorec.inference.predictor import Predictor
     from emorec.inference.results import Result, Step
-    from emorec.inference.sources import Source
     from emorec.inference.video import Video
+
 
 FAILED = 2
 INTERRUPTED = 130
@@ -67,7 +73,6 @@ def predict(
     if not videos:
         raise UserError("no video: name files, folders, patterns or the index of a camera")
     from emorec.inference.predictor import load
-    from emorec.inference.sources import find_sources
 
     found = find_sources(videos)
     if not found.sources and len(found.errors) == 1:
@@ -119,6 +124,39 @@ def output_folder(out: Path) -> Iterator[None]:
                 out.rmdir()
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Video to predict.
+
+    Attributes:
+        video: Path of a file, or index of a camera.
+        folder: For its results, relative to the output folder.
+    """
+
+    video: Path | int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Name in messages and tables."""
+        return f"camera {self.video}" if isinstance(self.video, int) else self.video.name
+
+
+@dataclass(slots=True)
+class Sources:
+    """Videos to predict, and problems with the arguments.
+
+    Attributes:
+        sources: In the order of the arguments, those of a folder sorted.
+        errors: A line for each argument that names no video.
+        notes: A line for each folder with files that are not videos.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 class Batch:
     """Predicts videos one after another; an error of one does not stop the others.
 
@@ -150,7 +188,7 @@ class Batch:
         self.num_errors += 1
         self.note(f"emorec predict: error: {' '.join(line.split())}")
 
-    def predict(self, predictor: "Predictor", sources: "Sequence[Source]") -> None:
+    def predict(self, predictor: "Predictor", sources: Sequence[Source]) -> None:
         """Predict all videos, or until Ctrl-C."""
         for number, source in enumerate(sources, 1):
             prefix = f"{number}/{len(sources)} " if len(sources) > 1 else ""
@@ -163,7 +201,7 @@ class Batch:
             if self.interrupted:
                 return
 
-    def _predict(self, predictor: "Predictor", source: "Source", title: str) -> None:
+    def _predict(self, predictor: "Predictor", source: Source, title: str) -> None:
         from emorec.inference.results import predict_to_folder
         from emorec.inference.video import Camera, VideoFile
 
@@ -351,3 +389,79 @@ def speed_line(results: "Sequence[Result]") -> str:
         if spent > 0.01:
             ratios.append(f"{seconds / spent:.1f} times {name} alone")
     return f"{total}: {', '.join(ratios)}" if ratios else total
+
+
+def find_sources(arguments: Sequence[str]) -> Sources:
+    """Find the videos named by files, folders (at any depth), glob patterns and camera indices."""
+    found = Sources()
+    videos: list[Path | int] = []
+    for argument in arguments:
+        path = Path(argument).expanduser()
+        if path.is_dir():
+            videos += _videos_in(path, found)
+        elif argument.isdecimal() and not path.exists():
+            videos.append(int(argument))
+        elif not os.path.lexists(path) and glob.has_magic(argument):
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - ** as in the shell
+            if not matches:
+                found.errors.append(f"no file matches {path}")
+            for match in map(Path, matches):
+                videos += _videos_in(match, found) if match.is_dir() else [match]
+        elif not path.exists():
+            found.errors.append(f"no such file or folder: {argument}")
+        else:
+            videos.append(path)
+    videos = list(dict.fromkeys(videos))
+    folders = output_folders([video for video in videos if isinstance(video, Path)])
+    found.sources = [
+        Source(video, Path(f"camera_{video}") if isinstance(video, int) else folders[video])
+        for video in videos
+    ]
+    return found
+
+
+def _videos_in(folder: Path, found: Sources) -> list[Path]:
+    """Return all videos below a folder, sorted; without hidden files and results of earlier predictions."""
+    from emorec.inference.results import is_result_file
+
+    files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
+    files.sort()
+    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
+    if not videos:
+        found.errors.append(f"no video in {folder}")
+    elif others:
+        ignored = "1 file is no video" if len(others) == 1 else f"{len(others)} files are no videos"
+        found.notes.append(f"{ignored} in {folder}: {listed_files(others)}")
+    return videos
+
+
+def output_folders(videos: Sequence[Path]) -> dict[Path, Path]:
+    """Return an output folder for each video: its name without suffix, and as much more as makes it unique.
+
+    >>> [str(folder) for folder in output_folders([Path("a/1.mp4"), Path("b/1.mp4"), Path("b/2.mp4")]).values()]
+    ['a/1', 'b/1', '2']
+    >>> [str(folder) for folder in output_folders([Path("1.mp4"), Path("1.avi")]).values()]
+    ['1.mp4', '1.avi']
+    """
+    absolute = {video: Path(os.path.abspath(video)) for video in videos}  # noqa: PTH100 - keeps symlinks
+    root = Path(os.path.commonpath([path.parent for path in absolute.values()] or [Path("/")]))
+    schemes: list[Callable[[Path], Path]] = [
+        lambda path: Path(path.stem),
+        lambda path: path.relative_to(root).with_suffix(""),
+        lambda path: path.relative_to(root),
+    ]
+    folders: dict[Path, Path] = {}
+    remaining = list(videos)
+    for scheme in schemes:
+        named = {video: scheme(absolute[video]) for video in remaining}
+        # compared in lower case: some file systems ignore case
+        count = Counter(str(folder).lower() for folder in [*named.values(), *folders.values()])
+        folders |= {
+            video: folder for video, folder in named.items() if count[str(folder).lower()] == 1
+        }
+        remaining = [video for video in remaining if video not in folders]
+    folders |= {
+        video: Path(f"{absolute[video].name}_{number}") for number, video in enumerate(remaining, 1)
+    }
+    return {video: folders[video] for video in videos}
