@@ -30,6 +30,7 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
+from emorec.inference.runtimes import torch_device
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.windows import window_times
@@ -249,7 +250,7 @@ class Explainer:
         self.target = target
         self.method: MethodChoice = method
         try:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            self.device = torch_device(device)
             self.network = network.to(self.device).requires_grad_(False)
         except (RuntimeError, AssertionError) as error:
             raise UserError(

@@ -11,7 +11,7 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.runtimes import Inputs, Outputs, torch_device
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
 from emorec.models import ClipClassifier, ClipNetwork
@@ -39,7 +39,7 @@ class TorchRuntime:
 
     def __init__(self, path: Path, device: str | None = None) -> None:
         network, self.spec = load_network(path)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(device)
         self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 
@@ -103,7 +103,7 @@ def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:
     Raises:
         UserError: When it can't be imported, or is no emorec network.
     """
-    cls = checkpoint.import_class(loaded, loaded.model["class_path"])
+    cls = loaded.import_class("model")
     if not (isinstance(cls, type) and issubclass(cls, ClipNetwork)):
         raise UserError(
             f"{loaded.path} holds {loaded.model['class_path']}, which is no emorec network"

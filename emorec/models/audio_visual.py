@@ -1,13 +1,13 @@
 """Audio-visual fusion of any video network and any audio network."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from emorec.checkpoint import import_class
 from emorec.errors import UserError
 from emorec.models.audio import AudioClassifier
 from emorec.models.classifier import ClipClassifier
@@ -183,10 +183,9 @@ def unimodal_network(
     Raises:
         UserError: When there is no such network, it takes other inputs, or not these arguments.
     """
-    module, _, name = path.rpartition(".")
     try:
-        cls = getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError):
+        cls = import_class(path)
+    except ImportError:
         raise UserError(f"model.{modality} is {path}: there is no such class") from None
     if not (isinstance(cls, type) and issubclass(cls, ClipClassifier) and cls.inputs == inputs):
         takes = " and ".join(inputs)
