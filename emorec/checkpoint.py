@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -79,6 +79,20 @@ class Checkpoint(TrainingRecord):
         folder = self.path.absolute().parent
         return folder.parent if folder.name == "checkpoints" else folder
 
+    def import_class(self, section: Literal["model", "data"]) -> Any:
+        """Import the class of the network or of the data module.
+
+        Raises:
+            UserError: When it can't be imported.
+        """
+        class_path = getattr(self, section)["class_path"]
+        try:
+            return import_class(class_path)
+        except ImportError:
+            raise UserError(
+                f"{self.path} needs {class_path}, which can't be imported: run in the folder of its file"
+            ) from None
+
 
 def class_path(cls: type) -> str:
     """Return the shortest import path of a class, so that files can move without breaking checkpoints.
@@ -95,19 +109,20 @@ def class_path(cls: type) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def import_class(checkpoint: Checkpoint, path: str) -> Any:
-    """Import the class of a checkpoint's network or data module.
+def import_class(path: str) -> Any:
+    """Return the class of an import path.
 
     Raises:
-        UserError: When it can't be imported.
+        ImportError: When there is no such class.
+
+    >>> import_class("lightning.Trainer").__name__
+    'Trainer'
     """
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        raise UserError(
-            f"{checkpoint.path} needs {path}, which can't be imported: run in the folder of its file"
-        ) from None
+    except (AttributeError, ValueError) as error:
+        raise ImportError(f"no class {path}") from error
 
 
 def record(model: type, data: type, training: TrainingRecord) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +24,7 @@ from emorec.callbacks import BestAndLast, Patience
 from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.data import ClipDataModule
 from emorec.errors import UserError
+from emorec.io import read_yaml
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipNetwork
 from emorec.parser import OneLineErrors, causes
@@ -179,11 +179,9 @@ class Experiment(LightningCLI):
         Raises:
             UserError: When a setting does not fit.
         """
-        module, _, name = self.config.data.class_path.rpartition(".")
+        cls = checkpoint.import_class(self.config.data.class_path)
         with _constructor_errors():
-            data: ClipDataModule = getattr(import_module(module), name)(
-                **self.config.data.init_args.as_dict()
-            )
+            data: ClipDataModule = cls(**self.config.data.init_args.as_dict())
         return data
 
     def to_dict(self) -> dict[str, Any]:
@@ -337,14 +335,5 @@ def refuse_unreadable_configs(arguments: Sequence[str]) -> None:
 
 
 def _refuse_unreadable(path: Path) -> None:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"can't read the config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not a text file"
-        raise UserError(f"{path}{place} is not valid YAML: {problem}") from None
-    if not isinstance(settings, dict):
+    if not isinstance(read_yaml(path, "config"), dict):
         raise UserError(f"{path} has no sections such as `model:` and `data:`")

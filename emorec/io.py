@@ -10,7 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import yaml
+
 from emorec.errors import UserError
+
+VALIDATION_LOG = "validation.jsonl"
+"""File in a run folder: the validation score of each epoch."""
+
+TRIAL_RECORD = "trial.json"
+"""File in the folder of a run of a study: its place in the study."""
+
+FLUSH_SECONDS = 5
+"""How far the files of TensorBoard lag behind a run."""
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -169,3 +180,24 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise UserError(
             f"can't use {where}: {error.strerror or error} (choose another folder or repair it)"
         ) from error
+
+
+def read_yaml(path: Path, kind: str) -> Any:
+    """Return the content of a YAML file.
+
+    Args:
+        path: The file.
+        kind: What it should be, such as "config", for the error message.
+
+    Raises:
+        UserError: When it can't be read, or is not valid YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"can't read the {kind} {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not a text file"
+        raise UserError(f"{path}{line} is not valid YAML: {problem}") from None

@@ -10,8 +10,7 @@ import torch
 
 from emorec import models
 from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS
-from emorec.cli.help import EXPERIMENTS
+from emorec.cli.entry_point import COMMANDS, EXPERIMENTS
 from emorec.models.flops import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]

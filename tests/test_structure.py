@@ -25,6 +25,7 @@ SIBLINGS = {
     **dict.fromkeys(("text", "io", "parser", "image_size"), LEVELS[0]),
     "models": {"checkpoint"},
     "explain": {"inference"},
+    "baseline": {"inference"},
     "bench": {"inference"},
     "app": {"inference", "report"},
 }

@@ -11,10 +11,11 @@ import torch
 
 from emorec.baseline import FeatureKind
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.faces.detector import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
+from emorec.data.faces import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size
+from emorec.inference.runtimes import torch_device
 from emorec.models import LateFusion
 from emorec.models.flops import gflops_per_clip, num_parameters
 
@@ -119,9 +120,10 @@ class BackboneFeatures:
                 raise UserError(_with_baseline_options(str(error), backbone)) from error
         self.gflops_per_clip = gflops_per_clip(network)
         self.num_parameters = num_parameters(network.backbone)
-        kind = "cuda" if torch.cuda.is_available() else "cpu"
-        self.version = f"{backbone} {_digest(network.backbone)} torch {torch.__version__} {kind}"
-        self._device = torch.device(kind)
+        self._device = torch_device(None)
+        self.version = (
+            f"{backbone} {_digest(network.backbone)} torch {torch.__version__} {self._device}"
+        )
         self._network = network.to(self._device).eval()
 
     @torch.inference_mode()

@@ -33,7 +33,7 @@ from emorec.data.video.reader import Frames, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import Size
 from emorec.io import list_files
-from emorec.layers.normalize import IMAGENET
+from emorec.layers.pretrained import IMAGENET
 
 NUM_JPEG_CLIPS = 48
 """Clips that are written as JPEG files: enough for three batches."""

@@ -11,9 +11,16 @@ from typing import Any
 from typing_extensions import override
 
 from emorec import __version__
-from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
 from emorec.errors import UserError
 from emorec.text import did_you_mean
+
+EXPERIMENTS = {
+    "fit": "Train a network, or go on with a stopped run.",
+    "validate": "Measure a trained network on its validation actors.",
+    "test": "Measure a trained network on its test actors.",
+    "predict": "Predict the emotions in videos, or in every clip of a data set.",
+}
+"""Command that LightningCLI parses -> what it does."""
 
 COMMANDS = {
     "prepare": "Download RAVDESS, check it, and make it ready for training.",
@@ -31,6 +38,8 @@ COMMANDS = {
     "bench": "Measure where the time of a training goes.",
 }
 """Function `emorec.cli.commands.NAME.NAME` -> what it does."""
+
+HELP = {"-h", "--help"}
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -92,8 +101,10 @@ def run(command: str, arguments: Sequence[str]) -> None:
     elif command == "predict" and not predicts_data(arguments):
         refuse_data_set_flags(arguments)
         call(command, arguments)
-    elif command in EXPERIMENTS and {"-h", "--help"} & set(arguments):
-        print(EXPERIMENT_HELP[command])
+    elif command in EXPERIMENTS and HELP & set(arguments):
+        from emorec.cli.help import experiment_help
+
+        print(experiment_help(command, EXPERIMENTS[command]))
     elif command in EXPERIMENTS:
         from emorec.cli.experiment import run_experiment  # late: it imports torch and Lightning
 
@@ -114,7 +125,11 @@ def call(command: str, arguments: Sequence[str]) -> None:
     from emorec.cli.functions import FunctionParser
 
     function: Callable[..., Any] = getattr(import_module(f"emorec.cli.commands.{command}"), command)
-    more_help = PREDICT_DATA_HELP if command == "predict" else ""
+    more_help = ""
+    if command == "predict" and HELP & set(arguments):
+        from emorec.cli.help import PREDICT_DATA_HELP
+
+        more_help = PREDICT_DATA_HELP
     FunctionParser(command, function, more_help).call(arguments)
 
 

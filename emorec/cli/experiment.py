@@ -30,10 +30,8 @@ from emorec.callbacks import (
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment
+from emorec.io import FLUSH_SECONDS
 from emorec.text import plural, relative_path
-
-FLUSH_SECONDS = 5
-"""How far TensorBoard lags."""
 
 WRITTEN_AT_START = {"config.yaml", "hparams.yaml"}
 

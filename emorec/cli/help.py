@@ -1,18 +1,10 @@
 """The short help of the commands that LightningCLI parses, without importing torch."""
 
-EXPERIMENTS = {
-    "fit": "Train a network, or go on with a stopped run.",
-    "validate": "Measure a trained network on its validation actors.",
-    "test": "Measure a trained network on its test actors.",
-    "predict": "Predict the emotions in videos, or in every clip of a data set.",
-}
-"""Command -> what it does."""
-
-FIT_HELP = f"""\
+FIT_HELP = """\
 usage: emorec fit --config FILE --data.root DIR [options]
        emorec fit --ckpt lightning_logs/.../last.ckpt
 
-{EXPERIMENTS["fit"]}
+{summary}
 
   -c, --config FILE             an experiment, such as configs/cnn_lstm.yaml; flags win over it
   --ckpt FILE                   go on from here, in the same run folder
@@ -70,17 +62,6 @@ usage: emorec {command} --ckpt FILE [options]
 
 emorec {command} --help-all lists every option, --model.help CLASS and --data.help CLASS those of a class."""
 
-EXPERIMENT_HELP = {
-    "fit": FIT_HELP,
-    **{
-        command: EVALUATION_HELP.format(
-            command=command, summary=EXPERIMENTS[command], options=CHECKPOINT_OPTIONS
-        )
-        for command in ("validate", "test")
-    },
-}
-"""Command -> what its `--help` prints."""
-
 PREDICT_DATA_HELP = f"""\
 With the clips of a data set, emorec predict --ckpt FILE --data.root DIR [options]:
 
@@ -89,3 +70,14 @@ With the clips of a data set, emorec predict --ckpt FILE --data.root DIR [option
 emorec predict --help-all lists every option of those.
 """
 """What `emorec predict --help` adds to the options for videos."""
+
+
+def experiment_help(command: str, summary: str) -> str:
+    """Return what `emorec fit --help`, or that of validate and test, prints.
+
+    Args:
+        command: Its name.
+        summary: What it does, in a sentence.
+    """
+    text = FIT_HELP if command == "fit" else EVALUATION_HELP
+    return text.format(command=command, summary=summary, options=CHECKPOINT_OPTIONS)

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from emorec.data.datamodule import ClipDataModule
     from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
     from emorec.data.sets.csv.datamodule import CSVDataModule
-    from emorec.data.sets.hacer.datamodule import HACERDataModule
+    from emorec.data.sets.hacer import HACERDataModule
     from emorec.data.sets.iemocap.datamodule import IemocapDataModule
     from emorec.data.sets.ravdess.datamodule import RavdessDataModule
 
@@ -14,7 +14,7 @@ _MODULES = {
     "AffWild2DataModule": "sets.affwild2.datamodule",
     "CSVDataModule": "sets.csv.datamodule",
     "ClipDataModule": "datamodule",
-    "HACERDataModule": "sets.hacer.datamodule",
+    "HACERDataModule": "sets.hacer",
     "IemocapDataModule": "sets.iemocap.datamodule",
     "RavdessDataModule": "sets.ravdess.datamodule",
 }

@@ -13,8 +13,7 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.audio.spec import AudioSpec
+from emorec.data.audio import NO_SOUND, AudioSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
 from emorec.data.clip import Clip, Sample, median_seconds
@@ -25,7 +24,7 @@ from emorec.data.dataset import (
     make_loader,
     sampling_weights,
 )
-from emorec.data.faces.detector import find_detector
+from emorec.data.faces import find_detector
 from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder

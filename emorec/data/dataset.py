@@ -15,9 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
 
-from emorec.data.audio.augment import augment_audio
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import NO_SOUND, AudioSpec, augment_audio, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Batch, Clip, Sample

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from emorec.data.clip import Clip, Half, content_key
-from emorec.data.faces.boxes import MARGIN, clip_box, crop, crop_area
-from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces import MARGIN, FaceDetector, clip_box, crop, crop_area
 from emorec.data.video.reader import (
     DecodedClip,
     Decoder,

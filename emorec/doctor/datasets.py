@@ -11,7 +11,6 @@ from emorec.data.sets.csv.parser import (
     parse_rows,
 )
 from emorec.data.sets.csv.table import SUFFIXES, find_csv, read_table
-from emorec.data.sets.hacer.parser import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
 from emorec.data.sets.iemocap.parser import LABEL_COUNTS, SESSIONS
 from emorec.data.sets.iemocap.parser import LABELS as IEMOCAP_LABELS
 from emorec.data.sets.iemocap.parser import find_clips as find_iemocap_clips
@@ -72,6 +71,9 @@ def check_csv(root: str) -> Report:
     Args:
         root: The file, or the folder that holds it.
     """
+    # late: it imports torch, which may be what is broken
+    from emorec.data.sets.hacer import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
+
     obtain = f"; {HOW_TO_GET_HACER}" if "hacer" in root.lower() else ""
     try:
         path = find_csv(root)

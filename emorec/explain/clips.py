@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
-from emorec.checkpoint import Checkpoint, import_class
+from emorec.checkpoint import Checkpoint
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
@@ -150,7 +150,7 @@ def find_clips(addresses: Sequence[str], clips: Sequence[Clip], path: Path) -> l
 
 
 def _data_module(checkpoint: Checkpoint, root: str | None) -> ClipDataModule:
-    cls = import_class(checkpoint, checkpoint.data["class_path"])
+    cls = checkpoint.import_class("data")
     moved = {} if root is None else {"root": root}
     data: ClipDataModule = cls(**{**checkpoint.data["init_args"], **moved})
     return data

@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from emorec import checkpoint
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import NO_SOUND, AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
-from emorec.data.faces.detector import find_detector
+from emorec.data.faces import find_detector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.video.reader import ClipError
@@ -31,6 +30,7 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
+from emorec.inference.runtimes import torch_device
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.windows import window_times
@@ -250,7 +250,7 @@ class Explainer:
         self.target = target
         self.method: MethodChoice = method
         try:
-            self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+            self.device = torch_device(device)
             self.network = network.to(self.device).requires_grad_(False)
         except (RuntimeError, AssertionError) as error:
             raise UserError(

@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces import FaceDetector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import frame_buffer
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
-from emorec.inference.video import Camera
+from emorec.inference.video import Camera, Stopwatch
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 from typing_extensions import override
 
 from emorec import __version__
-from emorec.data.audio.spec import fit_length
+from emorec.data.audio import fit_length
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
 from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
@@ -27,7 +27,6 @@ from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import size_before_crop
-from emorec.inference.audio import AudioWindows
 from emorec.inference.predictor import stack_inputs
 from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import (
@@ -42,8 +41,9 @@ from emorec.inference.spec import (
 )
 from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
+from emorec.inference.windows import AudioWindows
 from emorec.io import atomic_write, disk_errors, list_files
-from emorec.layers.normalize import Normalize
+from emorec.layers.pretrained import Normalize
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models import AudioVisual, ClipNetwork
 
@@ -375,7 +375,7 @@ class Float32Layer(nn.Module):
 def to_float16(network: nn.Module) -> None:
     """Convert a network to float16 in place, except for `FLOAT32_LAYERS`.
 
-    >>> from emorec.layers.normalize import IMAGENET
+    >>> from emorec.layers.pretrained import IMAGENET
     >>> network = nn.Sequential(Normalize(IMAGENET), nn.Conv2d(3, 2, 1))
     >>> to_float16(network)
     >>> network(torch.zeros(1, 3, 4, 4, dtype=torch.uint8)).dtype, network[1].weight.dtype

@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from emorec.data.faces.boxes import Box, clip_box, crop, crop_area, face_of_boxes
+from emorec.data.faces import Box, clip_box, crop, crop_area, face_of_boxes
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import Frames, linspace_indices
 from emorec.image_size import size_before_crop
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Window
+from emorec.inference.video import Stopwatch
 
 if TYPE_CHECKING:
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
 
 MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""

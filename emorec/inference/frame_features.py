@@ -16,6 +16,7 @@ from emorec.data.sets.affwild2.features import features_file
 from emorec.data.sets.affwild2.parser import Video
 from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
+from emorec.inference.runtimes import torch_device
 from emorec.io import atomic_write, disk_errors
 from emorec.models import FaceClassifier, FaceRegressor
 
@@ -38,8 +39,8 @@ def write_features(
     network = _load_network(loaded)
     folder = Path(to).expanduser()
     _mark_folder(folder, loaded.path)
-    torch_device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    network.to(torch_device).eval()
+    chosen_device = torch_device(device)
+    network.to(chosen_device).eval()
     data.prepare_data()
     videos = data.videos
     num_features = network.network.num_features
@@ -49,7 +50,7 @@ def write_features(
             continue
         features = np.zeros((len(video.frames), num_features), dtype=np.float32)
         for batch in _frame_loader(data, video, batch_size):
-            features[batch["index"].numpy()] = _features(network, batch["frames"].to(torch_device))
+            features[batch["index"].numpy()] = _features(network, batch["frames"].to(chosen_device))
         with atomic_write(path) as file:
             np.save(file, features)
     frames = sum(len(video.frames) for video in videos)
@@ -77,7 +78,7 @@ def _data_module(
 
 
 def _load_network(loaded: checkpoint.Checkpoint) -> FaceClassifier | FaceRegressor:
-    cls = checkpoint.import_class(loaded, loaded.model["class_path"])
+    cls = loaded.import_class("model")
     if not issubclass(cls, FaceClassifier | FaceRegressor):
         raise UserError(
             f"{loaded.path} holds {loaded.model['class_path']}: name a FaceRegressor or a FaceClassifier"

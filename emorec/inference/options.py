@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from emorec.errors import UserError
 
 if TYPE_CHECKING:  # the command line needs the options alone
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
     from emorec.inference.spec import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,6 @@ class Options:
             log.warning("face is %s, but the network was trained on %s", self.face, trained_on)
         if not crop:
             return None
-        from emorec.data.faces.detector import FaceDetector, find_detector
+        from emorec.data.faces import FaceDetector, find_detector
 
         return FaceDetector(find_detector(self.face_detector))

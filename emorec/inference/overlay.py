@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.data.video.reader import Frames
 from emorec.inference.plot import UNCERTAIN_COLOR, colors_of, rgb, text_color
 from emorec.inference.timeline import Timeline, Window, display_intervals

@@ -14,13 +14,12 @@ from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
-from emorec.inference.video import Video, VideoFile
+from emorec.inference.video import Stopwatch, Video, VideoFile
 from emorec.inference.windows import windows_of
 
 if TYPE_CHECKING:
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""

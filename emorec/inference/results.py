@@ -17,9 +17,8 @@ from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch, speed
 from emorec.inference.timeline import Gap, Timeline, Window
-from emorec.inference.video import Video, VideoFile
+from emorec.inference.video import Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, write_json
 
 TIMELINE_CSV = "timeline.csv"
@@ -239,6 +238,39 @@ def summary(
         "runtime": runtime,
         "packages": {name: _installed_version(name) for name in PACKAGES},
     }
+
+
+def speed(
+    stopwatch: Stopwatch, total_seconds: float, video_seconds: float, annotate_seconds: float = 0.0
+) -> dict[str, Any]:
+    """Return the `speed` section of `summary.json`: the total against real time, the network and decoding alone.
+
+    Args:
+        stopwatch: That ran meanwhile.
+        total_seconds: From opening the video to the last file, without the annotated video.
+        video_seconds: Length of the video.
+        annotate_seconds: Spent on the annotated video.
+
+    >>> stopwatch = Stopwatch()
+    >>> stopwatch.seconds |= {"network": 2.0, "decode": 5.0}
+    >>> stopwatch.frames = 300
+    >>> result = speed(stopwatch, 10.0, 20.0)
+    >>> result["frames_per_second"], result["times_network_alone"], result["times_real_time"]
+    (30.0, 5.0, 2.0)
+    """
+    return {
+        "seconds": round(total_seconds, 3),
+        "frames_per_second": _ratio(stopwatch.frames, total_seconds),
+        "times_real_time": _ratio(video_seconds, total_seconds),
+        "seconds_by_stage": {stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
+        "times_network_alone": _ratio(total_seconds, stopwatch.seconds["network"]),
+        "times_decoding_alone": _ratio(total_seconds, stopwatch.seconds["decode"]),
+        "seconds_annotating": round(annotate_seconds, 3),
+    }
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    return round(numerator / denominator, 3) if denominator > 0 else None
 
 
 def _format_float(value: float | None) -> str:

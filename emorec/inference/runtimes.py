@@ -8,13 +8,16 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from emorec.errors import UserError
 from emorec.inference.spec import METADATA_KEY, ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 CUDA = "CUDAExecutionProvider"
 
@@ -95,7 +98,7 @@ class ExportedRuntime:
         import torch
         from torch.export.passes import move_to_device_pass
 
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(device)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about weights in channels-last memory format
@@ -125,6 +128,13 @@ class ExportedRuntime:
         with torch.inference_mode():
             outputs: Outputs = self._module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs
+
+
+def torch_device(device: str | None) -> "torch.device":
+    """Return the device of this name; without a name a GPU where there is one, else the CPU."""
+    import torch  # late: ONNX files need none
+
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def run_in_batches(

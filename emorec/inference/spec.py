@@ -9,7 +9,7 @@ from emorec.errors import UserError
 from emorec.image_size import Size, format_size, parse_image_size, size_before_crop
 
 if TYPE_CHECKING:  # the command line needs the literals alone
-    from emorec.data.audio.spec import AudioSpec
+    from emorec.data.audio import AudioSpec
     from emorec.data.preprocessing import Resize
 
 SPEC_FORMAT = 2
@@ -88,7 +88,7 @@ class ModelSpec:
     @property
     def audio(self) -> "AudioSpec":
         """Audio preprocessing."""
-        from emorec.data.audio.spec import AudioSpec
+        from emorec.data.audio import AudioSpec
 
         return AudioSpec(sound_rate=self.sound_rate, sound_seconds=self.sound_seconds)
 

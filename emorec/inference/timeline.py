@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from emorec import text
-from emorec.data.faces.boxes import Box
 from emorec.inference.spec import TaskKind
+
+if TYPE_CHECKING:  # importing OpenCV is slow
+    from emorec.data.faces import Box
 
 NO_FACE = "no face"
 """Label of a window without a face."""
@@ -64,8 +67,8 @@ class Window(Prediction):
     start: float
     end: float
     person: int | None
-    box: Box | None = None
-    boxes: tuple[tuple[float, Box], ...] = ()
+    box: "Box | None" = None
+    boxes: "tuple[tuple[float, Box], ...]" = ()
     frames: npt.NDArray[np.uint8] | None = None
     sound: npt.NDArray[np.float32] | None = None
     has_sound: bool = False

@@ -11,10 +11,10 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.runtimes import Inputs, Outputs, torch_device
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
-from emorec.models import ClipNetwork
+from emorec.models import ClipClassifier, ClipNetwork
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
@@ -39,7 +39,7 @@ class TorchRuntime:
 
     def __init__(self, path: Path, device: str | None = None) -> None:
         network, self.spec = load_network(path)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(device)
         self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 
@@ -103,7 +103,7 @@ def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:
     Raises:
         UserError: When it can't be imported, or is no emorec network.
     """
-    cls = checkpoint.import_class(loaded, loaded.model["class_path"])
+    cls = loaded.import_class("model")
     if not (isinstance(cls, type) and issubclass(cls, ClipNetwork)):
         raise UserError(
             f"{loaded.path} holds {loaded.model['class_path']}, which is no emorec network"
@@ -125,8 +125,8 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
     is_affwild2 = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
     return ModelSpec(
         network=loaded.model["class_path"],
-        task=network.task.kind,
-        names=loaded.class_names or network.task.names,
+        task="classes" if isinstance(network, ClipClassifier) else "numbers",
+        names=loaded.class_names or network.names,
         inputs=network.inputs,
         num_frames=data["num_frames"],
         image_size=parse_image_size(data["image_size"]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emorec.data.faces.boxes import SAME_FACE_OVERLAP, Box, iou
+from emorec.data.faces import SAME_FACE_OVERLAP, Box, iou
 
 
 @dataclass(frozen=True, slots=True)

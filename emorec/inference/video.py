@@ -1,24 +1,69 @@
-"""Videos: files of any container and codec that PyAV reads, and live cameras."""
+"""Videos: files of any container and codec that PyAV reads, and live cameras; a stopwatch for what is done to them."""
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.faces.detector import silent_opencv
+from emorec.data.faces import silent_opencv
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 from emorec.errors import UserError
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
 
+
+Stage = Literal["decode", "faces", "network", "write"]
+
+Item = TypeVar("Item")
+
 DEFAULT_FRAMES_PER_SECOND = 25.0
 """Of files without a frame rate and without timestamps."""
+
+
+class Stopwatch:
+    """Seconds by stage, and the number of frames they were spent on.
+
+    Attributes:
+        seconds: Spent in each stage so far.
+        frames: Frames of the video passed so far, decoded or skipped.
+
+    >>> stopwatch = Stopwatch()
+    >>> with stopwatch.measure("network"):
+    ...     pass
+    >>> 0 <= stopwatch.seconds["network"] < 1, stopwatch.seconds["write"]
+    (True, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[Stage, float] = dict.fromkeys(get_args(Stage), 0.0)
+        self.frames = 0
+
+    @contextmanager
+    def measure(self, stage: Stage) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - started
+
+    def each(self, stage: Stage, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items; add the time until each arrives to a stage."""
+        iterator = iter(items)
+        while True:
+            with self.measure(stage):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
 
 
 class VideoFile:

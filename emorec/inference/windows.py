@@ -1,13 +1,16 @@
-"""Windows of a video: their times, the frames that a network takes of each, and the pass that reads them."""
+"""Windows of a video: their times, the frames and sound that a network takes of each, and the pass that reads them."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from emorec.data.audio import NO_SOUND, AudioSpec, Waveform, decode_audio, iter_audio, to_float
 from emorec.data.video.reader import (
     TIME_TOLERANCE_SECONDS,
     ClipError,
@@ -17,12 +20,14 @@ from emorec.data.video.reader import (
 from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import Video, VideoFile
+from emorec.inference.video import Stopwatch, Video, VideoFile
 
 if TYPE_CHECKING:
-    from emorec.data.faces.detector import FaceDetector
+    from emorec.data.faces import FaceDetector
+
+
+log = logging.getLogger(__name__)
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
@@ -143,8 +148,6 @@ def _add_sound(
     video: VideoFile, windows: Iterable[Window | Gap], spec: ModelSpec, stopwatch: Stopwatch
 ) -> Iterator[Window | Gap]:
     """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
-    from emorec.inference.audio import AudioWindows  # late: few networks take sound
-
     audio = AudioWindows(video.path, spec.audio)
     for window in windows:
         if isinstance(window, Gap):
@@ -317,3 +320,77 @@ def choose_frames(
         begin = min(first, last - 1)
         by_end[last] = [begin + index for index in linspace_indices(last - begin, num_frames)]
     return FrameChoice(start, end, by_end)
+
+
+class AudioWindows:
+    """Reads the audio of consecutive windows, preprocessed as in training.
+
+    Where the audio can't be decoded further, there is silence to the end of the video, and one warning.
+
+    Args:
+        path: The video.
+        preprocessing: Of the audio.
+    """
+
+    def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
+        self.path = path
+        self.preprocessing = preprocessing
+        self._chunks: Iterator[npt.NDArray[np.float32]] = iter_audio(path, preprocessing.sound_rate)
+        self._buffer: Waveform = np.empty(0, dtype=np.float32)
+        self._offset = 0
+        """Index in the file of the first sample of the buffer."""
+
+    def read_all(self) -> tuple[Waveform, bool]:
+        """Return (samples,), -1 to 1, of a video that is a single window, and whether it has sound."""
+        try:
+            waveform = decode_audio(self.path, self.preprocessing.sound_rate)
+            return to_float(self.preprocessing.fit(waveform)), True
+        except ClipError as error:
+            self._warn(error)
+            return self.preprocessing.silence, False
+
+    def read(self, start: float, end: float) -> tuple[Waveform, bool]:
+        """Return (samples,), -1 to 1, of a window, and whether it has sound.
+
+        Args:
+            start: In seconds, not before that of the previous call.
+            end: In seconds, exclusive.
+        """
+        rate = self.preprocessing.sound_rate
+        first, stop = round(start * rate), round(end * rate)
+        self._fill(first, stop)
+        sound = self._buffer[: stop - first] if first == self._offset else self._buffer[:0]
+        if not len(sound):
+            return self.preprocessing.silence, False
+        return to_float(self.preprocessing.fit(sound)), True
+
+    def _fill(self, first: int, stop: int) -> None:
+        """Drop the samples before `first`, and read up to `stop`."""
+        chunks, end = [self._buffer], self._offset + len(self._buffer)
+        while end < stop and (chunk := self._next_chunk()) is not None:
+            chunks.append(chunk)
+            end += len(chunk)
+            if end <= first:
+                self._offset, chunks = end, []
+        buffer = np.concatenate([np.empty(0, dtype=np.float32), *chunks])
+        dropped = min(max(first - self._offset, 0), len(buffer))
+        # a copy: a view would keep the dropped samples in memory
+        self._buffer, self._offset = buffer[dropped:].copy(), self._offset + dropped
+
+    def _next_chunk(self) -> Waveform | None:
+        try:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return None
+            mono: Waveform = chunk.mean(axis=0, dtype=np.float32)
+            if not np.isfinite(mono).all():
+                raise ClipError.of(self.path, "its sound has values that are not finite")
+        except ClipError as error:
+            self._warn(error)
+            self._chunks = iter(())
+            return None
+        return mono
+
+    def _warn(self, error: ClipError) -> None:
+        if error.reason != NO_SOUND:
+            log.warning("silence where the sound can't be decoded: %s", error)

@@ -1,4 +1,4 @@
-"""Networks, one architecture a file; `base.py`, `classifier.py` and `regressor.py` are what they share."""
+"""Networks, an architecture a file; `base.py`, `classifier.py` and `regressor.py` are what they share."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from emorec.models.early_fusion_cnn import EarlyFusionCNN
     from emorec.models.early_fusion_resnet import EarlyFusionResNet
     from emorec.models.face import FaceClassifier, FaceRegressor
-    from emorec.models.frame_classifier import FrameClassifier
-    from emorec.models.late_fusion import LateFusion
+    from emorec.models.frame_classifier import FrameClassifier, LateFusion
     from emorec.models.regressor import ClipRegressor
 
 _MODULES = {
@@ -32,7 +31,7 @@ _MODULES = {
     "FaceClassifier": "face",
     "FaceRegressor": "face",
     "FrameClassifier": "frame_classifier",
-    "LateFusion": "late_fusion",
+    "LateFusion": "frame_classifier",
 }
 
 __all__ = [

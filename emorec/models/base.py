@@ -1,27 +1,41 @@
-"""Base class of all networks: hyper-parameters, steps, logging, optimizer and schedule."""
+"""Base class of all networks: hyper-parameters, steps, logging, optimizers and learning-rate schedules."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import LRSchedulerConfigType, LRSchedulerTypeUnion
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LinearLR, ReduceLROnPlateau
 from torchmetrics import MetricCollection
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.collector import Collected, PredictionCollector
-from emorec.evaluation.task import Task
 from emorec.image_size import ImageSize, parse_image_size
-from emorec.layers.normalize import IMAGENET, Normalize, PixelStatistics
-from emorec.layers.pretrained import skip_pretrained
-from emorec.models.optim import OPTIMIZERS, OptimizerName, Schedule, make_schedulers
+from emorec.layers.pretrained import IMAGENET, Normalize, PixelStatistics, skip_pretrained
+
+if TYPE_CHECKING:
+    from emorec.evaluation.collector import Collected, PredictionCollector
+    from emorec.evaluation.task import Task
+
+OptimizerName: TypeAlias = Literal["adam", "adamw", "sgd"]
+
+MOMENTUM = 0.9
+"""Of "sgd". Source: Krizhevsky et al. 2012, section 5."""
+
+OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "sgd": partial(SGD, momentum=MOMENTUM),
+}
+
+Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
+"""Divide the rate by 10 when validation stalls, decay it along a cosine or with the steps, or keep it."""
 
 
 class ClipNetwork(LightningModule):
@@ -44,9 +58,10 @@ class ClipNetwork(LightningModule):
         compile: Compile the network with torch.compile, which takes half a minute.
 
     Attributes:
-        task: What is predicted, with its metrics and plots.
         inputs: Entries of a batch that `forward` takes.
         statistics: Normalisation of the frames.
+        names: Of the K classes in label order, "0", "1" ... until `setup`; or of the R numbers.
+        collector: The outputs of an epoch; made by `setup`.
     """
 
     statistics: ClassVar[PixelStatistics] = IMAGENET
@@ -54,8 +69,8 @@ class ClipNetwork(LightningModule):
     fixed_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments of a parent class that a subclass sets and does not take itself."""
 
-    task: Task
-    collector: PredictionCollector
+    names: tuple[str, ...]
+    collector: "PredictionCollector"
     train_metrics: MetricCollection
 
     def __init__(
@@ -115,12 +130,17 @@ class ClipNetwork(LightningModule):
         return module
 
     @property
+    @abstractmethod
+    def task(self) -> "Task":
+        """What is predicted, with its metrics and plots."""
+
+    @property
     def monitor(self) -> str:
         """The logged metric that selects the best epoch."""
         return f"val/{self.task.score}"
 
     @property
-    def collected(self) -> Collected:
+    def collected(self) -> "Collected":
         """Outputs and targets of the last validation, test or prediction, the same in every process.
 
         Raises:
@@ -156,6 +176,11 @@ class ClipNetwork(LightningModule):
 
     @override
     def setup(self, stage: str) -> None:
+        from emorec.evaluation.collector import PredictionCollector  # late: only a Trainer needs it
+
+        self.collector = PredictionCollector(
+            len(self.task.names), classes=self.task.kind == "classes"
+        )
         if self.compiled:
             self.compile()
 
@@ -279,3 +304,65 @@ class ClipNetwork(LightningModule):
             decay=self.lr_decay,
         )
         return [optimizer], schedulers
+
+
+def warmup_cosine(step: int, *, warmup_steps: int, total_steps: float) -> float:
+    """Return the factor of the learning rate at a step: linear warm-up, then half a cosine.
+
+    Source: Loshchilov & Hutter 2017, SGDR, equation 5; the warm-up is of Goyal et al. 2017, section 2.2.
+
+    >>> [round(warmup_cosine(step, warmup_steps=2, total_steps=6), 3) for step in range(7)]
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+
+def inverse_time(step: int, *, warmup_steps: int, decay: float) -> float:
+    """Return the factor of the learning rate at a step: linear warm-up times Keras' `decay`.
+
+    Source: Keras 2, `optimizers.SGD(decay=...)`: lr / (1 + decay * iterations).
+
+    >>> [round(inverse_time(step, warmup_steps=0, decay=0.5), 3) for step in range(4)]
+    [1.0, 0.667, 0.5, 0.4]
+    """
+    return min(1.0, (step + 1) / max(1, warmup_steps)) / (1 + decay * step)
+
+
+def make_schedulers(
+    optimizer: Optimizer,
+    schedule: Schedule,
+    *,
+    warmup_steps: int,
+    total_steps: float,
+    plateau_patience: int,
+    decay: float = 0.0,
+) -> list[LRSchedulerConfigType]:
+    """Return the schedulers of a run as Lightning takes them; empty when the rate never changes.
+
+    Args:
+        optimizer: The one whose learning rate they set.
+        schedule: "plateau", "cosine", "inverse_time" or "none".
+        warmup_steps: Optimizer steps until the peak rate.
+        total_steps: Optimizer steps of the whole run, for "cosine".
+        plateau_patience: Validations without improvement before the rate is divided.
+        decay: For "inverse_time".
+    """
+    curve = f"lr-{type(optimizer).__name__}"  # one curve in TensorBoard, however many schedulers
+    if schedule == "cosine":
+        factor = partial(warmup_cosine, warmup_steps=warmup_steps, total_steps=total_steps)
+        return [{"scheduler": LambdaLR(optimizer, factor), "interval": "step", "name": curve}]
+    if schedule == "inverse_time":
+        factor = partial(inverse_time, warmup_steps=warmup_steps, decay=decay)
+        return [{"scheduler": LambdaLR(optimizer, factor), "interval": "step", "name": curve}]
+    schedulers: list[LRSchedulerConfigType] = []
+    if warmup_steps > 1:
+        warmup = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps - 1)
+        schedulers.append({"scheduler": warmup, "interval": "step", "name": curve})
+    if schedule == "plateau":
+        plateau = ReduceLROnPlateau(optimizer, mode="max", patience=plateau_patience)
+        # stepped by ClipNetwork, not by Lightning
+        schedulers.append({"scheduler": plateau, "reduce_on_plateau": False, "name": curve})
+    return schedulers

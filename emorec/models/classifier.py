@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,10 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.collector import PredictionCollector
-from emorec.evaluation.task import Classification
 from emorec.models.base import ClipNetwork
+
+if TYPE_CHECKING:
+    from emorec.evaluation.task import Classification
 
 
 class ClipClassifier(ClipNetwork):
@@ -44,6 +45,7 @@ class ClipClassifier(ClipNetwork):
             raise UserError(f"label_smoothing {label_smoothing} has to be from 0 to below 1")
         self.num_classes = num_classes
         self.label_smoothing = label_smoothing
+        self.names = tuple(str(label) for label in range(num_classes))
         self.register_buffer("class_weights", None, persistent=False)
         accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         recall = MulticlassRecall(num_classes, average="macro", validate_args=False)
@@ -51,8 +53,13 @@ class ClipClassifier(ClipNetwork):
         self.train_metrics = MetricCollection(
             {"train/accuracy": accuracy, "train/uar": recall, "train/macro_f1": f1}
         )
-        self.task = Classification(tuple(str(label) for label in range(num_classes)))
-        self.collector = PredictionCollector(num_classes, classes=True)
+
+    @property
+    @override
+    def task(self) -> "Classification":
+        from emorec.evaluation.task import Classification  # late: a prediction has no metrics
+
+        return Classification(self.names)
 
     @override
     def setup(self, stage: str) -> None:
@@ -60,7 +67,7 @@ class ClipClassifier(ClipNetwork):
         data = getattr(self.trainer, "datamodule", None)
         names = tuple(getattr(data, "class_names", ()))
         if len(names) == self.num_classes:
-            self.task = Classification(names)
+            self.names = names
         if stage == "fit":
             self.class_weights = getattr(data, "class_weights", None)
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.layers.backbone import Freeze, VideoBackbone, video_backbone
-from emorec.layers.normalize import KINETICS
+from emorec.layers.pretrained import KINETICS
 from emorec.models.classifier import ClipClassifier
 
 

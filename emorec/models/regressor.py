@@ -1,7 +1,7 @@
 """Base class of all networks that predict numbers, such as valence and arousal."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,9 +10,10 @@ from torchmetrics.regression import ConcordanceCorrCoef
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.evaluation.collector import PredictionCollector
-from emorec.evaluation.task import Regression
 from emorec.models.base import ClipNetwork
+
+if TYPE_CHECKING:
+    from emorec.evaluation.task import Regression
 
 
 class ClipRegressor(ClipNetwork):
@@ -31,10 +32,15 @@ class ClipRegressor(ClipNetwork):
         self, *, target_names: tuple[str, ...] = ("valence", "arousal"), **training: Any
     ) -> None:
         super().__init__(**training)
-        self.target_names = tuple(target_names)
+        self.names = self.target_names = tuple(target_names)
         self.train_metrics = MetricCollection({"train/ccc": MeanConcordance(len(target_names))})
-        self.task = Regression(self.target_names)
-        self.collector = PredictionCollector(len(target_names), classes=False)
+
+    @property
+    @override
+    def task(self) -> "Regression":
+        from emorec.evaluation.task import Regression  # late: a prediction has no metrics
+
+        return Regression(self.target_names)
 
     @override
     def setup(self, stage: str) -> None:

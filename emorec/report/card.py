@@ -27,9 +27,9 @@ from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
 from emorec.report.card_facts import (
     MODALITIES,
-    describe_inputs,
     describe_other_clips,
     headline,
+    input_sentences,
     network_record,
     read_ablations,
     read_test,
@@ -74,7 +74,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         network=network,
         classes=bool(class_names),
         names=class_names or checkpoint.model["init_args"]["target_names"],
-        inputs=describe_inputs(checkpoint.data, network),
+        inputs=input_sentences(checkpoint.data, network),
         modalities=MODALITIES if len(network["modalities"]) > 1 else (),
         sheet=datasheet(checkpoint.data["class_path"]),
         other_clips=describe_other_clips(checkpoint),

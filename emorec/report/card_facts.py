@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from emorec.checkpoint import Checkpoint, import_class
+from emorec.checkpoint import Checkpoint
 from emorec.data.split import SUBSETS, format_people
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.image_size import format_frames
@@ -34,13 +34,13 @@ def network_record(checkpoint: Checkpoint) -> Mapping[str, Any]:
     # late: only for checkpoints without a record, as it loads Lightning and torchvision
     from emorec.models import flops
 
-    network_class = import_class(checkpoint, checkpoint.model["class_path"])
+    network_class = checkpoint.import_class("model")
     return flops.network_record(
         network_class.load_from_checkpoint(checkpoint.path, map_location="cpu", weights_only=True)
     )
 
 
-def describe_inputs(data: Mapping[str, Any], network: Mapping[str, Any]) -> list[str]:
+def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list[str]:
     """Return what a network gets of a clip, a sentence for each modality.
 
     Args:

@@ -12,20 +12,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from emorec.errors import UserError
 from emorec.evaluation.intervals import table_scores
 from emorec.evaluation.predictions import read_predictions
 from emorec.evaluation.report import SPLIT_KEYS
 from emorec.evaluation.task import Task, unknown
-from emorec.io import raise_unreadable
+from emorec.io import TRIAL_RECORD, raise_unreadable, read_yaml
 from emorec.text import number_ranges
 
 METRICS = Path("test", "metrics.json")
 PREDICTIONS = Path("test", "predictions.csv")
 CONFIG = Path("config.yaml")
-TRIAL = Path("trial.json")
 EVENTS = "events.out.tfevents.*"
 
 CURVE_TAGS = {
@@ -198,7 +196,7 @@ def read_run(folder: Path) -> Run:
         predictions=predictions,
         metrics=metrics,
         config=_read_config(folder / CONFIG),
-        trial=_read_trial(folder / TRIAL),
+        trial=_read_trial(folder / TRIAL_RECORD),
     )
 
 
@@ -234,10 +232,7 @@ def _check_predictions(path: Path, task: Task, predictions: pd.DataFrame) -> Non
 def _read_config(path: Path) -> Mapping[str, Any]:
     if not path.exists():
         return {}
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"can't read {path}: {_one_line(error)}") from error
+    config = read_yaml(path, "configuration of a run")
     if not isinstance(config, dict):
         raise UserError(f"{path} is not the configuration of a run")
     return config
@@ -328,7 +323,7 @@ def _run_folders(folder: Path) -> Iterator[Path]:
     """The folder or those below it that hold a run, sorted; inside of a run no other is looked for."""
     for current, folders, _ in os.walk(folder, onerror=raise_unreadable, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if _has_any(Path(current), METRICS, PREDICTIONS, CONFIG, TRIAL):
+        if _has_any(Path(current), METRICS, PREDICTIONS, CONFIG, Path(TRIAL_RECORD)):
             folders.clear()
             yield Path(current)
 

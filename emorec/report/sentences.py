@@ -9,7 +9,8 @@ from emorec.report.comparison import Comparison
 from emorec.report.runs import format_actors
 from emorec.text import first_few, plural
 
-FEW_ACTORS = 8
+MIN_ACTORS = 8
+"""With fewer, a comparison warns of chance similarities."""
 
 COST_NOTE = (
     "Training, epochs and clips/s are means over a model's runs, memory is their maximum; "
@@ -161,7 +162,7 @@ def _count_significant(significant: int, pairs: int) -> str:
 
 def _few_actors(comparison: Comparison) -> list[str]:
     num_actors = len(comparison.actors)
-    if num_actors >= FEW_ACTORS:
+    if num_actors >= MIN_ACTORS:
         return []
     if num_actors == 1:
         return ["One actor does not represent others: there are no intervals over actors"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from emorec.errors import UserError
+from emorec.io import read_yaml
 from emorec.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def read_definition(path: Path) -> Definition:
     Raises:
         UserError: When it can't be read, is not YAML, or has an unknown key or an invalid value.
     """
-    content = _read_yaml(path)
+    content = _read_study(path)
     types = {each.name: each.type for each in fields(Definition) if each.name != "path"}
     values: dict[str, Any] = {}
     for key, value in content.items():
@@ -232,16 +232,8 @@ def read_definition(path: Path) -> Definition:
     return Definition(path=path, **values)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"can't read the study {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is not text"
-        raise UserError(f"{path}{line} is not YAML: {problem}") from None
+def _read_study(path: Path) -> dict[str, Any]:
+    content = read_yaml(path, "study")
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a study: a study has the keys {', '.join(EXAMPLES)}")
     if {"model", "data"} & content.keys():

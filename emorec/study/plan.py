@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from emorec.errors import UserError
+from emorec.io import FLUSH_SECONDS
 from emorec.study.definition import Definition, Settings, Value
 
 STUDIES = Path("lightning_logs", "studies")
@@ -30,8 +31,6 @@ TEST_TRAINER_SETTINGS = ("trainer.accelerator", "trainer.devices", "trainer.prec
 """The trainer's settings that a test takes from the command line and not from its checkpoint."""
 
 LOGGER = "lightning.pytorch.loggers.TensorBoardLogger"
-
-FLUSH_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from emorec.io import VALIDATION_LOG
 from emorec.study.locks import machine_id
 from emorec.study.plan import PlannedRun
 from emorec.study.queue import METRIC, Queue, current_trial, last_error
 from emorec.text import duration
-
-VALIDATION_LOG = "validation.jsonl"
-"""The file of a run folder in which `emorec fit` records its scores, see `emorec.callbacks.ValidationLog`."""
 
 State = Literal["running", "failed", "done", "pruned", "waiting"]
 

@@ -20,7 +20,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from emorec.errors import UserError
-from emorec.io import write_json
+from emorec.io import TRIAL_RECORD, write_json
 from emorec.study.definition import Settings
 from emorec.study.locks import HEARTBEAT_SECONDS, FolderLock, Heartbeats, machine_id
 from emorec.study.plan import PlannedRun, command_line
@@ -29,7 +29,6 @@ from emorec.study.queue import METRIC, Queue, current_trial
 
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "emorec")
 
-RECORD = "trial.json"
 
 LOG = "run.log"
 
@@ -256,7 +255,7 @@ def _write_record(run: PlannedRun) -> None:
     Raises:
         UserError: When the folder holds a run with different settings.
     """
-    path = run.folder / RECORD
+    path = run.folder / TRIAL_RECORD
     record = {
         "study": run.study,
         "model": run.model,

@@ -21,7 +21,7 @@ from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
 from emorec.data.preprocessing import FrameSpec
 from emorec.errors import UserError
-from emorec.layers.normalize import IMAGENET
+from emorec.layers.pretrained import IMAGENET
 from tests import videos
 from tests.bench.networks import DelayedData
 

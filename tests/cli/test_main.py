@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS, predicts_data
-from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
+from emorec.cli.entry_point import COMMANDS, EXPERIMENTS, predicts_data
+from emorec.cli.help import PREDICT_DATA_HELP, experiment_help
 
 
 def run_main(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -93,7 +93,7 @@ def test_every_option_of_the_short_help_exists(
     with pytest.raises(SystemExit):
         main([command, "--help-all"])
     full = capsys.readouterr().out
-    short = EXPERIMENT_HELP.get(command, PREDICT_DATA_HELP)
+    short = PREDICT_DATA_HELP if command == "predict" else experiment_help(command, "")
     options = re.findall(r"^  (?:-c, )?(--[\w.]+)", short, re.MULTILINE)
     assert options
     for option in options:

@@ -16,8 +16,7 @@ from lightning.pytorch import Trainer
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.data import RavdessDataModule
-from emorec.data.faces.boxes import clip_box, crop, crop_area
-from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces import FaceDetector, clip_box, crop, crop_area
 from emorec.data.preprocessing import resize_frames
 from emorec.data.sets.ravdess.parser import SINGERS
 from emorec.data.split import SUBSETS
@@ -26,7 +25,7 @@ from emorec.data.video.reader import decode, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import Size, size_before_crop
 from tests import videos
-from tests.data.audio.test_decode import RATE, tone
+from tests.data.test_audio import RATE, tone
 from tests.program import SMALL
 from tests.yunet_stand_in import stand_in_onnx
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Timeline, Window
 from tests.inference.specs import make_spec

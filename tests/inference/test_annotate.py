@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.inference.annotate import annotate_video
 from emorec.inference.overlay import Overlay, Playback, draw, font_size_for
 from emorec.inference.timeline import Timeline

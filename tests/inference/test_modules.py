@@ -1,5 +1,6 @@
 """A prediction imports few modules; those for plots and videos only on demand."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,46 +9,91 @@ from pathlib import Path
 import pytest
 
 from emorec.inference.export import to_bytes
+from emorec.models import AudioVisual
 from tests import videos
-from tests.inference.networks import made, saved
+from tests.inference.networks import FRAMES, NETWORKS, made, saved
 
 MAX_MODULES = 45
 
 PROGRAM = """
-import sys
-import emorec
-emorec.load({network!r}, device="cpu").predict({video!r})
-print(*[name for name in sys.modules if name.partition(".")[0] == "emorec"])
-print(*[name for name in ("matplotlib", "torch", "lightning", "PIL") if name in sys.modules])
+import json, sys
+from pathlib import Path
+
+def modules(run, *arguments):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "emorec"]:
+        del sys.modules[name]
+    run(*arguments)
+    others = ("matplotlib", "torch", "lightning", "PIL")
+    own = [name for name in sys.modules if name.partition(".")[0] == "emorec"]
+    return own, [name for name in others if name in sys.modules]
+
+def load_and_predict(path):
+    import emorec
+    emorec.load(path, device="cpu").predict("a.mp4")
+
+def command(path):
+    from emorec.cli import main
+    main(["predict", "--ckpt", path, "--device", "cpu", "a.mp4"])
+
+paths = sys.argv[1:]
+loaded = {path: modules(load_and_predict, path) for path in paths}
+loaded |= {f"command {path}": modules(command, path) for path in paths}
+Path("loaded.json").write_text(json.dumps(loaded))
 """
 
 
-def loaded_modules(network: Path, video: Path) -> tuple[list[str], list[str]]:
-    """Modules of emorec, and other heavy packages, that a process imports for a prediction."""
-    program = PROGRAM.format(network=str(network), video=str(video))
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], list[str]]]:
+    """Modules of emorec, and other large packages, that each prediction imports; the first without torch before it.
+
+    One process for all: importing torch takes seconds.
+    """
+    folder = tmp_path_factory.mktemp("predictions")
+    videos.write_video(folder / "a.mp4", 15, sound=True)
+    (folder / "EarlyFusionCNN.onnx").write_bytes(to_bytes(*made("EarlyFusionCNN"), "onnx"))
+    with pytest.MonkeyPatch.context() as patch:
+        default = {"video_args": {"weights": "none"}, "audio_args": {"sound_rate": 8000}}
+        patch.setitem(NETWORKS, "AudioVisual", lambda: AudioVisual(**default, **FRAMES))
+        for network in ("EarlyFusionCNN", "CNNLSTM", "AudioVisual"):
+            saved(folder / f"{network}.ckpt", made(network)[0])
+    paths = ["EarlyFusionCNN.onnx", *sorted(path.name for path in folder.glob("*.ckpt"))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, *paths],
+        cwd=folder,
+        env=environment,
+        check=True,
+        capture_output=True,
     )
-    own_modules, other_packages = done.stdout.split("\n")[:2]
-    return own_modules.split(), other_packages.split()
+    content: dict[str, tuple[list[str], list[str]]] = json.loads(
+        (folder / "loaded.json").read_text()
+    )
+    return content
 
 
 @pytest.mark.slow
-def test_an_exported_network_predicts_with_few_modules_and_without_torch(tmp_path: Path) -> None:
-    path = tmp_path / "best.onnx"
-    path.write_bytes(to_bytes(*made("EarlyFusionCNN"), "onnx"))
-    own_modules, other_packages = loaded_modules(path, videos.write_video(tmp_path / "a.mp4", 15))
-    assert len(own_modules) <= MAX_MODULES, own_modules
-    assert other_packages == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("network", ["EarlyFusionCNN", "CNNLSTM"])
-def test_a_checkpoint_predicts_with_few_modules_and_without_plots(
-    network: str, tmp_path: Path
+@pytest.mark.parametrize("start", ["", "command "])
+@pytest.mark.parametrize(
+    "file", ["EarlyFusionCNN.onnx", "EarlyFusionCNN.ckpt", "CNNLSTM.ckpt", "AudioVisual.ckpt"]
+)
+def test_a_prediction_imports_few_modules(
+    file: str, start: str, loaded: dict[str, tuple[list[str], list[str]]]
 ) -> None:
-    path = saved(tmp_path / "best.ckpt", made(network)[0])
-    own_modules, _ = loaded_modules(path, videos.write_video(tmp_path / "a.mp4", 15))
+    own_modules, _ = loaded[start + file]
     assert len(own_modules) <= MAX_MODULES, own_modules
-    assert not {"emorec.inference.plot", "emorec.inference.overlay"} & {*own_modules}
+
+
+@pytest.mark.slow
+def test_an_exported_network_predicts_without_torch(
+    loaded: dict[str, tuple[list[str], list[str]]],
+) -> None:
+    assert loaded["EarlyFusionCNN.onnx"][1] == []
+
+
+@pytest.mark.slow
+def test_only_the_command_imports_the_plot(
+    loaded: dict[str, tuple[list[str], list[str]]],
+) -> None:
+    for name, (own_modules, _) in loaded.items():
+        plots = {"emorec.inference.plot", "emorec.inference.overlay"} & {*own_modules}
+        assert plots == ({"emorec.inference.plot"} if name.startswith("command") else set()), name

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.clip import Clip
-from emorec.data.faces.detector import FaceDetector
+from emorec.data.faces import FaceDetector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.video.reader import Decoder
 from emorec.image_size import Size, size_before_crop

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emorec.data.faces.boxes import Box
+from emorec.data import faces
+from emorec.data.faces import Box
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
@@ -118,7 +119,6 @@ def test_frames_are_preprocessed_like_those_of_a_video(tmp_path: Path) -> None:
 
 
 def test_faces_in_frames_are_cropped_as_in_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emorec.data.faces import detector
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
     frames[:, 35:65, 35:65] = 255
@@ -135,14 +135,14 @@ def test_faces_in_frames_are_cropped_as_in_training(monkeypatch: pytest.MonkeyPa
 
     opened = []
     runtime = Grey(face=True)
-    monkeypatch.setattr(detector, "find_detector", lambda wanted: wanted)
-    monkeypatch.setattr(detector, "FaceDetector", lambda path: opened.append(path) or Finds(face))
+    monkeypatch.setattr(faces, "find_detector", lambda wanted: wanted)
+    monkeypatch.setattr(faces, "FaceDetector", lambda path: opened.append(path) or Finds(face))
     predictor = Predictor(runtime)
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert predictor.predict(frames).probabilities["bright"] == 1
     assert len(opened) == 1
     assert predictor.predict(frames, face="none").probabilities["bright"] < 0.2
-    monkeypatch.setattr(detector, "FaceDetector", lambda path: Finds(None))
+    monkeypatch.setattr(faces, "FaceDetector", lambda path: Finds(None))
     assert Predictor(runtime).predict(frames).predicted == "no face"
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from emorec.inference.options import Options
-from emorec.inference.results import TimelineWriter, summary
-from emorec.inference.stopwatch import Stopwatch, speed
+from emorec.inference.results import TimelineWriter, speed, summary
 from emorec.inference.timeline import Gap, Timeline
+from emorec.inference.video import Stopwatch
 from tests.inference.fakes import EIGHT, Grey, timeline
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.inference.tracks import Tracker
 
 STEP = 0.2

@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.audio.spec import AudioSpec, to_float
+from emorec.data.audio import AudioSpec, to_float
 from emorec.data.clip import Clip
-from emorec.data.faces.boxes import Box
+from emorec.data.faces import Box
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.options import Options
-from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import VideoFile
+from emorec.inference.video import Stopwatch, VideoFile
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec

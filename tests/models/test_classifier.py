@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from emorec.data import RavdessDataModule
-from emorec.evaluation.collector import Collected
+from emorec.evaluation.collector import Collected, PredictionCollector
 from emorec.models import EarlyFusionCNN
 from tests.models.conftest import random_frames
 from tests.models.test_base import network, trainer
@@ -22,6 +22,7 @@ def sensitive(image_size: int = 16) -> EarlyFusionCNN:
     with torch.no_grad():
         for weights in model.classifier.parameters():
             weights.mul_(30)
+    model.collector = PredictionCollector(model.num_classes, classes=True)
     return model
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from emorec.callbacks.checkpointing import BestAndLast
 from emorec.errors import UserError
+from emorec.evaluation.collector import PredictionCollector
 from emorec.models import ClipRegressor
 from emorec.models.regressor import MeanConcordance, concordance
 from tests.models.conftest import NoiseDataModule, random_frames
@@ -98,6 +99,7 @@ def test_training_metrics_are_those_of_the_whole_epoch() -> None:
 
 def test_predictions_of_views_are_averaged() -> None:
     network = MeanOfFrames(num_frames=2, image_size=4).eval()
+    network.collector = PredictionCollector(2, classes=False)
     views = [random_frames(3, 2, 4, seed=seed) for seed in range(3)]
     batch = {
         "frames": views[0],

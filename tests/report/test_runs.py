@@ -116,7 +116,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "broken config": (
         lambda run: (run / "config.yaml").write_text("a: [1"),
-        r"can't read .*config\.yaml",
+        r"config\.yaml line 1 is not valid YAML",
     ),
     "config of a list": (
         lambda run: (run / "config.yaml").write_text("[1]"),

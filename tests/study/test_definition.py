@@ -63,7 +63,7 @@ def test_a_network_without_an_experiment_file_is_an_error(tmp_path: Path, networ
         ("overrides: {'a b': {}, 'a  b': {}}", "would have the same folder"),
         ("configs: {Net: nowhere.yaml}", "no such file:"),
         ("configs: {}", "configs is {}: it takes names and experiment files"),
-        ("seeds: [", "is not YAML"),
+        ("seeds: [", "is not valid YAML"),
     ],
 )
 def test_an_invalid_study_is_a_one_line_error_with_the_file(

@@ -184,7 +184,7 @@ def decode_frames(
     """
     # late: NumPy and OpenCV take long to import
     from emorec.data.cache.build import build_cache
-    from emorec.data.faces.detector import find_detector
+    from emorec.data.faces import find_detector
     from emorec.data.preprocessing import FrameSpec
     from emorec.data.sets.ravdess.parser import find_clips
     from emorec.image_size import format_size, parse_image_size, size_before_crop

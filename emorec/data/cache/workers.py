@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeAlias, TypeVar
 
 import emorec
-from emorec.data.audio.spec import AudioSpec
+from emorec.data.audio import AudioSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
 from emorec.data.preprocessing import FrameSpec, PreprocessedClip

@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.cli.commands.predict import speed_line
 from emorec.cli.entry_point import predicts_data
 from emorec.inference.options import Options
+from emorec.inference.results import Result, speed
+from emorec.inference.timeline import Timeline
+from emorec.inference.video import Stopwatch
 from tests import videos
 from tests.cli.commands.predicting import rows_of, run
 from tests.inference.fakes import Grey
@@ -77,7 +81,6 @@ def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
 def test_a_camera_is_printed_window_by_window(
     grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emorec.cli.commands import predict_batch
     from emorec.inference.video import Camera
 
     ticks = iter(np.arange(0, 100, 0.05).tolist())
@@ -90,7 +93,7 @@ def test_a_camera_is_printed_window_by_window(
     def make_camera(index: int, seconds: float | None) -> Camera:
         return Camera(index, seconds, open_capture=lambda index: Capture(), now=lambda: next(ticks))
 
-    monkeypatch.setattr(predict_batch, "Camera", make_camera)
+    monkeypatch.setattr("emorec.inference.video.Camera", make_camera)
     assert run("--ckpt", "any.ckpt", "0", "--seconds", "2", "--out", tmp_path) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "     0.0 s to      0.5 s  person 1  bright 100 %"
@@ -122,3 +125,31 @@ def test_the_help_names_every_option_of_videos(capsys: pytest.CaptureFixture[str
     run("--help")
     text = capsys.readouterr().out
     assert all(f"--{field.name}" in text for field in fields(Options))
+
+
+@pytest.mark.parametrize(
+    ("frames", "line"),
+    [
+        (300, "5.0 s, 60 frames/s: 2.5 times the network alone, 5.0 times decoding alone"),
+        (0, "5.0 s, 4.0 times real time: 2.5 times the network alone, 5.0 times decoding alone"),
+    ],
+)
+def test_speed_is_in_frames_or_for_audio_only_in_seconds(
+    frames: int, line: str, tmp_path: Path
+) -> None:
+    clock = Stopwatch()
+    clock.seconds |= {"network": 2.0, "decode": 1.0}
+    clock.frames = frames
+    timeline = Timeline(
+        path=tmp_path / "a.mp4",
+        task="classes",
+        names=("calm",),
+        windows=(),
+        gaps=(),
+        seconds=20.0,
+        window_seconds=4.0,
+        hop_seconds=2.0,
+    )
+    content = {"speed": speed(clock, 5.0, timeline.seconds)}
+    result = Result(timeline, tmp_path, content, interrupted=False)
+    assert speed_line([result]) == line

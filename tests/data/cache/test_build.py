@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emorec.data.audio.decode import NO_SOUND
-from emorec.data.audio.spec import AudioSpec
+from emorec.data.audio import NO_SOUND, AudioSpec
 from emorec.data.cache.build import ClipReader, build_cache
 from emorec.data.cache.store import DATABASE, CacheError, checksum_of, clear_cache, list_cache
 from emorec.data.clip import Clip, Half
@@ -22,8 +21,8 @@ from emorec.data.preprocessing import FrameSpec, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Decoder, decode, linspace_indices
 from tests import videos
-from tests.data.audio.test_decode import RATE, tone, write_wav
 from tests.data.cache.misbehaving import CountingPasses, Misbehaving, clips_of, write_files
+from tests.data.test_audio import RATE, tone, write_wav
 
 SPEC = FrameSpec(num_frames=6, size=(32, 32))
 LENGTHS = (7, 23, 40)

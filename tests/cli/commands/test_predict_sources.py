@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emorec.inference.sources import find_sources
+from emorec.cli.commands.predict import find_sources
 
 
 @pytest.fixture

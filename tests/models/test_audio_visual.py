@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import torch
 
-from emorec.layers.fusion import Fusion, ModalityFusion
+from emorec.models.audio_visual import Fusion, ModalityFusion
 
 FUSIONS = get_args(Fusion)
 

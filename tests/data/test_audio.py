@@ -1,4 +1,4 @@
-"""Sound is decoded to one channel, with the requested rate and span."""
+"""Sound is decoded to one channel with the requested rate, span and length, and augmented."""
 
 import wave
 from pathlib import Path
@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from emorec.data.audio.decode import NO_SOUND, NOT_SOUND, decode_audio
+from emorec.data import audio
+from emorec.data.audio import (
+    GAIN_DECIBELS,
+    MAX_SHIFT_SECONDS,
+    NO_SOUND,
+    NOT_SOUND,
+    AudioSpec,
+    augment_audio,
+    decode_audio,
+)
+from emorec.data.clip import Clip
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import CUT_OFF, ClipError
 from tests import videos
@@ -106,3 +116,84 @@ def test_real_clips_are_decoded(ravdess_root: Path) -> None:
         sound = decode_audio(path, RATE)
         assert 2 * RATE < len(sound) < 6 * RATE
         assert 0.01 < np.abs(sound).max() <= 1.0
+
+
+SPEC = AudioSpec(sound_rate=RATE, sound_seconds=0.5)
+
+
+def clip_of(path: Path) -> Clip:
+    return Clip(path=path, label=0, actor=1, take=path.stem)
+
+
+def test_long_clips_are_cropped_to_their_middle_and_short_ones_padded_with_silence(
+    tmp_path: Path,
+) -> None:
+    parts = [tone(0.25, RATE, loudness=loudness) for loudness in (0.1, 0.5, 0.5, 0.1)]
+    long = SPEC.load(clip_of(write_wav(tmp_path / "long.wav", [np.concatenate(parts)], RATE)))
+    assert (long.shape, long.dtype) == ((8000,), np.int16)
+    assert np.abs(long[:300]).max() > 0.4 * 32767
+    short = SPEC.load(clip_of(write_wav(tmp_path / "short.wav", [tone(0.2, RATE)], RATE)))
+    assert not short[:2400].any()
+    assert not short[5600:].any()
+    np.testing.assert_allclose(short[2400:5600] / 32767, tone(0.2, RATE), atol=1e-4)
+
+
+def test_samples_out_of_range_are_clipped_and_do_not_wrap_around() -> None:
+    assert (SPEC.fit(np.full(8000, 1.5, dtype=np.float32)) == 32767).all()
+
+
+def test_different_specifications_have_different_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        AudioSpec(sound_rate=rate, sound_seconds=seconds).name
+        for rate in (8000, 16_000)
+        for seconds in (1.0, 2.0)
+    }
+    assert len(names) == 4
+    original_name = SPEC.name
+    monkeypatch.setattr(audio, "decoder_version", lambda name: "av 999")
+    assert SPEC.name != original_name
+
+
+def pulse(at: int) -> np.ndarray:
+    sound = np.zeros(RATE, dtype=np.float32)
+    sound[at : at + 50] = 0.25
+    return sound
+
+
+def test_shift_gain_and_noise_cover_their_ranges() -> None:
+    shifts, gains, num_noisy = [], [], 0
+    for seed in range(200):
+        augmented = augment_audio(pulse(8000), np.random.default_rng(seed), RATE)
+        assert (augmented.shape, augmented.dtype) == ((RATE,), np.float32)
+        start = int(np.argmax(np.convolve(augmented, np.ones(50), mode="valid")))
+        shifts.append(start - 8000)
+        gains.append(20 * np.log10(np.median(augmented[start : start + 50]) / 0.25))
+        num_noisy += bool(np.abs(augmented[:100]).max() > 0)
+    max_shift = MAX_SHIFT_SECONDS * RATE
+    assert -max_shift - 5 <= min(shifts) < -0.7 * max_shift
+    assert 0.7 * max_shift < max(shifts) <= max_shift + 5
+    assert -GAIN_DECIBELS - 1 < min(gains) < -4
+    assert 4 < max(gains) < GAIN_DECIBELS + 1
+    assert 70 < num_noisy < 130
+
+
+def test_noise_is_ten_to_forty_decibels_below_the_sound() -> None:
+    tone = np.sin(np.arange(RATE) / 5).astype(np.float32) * 0.3
+    decibels = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        augmented = augment_audio(tone, rng, RATE)
+        silent = augmented[: RATE // 100] if abs(augmented[0]) < 0.1 else augmented[-RATE // 100 :]
+        noise = silent.std()
+        if 0 < noise < 0.05:
+            decibels.append(20 * np.log10(augmented.std() / noise))
+    assert decibels
+    assert min(decibels) > 8
+
+
+def test_loud_sound_is_clipped() -> None:
+    loud = np.full(RATE, 0.99, dtype=np.float32)
+    assert all(
+        np.abs(augment_audio(loud, np.random.default_rng(seed), RATE)).max() <= 1
+        for seed in range(20)
+    )

@@ -1,9 +1,21 @@
-"""HACER data module."""
+"""HACER: its data module, and the columns and classes of its CSV file.
+
+Source: the data set HACER on Kaggle, as public programs read its `HACER_dataset.csv` (columns `file_name, activity,
+emotion, video_index, person, type`; file names such as `drink_angry_1_a`, without a suffix).
+"""
 
 from typing import Any, ClassVar
 
 from emorec.data.sets.csv.datamodule import CSVDataModule
-from emorec.data.sets.hacer.parser import HACER_COLUMNS, HACER_LABELS, HOW_TO_GET_HACER
+from emorec.data.sets.csv.parser import NONE, Columns
+
+HACER_LABELS = ("angry", "disgust", "happy", "neutral", "sad")
+"""The emotions by their numbers in the column `emotion`, from 0."""
+
+HACER_COLUMNS = Columns(path="file_name", label="emotion", group="person", split=NONE)
+"""Without its column of subsets, `type`, which splits clips and not people."""
+
+HOW_TO_GET_HACER = "HACER is on Kaggle: search for HACER, and unpack HACER_dataset.csv with the folder HACER beside it"
 
 
 class HACERDataModule(CSVDataModule):
@@ -19,8 +31,6 @@ class HACERDataModule(CSVDataModule):
         group_column: Column of people; "none" splits clips and not people.
         split_column: Column of subsets, such as HACER's own `type`; "none" splits by person.
         reading: The other arguments of `CSVDataModule`.
-
-    Source: see `emorec/data/sets/hacer/parser.py`.
     """
 
     how_to_get: ClassVar[str] = HOW_TO_GET_HACER

@@ -1,0 +1,249 @@
+"""The sound of a clip: decoding, resampling to one rate and length, augmentation.
+
+It is decoded with PyAV: decord returns wrong samples for stereo files (version 0.6.0, every original of RAVDESS).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.clip import Clip, content_key
+from emorec.data.video.reader import CUT_OFF, ClipError, check_readable, decoder_version
+
+Waveform: TypeAlias = npt.NDArray[np.float32]
+"""(samples,) float32, -1 to 1."""
+
+MAX_MISSING_SECONDS = 0.25
+"""By how much a file may be shorter than it declares; no clip of RAVDESS is shorter at all."""
+
+NO_SOUND = "it has no sound"
+NOT_SOUND = "neither a video nor a sound file, or cut off so that its index is missing"
+
+
+AUDIO_FORMAT = 2
+"""Version of the preprocessing of sound; raising it makes cached sound unused."""
+
+FULL_SCALE = 32767
+"""The largest 16-bit sample."""
+
+Samples: TypeAlias = npt.NDArray[np.int16]
+"""(samples,) int16, as cached."""
+
+MAX_SHIFT_SECONDS = 0.3
+
+NOISE_PROBABILITY = 0.5
+
+NOISE_DECIBELS = (10.0, 40.0)
+"""Signal-to-noise ratio, uniform in this range."""
+
+GAIN_DECIBELS = 6.0
+"""Largest gain and attenuation."""
+
+
+def decode_audio(
+    path: Path, rate: int, span_seconds: tuple[float, float] | None = None
+) -> Waveform:
+    """Decode a file: the mean of all channels, resampled by FFmpeg, (samples,) float32 from -1 to 1.
+
+    Args:
+        path: A video or sound file.
+        rate: Samples per second.
+        span_seconds: The part of it to return, half-open; `None` is all of it.
+
+    Raises:
+        ClipError: When it can't be read, has no sound (then its reason is `NO_SOUND`), or none in the span.
+    """
+    check_readable(path)
+    chunks = list(iter_audio(path, rate))
+    channels = np.concatenate(chunks, axis=1) if chunks else np.empty((1, 0), dtype=np.float32)
+    waveform: Waveform = channels.mean(axis=0, dtype=np.float32)
+    if span_seconds is not None:
+        # a span without an end has an infinite one
+        first, stop = (round(min(second * rate, len(waveform))) for second in span_seconds)
+        waveform = waveform[first:stop]
+    if not len(waveform):
+        where = "" if span_seconds is None else " between {:g} s and {:g} s".format(*span_seconds)
+        raise ClipError.of(path, f"its sound is empty{where}")
+    if not np.isfinite(waveform).all():
+        raise ClipError.of(path, "its sound holds values that are not finite")
+    return waveform
+
+
+def iter_audio(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the sound of a file in chunks of (channels, samples) float32 from -1 to 1, resampled by FFmpeg.
+
+    Raises:
+        ClipError: When it has no sound, or where it can't be decoded any further.
+    """
+    # PyAV takes long to import
+    import av
+
+    from emorec.data.video.pyav import sound_stream
+
+    samples, declared_seconds = 0, 0.0
+    try:
+        with av.open(str(path)) as container:
+            stream = sound_stream(container)
+            if stream is None:
+                raise ClipError.of(path, NO_SOUND)
+            declared_seconds = float((stream.duration or 0) * (stream.time_base or 0))
+            resampler = av.AudioResampler(format="fltp", rate=rate)
+            for frame in chain(container.decode(stream), [None]):
+                if frame is None and not samples:
+                    break
+                for part in resampler.resample(frame):
+                    samples += part.samples
+                    yield part.to_ndarray().astype(np.float32, copy=False)
+    except (av.FFmpegError, ValueError) as error:
+        raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
+    if samples / rate < declared_seconds - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
+        raise ClipError.of(path, CUT_OFF)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioSpec:
+    """Sample rate and length of a clip's sound, one channel.
+
+    A longer clip is cropped to its middle; a shorter one is padded with silence on both sides.
+
+    Attributes:
+        sound_rate: Samples per second.
+        sound_seconds: Length.
+
+    >>> AudioSpec(sound_rate=16000, sound_seconds=3.0).shape
+    (48000,)
+    """
+
+    sound_rate: int
+    sound_seconds: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(samples,) of a clip."""
+        return (round(self.sound_rate * self.sound_seconds),)
+
+    @property
+    def dtype(self) -> type[np.int16]:
+        """16 bits a sample, as on a CD."""
+        return np.int16
+
+    @property
+    def silence(self) -> Waveform:
+        """(samples,) zeros."""
+        return np.zeros(self.shape, dtype=np.float32)
+
+    @property
+    def name(self) -> str:
+        """A file name that is unique to this specification and the version of the decoder."""
+        content = {"format": AUDIO_FORMAT, **asdict(self), "reader": decoder_version("pyav")}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return f"sound-{self.sound_rate}x{self.shape[0]}-{digest[:8]}"
+
+    @property
+    def check_name(self) -> str:
+        """Takes the place of the name where clips are only checked and no sound is stored."""
+        return f"sound check 2, {decoder_version('pyav')}"
+
+    @staticmethod
+    def source(clip: Clip) -> Path:
+        """Return the file that is decoded."""
+        return clip.sound_path or clip.path
+
+    @staticmethod
+    def key(clip: Clip, digest: str) -> str:
+        """Return the name of the clip's sound in the cache.
+
+        Args:
+            clip: The clip.
+            digest: Of the file that is decoded.
+        """
+        return content_key(digest, _span_seconds(clip))
+
+    def load(self, clip: Clip) -> Samples:
+        """Decode the sound of a clip, (samples,) int16.
+
+        Raises:
+            ClipError: When it can't be decoded.
+        """
+        return self.fit(decode_audio(self.source(clip), self.sound_rate, _span_seconds(clip)))
+
+    def fit(self, waveform: Waveform) -> Samples:
+        """Crop or pad a waveform and convert it to int16."""
+        fitted = fit_length(waveform, self.shape[0])
+        return np.round(fitted.clip(-1, 1) * FULL_SCALE).astype(np.int16)
+
+
+def _span_seconds(clip: Clip) -> tuple[float, float] | None:
+    """The span of the sound in its file; a separate sound file holds the sound of the clip alone."""
+    return clip.span_seconds if clip.sound_path is None else None
+
+
+def to_float(samples: Samples) -> Waveform:
+    """Convert int16 samples to float32 from -1 to 1.
+
+    >>> to_float(np.array([-32767, 0], dtype=np.int16)).tolist()
+    [-1.0, 0.0]
+    """
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def fit_length(waveform: Waveform, length: int) -> Waveform:
+    """Crop a longer waveform to its middle, pad a shorter one with silence on both sides.
+
+    >>> fit_length(np.array([1, 2, 3, 4, 5], dtype=np.float32), 3).tolist()
+    [2.0, 3.0, 4.0]
+    >>> fit_length(np.array([1, 2], dtype=np.float32), 5).tolist()
+    [0.0, 1.0, 2.0, 0.0, 0.0]
+    """
+    if len(waveform) >= length:
+        first = (len(waveform) - length) // 2
+        return waveform[first : first + length]
+    before = (length - len(waveform)) // 2
+    return np.pad(waveform, (before, length - len(waveform) - before))
+
+
+def augment_audio(waveform: Waveform, rng: np.random.Generator, rate: int) -> Waveform:
+    """Shift a waveform, change its volume, and add white noise to half of the clips.
+
+    Args:
+        waveform: (samples,) float32.
+        rng: Decides everything; it is called equally often for every clip.
+        rate: Samples per second.
+
+    Source: Ko et al. 2015, Audio augmentation for speech recognition; Salamon & Bello 2017, Deep CNNs and data
+    augmentation for environmental sound classification, section II.B.
+    """
+    max_shift = round(MAX_SHIFT_SECONDS * rate)
+    num_samples = int(rng.integers(-max_shift, max_shift + 1))
+    gain = 10 ** (rng.uniform(-GAIN_DECIBELS, GAIN_DECIBELS) / 20)
+    noisy, decibels = rng.random() < NOISE_PROBABILITY, rng.uniform(*NOISE_DECIBELS)
+    augmented = shift(waveform, num_samples) * np.float32(gain)
+    if noisy:
+        rms = np.sqrt(np.mean(np.square(augmented, dtype=np.float64)))
+        noise = rng.standard_normal(len(waveform), dtype=np.float32)
+        augmented = augmented + noise * np.float32(rms * 10 ** (-decibels / 20))
+    return augmented.clip(-1, 1)
+
+
+def shift(waveform: Waveform, num_samples: int) -> Waveform:
+    """Delay a waveform (a negative number advances it) at the same length; silence fills the gap.
+
+    >>> shift(np.array([1, 2, 3], dtype=np.float32), 1).tolist()
+    [0.0, 1.0, 2.0]
+    >>> shift(np.array([1, 2, 3], dtype=np.float32), -2).tolist()
+    [3.0, 0.0, 0.0]
+    """
+    shifted = np.zeros_like(waveform)
+    num_samples = max(-len(waveform), min(len(waveform), num_samples))
+    if num_samples >= 0:
+        shifted[num_samples:] = waveform[: len(waveform) - num_samples]
+    else:
+        shifted[:num_samples] = waveform[-num_samples:]
+    return shifted

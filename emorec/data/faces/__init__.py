@@ -1,1 +1,0 @@
-"""Face detection, and the face crop of a clip."""
