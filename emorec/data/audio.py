@@ -5,11 +5,10 @@ It is decoded with PyAV: decord returns wrong samples for stereo files (version 
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,21 @@ import numpy.typing as npt
 from emorec.data.clip import Clip, content_key
 from emorec.data.video.reader import CUT_OFF, ClipError, check_readable, decoder_version
 
+if TYPE_CHECKING:  # importing PyAV is slow
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.packet import Packet
+
 Waveform: TypeAlias = npt.NDArray[np.float32]
 """(samples,) float32, -1 to 1."""
 
 MAX_MISSING_SECONDS = 0.25
 """By how much a file may be shorter than it declares; no clip of RAVDESS is shorter at all."""
+
+MAX_JITTER_SECONDS = 0.05
+"""By how much timestamps may differ from the number of samples before; containers round them."""
+
+CHUNK_SAMPLES = 1 << 16
 
 NO_SOUND = "it has no sound"
 NOT_SOUND = "neither a video nor a sound file, or cut off so that its index is missing"
@@ -55,15 +64,13 @@ def decode_audio(
     Args:
         path: A video or sound file.
         rate: Samples per second.
-        span_seconds: The part of it to return, half-open; `None` is all of it.
+        span_seconds: The part of it to return, half-open, in seconds of its clock; `None` is all of it.
 
     Raises:
         ClipError: When it can't be read, has no sound (then its reason is `NO_SOUND`), or none in the span.
     """
     check_readable(path)
-    chunks = list(iter_audio(path, rate))
-    channels = np.concatenate(chunks, axis=1) if chunks else np.empty((1, 0), dtype=np.float32)
-    waveform: Waveform = channels.mean(axis=0, dtype=np.float32)
+    waveform = np.concatenate([np.empty(0, dtype=np.float32), *iter_audio(path, rate)])
     if span_seconds is not None:
         # a span without an end has an infinite one
         first, stop = (round(min(second * rate, len(waveform))) for second in span_seconds)
@@ -76,8 +83,10 @@ def decode_audio(
     return waveform
 
 
-def iter_audio(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the sound of a file in chunks of (channels, samples) float32 from -1 to 1, resampled by FFmpeg.
+def iter_audio(path: Path, rate: int) -> Iterator[Waveform]:
+    """Yield the sound of a file in chunks from second 0 of its clock (see `emorec.data.media`).
+
+    It is the mean of all channels, resampled by FFmpeg; where the file has a hole, there is silence.
 
     Raises:
         ClipError: When it has no sound, or where it can't be decoded any further.
@@ -85,26 +94,73 @@ def iter_audio(path: Path, rate: int) -> Iterator[npt.NDArray[np.float32]]:
     # PyAV takes long to import
     import av
 
-    from emorec.data.video.pyav import sound_stream
+    from emorec.data.media import audio_stream, clock_zero, demux, open_media
 
-    samples, declared_seconds = 0, 0.0
+    samples, declared_end = 0, 0.0
     try:
-        with av.open(str(path)) as container:
-            stream = sound_stream(container)
+        with open_media(path, NOT_SOUND) as container:
+            stream = audio_stream(container)
             if stream is None:
                 raise ClipError.of(path, NO_SOUND)
-            declared_seconds = float((stream.duration or 0) * (stream.time_base or 0))
-            resampler = av.AudioResampler(format="fltp", rate=rate)
-            for frame in chain(container.decode(stream), [None]):
-                if frame is None and not samples:
-                    break
-                for part in resampler.resample(frame):
-                    samples += part.samples
-                    yield part.to_ndarray().astype(np.float32, copy=False)
+            zero, tick = clock_zero(container), stream.time_base or 0
+            if stream.duration:
+                declared_end = float(((stream.start_time or 0) + stream.duration) * tick - zero)
+            sound = (packet for packet in demux(container) if packet.stream is stream)
+            for chunk in _resampled(_frames(sound), rate, float(zero)):
+                samples += len(chunk)
+                yield chunk
     except (av.FFmpegError, ValueError) as error:
         raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
-    if samples / rate < declared_seconds - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
+    if samples / rate < declared_end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
         raise ClipError.of(path, CUT_OFF)
+
+
+def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
+    for packet in packets:
+        yield from packet.decode()
+
+
+def _resampled(frames: "Iterable[AudioFrame]", rate: int, zero: float) -> Iterator[Waveform]:
+    """Place frames on the clock: silence before a late one, and nothing of what is there already.
+
+    Args:
+        frames: Of one stream, in order.
+        rate: Samples per second.
+        zero: Where the clock is zero, in seconds of the timestamps.
+    """
+    from av.audio.resampler import AudioResampler
+
+    samples, surplus, expected = 0, 0, 0.0
+    resampler: AudioResampler | None = None
+    settings: tuple[object, ...] = ()
+
+    def chunks(frame: "AudioFrame | None") -> Iterator[Waveform]:
+        nonlocal samples, surplus
+        for part in resampler.resample(frame) if resampler else ():
+            mono: Waveform = part.to_ndarray().mean(axis=0, dtype=np.float32)
+            mono, surplus = mono[surplus:], max(surplus - len(mono), 0)
+            samples += len(mono)
+            yield mono
+
+    for frame in frames:
+        start = expected if frame.time is None else frame.time - zero
+        before, settings = settings, (frame.format.name, frame.layout.name, frame.sample_rate)
+        if settings != before or abs(start - expected) > MAX_JITTER_SECONDS:
+            yield from chunks(None)
+            hole = round(start * rate) - samples
+            yield from _silence(hole)
+            samples, surplus, expected = samples + max(hole, 0), max(-hole, 0), start
+            resampler = AudioResampler(format="fltp", rate=rate)
+        yield from chunks(frame)
+        expected += frame.samples / frame.sample_rate
+    yield from chunks(None)
+
+
+def _silence(num_samples: int) -> Iterator[Waveform]:
+    """Yield silence in chunks, so that a long hole takes no memory; none for a number below 1."""
+    while num_samples > 0:
+        yield np.zeros(min(num_samples, CHUNK_SAMPLES), np.float32)
+        num_samples -= CHUNK_SAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,10 +80,10 @@ class VideoFile:
     Attributes:
         path: The file.
         live: Whether frames arrive in real time, as those of a camera.
-        starts: Start of each frame, in seconds from the first displayed one; evenly spaced without timestamps.
+        starts: Start of each frame in seconds, on the clock of `emorec.data.media`; evenly spaced without timestamps.
         num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
         frames_per_second: On average.
-        seconds: From the first frame to the end of the last in the file.
+        seconds: End of the last frame in the file.
         promised_seconds: Length that a truncated file had before; else `seconds`.
         width: In pixels, as displayed.
         height: In pixels, as displayed.
@@ -113,7 +113,7 @@ class VideoFile:
         self.num_frames = len(self.starts)
         self.seconds = float(self.starts[-1]) + 1 / self.frames_per_second
         self.promised_seconds = max(self.seconds, self._reader.promised_seconds or 0.0)
-        self.width, self.height = first.size
+        self.height, self.width = first.size
         self.has_sound = self._reader.has_sound
         self.end, self.damaged = 0, False
 
@@ -154,7 +154,7 @@ class VideoFile:
         """
         self.end, self.damaged = 0, False
         for index, frame in self._decoded(self._reader.stream(audio_sink=audio)):
-            yield float(self.starts[index]), frame.to_rgb()
+            yield float(self.starts[index]), frame.to_rgb((self.height, self.width))
 
     def _read(
         self, remaining: deque[int], needed: Collection[int] | None
@@ -166,7 +166,11 @@ class VideoFile:
                     return
                 remaining.popleft()
             if remaining and remaining[0] == index:
-                yield remaining.popleft(), float(self.starts[index]), frame.to_rgb()
+                yield (
+                    remaining.popleft(),
+                    float(self.starts[index]),
+                    frame.to_rgb((self.height, self.width)),
+                )
             if not remaining:
                 return
         remaining.clear()
@@ -194,8 +198,8 @@ def _frame_starts(
     """
     if not len(starts):
         return np.arange(num_frames) / frames_per_second, frames_per_second
-    last = float(starts[-1])
-    return starts, (len(starts) - 1) / last if last > 0 else frames_per_second
+    length = float(starts[-1] - starts[0])
+    return starts, (len(starts) - 1) / length if length > 0 else frames_per_second
 
 
 class Camera:

@@ -335,7 +335,7 @@ class AudioWindows:
     def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        self._chunks: Iterator[npt.NDArray[np.float32]] = iter_audio(path, preprocessing.sound_rate)
+        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate)
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
@@ -382,14 +382,13 @@ class AudioWindows:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return None
-            mono: Waveform = chunk.mean(axis=0, dtype=np.float32)
-            if not np.isfinite(mono).all():
+            if not np.isfinite(chunk).all():
                 raise ClipError.of(self.path, "its sound has values that are not finite")
         except ClipError as error:
             self._warn(error)
             self._chunks = iter(())
             return None
-        return mono
+        return chunk
 
     def _warn(self, error: ClipError) -> None:
         if error.reason != NO_SOUND:

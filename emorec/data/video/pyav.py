@@ -5,13 +5,14 @@ B-frames. The frames that do come out are identified by their timestamps, so fra
 every frame has a timestamp of its own.
 """
 
+import struct
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import av
 import numpy as np
@@ -19,24 +20,21 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
+from av.sidedata.sidedata import Type as SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from emorec.data.media import audio_stream, clock_zero, demux, open_media, video_stream
 from emorec.data.video.reader import (
     CUT_OFF,
     NO_PICTURES,
-    NOT_A_VIDEO,
     UNKNOWN_FORMAT,
     ClipError,
     Frames,
     decoding_error,
     unsupported_error,
 )
-
-TEXT_FORMAT = "tty"
-"""FFmpeg's demuxer that turns any text file into a video of a terminal."""
 
 Packets: TypeAlias = "Iterator[Packet[VideoStream] | None]"
 
@@ -51,7 +49,7 @@ class AudioSink(Protocol):
     """Receives the sound of a video while its frames are read, so that the file is read only once."""
 
     def begin(self, sound: AudioStream, zero: Fraction) -> None:
-        """Receive the sound stream before its packets, and the start of the first frame in seconds of the file."""
+        """Receive the sound stream before its packets, and where the clock is zero, in seconds of the timestamps."""
 
     def take(self, packet: "Packet[AudioStream]") -> None:
         """Receive the next packet of sound; the last one is empty, if the file can be read to its end."""
@@ -59,22 +57,90 @@ class AudioSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DecodedFrame:
-    """A decoded frame in the pixel format in which it is stored."""
+    """A decoded frame in the pixel format in which it is stored.
+
+    Attributes:
+        frame: As decoded.
+        size: Height and width in pixels as displayed.
+        flips: Whether to transpose the stored picture, then to flip it vertically and horizontally.
+    """
 
     frame: VideoFrame
+    size: tuple[int, int]
+    flips: tuple[bool, bool, bool] = (False, False, False)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels as displayed."""
-        width, height = self.frame.width, self.frame.height
-        return (height, width) if self.frame.rotation % 180 == 90 else (width, height)
+    def to_rgb(self, size: tuple[int, int] | None = None) -> Frames:
+        """Return (H, W, C) uint8 RGB as displayed.
 
-    def to_rgb(self) -> Frames:
-        """Return (H, W, C) uint8 RGB as displayed: rotated by the quarter turns that the file states."""
-        pixels = self.frame.to_ndarray(format="rgb24", interpolation="BICUBIC")
-        pixels = pixels.astype(np.uint8, copy=False)
-        quarter_turns, rest = divmod(self.frame.rotation, 90)
-        return pixels if rest else np.rot90(pixels, quarter_turns)
+        Args:
+            size: Height and width of the result; a frame of another shape is fitted into it, with black bars.
+        """
+        height, width = self.size
+        if size is not None and size != self.size:
+            scale = min(size[0] / height, size[1] / width)
+            height, width = (max(1, round(side * scale)) for side in self.size)
+        transpose, vertical, horizontal = self.flips
+        stored = (height, width) if transpose else (width, height)
+        pixels = self.frame.to_ndarray(
+            format="rgb24", width=stored[0], height=stored[1], interpolation="BICUBIC"
+        ).astype(np.uint8, copy=False)
+        if transpose:
+            pixels = pixels.swapaxes(0, 1)
+        pixels = pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
+        return pixels if size is None else _framed(pixels, size)
+
+
+class _Display:
+    """How players show the frames of a video: turned, mirrored, and with square pixels.
+
+    Args:
+        aspect: Width of a stored pixel in heights.
+    """
+
+    def __init__(self, aspect: Fraction) -> None:
+        self._aspect = aspect
+        self._flips = (False, False, False)
+
+    def __call__(self, frame: VideoFrame) -> DecodedFrame:
+        """Return the next frame as displayed; only some frames of a stream repeat how they are turned."""
+        side_data: Any = frame.side_data  # PyAV types one of its keys only
+        if SideData.DISPLAYMATRIX in side_data:
+            matrix = bytes(side_data[SideData.DISPLAYMATRIX])
+            self._flips = flips(struct.unpack("=9i", matrix[:36]))
+        height, width = frame.height, max(1, round(frame.width * self._aspect))
+        size = (width, height) if self._flips[0] else (height, width)
+        return DecodedFrame(frame, size, self._flips)
+
+
+def flips(matrix: Sequence[int]) -> tuple[bool, bool, bool]:
+    """Return whether a display matrix transposes a picture, then flips it vertically and horizontally.
+
+    Angles other than quarter turns are ignored.
+
+    Args:
+        matrix: (9,) row by row; the picture's axis x goes to (a, b), its axis y, which points down, to (c, d).
+
+    >>> flips([-1, 0, 0, 0, -1, 0, 0, 0, 1])
+    (False, True, True)
+    >>> flips([0, 1, 0, -1, 0, 0, 0, 0, 1])  # a quarter turn clockwise
+    (True, False, True)
+    """
+    a, b, _, c, d = matrix[:5]
+    if a == d == 0 and b and c:
+        return True, b < 0, c < 0
+    if b == c == 0 and a and d:
+        return False, d < 0, a < 0
+    return False, False, False
+
+
+def _framed(pixels: Frames, size: tuple[int, int]) -> Frames:
+    """(H, W, C) -> the picture in the middle of a black one of a size that holds it."""
+    if pixels.shape[:2] == size:
+        return pixels
+    framed = np.zeros((*size, 3), np.uint8)
+    top, left = ((whole - side) // 2 for whole, side in zip(size, pixels.shape[:2], strict=True))
+    framed[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return framed
 
 
 class Reader:
@@ -89,6 +155,7 @@ class Reader:
 
     Attributes:
         hidden: Number of frames in the file that it hides.
+        size: Height and width of the first frame as displayed, which the others are fitted into; set by `read`.
         rate: Frames a second that the file declares; `None` if it declares none.
         has_sound: Whether there is a sound track that can be decoded.
         promised_seconds: Duration of the video stream that the file declares; `None` if it declares none.
@@ -97,15 +164,18 @@ class Reader:
 
     def __init__(self, path: Path, *, to_its_end: bool = True) -> None:
         self.path = path
+        self.size: tuple[int, int] | None = None
         stored, untimed, discarded = array("q"), array("b"), array("b")
         with _opened(path) as (container, stream):
-            tick = float(stream.time_base or 1)
+            tick, zero = float(stream.time_base or 1), float(clock_zero(container))
+            has_delay = container.format.name == "avi"  # which states no times, only an order
+            self._aspect = stream.sample_aspect_ratio or Fraction(1)
             self.rate = float(stream.average_rate or stream.guessed_rate or 0) or None
-            self.has_sound = sound_stream(container) is not None
+            self.has_sound = audio_stream(container) is not None
             self.promised_seconds = stream.duration * tick if stream.duration else None
             try:
-                for packet in container.demux(stream):
-                    if packet.size:
+                for packet in demux(container):
+                    if packet.size and packet.stream is stream:
                         stored.append(packet.pts or 0)
                         untimed.append(packet.pts is None)
                         discarded.append(packet.is_discard)
@@ -116,7 +186,8 @@ class Reader:
         ticks, hidden = np.array(stored, dtype=np.int64), np.array(discarded, dtype=bool)
         timed = ~np.array(untimed, dtype=bool)
         self.frames_in_file = len(ticks)
-        self.starts = _starts(np.where(timed, ticks * tick, np.nan), hidden)
+        self.starts = _starts(np.where(timed, ticks * tick, np.nan) - zero, hidden)
+        self.starts -= self.starts[:1] * has_delay
         self.promised = len(self.starts) or self.frames_in_file
         self.hidden = int(np.count_nonzero(hidden))
 
@@ -159,12 +230,12 @@ class Reader:
         av.logging.set_level(None)
         with _opened(self.path) as (container, stream):
             stream.codec_context.thread_type = "AUTO"
-            packets = demux(container, stream, tolerant=True, audio_sink=audio_sink)
-            intact = True
+            packets = video_packets(container, stream, tolerant=True, audio_sink=audio_sink)
+            intact, display = True, _Display(self._aspect)
             for index, frame in self._indexed(stream, packets, needed, tolerant=True):
                 intact = frame is not None and (intact or frame.key_frame)
                 usable = frame is not None and intact and not frame.is_corrupt
-                yield index, DecodedFrame(frame) if frame and usable else None
+                yield index, display(frame) if frame and usable else None
 
     def _read(
         self, keep: Collection[int], stop: int, needed: Collection[int] | None = None
@@ -172,20 +243,23 @@ class Reader:
         """The frames to keep, and the indices of all frames decoded: with `needed`, at least of these."""
         kept: dict[int, DecodedFrame] = {}
         decoded: set[int] = set()
+        display = _Display(self._aspect)
         with _opened(self.path) as (container, stream):
             # one core a clip: clips are decoded in parallel, and threads within a clip would wait for each other
             stream.codec_context.thread_count = 1
             stream.codec_context.thread_type = "NONE"
             try:
-                for index, frame in self._indexed(stream, demux(container, stream), needed):
+                for index, frame in self._indexed(stream, video_packets(container, stream), needed):
                     if index >= stop or frame is None:
                         break
                     decoded.add(index)
+                    shown = display(frame)
+                    self.size = self.size or shown.size
                     if index in keep:
-                        kept[index] = DecodedFrame(frame)
+                        kept[index] = shown
             except av.FFmpegError as error:
                 raise decoding_error(self.path, self.frames_in_file) from error
-        return {index: frame.to_rgb() for index, frame in kept.items()}, decoded
+        return {index: frame.to_rgb(self.size) for index, frame in kept.items()}, decoded
 
     def _indexed(
         self,
@@ -238,15 +312,7 @@ class Reader:
         return index if known else self.frames_in_file
 
 
-def sound_stream(container: InputContainer) -> AudioStream | None:
-    """Return the first sound stream whose codec is known; `None` without one."""
-    streams = container.streams.audio
-    # PyAV's type denies that streams of unknown codecs have no context
-    known = (stream for stream in streams if stream.codec_context is not None)  # type: ignore[redundant-expr]
-    return next(known, None)
-
-
-def demux(
+def video_packets(
     container: InputContainer,
     stream: VideoStream,
     *,
@@ -259,15 +325,15 @@ def demux(
         container: The open file.
         stream: The video stream.
         tolerant: End with `None` where the file can't be read on, instead of raising.
-        audio_sink: Receives the packets of `sound_stream`.
+        audio_sink: Receives the packets of the audio stream.
 
     Raises:
         av.FFmpegError: Where the file can't be read on.
     """
-    sound = sound_stream(container) if audio_sink else None
+    sound = audio_stream(container) if audio_sink else None
     if audio_sink and sound:
-        audio_sink.begin(sound, (stream.start_time or 0) * (stream.time_base or Fraction(1)))
-    packets: Iterator[Packet[Any]] = container.demux(*filter(None, (stream, sound)))
+        audio_sink.begin(sound, clock_zero(container))
+    packets = demux(container)
     while True:
         try:
             packet = next(packets)
@@ -278,10 +344,10 @@ def demux(
                 raise
             yield None
             return
-        if audio_sink and packet.stream is sound:
-            audio_sink.take(packet)
-        else:
+        if packet.stream is stream:
             yield packet
+        elif audio_sink and packet.stream is sound:
+            audio_sink.take(packet)
 
 
 def _decode_packet(
@@ -297,17 +363,9 @@ def _decode_packet(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    try:
-        # an absolute path, because FFmpeg takes what precedes a colon for a protocol
-        container = av.open(str(path.absolute()), metadata_errors="ignore")
-    except (av.FFmpegError, UnicodeError) as error:
-        raise ClipError.of(path, NOT_A_VIDEO) from error
-    with container:
-        if container.format.name == TEXT_FORMAT:
-            raise ClipError.of(path, NOT_A_VIDEO)
-        stream = container.streams.best("video")
-        # the cover of an album is no video
-        if not isinstance(stream, VideoStream) or stream.disposition & Disposition.attached_pic:
+    with open_media(path) as container:
+        stream = video_stream(container)
+        if stream is None:
             raise ClipError.of(path, NO_PICTURES)
         if stream.codec_context is None:
             raise unsupported_error(path, "pyav", UNKNOWN_FORMAT)
@@ -320,5 +378,6 @@ def _starts(
     """Start of each frame that is not hidden before the first; empty if any frame has no timestamp."""
     if np.isnan(times).any() or hidden.all():
         return np.empty(0)
-    starts: npt.NDArray[np.float64] = np.sort(times) - times[~hidden].min()
-    return starts[starts >= 0]
+    starts: npt.NDArray[np.float64] = np.sort(times)
+    shown: npt.NDArray[np.float64] = starts[starts >= times[~hidden].min()]
+    return shown

@@ -1,0 +1,155 @@
+"""Media files: one way to open them, and one clock for all of their streams.
+
+A clock counts seconds as players do, from the first timestamp of any stream; where the streams of a file begin late, as
+they may in all formats but MPEG streams, whose clocks begin anywhere, it counts from the file's own zero. Where
+timestamps begin anew, as in recordings that were joined, the clock goes on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from emorec.data.video.reader import NOT_A_VIDEO, ClipError
+
+TEXT_FORMAT = "tty"
+"""FFmpeg's demuxer that turns any text file into a video of a terminal."""
+
+CLOCK_MAY_JUMP = 0x0200
+"""AVFMT_TS_DISCONT, a flag of FFmpeg's formats for MPEG streams."""
+
+MAX_DELAY_SECONDS: Final = 0.5
+"""Reordered frames and audio priming delay or advance the first timestamp by less; a later start is meant."""
+
+BACKWARD_SECONDS: Final = 0.1
+FORWARD_SECONDS: Final = 10
+"""Jumps of a stream's clock that are a new beginning. Source: FFmpeg's ffmpeg_demux.c, ts_discontinuity_detect."""
+
+
+@contextmanager
+def open_media(path: Path, otherwise: str = NOT_A_VIDEO) -> Iterator[InputContainer]:
+    """Open a file of any container, whatever its name and its metadata.
+
+    Args:
+        path: The file.
+        otherwise: The reason of the error.
+
+    Raises:
+        ClipError: When FFmpeg can't open it.
+    """
+    # FFmpeg takes what precedes a colon for a protocol
+    name = f"file:{path.absolute()}"
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a name that is no UTF-8
+        with path.open("rb") as file, _opened(path, file, otherwise) as container:
+            yield container
+    else:
+        with _opened(path, name, otherwise) as container:
+            yield container
+
+
+@contextmanager
+def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]:
+    try:
+        container = av.open(source, metadata_errors="ignore")
+    except (av.FFmpegError, ValueError) as error:
+        raise ClipError.of(path, otherwise) from error
+    with container:
+        if container.format.name == TEXT_FORMAT:
+            raise ClipError.of(path, otherwise)
+        yield container
+
+
+def video_stream(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that players show; `None` without one. The cover of an album is no video."""
+    stream = container.streams.best("video")
+    is_video = isinstance(stream, VideoStream) and not stream.disposition & Disposition.attached_pic
+    return stream if is_video else None  # type: ignore[return-value]  # narrowed by `is_video`
+
+
+def audio_stream(container: InputContainer) -> AudioStream | None:
+    """Return the first audio stream whose codec is known; `None` without one."""
+    streams = container.streams.audio
+    # PyAV's type denies that streams of unknown codecs have no context
+    known = (stream for stream in streams if stream.codec_context is not None)  # type: ignore[redundant-expr]
+    return next(known, None)
+
+
+def clock_zero(container: InputContainer) -> Fraction:
+    """Return where a file's clock is zero, in seconds of its timestamps."""
+    start = Fraction(container.start_time or 0, av.time_base)
+    is_meant = start >= MAX_DELAY_SECONDS and not container.format.flags & CLOCK_MAY_JUMP
+    return Fraction(0) if is_meant else start
+
+
+def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
+    """Yield the packets of the video and the audio stream, with timestamps of one continuous clock.
+
+    Both streams are always read, so that a new beginning is the same whichever of them is decoded. Last comes an empty
+    packet for each stream, which flushes its decoder.
+
+    Raises:
+        av.FFmpegError: Where the file can't be read on.
+    """
+    clock = _ContinuousClock(bool(container.format.flags & CLOCK_MAY_JUMP))
+    streams = video_stream(container), audio_stream(container)
+    for packet in container.demux(*filter(None, streams)):
+        if packet.size:
+            clock.correct(packet)
+        yield packet
+
+
+class _ContinuousClock:
+    """Corrects timestamps that begin anew.
+
+    The streams of a file begin anew one after another, since packets are stored in a row: the first one to do so
+    decides by how much, and the others follow.
+
+    Args:
+        may_jump: Whether the clock of this format may also jump forward.
+    """
+
+    def __init__(self, may_jump: bool) -> None:
+        self._may_jump = may_jump
+        self._offsets = [0.0]
+        """Seconds to add after each new beginning."""
+        self._beginnings: dict[int, int] = {}
+        """Stream -> number of its new beginnings."""
+        self._last: dict[int, tuple[float, float]] = {}
+        """Stream -> start and end of its last packet, in seconds of the file's timestamps."""
+        self._latest = 0.0
+
+    def correct(self, packet: "Packet[Any]") -> None:
+        """Add to the timestamps of a packet what its stream has lost."""
+        if packet.dts is None or packet.time_base is None:
+            return
+        tick, stream = float(packet.time_base), packet.stream_index
+        now = packet.dts * tick
+        newest, last = len(self._offsets) - 1, self._last.get(stream)
+        if last is None:
+            self._beginnings[stream] = newest
+        elif self._begins_anew(now, *last):
+            if self._beginnings[stream] == newest:
+                self._offsets.append(self._offsets[newest] + last[1] - now)
+            self._beginnings[stream] = len(self._offsets) - 1
+        self._latest = now
+        self._last[stream] = now, now + (packet.duration or 0) * tick
+        if offset := self._offsets[self._beginnings[stream]]:
+            packet.dts += round(offset / tick)
+            packet.pts = None if packet.pts is None else packet.pts + round(offset / tick)
+
+    def _begins_anew(self, now: float, start: float, end: float) -> bool:
+        if now + BACKWARD_SECONDS < start:
+            return True
+        # where another stream's clock is near, this stream has a hole
+        jumps = self._may_jump and now - end > FORWARD_SECONDS
+        return jumps and abs(now - self._latest) > FORWARD_SECONDS
