@@ -373,7 +373,7 @@ def test_a_name_that_differs_in_case_is_refused_with_the_file(name: str, tmp_pat
     touch(tmp_path, "in/a.MP4")
     if (tmp_path / "in/A.mp4").is_file():
         pytest.skip("the disk does not distinguish case")
-    with pytest.raises(UserError, match=rf"upper and lower case differ.*{name} is in/a.MP4: write"):
+    with pytest.raises(UserError, match=rf"upper and lower case.*: {name} is in/a.MP4: write"):
         locate_videos(tmp_path, [name])
 
 

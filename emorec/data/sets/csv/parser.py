@@ -206,7 +206,9 @@ def _empty_missing(rows: Iterable[dict[str, str]], class_names: Collection[str])
             if word in MISSING_WORDS and not (role == "label" and word in classes):
                 missing.add(normalized)
                 row[role] = ""
-            elif role != "path":  # the file's name on the disk may be the unusual spelling
+            elif (
+                role != "path" or not normalized
+            ):  # the disk may have the unusual spelling of a path
                 row[role] = normalized
         counts.update(missing)
     return ", ".join(f"{word} in {plural(count, 'row')}" for word, count in counts.items())
@@ -403,8 +405,8 @@ def locate_videos(folder: Path, names: Iterable[str]) -> dict[str, Path]:
         paths[name] = path
     if differing:
         raise UserError(
-            f"upper and lower case differ between the CSV file and the disk, {folder}: "
-            f"{first_few(differing, limit=3, separator='; ')}: write the names as on the disk"
+            f"names differ in upper and lower case from the files below {folder.absolute()}: "
+            f"{first_few(differing, limit=3, separator='; ')}: write them as on the disk"
         )
     return paths
 
