@@ -100,6 +100,15 @@ def list_files(folder: Path, on_error: Callable[[OSError], None] | None = None) 
     return files
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file; unlike `Path.is_file`, also of a name too long for the file system.
+
+    >>> is_file(Path("a" * 1000))
+    False
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def raise_unreadable(error: OSError) -> None:
     """Refuse an unreadable folder: the `on_error` of `list_files` where every file counts.
 

@@ -1,6 +1,7 @@
-"""How numbers, spans, durations and lists are written, the same in every table and message."""
+"""How numbers, spans, durations and lists are written, the same in every table and message; how names are compared."""
 
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +11,26 @@ UNKNOWN = "-"
 
 MAX_LISTED = 10
 """How many items a message names before it only counts the rest."""
+
+_VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+
+
+def normalize(text: str) -> str:
+    r"""Return the one spelling of a name that looks the same in several.
+
+    Accents are composed (NFC), invisible characters removed, spaces of any kind reduced to single ones between words.
+
+    >>> normalize("\ufeffZoe\u0308\u200b \u00a0Bo\u00ad ") == "Zo\u00eb Bo"
+    True
+    """
+    if not text.isascii():
+        visible = (
+            char
+            for char in text
+            if unicodedata.category(char) != "Cf" and char not in _VARIATION_SELECTORS
+        )
+        text = unicodedata.normalize("NFC", "".join(visible))
+    return " ".join(text.split())
 
 
 def percent(share: float | None) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal, NotRequired, TypeAlias, TypedDict
 
+from emorec.text import normalize
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -96,7 +98,8 @@ class Clip:
 
         Source: W3C Media Fragments URI 1.0, sections 4.2.1 (seconds), 4.2.2 (part of the picture) and 4.2.4 (name).
         """
-        if self.span_seconds is not None and Path(self.take).stem != self.path.stem:
+        named = normalize(Path(self.take).stem) != normalize(self.path.stem)
+        if self.span_seconds is not None and named:
             return f"#id={self.take}"
         parts = []
         if self.span_seconds is not None:

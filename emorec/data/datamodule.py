@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from emorec.data.audio import NO_SOUND, AudioSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
+from emorec.data.cache.store import resolve_cache
 from emorec.data.clip import Clip, Sample, median_seconds
 from emorec.data.dataset import (
     ClipDataset,
@@ -24,6 +25,7 @@ from emorec.data.dataset import (
     make_loader,
     sampling_weights,
 )
+from emorec.data.duplicates import check_duplicates
 from emorec.data.faces import find_detector
 from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
@@ -73,9 +75,11 @@ class ClipDataModule(LightningDataModule):
 
     Attributes:
         target_names: The names of the R numbers to predict; empty for classification.
-        split: Assigns actors to subsets; set by `setup`, like `subsets`, `all_clips`, `skipped` and `faceless`.
+        split: Assigns actors to subsets; set by `setup`, like `subsets`, `all_clips`, `duplicates`, `skipped` and
+            `faceless`.
         subsets: The clips of each subset.
         all_clips: All usable clips, whatever their subset.
+        duplicates: Pairs of clips of one subset that have equal content under different names.
         skipped: The clips that are left out, with the reasons.
         faceless: The clips in which no face was found.
         read_frames: Clip -> (T, H, W, C) uint8, before augmentation.
@@ -158,6 +162,7 @@ class ClipDataModule(LightningDataModule):
         self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
         self.subsets: dict[Subset, Sequence[Clip]] = {}
         self.all_clips: Sequence[Clip] = []
+        self.duplicates: Sequence[tuple[Clip, Clip]] = ()
         self.skipped: dict[Clip, str] = {}
         self.faceless: list[Clip] = []
         self._first_epoch = 0
@@ -209,8 +214,8 @@ class ClipDataModule(LightningDataModule):
         """Index the data set, open the cache and split the clips that a stage needs.
 
         Raises:
-            UserError: When there are no clips, actors of the split are missing, a clip is broken, or the cache can't be
-                used.
+            UserError: When there are no clips, actors of the split are missing, clips in two subsets have equal
+                content, a clip is broken, or the cache can't be used.
         """
         index = self.find()
         self._open_cache(index, stage)
@@ -224,6 +229,9 @@ class ClipDataModule(LightningDataModule):
     def _open_cache(self, index: ClipIndex, stage: str) -> None:
         """Set the readers, `skipped` and `faceless`, after decoding what the cache does not hold yet."""
         clips = index.needed(stage, allow_missing_actors=self.allow_missing_actors)
+        if STAGE_SUBSETS[stage]:
+            subsets = index.split.clips(index.clips)
+            self.duplicates = check_duplicates(subsets, self._sources, resolve_cache(self.cache))
         self.skipped, self.faceless = {}, []
         if self.frame_spec.num_frames:
             self._open_frames(clips)
@@ -258,6 +266,11 @@ class ClipDataModule(LightningDataModule):
         check_broken(errors, len(clips), self.on_error)
         self.skipped |= errors
 
+    def _sources(self, clip: Clip) -> set[Path]:
+        """Return the files of a clip that are decoded."""
+        sources = {self.frame_spec.source(clip)} if self.frame_spec.num_frames else set()
+        return sources | ({self.audio_spec.source(clip)} if self.audio_spec else set())
+
     def _build(
         self, clips: Sequence[Clip], spec: FrameSpec | AudioSpec, *, required: bool = False
     ) -> ClipReader:
@@ -267,6 +280,13 @@ class ClipDataModule(LightningDataModule):
     def _warn(self, index: ClipIndex, stage: str) -> None:
         """Log which clips are left out or replaced, which files are no clips, and which actors are missing."""
         clips = index.needed(stage, allow_missing_actors=self.allow_missing_actors)
+        if self.duplicates:
+            pairs = [f"{first.title} and {second.title}" for first, second in self.duplicates]
+            log.warning(
+                "%s of equal content under different names count twice: %s",
+                plural(len(pairs), "pair of clips", "pairs of clips"),
+                first_few(pairs, separator="; "),
+            )
         if self.skipped:
             number = plural(len(self.skipped), "clip")
             log.warning("left out %s: %s", number, listed_clips(self.skipped))

@@ -9,6 +9,7 @@ Source of the folds: `msaf6` as published with HiCMAE, MAE-DFER and SVFAP; `luna
 
 import hashlib
 import logging
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -276,7 +277,7 @@ def clips_hash(subsets: Mapping[Subset, Iterable[Clip]]) -> str:
     File names count, folders do not, so the same data has the same hash on every machine.
     """
     lines = (
-        f"{subset}/{clip.path.name}{clip.fragment}"
+        f"{subset}/{unicodedata.normalize('NFC', clip.path.name)}{clip.fragment}"
         for subset in SUBSETS
         for clip in subsets[subset]
     )

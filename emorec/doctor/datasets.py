@@ -18,6 +18,7 @@ from emorec.data.sets.ravdess.parser import RavdessName, find_clips
 from emorec.data.split import ACTORS
 from emorec.doctor.environment import Report
 from emorec.errors import UserError
+from emorec.io import is_file
 from emorec.text import listed_files, number_ranges
 
 CLIPS_PER_KIND = {"speech": 24 * 60, "song": 23 * 44}
@@ -101,7 +102,7 @@ def check_csv(root: str) -> Report:
         ("", f"classes {', '.join(class_counts)}"),
         ("", f"people {people}"),
     ]
-    missing = [(video, "") for video in videos.values() if not video.is_file()]
+    missing = [(video, "") for video in videos.values() if not is_file(video)]
     lost = (
         f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{obtain}"
     )

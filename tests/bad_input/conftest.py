@@ -22,7 +22,7 @@ def whole_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy_clips(clip: Path, folder: Path) -> Path:
     folder.mkdir()
     for actor in range(1, 25):
-        shutil.copy(clip, folder / TAKE.format(actor))
+        videos.write_copy(clip, folder / TAKE.format(actor))
     return folder
 
 

@@ -318,13 +318,27 @@ def file_digests(folder: Path, paths: Collection[Path]) -> dict[Path, str]:
     """Return the digests of source files; the database of the cache in `folder` saves reading known ones.
 
     Raises:
-        OSError: When a file can't be read.
+        OSError: When a file can't be read, or the database can't be written to.
     """
-    known: dict[Path, str] = {}
-    if (folder / DATABASE).is_file():
-        with CacheStore(folder, "", required=False) as store:
-            known = store.known_digests(paths)
-    return {path: known.get(path) or file_digest(path) for path in paths}
+    if not paths:
+        return {}
+    # late: the decoder subprocesses start without rich
+    from emorec.data.cache.progress import with_progress
+
+    with CacheStore(folder, "", required=False) as store, ThreadPoolExecutor() as threads:
+        digests = store.known_digests(paths)
+        new = [path for path in paths if path not in digests]
+        fingerprints = {path: fingerprint(path) for path in new}
+        # reading and hashing both release the GIL
+        results = threads.map(file_digest, new)
+        read = dict(zip(new, with_progress(results, len(new), "comparing files"), strict=True))
+        if read:
+            with store.transaction():
+                for path, digest in read.items():
+                    before = fingerprints[path]
+                    if before is not None:
+                        store.add_digest(path, before, digest)
+    return digests | read
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
 """CSV files of clips: reading, parsing, and splitting by person."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,10 @@ FIRST_ROW = "path,label,group,split a,happy,ann,train"
         ("path,label a,b c,d,e", Columns(), "line 3 has 3 cells for 2 columns", "quote cells"),
         ('path,label a,"b', Columns(), "line 2 can't be read", "unexpected end"),
         ("path\0,label", Columns(), "is not a text file", "save the table as CSV"),
+        ("v/a.MP4,x,x v/b.mp4,y,x", Columns(), "no header, .* clip v/a.MP4", "a line above it"),
+        ("#R path,label a,x", Columns(), "begins with a comment, '#R'", "remove the lines"),
+        ("#path,label a,x", Columns(), "begins with a comment, '#path'", "names the columns"),
+        ("path,label a,x #new b,y", Columns(), "line 3 is a comment, '#new'", "remove the lines"),
         (
             "path,emotion a,b",
             Columns(),
@@ -205,7 +210,7 @@ def test_a_mistake_in_the_file_is_refused_in_one_line(
 INVALID = (
     "path,label,group,split,start,end "
     "a,x,p,train,, ,x,p,train,, b,x,,train,, c,x,p,holdout,, d,x,p,,, "
-    "e,x,p,val,2,2 f,x,p,val,a,2 g,x,p,val,-1,2 h,x,p,val,nan,2 ok,x,p,val,1,2"
+    "e,x,p,val,2,2 f,x,p,val,a,2 g,x,p,val,-1,2 h,x,p,val,inf,2 ok,x,p,val,1,2"
 )
 
 
@@ -220,7 +225,7 @@ def test_all_invalid_rows_are_reported_together(parse: Callable[..., ClipTable])
         "line 7 (start 2 is not before end 2)",
         "line 8 (start is a, not a number of seconds)",
         "line 9 (start is -1:",
-        "line 10 (start is nan:",
+        "line 10 (start is inf:",
     ):
         assert reason in str(e.value)
 
@@ -252,11 +257,51 @@ def test_duplicates_are_dropped_but_another_span_is_another_clip(
 def test_names_of_people_and_classes_are_case_insensitive(
     parse: Callable[..., ClipTable],
 ) -> None:
-    table = parse("path,label,group a,Sad,j b,sad,J c,SAD,k", class_names=["sad", "happy"])
-    assert [row.label for row in table.rows] == ["sad"] * 3
-    assert [row.group for row in table.rows] == ["j", "j", "k"]
-    assert table.warnings[0].endswith("j and J")
+    table = parse(
+        "path,label,group a,Sad,j b,sad,J c,SAD,k d,sad,\uff4a", class_names=["sad", "happy"]
+    )
+    assert [row.label for row in table.rows] == ["sad"] * 4
+    assert [row.group for row in table.rows] == ["j", "j", "k", "j"]
+    assert table.warnings[0].endswith("j and J; j and \uff4a")
     assert table.warnings[1].endswith("sad and Sad; sad and SAD")
+
+
+def test_names_that_look_the_same_are_the_same(parse: Callable[..., ClipTable]) -> None:
+    table = parse(
+        "path,la\u200bbel,GRO\u0308SSE a.mp4,mu\u0308de,Zoe\u0308 b.mp4,müde\u200b,Zoë "
+        "c.mp4,\u00a0müde,Zo\u00adë\u2060 e\u0301.mp4,müde,Zoë é.mp4,müde,Zoë",
+        columns=Columns(group="Größe"),
+    )
+    assert {(row.label, row.group) for row in table.rows} == {("müde", "Zoë")}
+    assert [row.path for row in table.rows] == ["a.mp4", "b.mp4", "c.mp4", "e\u0301.mp4"]
+    (warning,) = table.warnings
+    assert "line 6 (as line 5)" in warning
+
+
+def test_missing_value_words_are_empty_cells_and_counted(parse: Callable[..., ClipTable]) -> None:
+    words = ("NA", "nan", "NaN", "#N/A", "None", "NULL", "n/a", "?", "-")
+    rows = " ".join(f"{number}.mp4,{word},p,NA,-" for number, word in enumerate(words))
+    table = parse(f"path,label,group,start,end {rows} x.mp4,sad,p,nan,2 y.mp4,Happy,p,0,2")
+    assert [row.label for row in table.rows] == [""] * len(words) + ["sad", "Happy"]
+    assert [row.span_seconds for row in table.rows[-2:]] == [(0.0, 2.0)] * 2
+    assert {row.span_seconds for row in table.rows[:-2]} == {None}
+    (warning,) = table.warnings
+    assert "NA in 9 rows" in warning
+    assert "nan in 2 rows, NaN in 1 row, #N/A in 1 row" in warning
+
+
+def test_a_listed_class_may_be_a_missing_value_word(parse: Callable[..., ClipTable]) -> None:
+    text = "path,label,group a,None,p b,sad,p c,nan,p"
+    assert [row.label for row in parse(text).rows] == ["", "sad", ""]
+    table = parse(text, class_names=["none", "sad"])
+    assert [row.label for row in table.rows] == ["none", "sad", ""]
+
+
+def test_a_missing_person_is_nobody(parse: Callable[..., ClipTable]) -> None:
+    text = "path,label,group a,x,nan b,y,nan c,x,ann"
+    with pytest.raises(UserError, match=r"line 2 \(no person\).*nan in 2 rows.*on_error skip"):
+        parse(text)
+    assert [row.group for row in parse(text, skip_invalid=True).rows] == ["ann"]
 
 
 def test_numeric_labels_are_class_indices_or_class_names() -> None:
@@ -299,7 +344,7 @@ def test_folder_and_suffix_may_be_missing_and_a_missing_video_keeps_its_name(
     tmp_path: Path,
 ) -> None:
     touch(tmp_path, "in/deep/a.avi", "in/b.MP4", "x/c.mov", ".old/a.avi", "in/a.txt")
-    paths = locate_videos(tmp_path, ["a", "b.MP4", "x/c", "a.avi", "nowhere", "x/b.mp4"])
+    paths = locate_videos(tmp_path, ["a", "b.MP4", "x/c", "a.avi", "nowhere", "x/b.mp4", "a" * 300])
     assert {name: path.relative_to(tmp_path).as_posix() for name, path in paths.items()} == {
         "a": "in/deep/a.avi",
         "b.MP4": "in/b.MP4",
@@ -307,7 +352,29 @@ def test_folder_and_suffix_may_be_missing_and_a_missing_video_keeps_its_name(
         "a.avi": "in/deep/a.avi",
         "nowhere": "nowhere",
         "x/b.mp4": "x/b.mp4",
+        "a" * 300: "a" * 300,
     }
+
+
+@pytest.mark.parametrize("name", ["Zoë/é 1.mp4", "é 1.mp4", "é 1", "Zoë/é 1"])
+def test_a_name_is_found_however_its_letters_are_composed(name: str, tmp_path: Path) -> None:
+    on_disk = unicodedata.normalize("NFD", "Zoë/é\u202f1.MP4")
+    touch(tmp_path, on_disk, "Zoë/other.mp4")
+    for form in ("NFC", "NFD"):
+        spelled = unicodedata.normalize(form, name.replace(".mp4", ".MP4"))
+        assert locate_videos(tmp_path, [spelled]) == {spelled: tmp_path / on_disk}
+    touch(tmp_path, "Zoë/é 1.MP4")
+    exact = "Zoë/é 1.MP4"
+    assert locate_videos(tmp_path, [exact]) == {exact: tmp_path / exact}
+
+
+@pytest.mark.parametrize("name", ["in/a.mp4", "In/a.MP4", "a.mp4", "A"])
+def test_a_name_that_differs_in_case_is_refused_with_the_file(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.MP4")
+    if (tmp_path / "in/A.mp4").is_file():
+        pytest.skip("the disk does not distinguish case")
+    with pytest.raises(UserError, match=rf"upper and lower case.*: {name} is in/a.MP4: write"):
+        locate_videos(tmp_path, [name])
 
 
 @pytest.mark.parametrize("name", ["a", "a.mp4"])

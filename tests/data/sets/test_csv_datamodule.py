@@ -1,7 +1,7 @@
 """CSV files as data modules: classes, people and spans reach subsets and batches."""
 
 import csv
-import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for person in PEOPLE:
         (folder / person).mkdir()
         for emotion in EMOTIONS:
-            os.link(video, folder / person / f"{emotion}.mp4")
+            videos.write_copy(video, folder / person / f"{emotion}.mp4")
     return folder
 
 
@@ -138,6 +138,31 @@ def test_subsets_of_the_file_are_used(folder: Path) -> None:
     assert make_data(path, split_column="none").split.name == "by person, seed 0"
     with pytest.raises(UserError, match=r"leave out data.fold, .*--data.split_column none"):
         make_data(path, fold=1)
+
+
+def test_equal_content_in_two_subsets_is_refused_and_in_one_is_logged_once(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = Path(shutil.copy(folder / "p1/sad.mp4", tmp_path / "copy.mp4"))
+    rows = [
+        ["path", "label", "group", "split"],
+        ["p1/sad.mp4", "sad", "p1", "train"],
+        ["p1/angry.mp4", "angry", "p1", "train"],
+        ["p2/sad.mp4", "sad", "p2", "val"],
+        ["p3/sad.mp4", "sad", "p3", "test"],
+    ]
+    one = write_csv(folder, [*rows, [copy, "sad", "p1", "train"]], "one_subset.csv")
+    data = make_data(one, stage=None)
+    data.prepare_data()
+    data.setup("fit")
+    (warning,) = [line for line in caplog.messages if "equal content" in line]
+    assert warning.endswith(f"{folder}/p1/sad.mp4 and {copy}")
+    two = make_data(write_csv(folder, [*rows, [copy, "sad", "p4", "test"]], "two.csv"), stage=None)
+    for run in (two.prepare_data, lambda: two.setup("fit"), lambda: two.setup("test")):
+        with pytest.raises(UserError, match=rf"p1/sad.mp4 in train and {copy} in test; remove one"):
+            run()
+    two.setup("predict")
+    assert len(two.all_clips) == 5
 
 
 def test_a_span_contains_the_frames_that_start_in_it(folder: Path) -> None:

@@ -28,6 +28,8 @@ from emorec.data.sets.csv.split import (
 from emorec.data.sets.csv.table import find_csv, read_table
 from emorec.data.split import ClipIndex, Split, Subset
 from emorec.errors import UserError
+from emorec.io import is_file
+from emorec.text import normalize
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class CSVDataModule(ClipDataModule):
         self.num_folds = num_folds
         self.fold = fold
         self.split_seed = split_seed
-        self._requested_labels = tuple(labels or ())
+        self._requested_labels = tuple(normalize(label) for label in labels or ())
         self.labels = self._requested_labels or self._infer_labels()
         if len(set(self.labels)) < max(2, len(self.labels)):
             raise UserError(
@@ -164,8 +166,10 @@ class CSVDataModule(ClipDataModule):
     def _infer_labels(self) -> tuple[str, ...]:
         names = infer_class_names(row.label for row in self._table.rows)
         if len(names) < 2:
+            words = self._table.missing_words
+            empty = f" ({words} read as empty)" if words else ""
             raise UserError(
-                f"{self._path} has fewer than two classes, its labels are {', '.join(names) or 'empty'}: "
+                f"{self._path} has fewer than two classes, its labels are {', '.join(names) or 'empty'}{empty}: "
                 "name the classes with --data.labels to predict its clips"
             )
         return names
@@ -178,7 +182,7 @@ class CSVDataModule(ClipDataModule):
         except UserError as error:
             raise UserError(f"{self._path}: {error} (--data.labels)") from None
         paths = locate_videos(self._path.parent, [row.path for row in rows])
-        if not any(path.is_file() for path in paths.values()):
+        if not any(map(is_file, paths.values())):
             example = next(iter(paths.values()))
             raise self._missing(
                 f"none of the {len(paths)} videos of {self._path} exists, such as {example}: "

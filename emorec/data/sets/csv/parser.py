@@ -1,19 +1,22 @@
 """A table of clips: rows become paths, labels, people, subsets and spans of seconds."""
 
 import math
+import os
 import posixpath
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES
-from emorec.data.sets.csv.table import Table
+from emorec.data.sets.csv.table import Table, column_key
 from emorec.data.split import Subset
 from emorec.errors import UserError
-from emorec.io import list_files
-from emorec.text import first_few
+from emorec.io import is_file, list_files
+from emorec.text import first_few, normalize, plural
 
 NONE = "none"
 """As a column's name: ignore that column even if the file has it."""
@@ -24,6 +27,11 @@ SUBSET_NAMES: dict[str, Subset] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Accepted cells of the split column, in any case."""
+
+MISSING_WORDS = frozenset(
+    ("-", "--", ".", "?", "na", "n/a", "n.a.", "nan", "none", "null", "#n/a", "#na", "<na>")
+)
+"""Cells in lower case that mean a missing value, as R, pandas, Excel, SQL and people write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,8 @@ class Row:
     Attributes:
         line: Line number in the file.
         path: The video as the file writes it, with `/` between folders.
-        label: Its class; empty for an unlabelled clip.
-        group: The person; the path where the file has no column of people.
+        label: Its class, normalised; empty for an unlabelled clip.
+        group: The person, normalised; the path where the file has no column of people.
         subset: The subset that the file assigns.
         span_seconds: The part of the video that is the clip, half-open; `None` is all of it.
     """
@@ -76,38 +84,45 @@ class ClipTable:
         has_groups: Whether the file has a column of people.
         has_subsets: Whether the file assigns the clips to subsets.
         warnings: What was changed or left out, a line each.
+        missing_words: The words that were read as empty cells, and in how many rows; empty without any.
     """
 
     rows: tuple[Row, ...]
     has_groups: bool
     has_subsets: bool
     warnings: tuple[str, ...]
+    missing_words: str
 
 
 def parse_rows(
     table: Table, columns: Columns, *, skip_invalid: bool, class_names: Sequence[str] = ()
 ) -> ClipTable:
-    """Parse the rows of a table, and merge spellings and duplicates.
+    """Parse the rows of a table: normalise names, empty missing values, merge spellings and duplicates.
 
     Args:
         table: The file.
         columns: Its column names.
         skip_invalid: Leave out invalid rows instead of raising.
-        class_names: Class names whose spelling takes precedence; with them the label column is optional.
+        class_names: Class names whose spelling takes precedence, also over `MISSING_WORDS`; with them the label column
+            is optional.
 
     Raises:
         UserError: When a column is missing, a row is invalid, or two rows contradict each other.
     """
     present = _present_columns(table, columns, label_required=not class_names)
+    cells = [(line, {role: row[key] for role, key in present.items()}) for line, row in table.rows]
+    missing_words = _empty_missing([row for _, row in cells], class_names)
     rows: list[Row] = []
     invalid: list[tuple[int, str]] = []
-    for line, cells in table.rows:
-        values = {role: cells[name] for role, name in present.items()}
+    for line, row_cells in cells:
         try:
-            rows.append(_parse_row(line, values, decimal_comma=table.delimiter != ","))
+            rows.append(_parse_row(line, row_cells, decimal_comma=table.delimiter != ","))
         except ValueError as error:
             invalid.append((line, str(error)))
-    warnings = []
+    empty = f": read as empty: {missing_words}" if missing_words else ""
+    warnings = (
+        [f"{table.path}{empty} (a class of this name has to be in --data.labels)"] if empty else []
+    )
     if table.encoding == "latin-1":
         warnings.append(f"{table.path} is neither UTF-8 nor UTF-16 and was read as Latin-1")
     if invalid:
@@ -116,9 +131,11 @@ def parse_rows(
             f"{_format_lines(invalid)}"
         )
         if not rows:
-            raise UserError(f"{message}; correct them")
+            raise UserError(f"{message}{empty}; correct them")
         if not skip_invalid:
-            raise UserError(f"{message}; correct them or skip them with --data.on_error skip")
+            raise UserError(
+                f"{message}{empty}; correct them or skip them with --data.on_error skip"
+            )
         warnings.append(f"{message}; they were left out")
     # a person spelt in two ways could end up in two subsets, which would be a leak
     people = [row.group for row in rows] if "group" in present else []
@@ -130,6 +147,8 @@ def parse_rows(
     if merged:
         warnings.append(f"merged as one class: {first_few(merged, separator='; ')}")
         rows = [replace(row, label=spellings[row.label]) for row in rows]
+    spellings, _ = merge_spellings([row.path for row in rows], key=normalize)
+    rows = [replace(row, path=spellings[row.path]) for row in rows]
     rows, duplicates = _drop_duplicates(table.path, rows)
     if duplicates:
         lines = _format_lines(duplicates)
@@ -139,11 +158,12 @@ def parse_rows(
         has_groups="group" in present,
         has_subsets="split" in present,
         warnings=tuple(warnings),
+        missing_words=missing_words,
     )
 
 
 def _present_columns(table: Table, columns: Columns, *, label_required: bool) -> dict[str, str]:
-    """Return the case-folded name of each role's column that the file has.
+    """Return the key of each role's column that the file has.
 
     Raises:
         UserError: When a required column is missing, or one that was named explicitly.
@@ -152,7 +172,7 @@ def _present_columns(table: Table, columns: Columns, *, label_required: bool) ->
     for role in Columns.__slots__:
         name: str = getattr(columns, role)
         if name != NONE and table.has_column(name):
-            present[role] = name.casefold()
+            present[role] = column_key(name)
             continue
         required = role == "path" or (role == "label" and label_required)
         explicit = name not in (getattr(DEFAULT_COLUMNS, role), NONE)
@@ -163,6 +183,35 @@ def _present_columns(table: Table, columns: Columns, *, label_required: bool) ->
                 f"{'' if role == 'path' else f', or {NONE} to do without'}"
             )
     return present
+
+
+def _empty_missing(rows: Iterable[dict[str, str]], class_names: Collection[str]) -> str:
+    """Normalise the cells of rows, but for paths, and empty missing values; return which and how many.
+
+    Args:
+        rows: The cells of each row by role.
+        class_names: Labels even if they are `MISSING_WORDS`.
+
+    >>> rows = [{"path": "a", "label": word} for word in ("NA", " sad", "NA", "None")]
+    >>> _empty_missing(rows, class_names=["none", "sad"]), rows[1:3]
+    ('NA in 2 rows', [{'path': 'a', 'label': 'sad'}, {'path': 'a', 'label': ''}])
+    """
+    classes = {name.casefold() for name in class_names}
+    counts: Counter[str] = Counter()
+    for row in rows:
+        missing = set()
+        for role, cell in row.items():
+            normalized = normalize(cell)
+            word = normalized.casefold()
+            if word in MISSING_WORDS and not (role == "label" and word in classes):
+                missing.add(normalized)
+                row[role] = ""
+            elif (
+                role != "path" or not normalized
+            ):  # the disk may have the unusual spelling of a path
+                row[role] = normalized
+        counts.update(missing)
+    return ", ".join(f"{word} in {plural(count, 'row')}" for word, count in counts.items())
 
 
 def _parse_row(line: int, cells: Mapping[str, str], *, decimal_comma: bool) -> Row:
@@ -193,7 +242,7 @@ def _parse_row(line: int, cells: Mapping[str, str], *, decimal_comma: bool) -> R
         line=line,
         path=path,
         label=_strip_decimal_zero(label),
-        group=cells.get("group") or path,
+        group=cells.get("group") or normalize(path),
         subset=subset,
         span_seconds=span,
     )
@@ -232,14 +281,25 @@ def _parse_span(start: str, end: str, *, decimal_comma: bool) -> tuple[float, fl
     return span[0], span[1]
 
 
-def merge_spellings(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Map each name to its first spelling, and list those that differ from it in case alone.
+def case_key(name: str) -> str:
+    r"""Return a name without upper case and compatibility characters, such as full-width letters.
+
+    >>> case_key("\N{FULLWIDTH LATIN CAPITAL LETTER A}nn")
+    'ann'
+    """
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def merge_spellings(
+    names: Iterable[str], key: Callable[[str], str] = case_key
+) -> tuple[dict[str, str], list[str]]:
+    """Map each name to its first spelling, and list those that differ from it but have its key.
 
     >>> merge_spellings(["Ann", "bo", "ann"])
     ({'Ann': 'Ann', 'bo': 'bo', 'ann': 'Ann'}, ['Ann and ann'])
     """
     first: dict[str, str] = {}
-    spelling = {name: first.setdefault(name.casefold(), name) for name in names}
+    spelling = {name: first.setdefault(key(name), name) for name in names}
     return spelling, [f"{kept} and {name}" for name, kept in spelling.items() if kept != name]
 
 
@@ -316,46 +376,92 @@ def class_indices(labels: Iterable[str], class_names: Sequence[str]) -> dict[str
 def locate_videos(folder: Path, names: Iterable[str]) -> dict[str, Path]:
     """Return the video of each name, which may lack its suffix or its folder; a missing video keeps its name.
 
+    The letters of a name may be composed otherwise than on the disk.
+
     Args:
         folder: The folder of the CSV file, which paths are relative to.
         names: Paths as the file writes them. One without a folder is searched for in all folders below.
 
     Raises:
-        UserError: When a name without a folder or suffix fits several videos.
+        UserError: When a name fits several videos, or differs from one in case.
     """
     paths: dict[str, Path] = {}
-    videos: Mapping[str, list[Path]] | None = None
+    differing: list[str] = []
+    disk = _Disk(folder)
     for name in dict.fromkeys(names):
         path = folder / name
-        if not path.is_file():
-            if "/" in name:
-                matches = _with_video_suffix(path)
-            else:
-                videos = _index_videos(folder) if videos is None else videos
-                matches = videos.get(name, [])
+        if not is_file(path):
+            matches = disk.find(name, normalize)
             if len(matches) > 1:
                 files = first_few([match.relative_to(folder) for match in matches], limit=3)
                 raise UserError(
                     f"{name} matches {len(matches)} files in {folder}: {files}: "
                     "write folder and suffix into the CSV file"
                 )
-            path = matches[0] if matches else path
+            if matches:
+                (path,) = matches
+            elif others := disk.find(name, _any_case):
+                differing.append(f"{name} is {others[0].relative_to(folder)}")
         paths[name] = path
+    if differing:
+        raise UserError(
+            f"names differ in upper and lower case from the files below {folder.absolute()}: "
+            f"{first_few(differing, limit=3, separator='; ')}: write them as on the disk"
+        )
     return paths
 
 
-def _with_video_suffix(path: Path) -> list[Path]:
-    if not path.parent.is_dir():
+class _Disk:
+    """Files below a folder by spelling, so that each folder is listed once.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._all_files = cache(lambda key: _by_name(list_files(root), key))
+        self._files = cache(lambda folder, key: _by_name(_entries(folder, files=True), key))
+        self._folders = cache(lambda folder, key: _by_name(_entries(folder, files=False), key))
+
+    def find(self, name: str, key: Callable[[str], str]) -> list[Path]:
+        """Return the videos whose path, with or without suffix, has the same key part by part.
+
+        Args:
+            name: With `/` between folders; one without a folder is searched for in all folders.
+            key: Of a part of the path.
+        """
+        *parents, last = PurePosixPath(name).parts
+        if not parents:
+            return self._all_files(key).get(key(last), [])
+        folders = [self._root]
+        for parent in parents:
+            folders = [
+                found
+                for folder in folders
+                for found in self._folders(folder, key).get(key(parent), [folder / parent])
+            ]
+        return [file for folder in folders for file in self._files(folder, key).get(key(last), [])]
+
+
+def _entries(folder: Path, *, files: bool) -> list[Path]:
+    """Return the files or the folders in a folder."""
+    try:
+        return sorted(Path(entry) for entry in os.scandir(folder) if entry.is_file() == files)
+    except OSError:  # it can't be read
         return []
-    candidates = (path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))
-    return [candidate for candidate in candidates if candidate.is_file()]
 
 
-def _index_videos(folder: Path) -> Mapping[str, list[Path]]:
-    """Return all videos below a folder, by name with and without suffix."""
-    videos = defaultdict(list)
-    for path in list_files(folder):
+def _by_name(paths: Iterable[Path], key: Callable[[str], str]) -> dict[str, list[Path]]:
+    """Return paths by the key of their name, and videos also by that without suffix where no name is the same."""
+    names, stems = defaultdict(list), defaultdict(list)
+    for path in paths:
+        names[key(path.name)].append(path)
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            videos[path.name].append(path)
-            videos[path.stem].append(path)
-    return videos
+            stems[key(path.stem)].append(path)
+    return {**stems, **names}
+
+
+def _any_case(name: str) -> str:
+    """Return the key of a file name in any spelling and case."""
+    return case_key(normalize(name))

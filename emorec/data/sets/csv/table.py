@@ -4,12 +4,14 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from emorec.data.clip import VIDEO_SUFFIXES
 from emorec.errors import UserError
-from emorec.text import first_few
+from emorec.io import is_file
+from emorec.text import first_few, normalize
 
 SUFFIXES = (".csv", ".tsv", ".txt")
 """Suffixes of a table, in the order in which a folder is searched for them."""
@@ -32,8 +34,8 @@ class Table:
 
     Attributes:
         path: The file.
-        columns: Column names as written, without surrounding spaces.
-        rows: Line number in the file, and the cells by column name in lower case (`str.casefold`); without empty lines.
+        columns: Normalised column names.
+        rows: Line number in the file, and the cells as written by `column_key` of their column; without empty lines.
         encoding: As Python calls it.
         delimiter: The character between two cells.
     """
@@ -46,7 +48,16 @@ class Table:
 
     def has_column(self, name: str) -> bool:
         """Whether there is a column of this name, in any case."""
-        return name.casefold() in {column.casefold() for column in self.columns}
+        return column_key(name) in map(column_key, self.columns)
+
+
+def column_key(name: str) -> str:
+    """Return a column name by which it is found, however it is typed.
+
+    >>> column_key(" Path\u200b")
+    'path'
+    """
+    return normalize(name).casefold()
 
 
 def find_csv(root: str | Path) -> Path:
@@ -89,7 +100,8 @@ def read_table(path: Path, expected_columns: Collection[str] = ()) -> Table:
         expected_columns: Columns that the file may have.
 
     Raises:
-        UserError: When it can't be read, is not text, is empty, or a row has more cells than the header.
+        UserError: When it can't be read, is not text, is empty, has no header, has comments, or a row has more cells
+            than the header.
     """
     try:
         content = path.read_bytes()
@@ -108,24 +120,63 @@ def read_table(path: Path, expected_columns: Collection[str] = ()) -> Table:
     lines = _read_lines(path, text, delimiter)
     if not lines:
         raise UserError(f"{path} has only empty cells: its first line names the columns")
-    (_, columns), *rows = lines
-    keys = [name.casefold() for name in columns]
+    (_, header_cells), *rows = lines
+    columns = tuple(normalize(cell) for cell in header_cells)
+    keys = [column_key(name) for name in columns]
+    _check_header(path, header_cells, set(map(column_key, expected_columns)))
     duplicate = next((key for key in keys if key and keys.count(key) > 1), None)
     if duplicate:
         raise UserError(f"{path} has {keys.count(duplicate)} columns {duplicate}: rename one")
     if not rows:
         raise UserError(f"{path} has column names but no row: add a row for each clip")
-    for line, cells in rows:
-        if len(cells) > len(columns):
-            raise UserError(
-                f"{path} line {line} has {len(cells)} cells for {len(columns)} columns: "
-                f"quote cells that contain {delimiter!r}"
-            )
+    _check_rows(path, rows, len(columns), delimiter)
     padding = [""] * len(columns)
     table_rows = tuple(
         (line, dict(zip(keys, [*cells, *padding], strict=False))) for line, cells in rows
     )
-    return Table(path, tuple(columns), table_rows, encoding, delimiter)
+    return Table(path, columns, table_rows, encoding, delimiter)
+
+
+def _check_header(path: Path, cells: Sequence[str], expected: Set[str]) -> None:
+    """Refuse a first line that is a comment or a clip rather than column names."""
+    known = not expected.isdisjoint(map(column_key, cells))
+    if cells[0].startswith("#") and (not known or column_key(cells[0].lstrip("# ")) in expected):
+        raise UserError(
+            f"{path} begins with a comment, {cells[0]!r}: remove the lines that begin with #, "
+            "so that the first line names the columns, such as path,label"
+        )
+    clips = (cell for cell in cells if _is_video(path.parent / cell))
+    if not known and (clip := next(clips, None)):
+        raise UserError(
+            f"{path} has no header, its first line is the clip {clip}: "
+            "add a line above it that names the columns, such as path,label"
+        )
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES or is_file(path)
+
+
+def _check_rows(
+    path: Path, rows: Iterable[tuple[int, Sequence[str]]], num_columns: int, delimiter: str
+) -> None:
+    """Refuse comments, and rows with more cells than the header."""
+    for line, cells in rows:
+        if _is_comment(cells, num_columns):
+            raise UserError(
+                f"{path} line {line} is a comment, {cells[0]!r}: remove the lines that begin with #"
+            )
+        if len(cells) > num_columns:
+            raise UserError(
+                f"{path} line {line} has {len(cells)} cells for {num_columns} columns: "
+                f"quote cells that contain {delimiter!r}"
+            )
+
+
+def _is_comment(cells: Sequence[str], num_columns: int) -> bool:
+    """Whether a line begins with # and is no row, whose first cell may be a name such as #1."""
+    alone = num_columns > 1 and not any(cells[1:])
+    return cells[0].startswith("#") and (alone or cells[0][1:2].isspace())
 
 
 def decode_text(content: bytes) -> tuple[str, str]:
@@ -156,11 +207,11 @@ def detect_delimiter(header: str, expected_columns: Collection[str]) -> str:
     >>> detect_delimiter("path", [])
     ','
     """
-    expected = {name.casefold() for name in expected_columns}
+    expected = {column_key(name) for name in expected_columns}
 
     def columns_found(delimiter: str) -> tuple[int, int]:
         cells = next(csv.reader([header], delimiter=delimiter))
-        return len(expected & {cell.strip().casefold() for cell in cells}), len(cells)
+        return len(expected & set(map(column_key, cells))), len(cells)
 
     return max(DELIMITERS, key=columns_found)
 
