@@ -27,7 +27,7 @@ from emorec.data import ClipDataModule
 from emorec.errors import UserError
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipNetwork
-from emorec.parser import OneLineErrors, causes
+from emorec.parser import OneLineErrors, causes, first_user_error
 
 Command = Literal["fit", "validate", "test", "predict"]
 
@@ -257,7 +257,8 @@ def _constructor_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        origin = list(causes(error))[-1]
+        # a `UserError` has a cause of its own, such as that of a failed download
+        origin = first_user_error(error) or list(causes(error))[-1]
         if isinstance(origin, ValueError):
             raise UserError(" ".join(str(origin).split())) from error
         raise origin from None

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
-    {"errors", "text", "io", "parser", "image_size"},
+    {"errors", "text", "io", "parser", "image_size", "console"},
     {"data", "layers", "evaluation"},
     {"models", "checkpoint"},
     {"callbacks"},

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Trainer
-from rich.console import Console
 
 from emorec.bench.baselines import videos_in
 from emorec.bench.machine import check_out, check_positive
 from emorec.bench.measure import measure
+from emorec.console import make_console
 from emorec.experiment import parse_experiment
 from emorec.io import disk_errors, write_json
 
@@ -73,7 +73,7 @@ def bench_training(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    spinner = Console(stderr=True).status("", spinner="line")
+    spinner = make_console(stderr=True).status("", spinner="line")
 
     def status(text: str) -> None:
         spinner.update(text)
@@ -94,7 +94,7 @@ def bench_training(
         raise KeyboardInterrupt from None
     finally:
         spinner.stop()
-    report.print(Console(highlight=False, soft_wrap=True))
+    report.print(make_console(soft_wrap=True))
     with disk_errors(out):
         write_json(report.to_dict(), out)
 

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
@@ -46,14 +47,14 @@ class Batch:
         self.options = options
         self.annotate = annotate
         self.camera_seconds = camera_seconds
-        self.console = Console(stderr=True)
+        self.console = make_console(stderr=True)
         self.num_errors = 0
         self.interrupted = False
         self.results: list[tuple[str, Result]] = []
 
     def note(self, line: str) -> None:
         """Print a line to standard error."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def error(self, line: str) -> None:
         """Print an error in one line, and count it."""
@@ -109,7 +110,7 @@ class Batch:
         """
         if self.results:
             # unwrapped lines in files
-            console = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
+            console = make_console() if sys.stdout.isatty() else make_console(width=FILE_WIDTH)
             console.print(results_table(self.results))
             folder = (
                 f"{self.results[0][1].folder}"
@@ -120,7 +121,7 @@ class Batch:
                 speed_line([result for _, result in self.results]),
                 f"written to {folder}",
             ):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
         if self.interrupted:
             done = f"; finished results are in {self.out}" if self.results else ""
             self.note(f"stopped{done}")

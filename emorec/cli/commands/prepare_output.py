@@ -7,7 +7,6 @@ from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal as size_text
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from emorec.data.download.ravdess import Job, RavdessArchive, Selection
 from emorec.text import plural
@@ -124,7 +124,9 @@ def plan_table(
     selection: Selection, jobs: Sequence[Job], absent: Sequence[RavdessArchive]
 ) -> Table:
     """Return what will be done with each archive."""
-    table = Table("archive", title=f"for {escape(str(selection.root))}", title_justify="left")
+    table = Table(
+        "archive", title=Text(f"for {selection.root}", style="table.title"), title_justify="left"
+    )
     table.add_column("size", justify="right")
     table.add_column("clips", justify="right")
     table.add_column("to do")
@@ -158,7 +160,7 @@ def plan_summary(jobs: Sequence[Job], root: Path, required: int, free: int) -> s
 
 def missing_table(selection: Selection) -> Table:
     """Return the incomplete archives with the number of clips present and in all."""
-    title = f"incomplete: {escape(str(selection.root))}"
+    title = Text(f"incomplete: {selection.root}", style="table.title")
     table = Table("archive", title=title, title_justify="left")
     table.add_column("clips there", justify="right")
     table.add_column("of", justify="right")
