@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from itertools import zip_longest
@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
@@ -262,6 +263,25 @@ def _constructor_errors() -> Iterator[None]:
         if isinstance(origin, ValueError):
             raise UserError(" ".join(str(origin).split())) from error
         raise origin from None
+
+
+@contextmanager
+def trainer_errors(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Turn settings of the trainer that fit neither each other nor this machine into a `UserError`.
+
+    Args:
+        settings: Those of the trainer.
+
+    Raises:
+        UserError: When the trainer can't be created with them.
+    """
+    try:
+        yield
+    except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
+        devices = {name: settings[name] for name in ("accelerator", "devices")}
+        named = [f"{name} {value}" for name, value in devices.items() if value != "auto"]
+        hint = f" ({', '.join(named)}; auto takes what this machine has)" if named else ""
+        raise UserError(f"--trainer: {error}{hint}") from error
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:

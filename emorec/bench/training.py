@@ -10,7 +10,7 @@ from emorec.bench.baselines import videos_in
 from emorec.bench.machine import check_out, check_positive
 from emorec.bench.measure import measure
 from emorec.console import make_console
-from emorec.experiment import parse_experiment
+from emorec.experiment import parse_experiment, trainer_errors
 from emorec.io import disk_errors, write_json
 
 DEFAULT_NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
@@ -62,17 +62,18 @@ def bench_training(
     experiment = parse_experiment(with_defaults(flags))
     model, data = experiment.instantiate(load_weights=False)
     settings = {name: experiment.config_init["trainer"][name] for name in USED_TRAINER_SETTINGS}
-    trainer = Trainer(
-        **settings,
-        devices=1,
-        max_epochs=ENDLESS,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    settings["devices"] = 1
+    with trainer_errors(settings):
+        trainer = Trainer(
+            **settings,
+            max_epochs=ENDLESS,
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
     spinner = make_console(stderr=True).status("", spinner="line")
 
     def status(text: str) -> None:

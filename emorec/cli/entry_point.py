@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 from typing_extensions import override
@@ -170,7 +171,13 @@ def overview() -> str:
 
 
 def configure_output() -> None:
-    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply."""
+    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply.
+
+    Characters that the encoding of a stream lacks, as cp1252 of a Windows file, are printed as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", handlers=[stderr])

@@ -84,7 +84,7 @@ class ExportedRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no such file, or this version of torch can't read it.
+        UserError: When it is no such file, this version of torch can't read it, or there is no such device.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
@@ -95,7 +95,9 @@ class ExportedRuntime:
         import torch
         from torch.export.passes import move_to_device_pass
 
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        from emorec.inference.device import choose_device
+
+        self.device = choose_device(device)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about weights in channels-last memory format

@@ -11,6 +11,7 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
+from emorec.inference.device import choose_device
 from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
@@ -34,12 +35,12 @@ class TorchRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no emorec checkpoint, or its network takes features.
+        UserError: When it is no emorec checkpoint, or its network takes features, or there is no such device.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
+        self.device = choose_device(device)
         network, self.spec = load_network(path)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 

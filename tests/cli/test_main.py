@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,21 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert "no command 'tset' (did you mean test?)" in error_of(capsys, "tset")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("arguments", [("cache", "--folder"), ("compare",)])
+def test_any_name_is_printed_in_any_encoding(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, arguments: tuple[str, ...]
+) -> None:
+    output = TextIOWrapper(BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "stderr", output)
+    folder = "[red]Привет[/] \udcff :smile:"
+    with suppress(SystemExit):
+        main([*arguments, folder])
+    output.flush()
+    assert folder.encode(encoding, "backslashreplace") in output.buffer.getvalue()
 
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")

@@ -48,7 +48,8 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--model.dropout 2", "2.0", "between 0 and 1"),
         ("--trainer.max_epochs -2", "max_epochs", "non-negative integer or -1"),
         ("--trainer.accelerator abacus", "abacus", "--trainer: "),
-        ("--trainer.devices x", "devices", "--trainer: "),
+        ("--trainer.devices x", "devices x", "auto takes what this machine has"),
+        ("--trainer.accelerator tpu", "accelerator tpu", "auto takes what this machine has"),
         ("--model CNNLSTM --model.backbone resnet19", "resnet19", "resnet18"),
         # classes
         ("--model emorec.models.CNNLST", "CNNLST", "did you mean CNNLSTM?"),
