@@ -86,6 +86,7 @@ def run(command: str, arguments: Sequence[str]) -> None:
     Raises:
         UserError: When there is no such command, and for any other mistake of the user.
     """
+    arguments = name_dashed_files(arguments)
     if command in ("-h", "--help", "help"):
         print(overview())
     elif command == "--version":
@@ -104,6 +105,22 @@ def run(command: str, arguments: Sequence[str]) -> None:
     else:
         near = did_you_mean(command, [*EXPERIMENTS, *COMMANDS])
         raise UserError(f"no command {command!r}{near}; emorec --help lists them")
+
+
+def name_dashed_files(arguments: Sequence[str]) -> list[str]:
+    """Put `./` before files that begin with a dash, as in the `*` of a shell, and before all that follow `--`.
+
+    >>> name_dashed_files(["--ckpt", "a.ckpt", "--", "-b.mp4", "c.mp4"])
+    ['--ckpt', 'a.ckpt', './-b.mp4', 'c.mp4']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags, rest = arguments[:end], arguments[end + 1 :]
+    own = ("-h", "-c")
+    named = [each.startswith("-") and each not in own and os.path.lexists(each) for each in flags]
+    named += [each.startswith("-") for each in rest]
+    return [
+        f"./{each}" if dashed else each for each, dashed in zip([*flags, *rest], named, strict=True)
+    ]
 
 
 def call(command: str, arguments: Sequence[str]) -> None:

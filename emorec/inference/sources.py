@@ -12,6 +12,9 @@ from emorec.inference.results import is_result_file
 from emorec.io import list_files
 from emorec.text import listed_files
 
+MAX_CAMERA_DIGITS = 4
+"""Longer numbers are no cameras: OpenCV counts from 0, plus 100 to 2,000 for the system's interface."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,7 +57,7 @@ def find_sources(arguments: Sequence[str]) -> Sources:
         path = Path(argument).expanduser()
         if path.is_dir():
             videos += _videos_in(path, found)
-        elif argument.isdecimal() and not path.exists():
+        elif argument.isdecimal() and len(argument) <= MAX_CAMERA_DIGITS and not path.exists():
             videos.append(int(argument))
         elif not os.path.lexists(path) and glob.has_magic(argument):
             matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - ** as in the shell

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS, predicts_data
+from emorec.cli.entry_point import COMMANDS, name_dashed_files, predicts_data
 from emorec.cli.help import EXPERIMENT_HELP, EXPERIMENTS, PREDICT_DATA_HELP
 
 
@@ -166,6 +166,19 @@ def test_predict_takes_videos_if_one_is_named_or_a_video_flag_is_used(
     arguments: str, data_set: bool
 ) -> None:
     assert predicts_data(arguments.split()) == data_set
+
+
+def test_files_that_begin_with_a_dash_are_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-a.mp4", "--b.mp4"):
+        Path(name).touch()
+    expanded = ["--ckpt", "x.ckpt", "--b.mp4", "-a.mp4", "c.mp4"]
+    named = name_dashed_files(expanded)
+    assert named == ["--ckpt", "x.ckpt", "./--b.mp4", "./-a.mp4", "c.mp4"]
+    assert not predicts_data(named)
+    assert name_dashed_files(["--to", "x", "--", "-gone.mp4"]) == ["--to", "x", "./-gone.mp4"]
 
 
 def test_the_printed_configuration_reproduces_itself(

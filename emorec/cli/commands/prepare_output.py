@@ -88,7 +88,8 @@ class JobsProgress:
         """See `JobListener`."""
         with self._lock:
             self._completed[job] = self._totals[job]
-            self._finish(job, f"{plural(len(job.clips), 'clip')} unpacked")
+            done = "copied" if job.file.is_dir() else "unpacked"
+            self._finish(job, f"{plural(len(job.clips), 'clip')} {done}")
 
     def failed(self, job: Job, reason: str) -> None:
         """See `JobListener`."""
@@ -143,7 +144,7 @@ def plan_table(
 def steps(job: Job) -> str:
     """Return what will be done with an archive."""
     if not job.missing_bytes:
-        return "unpack"
+        return "copy" if job.file.is_dir() else "unpack"
     if job.present_bytes:
         return f"download from {100 * job.present_bytes // job.size} % on, unpack"
     return "download, unpack"
