@@ -197,8 +197,7 @@ def find_file(path: Path) -> Path:
         file = path.with_name("last.ckpt")
     if file is not None and file.is_file():
         raise UserError(
-            f"{missing}: the run has no best epoch so far; it goes on with "
-            f"emorec fit --ckpt {file}"
+            f"{missing}: the run has no best epoch so far; it goes on with emorec fit --ckpt {file}"
         )
     runs = sorted(path.glob("**/checkpoints/best.ckpt"))
     if runs:

@@ -129,7 +129,9 @@ def test_a_folder_stands_for_its_best_checkpoint_or_the_likely_cause_is_named(
     run = tmp_path / "version_0"
     checkpoints = run / "checkpoints"
     checkpoints.mkdir(parents=True)
-    with pytest.raises(UserError, match=r"version_0 is a folder without best.ckpt: .* ended before"):
+    with pytest.raises(
+        UserError, match=r"version_0 is a folder without best.ckpt: .* ended before"
+    ):
         checkpoint.read(run)
     (checkpoints / "last.ckpt").touch()
     for path in (run, checkpoints, checkpoints / "best.ckpt"):
