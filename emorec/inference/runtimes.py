@@ -16,6 +16,9 @@ import numpy.typing as npt
 from emorec.errors import UserError
 from emorec.inference.spec import METADATA_KEY, ModelSpec
 
+# before ONNX Runtime is imported: from 1.29 on it stores an identifier of the machine and reports to its maker
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 CUDA = "CUDAExecutionProvider"
 
 Outputs: TypeAlias = npt.NDArray[np.float32]
@@ -191,12 +194,14 @@ def _read_pt2_metadata(path: Path) -> dict[str, str]:
 
 
 def _import_onnxruntime() -> Any:
+    """Return ONNX Runtime, which reports nothing; imported here only."""
     try:
         import onnxruntime
     except ImportError:
         raise UserError(
             "ONNX files need onnxruntime, which is not installed: pip install 'emorec[onnx]'"
         ) from None
+    onnxruntime.disable_telemetry_events()  # on Windows, and where a program has imported it before
     return onnxruntime
 
 

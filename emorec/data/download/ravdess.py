@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from io import FileIO
 from itertools import product
 from pathlib import Path, PureWindowsPath
 from queue import Empty, SimpleQueue
@@ -475,7 +476,7 @@ def unpack(
 def _openers(file: Path) -> Iterator[Mapping[str, Callable[[], IO[bytes]]]]:
     """Return what opens each clip of an archive or a folder, by the clip's stem."""
     if file.is_dir():
-        yield {stem: partial(path.open, "rb") for stem, path in clip_files(file).items()}
+        yield {stem: partial(FileIO, path) for stem, path in clip_files(file).items()}
         return
     with ZipFile(file) as archive:
         # as on Windows: some archives have backslashes between the folders
