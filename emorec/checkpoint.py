@@ -15,6 +15,7 @@ import torch
 from emorec import __version__
 from emorec.errors import UserError
 from emorec.io import atomic_write
+from emorec.text import plural
 
 RECORD = "emorec"
 """The section of a checkpoint that this package writes; the others are Lightning's."""
@@ -157,11 +158,14 @@ def environment() -> dict[str, str]:
 def read(path: str | Path) -> Checkpoint:
     """Return what a checkpoint file records of itself; its weights stay on the disk.
 
+    Args:
+        path: The file, or the folder of a run, for its best checkpoint.
+
     Raises:
         UserError: When there is no such file, it is truncated, it is not a checkpoint of emorec, or it holds Python
             objects.
     """
-    path = Path(path).expanduser()
+    path = find_file(Path(path).expanduser())
     content = load(path, mmap=True)
     section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
@@ -188,6 +192,38 @@ def read(path: str | Path) -> Checkpoint:
         ) from None
 
 
+def find_file(path: Path) -> Path:
+    """Return a checkpoint's file: what is not a folder itself, and of a run's folder the best checkpoint.
+
+    Raises:
+        UserError: When a folder has no best checkpoint, or a file does not exist.
+    """
+    if path.is_dir():
+        folders = (path, path / "checkpoints")
+        files = [folder / name for name in ("best.ckpt", "last.ckpt") for folder in folders]
+        file = next((file for file in files if file.is_file()), None)
+        if file is not None and file.name == "best.ckpt":
+            return file
+        missing = f"{path} is a folder without best.ckpt"
+    elif path.exists():
+        return path
+    else:
+        missing = f"no such checkpoint: {path}"
+        file = path.with_name("last.ckpt")
+    if file is not None and file.is_file():
+        raise UserError(
+            f"{missing}: the run has no best epoch so far; it goes on with emorec fit --ckpt {file}"
+        )
+    runs = sorted(path.glob("**/checkpoints/best.ckpt"))
+    if runs:
+        raise UserError(
+            f"{missing}, but of {plural(len(runs), 'run')}: name one, such as {runs[0]}"
+        )
+    if path.is_dir():
+        missing += ": it is no run's folder, or the run ended before its first epoch did"
+    raise UserError(missing)
+
+
 def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     """Load a checkpoint file on the CPU with `weights_only=True`, without its retired arguments.
 
@@ -198,8 +234,6 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     Raises:
         UserError: When the file is missing, unreadable, truncated, not a checkpoint, or holds Python objects.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name the file, such as {path / 'best.ckpt'}")
     unusable = f"{path} is truncated or not a checkpoint: use another one, such as last.ckpt"
     try:
         # torch writes a zip archive, whose directory comes last

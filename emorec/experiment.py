@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import zip_longest
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from typing_extensions import override
@@ -27,7 +28,7 @@ from emorec.errors import UserError
 from emorec.io import read_yaml
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipNetwork
-from emorec.parser import OneLineErrors, causes
+from emorec.parser import OneLineErrors, causes, first_user_error
 
 Command = Literal["fit", "validate", "test", "predict"]
 
@@ -255,10 +256,30 @@ def _constructor_errors() -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError) as error:
-        origin = list(causes(error))[-1]
+        # a `UserError` has a cause of its own, such as that of a failed download
+        origin = first_user_error(error) or list(causes(error))[-1]
         if isinstance(origin, ValueError):
             raise UserError(" ".join(str(origin).split())) from error
         raise origin from None
+
+
+@contextmanager
+def trainer_errors(settings: Mapping[str, Any]) -> Iterator[None]:
+    """Turn settings of the trainer that fit neither each other nor this machine into a `UserError`.
+
+    Args:
+        settings: Those of the trainer.
+
+    Raises:
+        UserError: When the trainer can't be created with them.
+    """
+    try:
+        yield
+    except (MisconfigurationException, ValueError, TypeError, ImportError) as error:
+        devices = {name: settings[name] for name in ("accelerator", "devices")}
+        named = [f"{name} {value}" for name, value in devices.items() if value != "auto"]
+        hint = f" ({', '.join(named)}; auto takes what this machine has)" if named else ""
+        raise UserError(f"--trainer: {error}{hint}") from error
 
 
 def in_order(arguments: Sequence[str]) -> list[str]:

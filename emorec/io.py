@@ -23,11 +23,26 @@ TRIAL_RECORD = "trial.json"
 FLUSH_SECONDS = 5
 """How far the files of TensorBoard lag behind a run."""
 
+MAX_NAME_BYTES = 255
+"""Of a file, in the file systems of Linux, macOS and Windows."""
+
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class DiskFullError(UserError):
     """The disk is full, or the user's quota is used up; concurrent writers will fail as well."""
+
+
+def unfinished_path(path: Path) -> Path:
+    """Return the hidden file beside a file in which it is written; its name fits wherever the file's own does.
+
+    >>> unfinished_path(Path("runs/best.ckpt")).as_posix()
+    'runs/.best.ckpt.unfinished'
+    """
+    name = f".{path.name}.unfinished"
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.unfinished"
+    return path.with_name(name)
 
 
 @contextmanager
@@ -47,7 +62,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     '1 2 3'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.unfinished")
+    partial = unfinished_path(path)
     try:
         with partial.open("wb") as file:
             yield file

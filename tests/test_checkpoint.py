@@ -119,10 +119,28 @@ def test_text_folders_and_missing_files_have_distinct_errors(tmp_path: Path) -> 
     text.write_text("I am no checkpoint, but I am long enough to be taken for one.")
     with pytest.raises(UserError, match=r"notes.ckpt is truncated or not a checkpoint"):
         checkpoint.read(text)
-    with pytest.raises(UserError, match="is a folder"):
-        checkpoint.read(tmp_path)
     with pytest.raises(UserError, match="no such checkpoint"):
         checkpoint.read(tmp_path / "nowhere.ckpt")
+
+
+def test_a_folder_stands_for_its_best_checkpoint_or_the_likely_cause_is_named(
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "version_0"
+    checkpoints = run / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    with pytest.raises(
+        UserError, match=r"version_0 is a folder without best.ckpt: .* ended before"
+    ):
+        checkpoint.read(run)
+    (checkpoints / "last.ckpt").touch()
+    for path in (run, checkpoints, checkpoints / "best.ckpt"):
+        with pytest.raises(UserError, match=rf"fit --ckpt {checkpoints / 'last.ckpt'}$"):
+            checkpoint.read(path)
+    (checkpoints / "best.ckpt").touch()
+    assert checkpoint.find_file(run) == checkpoint.find_file(checkpoints / "best.ckpt")
+    with pytest.raises(UserError, match=rf"of 1 run: name one, such as {checkpoints}"):
+        checkpoint.read(tmp_path)
 
 
 def test_a_failed_write_keeps_the_previous_checkpoint(

@@ -26,6 +26,19 @@ def test_an_exception_while_writing_keeps_the_previous_file(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.txt"]
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "п" * 125 + ".json", "ab"])
+def test_every_name_that_fits_can_be_written(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    with atomic_write(target) as file:
+        file.write(b"1")
+        (partial,) = tmp_path.iterdir()
+        assert partial.name.startswith(".")
+        # another file is written at the same time
+        with atomic_write(target.with_name(f"{name[:-1]}y")) as other:
+            other.write(b"2")
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"1", b"2"]
+
+
 def _write_beyond_the_limit(target: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))

@@ -1,6 +1,7 @@
 """Imports run one way through the folders, and never in a circle; late imports count as well."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -11,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
-    {"errors", "text", "io", "parser", "image_size"},
+    {"errors", "text", "io", "parser", "image_size", "console"},
     {"data", "layers", "evaluation"},
     {"models", "checkpoint"},
     {"callbacks"},
@@ -100,3 +101,9 @@ def test_imports_have_no_cycles() -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_every_console_prints_names_as_they_are() -> None:
+    made = re.compile(r"(?<!\w)(Console|get_console)\(|rich import print|from_markup")
+    files = {name for name, path in modules().items() if made.search(path.read_text())}
+    assert files == {"emorec.console"}

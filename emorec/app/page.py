@@ -16,6 +16,7 @@ from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, Timeline, format_gaps, format_means, format_time
 from emorec.report import uses
+from emorec.report.templating import escape_markdown
 from emorec.text import plural
 
 if TYPE_CHECKING:  # importing Gradio is slow, and reads variables that `server` sets first
@@ -254,8 +255,8 @@ def info_markdown(info: ModelInfo) -> str:
             "### Before you interpret the result",
             f"**{info.meaning}.** A face is not a feeling, and the network is often wrong.",
             "",
-            f"- **Network:** {info.network}",
-            f"- **Trained on:** {info.trained_on}",
+            f"- **Network:** {escape_markdown(info.network)}",
+            f"- **Trained on:** {escape_markdown(info.trained_on)}",
             f"- **Tested:** {test_result}",
             f"- **Licence of the data:** {info.licence}",
         ]

@@ -105,13 +105,8 @@ def create_app(
         host: Address it is served at; a local one is reached by no other name.
         test_result: Of the network.
     """
-    # before Gradio is imported: no reports, no version check, uploads into the sessions' folder
-    os.environ.update(
-        GRADIO_ANALYTICS_ENABLED="False",
-        GRADIO_TEMP_DIR=str(sessions.uploads),
-        HF_HUB_DISABLE_TELEMETRY="1",
-        HF_HUB_OFFLINE="1",
-    )
+    # before Gradio is imported: uploads into the sessions' folder
+    os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
     import gradio as gr
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

@@ -15,7 +15,7 @@ from emorec.data.faces import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import Size
-from emorec.inference.runtimes import torch_device
+from emorec.inference.runtimes import choose_device
 from emorec.models import LateFusion
 from emorec.models.flops import gflops_per_clip, num_parameters
 
@@ -120,7 +120,7 @@ class BackboneFeatures:
                 raise UserError(_with_baseline_options(str(error), backbone)) from error
         self.gflops_per_clip = gflops_per_clip(network)
         self.num_parameters = num_parameters(network.backbone)
-        self._device = torch_device(None)
+        self._device = choose_device(None)
         self.version = (
             f"{backbone} {_digest(network.backbone)} torch {torch.__version__} {self._device}"
         )

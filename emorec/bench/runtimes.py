@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from emorec.bench.machine import check_out, check_positive, describe_machine, load_average
 from emorec.bench.stages import step_speed
+from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.image_size import format_frames
 from emorec.inference.export import compare, synthetic_inputs, to_bytes
@@ -91,7 +93,7 @@ def compare_runtimes(
             machine = {**describe_machine(), "load_average": load}
     finally:
         torch.set_num_threads(before)
-    print_table(contenders, machine, Console(highlight=False, soft_wrap=True))
+    print_table(contenders, machine, make_console(soft_wrap=True))
     with disk_errors(out):
         write_json(to_dict(contenders, machine, seconds, rounds), out)
 
@@ -167,7 +169,7 @@ def print_table(contenders: Sequence[Contender], machine: dict[str, Any], consol
         for size, speeds in each.speeds.items():
             speed = median(speeds)
             numbers = (str(size), significant(speed), significant(1000 * size / speed), difference)
-            table.add_row(each.name, each.runtime.description, *numbers)
+            table.add_row(Text(each.name), each.runtime.description, *numbers)
     console.print(table)
 
 

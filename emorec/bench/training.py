@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning.pytorch import Trainer
-from rich.console import Console
 
 from emorec.bench.baselines import videos_in
 from emorec.bench.machine import check_out, check_positive
 from emorec.bench.measure import measure
-from emorec.experiment import parse_experiment
+from emorec.console import make_console
+from emorec.experiment import parse_experiment, trainer_errors
 from emorec.io import disk_errors, write_json
 
 DEFAULT_NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
@@ -62,18 +62,19 @@ def bench_training(
     experiment = parse_experiment(with_defaults(flags))
     model, data = experiment.instantiate(load_weights=False)
     settings = {name: experiment.config_init["trainer"][name] for name in USED_TRAINER_SETTINGS}
-    trainer = Trainer(
-        **settings,
-        devices=1,
-        max_epochs=ENDLESS,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    spinner = Console(stderr=True).status("", spinner="line")
+    settings["devices"] = 1
+    with trainer_errors(settings):
+        trainer = Trainer(
+            **settings,
+            max_epochs=ENDLESS,
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    spinner = make_console(stderr=True).status("", spinner="line")
 
     def status(text: str) -> None:
         spinner.update(text)
@@ -94,7 +95,7 @@ def bench_training(
         raise KeyboardInterrupt from None
     finally:
         spinner.stop()
-    report.print(Console(highlight=False, soft_wrap=True))
+    report.print(make_console(soft_wrap=True))
     with disk_errors(out):
         write_json(report.to_dict(), out)
 

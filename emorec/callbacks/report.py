@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
-from rich.console import Console
 from typing_extensions import override
 
 from emorec.checkpoint import Checkpoint, add_temperature, class_path
+from emorec.console import make_console
 from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
@@ -152,12 +152,12 @@ class EvaluationReport(Callback):
             temperature=self._temperature,
             num_views=self._num_views,
         )
-        console = Console()
+        console = make_console()
         console.print(table)
         if smoothed:
             line = f"smoothed, {smoothed['how']}: {task.headline(smoothed)}"  # type: ignore[arg-type]
-            console.print(line, soft_wrap=True, highlight=False)
-        console.print(f"written to {self.folder}", soft_wrap=True, highlight=False)
+            console.print(line, soft_wrap=True)
+        console.print(f"written to {self.folder}", soft_wrap=True)
 
     def _title(self, data: ClipDataModule, network: ClipNetwork, clips: Sequence[Clip]) -> str:
         """Return the title of the table: which network, measured on which people."""

@@ -10,7 +10,6 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
-from rich.console import Console
 from torch import nn
 from torch.utils.tensorboard.summary import hparams as hparams_summaries
 from typing_extensions import override
@@ -19,6 +18,7 @@ from emorec import checkpoint
 from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.progress import Throughput
 from emorec.checkpoint import TrainingRecord, class_path
+from emorec.console import make_console
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SUBSETS
 from emorec.errors import UserError
@@ -182,7 +182,7 @@ def last_step(trainer: Trainer) -> int:
 
 def _print(line: str) -> None:
     """Print a line, wrapped between words in a terminal and whole in a file."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = make_console()
     console.print(line, soft_wrap=not console.is_terminal)
 
 

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 from typing_extensions import override
@@ -94,6 +95,7 @@ def run(command: str, arguments: Sequence[str]) -> None:
     Raises:
         UserError: When there is no such command, and for any other mistake of the user.
     """
+    arguments = name_dashed_files(arguments)
     if command in ("-h", "--help", "help"):
         print(overview())
     elif command == "--version":
@@ -114,6 +116,22 @@ def run(command: str, arguments: Sequence[str]) -> None:
     else:
         near = did_you_mean(command, [*EXPERIMENTS, *COMMANDS])
         raise UserError(f"no command {command!r}{near}; emorec --help lists them")
+
+
+def name_dashed_files(arguments: Sequence[str]) -> list[str]:
+    """Put `./` before files that begin with a dash, as in the `*` of a shell, and before all that follow `--`.
+
+    >>> name_dashed_files(["--ckpt", "a.ckpt", "--", "-b.mp4", "c.mp4"])
+    ['--ckpt', 'a.ckpt', './-b.mp4', 'c.mp4']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags, rest = arguments[:end], arguments[end + 1 :]
+    own = ("-h", "-c")
+    named = [each.startswith("-") and each not in own and os.path.lexists(each) for each in flags]
+    named += [each.startswith("-") for each in rest]
+    return [
+        f"./{each}" if dashed else each for each, dashed in zip([*flags, *rest], named, strict=True)
+    ]
 
 
 def call(command: str, arguments: Sequence[str]) -> None:
@@ -185,7 +203,13 @@ def overview() -> str:
 
 
 def configure_output() -> None:
-    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply."""
+    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply.
+
+    Characters that the encoding of a stream lacks, as cp1252 of a Windows file, are printed as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", handlers=[stderr])

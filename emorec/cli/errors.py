@@ -10,10 +10,12 @@ ENVIRONMENT_ERRORS = {
     "DataLoader worker": "a loader process died, often for lack of memory: "
     "try fewer --data.num_workers or a smaller --data.batch_size",
     "[enforce fail": "out of memory: try a smaller --data.batch_size",
+    "Expected more than 1 value per channel when training": "a batch of one clip can't be normalized: "
+    "choose a --data.batch_size above 1 and at least two training clips for each process",
     "Error(s) in loading state_dict": "the checkpoint's weights do not fit its network",
     "Early stopping conditioned on metric": "early_stopping.monitor",
 }
-"""How a RuntimeError begins that is no bug -> what to put before it."""
+"""How an error of torch or Lightning begins that is no bug -> what to put before it."""
 
 
 def user_message(error: BaseException) -> str | None:
@@ -31,7 +33,7 @@ def user_message(error: BaseException) -> str | None:
         return text
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of GPU memory: try a smaller --data.batch_size ({text})"
-    if isinstance(error, RuntimeError):
+    if isinstance(error, RuntimeError | ValueError):
         for start, advice in ENVIRONMENT_ERRORS.items():
             if text.startswith(start):
                 return f"{advice}: {text}"

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -29,7 +28,7 @@ from emorec.callbacks import (
 )
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
-from emorec.experiment import Command, Experiment, parse_experiment
+from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
 from emorec.io import FLUSH_SECONDS
 from emorec.text import plural, relative_path
 
@@ -115,10 +114,8 @@ def make_trainer(experiment: Experiment, callbacks: Sequence[Callback]) -> Train
         options["logger"] = make_logger(experiment) if is_fit else False
     if not is_fit:
         options["enable_checkpointing"] = False
-    try:
+    with trainer_errors(settings):
         return experiment.instantiate_trainer(**options)
-    except (MisconfigurationException, ValueError, TypeError) as error:
-        raise UserError(f"--trainer: {error}") from error
 
 
 def make_logger(experiment: Experiment) -> TensorBoardLogger:

@@ -13,7 +13,7 @@ from emorec.errors import UserError
 from emorec.image_size import Size
 
 # else importing albumentations looks for a newer version on the network
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import albumentations as A
 import cv2
 

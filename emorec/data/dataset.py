@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_collate
 
 from emorec.data.audio import NO_SOUND, AudioSpec, augment_audio, to_float
 from emorec.data.augment import ClipTransform
@@ -123,7 +123,7 @@ def make_loader(
     *,
     batch_size: int,
     num_workers: int,
-    sampler: Sampler[Any] | None = None,
+    sampler: EpochSampler | None = None,
 ) -> DataLoader[Any]:
     """Return a loader of batches.
 
@@ -131,12 +131,17 @@ def make_loader(
         dataset: Of clips.
         batch_size: B.
         num_workers: Number of worker processes; with 0 this process loads.
-        sampler: The order; by default that of the data set.
+        sampler: The order of a training; by default that of the data set.
     """
+    # BatchNorm can't normalize a single clip; each epoch leaves out another one
+    last_of_one = (
+        sampler is not None and len(sampler) > batch_size and len(sampler) % batch_size == 1
+    )
     return DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
+        drop_last=last_of_one,
         # torch draws a seed for the workers, by default from the global generator, which dropout uses too: then results
         # would depend on the number of workers
         generator=torch.Generator(),

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from emorec.evaluation.calibration import calibrate
 from emorec.evaluation.predictions import write_predictions
@@ -201,8 +201,8 @@ def scores_table(
     per_name = task.per_name(task.sums(target, output)[0])
     num_clips = len(np.asarray(target))
     views = f", {num_views} views of each" if num_views > 1 else ""
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_style="", title_style="bold")
-    table.title = escape(title)
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, caption_style="")
+    table.title = Text(title, style="bold")
     table.title_justify = table.caption_justify = "left"
     if isinstance(task, Classification):
         columns = {"recall": "recall", "precision": "precision", "F1": "f1"}
@@ -230,7 +230,7 @@ def scores_table(
     for name, mean in means.items():
         table.add_column(name, mean, justify="right", overflow="fold")
     for name, row in cells.iterrows():
-        table.add_row(escape(str(name)), *row)
+        table.add_row(Text(str(name)), *row)
     return table
 
 

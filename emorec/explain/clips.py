@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import NDArray
-from rich.console import Console
+from rich.text import Text
 from torch.utils.tensorboard import SummaryWriter
 
 from emorec.checkpoint import Checkpoint
+from emorec.console import make_console
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
@@ -160,13 +161,13 @@ def _draw(explainer: Explainer, clip: Clip, path: Path) -> NDArray[np.uint8]:
     """Write the picture of a clip's explanation and return it, (H, W, 3)."""
     name = f"{clip.path.name}{clip.fragment}"
     truth = explainer.truth(clip)
-    with Console(stderr=True).status(f"explaining {clip.path.name}"):
+    with make_console(stderr=True).status(Text(f"explaining {clip.path.name}")):
         explanation = explainer(clip)
         image = figure_to_image(explanation_figure(explanation, clip=name, truth=truth))
         with disk_errors(path), atomic_write(path) as file:
             imsave(file, image, format="png")
     line = f"{name}: {headline(explanation.prediction, truth)}; {path}"
-    Console(highlight=False, markup=False, emoji=False).print(line, soft_wrap=True)
+    make_console().print(line, soft_wrap=True)
     return image
 
 

@@ -30,7 +30,7 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
-from emorec.inference.runtimes import torch_device
+from emorec.inference.runtimes import choose_device
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.windows import window_times
@@ -249,13 +249,8 @@ class Explainer:
             )
         self.target = target
         self.method: MethodChoice = method
-        try:
-            self.device = torch_device(device)
-            self.network = network.to(self.device).requires_grad_(False)
-        except (RuntimeError, AssertionError) as error:
-            raise UserError(
-                f"--device is {device}: {str(error).splitlines()[0]}; choose cpu or cuda"
-            ) from None
+        self.device = choose_device(device)
+        self.network = network.to(self.device).requires_grad_(False)
         self.read_inputs = InputReader(self.checkpoint, self.spec)
 
     def __call__(self, clip: Clip) -> Explanation:

@@ -20,6 +20,7 @@ from emorec.data.video.reader import Frames
 from emorec.inference.overlay import Playback, draw
 from emorec.inference.timeline import Timeline
 from emorec.inference.video import VideoFile
+from emorec.io import unfinished_path
 
 MAX_SIDE = 1920
 """Pixels; larger videos are downscaled."""
@@ -66,7 +67,7 @@ def annotate_video(
     Raises:
         OSError: When the file can't be written.
     """
-    partial = path.with_name(f".{path.name}.unfinished")
+    partial = unfinished_path(path)
     playback = Playback(timeline)
     try:
         with _Mp4Writer(partial, video) as writer:

@@ -16,7 +16,7 @@ from emorec.data.sets.affwild2.features import features_file
 from emorec.data.sets.affwild2.parser import Video
 from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
-from emorec.inference.runtimes import torch_device
+from emorec.inference.runtimes import choose_device
 from emorec.io import atomic_write, disk_errors
 from emorec.models import FaceClassifier, FaceRegressor
 
@@ -34,12 +34,12 @@ def write_features(
     device: str | None,
 ) -> None:
     """Write the features of every frame, a file for each video; see the command `features` for arguments and errors."""
+    chosen_device = choose_device(device)
     loaded = checkpoint.read(ckpt)
     data = _data_module(loaded, root, num_workers)
     network = _load_network(loaded)
     folder = Path(to).expanduser()
     _mark_folder(folder, loaded.path)
-    chosen_device = torch_device(device)
     network.to(chosen_device).eval()
     data.prepare_data()
     videos = data.videos

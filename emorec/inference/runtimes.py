@@ -19,6 +19,9 @@ from emorec.inference.spec import METADATA_KEY, ModelSpec
 if TYPE_CHECKING:
     import torch
 
+# before ONNX Runtime is imported: from 1.29 on it stores an identifier of the machine and reports to its maker
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 CUDA = "CUDAExecutionProvider"
 
 Outputs: TypeAlias = npt.NDArray[np.float32]
@@ -87,7 +90,7 @@ class ExportedRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no such file, or this version of torch can't read it.
+        UserError: When it is no such file, this version of torch can't read it, or there is no such device.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
@@ -98,7 +101,7 @@ class ExportedRuntime:
         import torch
         from torch.export.passes import move_to_device_pass
 
-        self.device = torch_device(device)
+        self.device = choose_device(device)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about weights in channels-last memory format
@@ -130,11 +133,31 @@ class ExportedRuntime:
         return outputs
 
 
-def torch_device(device: str | None) -> "torch.device":
-    """Return the device of this name; without a name a GPU where there is one, else the CPU."""
+def choose_device(device: str | None) -> "torch.device":
+    """Return a device that torch can use on this machine.
+
+    Args:
+        device: Such as "cuda", "cuda:1" or "cpu"; by default a GPU where there is one.
+
+    Raises:
+        UserError: When there is no such device.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
     import torch  # late: ONNX files need none
 
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    gpus = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    try:
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=chosen).cpu()
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"device is {device}, which this machine or torch does not have: "
+            f"choose {' or '.join(['cpu', *gpus])} ({reason})"
+        ) from None
+    return chosen
 
 
 def run_in_batches(
@@ -199,12 +222,14 @@ def _read_pt2_metadata(path: Path) -> dict[str, str]:
 
 
 def _import_onnxruntime() -> Any:
+    """Return ONNX Runtime, which reports nothing; imported here only."""
     try:
         import onnxruntime
     except ImportError:
         raise UserError(
             "ONNX files need onnxruntime, which is not installed: pip install 'emorec[onnx]'"
         ) from None
+    onnxruntime.disable_telemetry_events()  # on Windows, and where a program has imported it before
     return onnxruntime
 
 

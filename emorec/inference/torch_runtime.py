@@ -11,7 +11,7 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs, torch_device
+from emorec.inference.runtimes import Inputs, Outputs, choose_device
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
 from emorec.models import ClipClassifier, ClipNetwork
@@ -34,12 +34,12 @@ class TorchRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no emorec checkpoint, or its network takes features.
+        UserError: When it is no emorec checkpoint, or its network takes features, or there is no such device.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
+        self.device = choose_device(device)
         network, self.spec = load_network(path)
-        self.device = torch_device(device)
         self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 

@@ -1,5 +1,6 @@
 """Videos: files of any container and codec that PyAV reads, and live cameras; a stopwatch for what is done to them."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -202,6 +203,14 @@ def _frame_starts(
     return starts, (len(starts) - 1) / length if length > 0 else frames_per_second
 
 
+def _cameras() -> str:
+    """Describe the cameras of this machine, where Linux lists them."""
+    if sys.platform != "linux":
+        return ""
+    devices = sorted(int(path.name[5:]) for path in Path("/dev").glob("video[0-9]*"))
+    return f" (this machine has {', '.join(map(str, devices)) or 'none'})"
+
+
 class Camera:
     """Camera that yields frames in real time.
 
@@ -245,7 +254,10 @@ class Camera:
             self._next: Frames | None = self._grab() if self._capture.isOpened() else None
         if self._next is None:
             self._capture.release()
-            raise UserError(f"camera {index}: no such camera; try 0, or a video file")
+            raise UserError(
+                f"camera {index}: no such camera, or another program uses it{_cameras()}; "
+                "name another one, or a video file"
+            )
         self.height, self.width = self._next.shape[:2]
         self.frames_per_second = float(self._capture.get(cv2.CAP_PROP_FPS))
 

@@ -115,6 +115,7 @@ class Comparison:
         trivial: Scores of predicting the most frequent class, or the mean, of the test clips.
         references: Results from the literature.
         num_left_out: Clips that are not common to all models.
+        num_elsewhere: Runs that were tested on other clips, and are compared elsewhere.
         untested: Run folders that were skipped because they have no test.
         resamples: Of the bootstrap.
     """
@@ -125,6 +126,7 @@ class Comparison:
     trivial: Mapping[str, float]
     references: tuple[Reference, ...]
     num_left_out: int
+    num_elsewhere: int
     untested: tuple[Path, ...]
     resamples: int
 
@@ -143,6 +145,7 @@ def compare_runs(
     runs: Sequence[Run],
     *,
     untested: Sequence[Path] = (),
+    num_elsewhere: int = 0,
     references: Sequence[Reference] = (),
     intersect: bool = False,
     resamples: int = RESAMPLES,
@@ -153,6 +156,7 @@ def compare_runs(
     Args:
         runs: At least one.
         untested: Run folders that were skipped.
+        num_elsewhere: Runs that were tested on other clips, and are compared elsewhere.
         references: Results from the literature.
         intersect: Compare on the clips common to all, instead of refusing when they differ.
         resamples: Of the bootstrap.
@@ -178,6 +182,7 @@ def compare_runs(
         trivial=trivial,
         references=tuple(references),
         num_left_out=num_left_out,
+        num_elsewhere=num_elsewhere,
         untested=tuple(untested),
         resamples=resamples,
     )

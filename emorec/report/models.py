@@ -205,6 +205,21 @@ def check_same_task(runs: Sequence[Run]) -> None:
             )
 
 
+def split_by_test_clips(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs by the task and the clips they were tested on, in the order of their first runs.
+
+    The runs of one seed over all folds of a cross-validation are tested together.
+
+    Raises:
+        UserError: When a clip is tested in two folds.
+    """
+    groups: dict[Hashable, list[Run]] = defaultdict(list)
+    for model in group_runs(runs):
+        for seed in model.seeds:
+            groups[seed[0].task, frozenset(_tested_clips(model.name, seed))] += seed
+    return list(groups.values())
+
+
 def align_models(
     models: Sequence[Model], *, intersect: bool = False
 ) -> tuple[list[Predictions], int]:

@@ -178,6 +178,9 @@ def _left_out(comparison: Comparison) -> list[str]:
         lines.append(
             f"{comparison.num_left_out:,} clips on which not all models were tested are left out (--intersect)"
         )
+    if comparison.num_elsewhere:
+        runs = plural(comparison.num_elsewhere, "run was", "runs were")
+        lines.append(f"{runs} tested on other clips and compared in another table")
     if comparison.untested:
         runs = plural(len(comparison.untested), "run was", "runs were")
         lines.append(f"{runs} not tested and skipped: {first_few(comparison.untested, 6)}")

@@ -7,7 +7,6 @@ from typing import Literal
 import pandas as pd
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -289,7 +288,7 @@ def _rich_table(content: Content, columns: Sequence[str]) -> Table:
         title = Text(row.name, style=style)
         if row.leaks:
             title.append("\nLEAK, see above", style="bold red")
-        rendered.add_row(title, *(escape(_two_lines(row.cell(column))) for column in columns))
+        rendered.add_row(title, *(Text(_two_lines(row.cell(column))) for column in columns))
     return rendered
 
 

@@ -209,7 +209,7 @@ class ProgressTable:
 
     def print(self, line: str) -> None:
         """Print a line above the table."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)
 
 
 def event(row: Row) -> str:

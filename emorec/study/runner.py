@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.study.definition import Definition, Range, Settings
 from emorec.study.plan import (
@@ -45,12 +44,10 @@ def list_runs(definition: Definition, common: Settings, storage: str | None) -> 
         if _is_stored(definition, where):
             rows = rows_of(runs, _queue(definition, runs, common, where))
     check_runs(definition, runs.values())
-    console = Console(highlight=False)
+    console = make_console()
     console.print(runs_table(definition.name, list(rows.values()), len(rows)))
     first = next((key for key, row in rows.items() if row.state == "waiting"), next(iter(runs)))
-    console.print(
-        f"each as in {command_line(runs[first].standalone)}", soft_wrap=True, markup=False
-    )
+    console.print(f"each as in {command_line(runs[first].standalone)}", soft_wrap=True)
 
 
 def run_study(
@@ -84,7 +81,7 @@ def run_study(
             variables = environments(
                 jobs, visible_gpus(), os.cpu_count() or 1, settings, os.environ
             )
-            console = Console(highlight=False)
+            console = make_console()
             with StopSignals() as stop, ProgressTable(definition.name, console) as table:
                 Worker(queue, runs, table, variables).work(stop)
             if stop.first is not None:

@@ -25,6 +25,10 @@ def with_cause(error: Exception, cause: Exception) -> Exception:
         (torch.OutOfMemoryError("CUDA"), "try a smaller --data.batch_size"),
         (OSError(errno.ENOSPC, "No space left on device"), "can't use the disk: No space left"),
         (PermissionError(13, "Permission denied", "/a/b"), "can't use /a/b: Permission denied"),
+        (
+            ValueError("Expected more than 1 value per channel when training, got input size [1]"),
+            "choose a --data.batch_size above 1",
+        ),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "memory"),
     ],
 )

@@ -3,13 +3,15 @@
 import re
 import subprocess
 import sys
+from contextlib import suppress
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 import yaml
 
 from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS, EXPERIMENTS, predicts_data
+from emorec.cli.entry_point import COMMANDS, EXPERIMENTS, name_dashed_files, predicts_data
 from emorec.cli.help import PREDICT_DATA_HELP, experiment_help
 
 
@@ -125,6 +127,21 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     assert "no command 'tset' (did you mean test?)" in error_of(capsys, "tset")
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("arguments", [("cache", "--folder"), ("compare",)])
+def test_any_name_is_printed_in_any_encoding(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, arguments: tuple[str, ...]
+) -> None:
+    output = TextIOWrapper(BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "stderr", output)
+    folder = "[red]Привет[/] \udcff :smile:"
+    with suppress(SystemExit):
+        main([*arguments, folder])
+    output.flush()
+    assert folder.encode(encoding, "backslashreplace") in output.buffer.getvalue()
+
+
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 DATA = ("--data", "emorec.data.RavdessDataModule")
 
@@ -149,6 +166,19 @@ def test_predict_takes_videos_if_one_is_named_or_a_video_flag_is_used(
     arguments: str, data_set: bool
 ) -> None:
     assert predicts_data(arguments.split()) == data_set
+
+
+def test_files_that_begin_with_a_dash_are_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-a.mp4", "--b.mp4"):
+        Path(name).touch()
+    expanded = ["--ckpt", "x.ckpt", "--b.mp4", "-a.mp4", "c.mp4"]
+    named = name_dashed_files(expanded)
+    assert named == ["--ckpt", "x.ckpt", "./--b.mp4", "./-a.mp4", "c.mp4"]
+    assert not predicts_data(named)
+    assert name_dashed_files(["--to", "x", "--", "-gone.mp4"]) == ["--to", "x", "./-gone.mp4"]
 
 
 def test_the_printed_configuration_reproduces_itself(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from emorec.cli import main
 from tests.cli.test_main import error_of
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
@@ -47,7 +48,8 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--model.dropout 2", "2.0", "between 0 and 1"),
         ("--trainer.max_epochs -2", "max_epochs", "non-negative integer or -1"),
         ("--trainer.accelerator abacus", "abacus", "--trainer: "),
-        ("--trainer.devices x", "devices", "--trainer: "),
+        ("--trainer.devices x", "devices x", "auto takes what this machine has"),
+        ("--trainer.accelerator tpu", "accelerator tpu", "auto takes what this machine has"),
         ("--model CNNLSTM --model.backbone resnet19", "resnet19", "resnet18"),
         # classes
         ("--model emorec.models.CNNLST", "CNNLST", "did you mean CNNLSTM?"),
@@ -88,6 +90,23 @@ def test_a_missing_argument_is_named_with_the_remedy(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], remedy: str
 ) -> None:
     assert remedy in error_of(capsys, "fit", *arguments)
+
+
+def test_weights_without_a_connection_end_in_one_line_with_the_remedy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("socket.create_connection", fail)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as exit_info:
+        main(["fit", "--config", "configs/cnn_lstm.yaml", "--data.root", "."])
+    assert exit_info.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("emorec fit: error: can't get https://")
+    assert "resnet18-f37072fd.pth (no route to host): put that file into" in last
+    assert "choose --model.weights none" in last
 
 
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])

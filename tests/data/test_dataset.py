@@ -13,7 +13,7 @@ import torch
 from emorec.data.augment import Augment, ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
-from emorec.data.dataset import ClipDataset, EpochSampler, collate, sample_seed
+from emorec.data.dataset import ClipDataset, EpochSampler, collate, make_loader, sample_seed
 from emorec.data.preprocessing import FrameSpec
 from tests import videos
 
@@ -156,6 +156,19 @@ def test_one_weighted_order_is_distributed_over_processes() -> None:
     assert [
         position for pair in zip(*shares, strict=True) for position in pair
     ] == single_process_order
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "num_batches"), [(5, 4, 1), (6, 4, 2), (1, 4, 1), (3, 1, 3), (4, 4, 1)]
+)
+def test_a_training_leaves_out_a_last_batch_of_one_clip(
+    count: int, batch_size: int, num_batches: int
+) -> None:
+    clips = clips_without_files(count)
+    sampler = EpochSampler(clips, seed=0)
+    training = make_loader(clips, batch_size=batch_size, num_workers=0, sampler=sampler)
+    assert len(training) == num_batches
+    assert len(make_loader(clips, batch_size=batch_size, num_workers=0)) == -(-count // batch_size)
 
 
 def test_clips_with_larger_weights_are_drawn_more_often() -> None:

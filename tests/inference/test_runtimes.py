@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from emorec.errors import UserError
 from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
 from emorec.inference.spec import METADATA_KEY
+from emorec.inference.torch_runtime import TorchRuntime
 from tests.inference.networks import made
 
 
@@ -66,6 +67,12 @@ def test_foreign_and_newer_onnx_files_and_unknown_devices_are_refused(
         OnnxRuntime(path, "cpu")
     with pytest.raises(UserError, match="device is tpu: ONNX Runtime takes cpu or cuda"):
         OnnxRuntime(path, "tpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu", "hpu", "meta"])
+def test_a_device_that_torch_does_not_have_is_one_line_with_those_it_has(device: str) -> None:
+    with pytest.raises(UserError, match=rf"device is {device}, .*: choose cpu[^\n]*$"):
+        TorchRuntime(Path("gone.ckpt"), device)
 
 
 def test_foreign_newer_and_unreadable_torch_export_files_are_refused(

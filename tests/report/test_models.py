@@ -8,7 +8,7 @@ import pytest
 
 from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
-from emorec.report.models import Model, align_models, group_runs
+from emorec.report.models import Model, align_models, group_runs, split_by_test_clips
 from emorec.report.runs import Run, find_runs
 from tests.report.made_runs import outputs_for, silent, takes_of, write_run
 
@@ -185,6 +185,25 @@ def test_a_seed_without_a_fold_is_named_in_the_error(tmp_path: Path) -> None:
         align_models(models(tmp_path))
     assert "CNNLSTM, seed 0: 480 clips of actors 1-8" in str(error.value)
     assert "CNNLSTM, seed 7: 240 clips of actors 5-8" in str(error.value)
+
+
+def test_runs_are_split_by_task_and_test_clips_with_all_folds_of_a_seed_together(
+    tmp_path: Path,
+) -> None:
+    for fold, seed in ((1, 0), (2, 0), (1, 1), (2, 1), (2, 7)):
+        write_run(tmp_path / "study" / f"{fold}_{seed}", split="msaf6", fold=fold, seed=seed)
+    write_run(tmp_path / "study" / "other", network="CNN3D", split="msaf6", fold=2)
+    write_run(tmp_path / "other_classes", class_names=[*EMOTIONS[:-1], "surprise"])
+    write_run(tmp_path / "split")
+    sets = split_by_test_clips(read_runs(tmp_path))
+    assert [{run.folder.name for run in runs} for runs in sets] == [
+        {"other_classes"},
+        {"split"},
+        {"1_0", "2_0", "1_1", "2_1"},
+        {"2_7", "other"},
+    ]
+    for runs in sets:
+        assert align_models(group_runs(runs))[1] == 0
 
 
 def test_files_of_the_same_name_by_two_actors_are_two_clips(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from emorec.baseline import Classifier, ClassifierChoice, FeatureKind
 from emorec.errors import UserError
 
 if TYPE_CHECKING:
+    from emorec.console import make_console
     from emorec.experiment import Experiment
 
 DEFAULT_DATA = "emorec.data.RavdessDataModule"
@@ -104,8 +105,6 @@ def _measure(
     modules: Sequence[Any], configs: Sequence[dict[str, Any]], *, random_splits: int, out: Path
 ) -> None:
     """Evaluate the classifiers on each fold, or on the split by actor and random splits, and print the scores."""
-    from rich.console import Console
-
     from emorec.baseline.evaluate import evaluate, print_results
     from emorec.baseline.feature_cache import FeatureCache
     from emorec.baseline.features import make_extractor
@@ -124,8 +123,8 @@ def _measure(
     first.prepare_data()
     first.find().warn_missing_actors("test")  # once, not for every fold
     cache = FeatureCache(extractor)
-    console = Console(highlight=False)
-    status = Console(stderr=True).status("", spinner="line")
+    console = make_console()
+    status = make_console(stderr=True).status("", spinner="line")
 
     def show(step: str) -> None:
         status.update(step)

@@ -16,13 +16,14 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     """
     # late: --help does without rich
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from emorec.console import make_console
     from emorec.data.cache.store import cache_folder, clear_cache, list_cache
 
     path = Path(folder).expanduser() if folder else cache_folder()
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     if clear is not None:
         console.print(f"freed {_size(clear_cache(path, clear))} in {path}")
         return
@@ -37,7 +38,7 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
         table.add_column(column, justify="right")
     for listing in listings:
         table.add_row(
-            listing.name,
+            Text(listing.name),
             str(listing.ready),
             str(listing.broken),
             _size(listing.num_bytes),

@@ -20,13 +20,14 @@ def compare(
     """Compare tested runs: intervals, pairs, and a report.
 
     Scores have 95 % intervals over actors. The table is printed; report.html (one file that needs no network),
-    table.md, table.tex, table.csv and figures/ are written. Runs that differ only in fold and seed are one model.
+    table.md, table.tex, table.csv and figures/ are written. Runs that differ only in fold and seed are one model. Runs
+    that were tested on different clips are in tables and reports of their own.
 
     Args:
         *runs: Run folders, such as lightning_logs/CNNLSTM/version_0, or folders above them, such as a study's: all
             tested runs in there.
-        out: The folder of the report.
-        intersect: Compare the clips that all runs were tested on, instead of refusing when they differ.
+        out: The folder of the report; with several sets of test clips, of one folder for each: set_1, set_2, ...
+        intersect: Compare the clips that all runs were tested on in one table.
         published: YAML file of published results to show beside the models, instead of those of emorec's first
             study; none leaves them out.
         resamples: How often actors are drawn for the intervals.
@@ -41,38 +42,60 @@ def compare(
     if resamples < MIN_RESAMPLES:
         raise UserError(f"--resamples is {resamples}: choose at least {MIN_RESAMPLES}")
     # late: scipy, pandas and matplotlib take seconds
-    from rich.console import Console
+    from rich.text import Text
 
+    from emorec.console import make_console
     from emorec.io import check_writable
     from emorec.report.comparison import compare_runs
+    from emorec.report.models import split_by_test_clips
     from emorec.report.page import REPORT, write_report
     from emorec.report.references import references_for
     from emorec.report.runs import find_runs
     from emorec.report.tables import describe, print_comparison
 
     tested, untested = find_runs(runs)
-    references = references_for(published, tested[0].task)
-    folder = Path(out).expanduser()
-    check_writable(folder / REPORT, "--out")
+    sets = [tested] if intersect else split_by_test_clips(tested)
+    references = [references_for(published, each[0].task) for each in sets]
+    root = Path(out).expanduser()
+    folders = [root / f"set_{number}" for number in range(1, len(sets) + 1)]
+    if len(sets) == 1:
+        folders = [root]
+    check_writable(root / REPORT, "--out")
+    options = [
+        *(["--out", out] if out != DEFAULT_OUT else []),
+        *(["--intersect"] if intersect else []),
+        *(["--published", published] if published is not None else []),
+        *(["--resamples", str(resamples)] if resamples != DEFAULT_RESAMPLES else []),
+    ]
+    command = shlex.join(["emorec", "compare", *runs, *options])
+    contents = []
     # progress goes to stderr, so that the table can be redirected into a file
-    with Console(stderr=True).status("reading") as status:
-        comparison = compare_runs(
-            tested,
-            untested=untested,
-            references=references,
-            intersect=intersect,
-            resamples=resamples,
-            progress=status.update,
+    with make_console(stderr=True).status("reading") as status:
+
+        def show(step: str) -> None:
+            status.update(Text(step))
+
+        for members, beside, folder in zip(sets, references, folders, strict=True):
+            comparison = compare_runs(
+                members,
+                untested=untested,
+                num_elsewhere=len(tested) - len(members),
+                references=beside,
+                intersect=intersect,
+                resamples=resamples,
+                progress=show,
+            )
+            contents.append(describe(comparison))
+            write_report(contents[-1], folder, command=command, progress=show)
+    console = make_console()
+    if len(sets) > 1:
+        line = (
+            f"The test clips differ: a table for each of {len(sets)} sets of clips "
+            "(--intersect compares the clips common to all)."
         )
-        content = describe(comparison)
-        options = [
-            *(["--out", out] if out != DEFAULT_OUT else []),
-            *(["--intersect"] if intersect else []),
-            *(["--published", published] if published is not None else []),
-            *(["--resamples", str(resamples)] if resamples != DEFAULT_RESAMPLES else []),
-        ]
-        command = shlex.join(["emorec", "compare", *runs, *options])
-        write_report(content, folder, command=command, progress=status.update)
-    console = Console(highlight=False)
-    print_comparison(content, console)
-    console.print(f"written to {folder / REPORT}", soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=not console.is_terminal)
+    for content, folder in zip(contents, folders, strict=True):
+        if len(sets) > 1:
+            console.rule(folder.name)
+        print_comparison(content, console)
+        console.print(f"written to {folder / REPORT}", soft_wrap=True)

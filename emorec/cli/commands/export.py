@@ -50,16 +50,15 @@ def export(
     from emorec import checkpoint
     from emorec.inference.export import export as export_network
 
-    path = Path(ckpt).expanduser()
-    loaded = checkpoint.read(path)
-    target = Path(to).expanduser() if to else path.with_suffix(SUFFIXES[format])
+    loaded = checkpoint.read(ckpt)
+    target = Path(to).expanduser() if to else loaded.path.with_suffix(SUFFIXES[format])
     if target.suffix != SUFFIXES[format]:
         raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
     precision: Precision = "float16" if half else "float32"
     exported = export_network(
-        path,
+        loaded.path,
         format,
         target,
         clips_folder(loaded, clips),

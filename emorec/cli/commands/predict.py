@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from emorec.console import make_console
 from emorec.data.clip import VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.options import Options
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 FAILED = 2
 INTERRUPTED = 130
+
+MAX_CAMERA_DIGITS = 4
+"""Longer numbers are no cameras: OpenCV counts from 0, plus 100 to 2,000 for the system's interface."""
 
 MAX_ROWS = 50
 """Of more videos, the table shows the first ones."""
@@ -174,14 +178,14 @@ class Batch:
         self.options = options
         self.annotate = annotate
         self.camera_seconds = camera_seconds
-        self.console = Console(stderr=True)
+        self.console = make_console(stderr=True)
         self.num_errors = 0
         self.interrupted = False
         self.results: list[tuple[str, Result]] = []
 
     def note(self, line: str) -> None:
         """Print a line to standard error."""
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def error(self, line: str) -> None:
         """Print an error in one line, and count it."""
@@ -240,7 +244,7 @@ class Batch:
         """
         if self.results:
             # unwrapped lines in files
-            console = Console() if sys.stdout.isatty() else Console(width=FILE_WIDTH)
+            console = make_console() if sys.stdout.isatty() else make_console(width=FILE_WIDTH)
             console.print(results_table(self.results))
             folder = (
                 f"{self.results[0][1].folder}"
@@ -251,7 +255,7 @@ class Batch:
                 speed_line([result for _, result in self.results]),
                 f"written to {folder}",
             ):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
         if self.interrupted:
             done = f"; finished results are in {self.out}" if self.results else ""
             self.note(f"stopped{done}")
@@ -399,7 +403,7 @@ def find_sources(arguments: Sequence[str]) -> Sources:
         path = Path(argument).expanduser()
         if path.is_dir():
             videos += _videos_in(path, found)
-        elif argument.isdecimal() and not path.exists():
+        elif argument.isdecimal() and len(argument) <= MAX_CAMERA_DIGITS and not path.exists():
             videos.append(int(argument))
         elif not os.path.lexists(path) and glob.has_magic(argument):
             matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - ** as in the shell

@@ -51,14 +51,13 @@ def prepare(
         UserError: When an argument is invalid, an archive can't be downloaded, or the folder can't take the clips.
     """
     # late: --help does without the libraries that these need
-    from rich.console import Console
-
     from emorec.cli.commands.prepare_steps import (
         complete,
         decode_frames,
         verify_clips,
         verify_frames,
     )
+    from emorec.console import make_console
     from emorec.data.download import ravdess
     from emorec.data.sets.ravdess.parser import ROOT_VARIABLE, parse_actors
 
@@ -72,7 +71,7 @@ def prepare(
         raise UserError(f"{path} is not a folder: name one with --root DIR")
     archives = ravdess.archives_of(parse_actors(actors), channel)
     selection = ravdess.Selection(path, tuple(archives), modality)
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     if verify:
         verify_clips(selection, console)
         if cache != "none":
@@ -92,7 +91,7 @@ def prepare(
             # not while another call is running, nor in a folder that can't be written to
             with suppress(UserError), ravdess.exclusive(path):
                 ravdess.remove_leftovers(selection)
-        console.print(f"nothing to do: all {selection} are in {path}", markup=False)
+        console.print(f"nothing to do: all {selection} are in {path}")
     if not dry_run and cache != "none":
         decode_frames(
             selection,

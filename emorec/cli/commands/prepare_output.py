@@ -7,7 +7,6 @@ from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal as size_text
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from emorec.data.download.ravdess import Job, RavdessArchive, Selection
 from emorec.text import plural
@@ -88,7 +88,8 @@ class JobsProgress:
         """See `JobListener`."""
         with self._lock:
             self._completed[job] = self._totals[job]
-            self._finish(job, f"{plural(len(job.clips), 'clip')} unpacked")
+            done = "copied" if job.file.is_dir() else "unpacked"
+            self._finish(job, f"{plural(len(job.clips), 'clip')} {done}")
 
     def failed(self, job: Job, reason: str) -> None:
         """See `JobListener`."""
@@ -124,7 +125,9 @@ def plan_table(
     selection: Selection, jobs: Sequence[Job], absent: Sequence[RavdessArchive]
 ) -> Table:
     """Return what will be done with each archive."""
-    table = Table("archive", title=f"for {escape(str(selection.root))}", title_justify="left")
+    table = Table(
+        "archive", title=Text(f"for {selection.root}", style="table.title"), title_justify="left"
+    )
     table.add_column("size", justify="right")
     table.add_column("clips", justify="right")
     table.add_column("to do")
@@ -141,7 +144,7 @@ def plan_table(
 def steps(job: Job) -> str:
     """Return what will be done with an archive."""
     if not job.missing_bytes:
-        return "unpack"
+        return "copy" if job.file.is_dir() else "unpack"
     if job.present_bytes:
         return f"download from {100 * job.present_bytes // job.size} % on, unpack"
     return "download, unpack"
@@ -158,7 +161,7 @@ def plan_summary(jobs: Sequence[Job], root: Path, required: int, free: int) -> s
 
 def missing_table(selection: Selection) -> Table:
     """Return the incomplete archives with the number of clips present and in all."""
-    title = f"incomplete: {escape(str(selection.root))}"
+    title = Text(f"incomplete: {selection.root}", style="table.title")
     table = Table("archive", title=title, title_justify="left")
     table.add_column("clips there", justify="right")
     table.add_column("of", justify="right")

@@ -63,7 +63,7 @@ def complete(
     if dry_run:
         console.print(plan_table(selection, jobs, absent))
     if jobs:
-        console.print(plan_summary(jobs, root, required, free), markup=False)
+        console.print(plan_summary(jobs, root, required, free))
     if required > free:
         raise UserError(
             f"not enough disk in {root}: {size_text(required)} are needed and {size_text(free)} are free "
@@ -86,7 +86,7 @@ def complete(
         ravdess.remove_leftovers(selection)
     check_complete(selection, console, absent, progress.failures, from_folder)
     minutes, seconds = divmod(round(time.monotonic() - begin), 60)
-    console.print(f"all {selection} are in {root} ({minutes} min {seconds} s)", markup=False)
+    console.print(f"all {selection} are in {root} ({minutes} min {seconds} s)")
 
 
 def check_complete(
@@ -127,7 +127,7 @@ def check_complete(
         raise UserError(f"{reasons[0]}; {remedy}")
     console.print(missing_table(selection))
     for reason in reasons:
-        console.print(reason, markup=False)
+        console.print(reason)
     raise UserError(
         f"{len(missing)} of {len(selection.archives)} archives failed, see above; "
         f"run the same command again, or {remedy}"
@@ -155,7 +155,7 @@ def verify_clips(selection: Selection, console: Console) -> None:
             f"{len(damaged):,} of {selection} are damaged, delete them and run emorec prepare again: "
             f"{listed_files(damaged)}"
         )
-    console.print(f"all {selection} in {selection.root} are there and intact", markup=False)
+    console.print(f"all {selection} in {selection.root} are there and intact")
 
 
 def decode_frames(
@@ -202,14 +202,13 @@ def decode_frames(
     decoded = f"{len(clips) - len(reader.errors):,} of {plural(len(clips), 'clip')}"
     console.print(
         f"frames of {decoded} are in {reader.folder} ({num_frames} of {format_size(size)} pixels each)",
-        markup=False,
     )
     for clip, reason in reader.errors.items():
-        console.print(f"damaged: {clip.path}: {reason}", markup=False)
+        console.print(f"damaged: {clip.path}: {reason}")
     if reader.errors:
         console.print("delete the damaged clips and run emorec prepare again")
     if reader.faceless:
-        console.print(f"no face found in {plural(len(reader.faceless), 'clip')}", markup=False)
+        console.print(f"no face found in {plural(len(reader.faceless), 'clip')}")
 
 
 def verify_frames(cache: str, console: Console) -> None:
@@ -224,6 +223,6 @@ def verify_frames(cache: str, console: Console) -> None:
     folder = resolve_cache(cache)
     damaged = verify_cache(folder)
     for name, count in damaged.items():
-        console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}", markup=False)
+        console.print(f"{name}: {count or 'no'} damaged clip{'s' * (count != 1)}")
     if not damaged:
-        console.print(f"no frames in {folder}", markup=False)
+        console.print(f"no frames in {folder}")

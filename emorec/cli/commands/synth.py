@@ -43,7 +43,6 @@ def synth(
         UserError: When an argument is invalid, or the folder can't take the clips.
     """
     # late: --help does without these libraries
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -52,6 +51,7 @@ def synth(
         TimeRemainingColumn,
     )
 
+    from emorec.console import make_console
     from emorec.data.synthetic.clips import plan, write_dataset
 
     start = time.perf_counter()
@@ -60,7 +60,7 @@ def synth(
     )
     selected = parse_actors(actors)
     total = len(plan(actors=selected, takes=takes, twins=twins))
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 from typing_extensions import override
+
+from emorec.console import make_console
 
 QUIET_SECONDS = 2.0
 """Shorter work shows no progress bar."""
@@ -37,9 +38,9 @@ def with_progress(
     items: Iterable[Item], total: int, description: str, *, unit: str = "clips", show: bool = True
 ) -> Iterator[Item]:
     """Yield the items, with a progress bar on the terminal once they take longer than two seconds."""
-    console = Console(stderr=True)
+    console = make_console(stderr=True)
     progress = Progress(
-        TextColumn(description),
+        TextColumn(description, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _SpeedColumn(unit),

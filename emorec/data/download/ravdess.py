@@ -11,10 +11,12 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from io import FileIO
 from itertools import product
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Literal, Protocol
 from zipfile import BadZipFile, ZipFile
 
 from emorec.data.sets.ravdess.parser import (
@@ -216,7 +218,7 @@ class Job:
     Attributes:
         archive: The archive.
         clips: Those of its clips that are selected and missing.
-        file: Where it lies or will lie.
+        file: Where it lies or will lie; or the folder where its clips are unpacked already.
         size: In bytes.
         remote: Where it is downloaded from; `None` for an archive of the user's, which is left alone.
     """
@@ -240,7 +242,9 @@ class Job:
 
     @property
     def unpacked_bytes(self) -> int:
-        """Estimated size of its clips: videos hardly compress."""
+        """Size of its clips, of those in an archive estimated: videos hardly compress."""
+        if self.file.is_dir():
+            return self.size
         share = len(self.clips) / len(self.archive.clips())
         return round(SOUND_SHARE * share * self.size)
 
@@ -271,18 +275,26 @@ def plan_downloads(selection: Selection, files: Mapping[str, "RemoteFile"]) -> l
 def plan_unpacking(selection: Selection, folder: Path) -> tuple[list[Job], list[RavdessArchive]]:
     """Return what has to be unpacked from a folder of archives, and the archives that are not in it.
 
+    An archive whose clips are in the folder, however deep, is there as well: a browser may have unpacked it.
+
     Raises:
-        UserError: When there is no such folder.
+        UserError: When there is no such folder, or one in it can't be read.
     """
     if not folder.is_dir():
         raise UserError(
             f"no such folder: {folder} (--from is the folder of archives from {RECORD_PAGE})"
         )
+    selected = selection.missing()
+    archived = all((folder / archive.name).is_file() for archive in selected)
+    unpacked = {} if archived else clip_files(folder)
     jobs, absent = [], []
-    for archive, clips in selection.missing().items():
+    for archive, clips in selected.items():
         file = folder / archive.name
         if file.is_file():
             jobs.append(Job(archive, tuple(clips), file, file.stat().st_size))
+        elif present := [unpacked[str(name)] for name in clips if str(name) in unpacked]:
+            size = sum(path.stat().st_size for path in present)
+            jobs.append(Job(archive, tuple(clips), folder, size))
         else:
             absent.append(archive)
     return jobs, absent
@@ -429,7 +441,7 @@ def unpack(
     them, and go to `clip_path`.
 
     Args:
-        file: The archive.
+        file: The archive, or a folder of its clips.
         clips: The clips to write.
         root: The folder that gets `Actor_01` and so on.
         progress: Called with the number of bytes of each piece that was written; may raise to stop it.
@@ -439,16 +451,15 @@ def unpack(
     """
     clips = list(clips)
     try:
-        with disk_errors(file), ZipFile(file) as archive:
-            members = {PurePosixPath(info.filename).name: info for info in archive.infolist()}
-            if lacking := [f"{name}.mp4" for name in clips if f"{name}.mp4" not in members]:
+        with disk_errors(file), _openers(file) as openers:
+            if lacking := [f"{name}.mp4" for name in clips if str(name) not in openers]:
                 raise UserError(
                     f"{file} lacks {len(lacking)} of {len(clips)} clips, such as {lacking[0]}"
                 )
             for name in clips:
                 target = clip_path(root, name)
                 with (
-                    archive.open(members[f"{name}.mp4"]) as member,
+                    openers[str(name)]() as member,
                     disk_errors(target),
                     atomic_write(target) as out,
                 ):
@@ -459,6 +470,22 @@ def unpack(
     except DAMAGED_ZIP as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{file} is damaged ({reason}): delete it and download it again") from error
+
+
+@contextmanager
+def _openers(file: Path) -> Iterator[Mapping[str, Callable[[], IO[bytes]]]]:
+    """Return what opens each clip of an archive or a folder, by the clip's stem."""
+    if file.is_dir():
+        yield {stem: partial(FileIO, path) for stem, path in clip_files(file).items()}
+        return
+    with ZipFile(file) as archive:
+        # as on Windows: some archives have backslashes between the folders
+        paths = {PureWindowsPath(info.filename): info for info in archive.infolist()}
+        yield {
+            path.stem: partial(archive.open, info)
+            for path, info in paths.items()
+            if path.suffix.lower() == ".mp4"
+        }
 
 
 @contextmanager

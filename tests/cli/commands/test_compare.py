@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from emorec.cli import main
@@ -87,14 +88,20 @@ def test_it_loads_no_torch_and_no_lightning(runs: Path) -> None:
     subprocess.run([sys.executable, "-c", check, *arguments], check=True)
 
 
-def test_different_test_clips_are_refused_unless_intersected(
+def test_each_set_of_test_clips_has_a_table_and_a_report_unless_intersected(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other_run = write_run(tmp_path / "other", network="LateFusion", split="loso", fold=23)
-    line = refusal(capsys, "compare", runs, other_run, *QUICK)
-    assert "the test clips differ: " in line
-    assert "60 are common to all and 60 are not" in line
-    assert not Path("report").exists()
+    other_run = write_run(tmp_path / "[other]", network="LateFusion", split="loso", fold=23)
+    compare(runs, other_run, *QUICK)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.startswith("The test clips differ: a table for each of 2 sets of clips")
+    assert "2 models on the same 120 clips" in printed
+    assert "One model on the same 60 clips of actor 23" in printed
+    assert "2 runs were tested on other clips and compared in another table" in printed
+    for number, models in ((1, ["CNN3D", "CNNLSTM"]), (2, ["LateFusion"])):
+        assert f"written to report/set_{number}/report.html" in printed
+        table = pd.read_csv(Path("report", f"set_{number}", "table.csv"))
+        assert sorted(table.loc[table["kind"] == "model", "name"]) == models
     compare(runs, other_run, "--intersect", *QUICK)
     printed = " ".join(capsys.readouterr().out.split())
     assert "3 models on the same 60 clips of actor 23" in printed

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -207,6 +208,28 @@ def test_manually_downloaded_archives_are_unpacked_offline_and_kept(
     assert output.startswith("unpack 120 clips of 2 archives")
     assert tree(root) == clips(range(1, 3))
     assert tree(folder) == ARCHIVES
+    assert server.requests == []
+
+
+def test_clips_of_unpacked_archives_are_copied_and_backslashes_are_folders(
+    prepare: Output, server: ZenodoServer, root: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "by hand"
+    unpacked = folder / FIRST.removesuffix(".zip")
+    with zipfile.ZipFile(io.BytesIO(ARCHIVES[FIRST])) as archive:
+        archive.extractall(unpacked)
+    with (
+        zipfile.ZipFile(io.BytesIO(ARCHIVES[SECOND])) as archive,
+        zipfile.ZipFile(folder / SECOND, "w") as windows,
+    ):
+        for name in archive.namelist():
+            windows.writestr(name.replace("/", "\\"), archive.read(name))
+    before = tree(folder)
+    output = prepare("--actors", "1-2", "--from", str(folder))
+    assert f"{FIRST}: 60 clips copied" in output
+    assert f"{SECOND}: 60 clips unpacked" in output
+    assert tree(root) == clips(range(1, 3))
+    assert tree(folder) == before
     assert server.requests == []
 
 
