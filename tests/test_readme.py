@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from emorec import models
-from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS, EXPERIMENTS
+from emorec.cli import COMMANDS, EXPERIMENTS, main
 from emorec.models.flops import gflops_per_clip, num_parameters
 
 ROOT = Path(__file__).parents[1]

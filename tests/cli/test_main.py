@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from emorec.cli import main
-from emorec.cli.entry_point import COMMANDS, EXPERIMENTS, name_dashed_files, predicts_data
+from emorec.cli import COMMANDS, EXPERIMENTS, main, name_dashed_files, predicts_data
 from emorec.cli.help import PREDICT_DATA_HELP, experiment_help
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emorec.cli import predicts_data
 from emorec.cli.commands.predict import speed_line
-from emorec.cli.entry_point import predicts_data
 from emorec.inference.options import Options
 from emorec.inference.results import Result, speed
 from emorec.inference.timeline import Timeline
