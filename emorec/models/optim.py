@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from lightning.pytorch.utilities.types import LRSchedulerConfigType
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -84,3 +84,13 @@ def make_schedulers(
         # stepped by ClipNetwork, not by Lightning
         schedulers.append({"scheduler": plateau, "reduce_on_plateau": False, "name": curve})
     return schedulers
+
+
+def scale_lr(checkpoint: Mapping[str, Any], factor: float) -> None:
+    """Multiply all learning rates of the optimizers and schedulers in a checkpoint, wherever the schedule is."""
+    for optimizer in checkpoint.get("optimizer_states", ()):
+        for group in optimizer["param_groups"]:
+            group |= {key: group[key] * factor for key in ("lr", "initial_lr") if key in group}
+    for scheduler in checkpoint.get("lr_schedulers", ()):
+        for key in {"base_lrs", "_last_lr"} & scheduler.keys():
+            scheduler[key] = [lr * factor for lr in scheduler[key]]
