@@ -291,12 +291,13 @@ def add_temperature(path: Path, num_views: int, temperature: float) -> None:
     save(content, path)
 
 
-def check_same_network(checkpoint: Checkpoint, model: Any) -> None:
+def check_same_network(checkpoint: Checkpoint, model: Any, *, resumed: bool = False) -> None:
     """Refuse flags that ask for another network than the one in the checkpoint.
 
     Args:
         checkpoint: The checkpoint.
         model: The network made from the checkpoint's settings and the flags.
+        resumed: Whether its training is resumed, which may change the learning rate.
 
     Raises:
         UserError: When the class or an argument differs.
@@ -307,7 +308,7 @@ def check_same_network(checkpoint: Checkpoint, model: Any) -> None:
             f"{checkpoint.path} holds {checkpoint.model['class_path']}, not {requested}: leave that out"
         )
     for name, value in checkpoint.model["init_args"].items():
-        if model.hparams[name] != value:
+        if model.hparams[name] != value and not (resumed and name == "lr"):
             raise UserError(
                 f"{checkpoint.path} holds a network with {name} {value}, not {model.hparams[name]}: "
                 "arguments of a trained network can't be changed, leave that out"

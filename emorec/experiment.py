@@ -171,7 +171,9 @@ class Experiment(LightningCLI):
         if type(self.model).forward is LightningModule.forward:  # a base class
             raise UserError(MISSING["model"])
         if self.checkpoint:
-            checkpoint.check_same_network(self.checkpoint, self.model)
+            checkpoint.check_same_network(
+                self.checkpoint, self.model, resumed=self.command == "fit"
+            )
         return self.model, self.datamodule
 
     def instantiate_data(self) -> ClipDataModule:

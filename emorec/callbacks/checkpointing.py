@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from emorec.checkpoint import load, save
 from emorec.data.dataset import sample_seed
-from emorec.models.base import ClipNetwork
+from emorec.models.base import ClipNetwork, DivergedError
 
 AUTO_MONITOR = "auto"
 """Monitor the network's own score: `val/uar` of a classifier, `val/ccc` of a regressor."""
@@ -37,6 +37,14 @@ class BestAndLast(ModelCheckpoint):
         super().on_train_epoch_end(trainer, pl_module)
         if self.save_last and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        # `save_on_exception` would write it over the best epoch
+        if not isinstance(exception, DivergedError):
+            super().on_exception(trainer, pl_module, exception)
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -92,9 +92,8 @@ class RunRecord(Callback):
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         network = ClipNetwork.of(pl_module)
-        outputs = network.collected.output
-        if isinstance(network.task, Classification) and bool(outputs.isfinite().all()):
-            temperature = fit_temperature(network.collected.target, outputs)
+        if isinstance(network.task, Classification):
+            temperature = fit_temperature(network.collected.target, network.collected.output)
             self._temperature = trainer.global_step, temperature
         if is_best(trainer):
             best: dict[str, float] = {"best/epoch": trainer.current_epoch + 1}

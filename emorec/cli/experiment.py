@@ -30,6 +30,7 @@ from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
 from emorec.io import FLUSH_SECONDS
+from emorec.models.base import ClipNetwork, DivergedError
 from emorec.text import plural, relative_path
 
 WRITTEN_AT_START = {"config.yaml", "hparams.yaml"}
@@ -51,7 +52,11 @@ def run_experiment(command: str, arguments: Sequence[str]) -> None:
     trainer = make_trainer(experiment, [shutdown, StopBetweenBatches(), *callbacks])
     options: dict[str, Any] = {"verbose": False} if command in ("validate", "test") else {}
     record = experiment.checkpoint
-    with exit_on_signal(trainer, shutdown), discard_empty_run(trainer, resumed=bool(record)):
+    with (
+        report_once(trainer),
+        exit_on_signal(trainer, shutdown),
+        discard_empty_run(trainer, resumed=bool(record)),
+    ):
         getattr(trainer, command)(
             model,
             datamodule=data,
@@ -132,6 +137,22 @@ def make_logger(experiment: Experiment) -> TensorBoardLogger:
 def progress_bar() -> list[Callback]:
     """Return a progress bar when the output is a terminal."""
     return [ProgressBar()] if sys.stdout.isatty() else []
+
+
+@contextmanager
+def report_once(trainer: Trainer) -> Iterator[None]:
+    """Add to the error of a diverged training how to resume it; of several processes the first one reports it.
+
+    Raises:
+        UserError: In the first process.
+        SystemExit: In the others.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        if not trainer.is_global_zero:
+            raise SystemExit(1) from None
+        raise UserError(f"{error}{smaller_lr_hint(trainer, error)}") from None
 
 
 @contextmanager
@@ -234,8 +255,22 @@ def nothing_to_do(epochs: int) -> str:
 
 def resume_hint(trainer: Trainer) -> str:
     """Return the last line of a stopped run."""
-    saved = trainer.checkpoint_callback
-    last = getattr(saved, "last_model_path", "")
-    if last and Path(last).is_file():
+    last = last_checkpoint(trainer)
+    if last:
         return f"stopped; go on with: emorec fit --ckpt {relative_path(last)}"
-    return "stopped before the end of the first epoch" if saved else "stopped"
+    return "stopped before the end of the first epoch" if trainer.checkpoint_callback else "stopped"
+
+
+def smaller_lr_hint(trainer: Trainer, error: DivergedError) -> str:
+    """Return how to resume a diverged training; empty where its last checkpoint holds the diverged weights."""
+    last = last_checkpoint(trainer)
+    if not last or not error.num_updates:
+        return ""
+    lr = ClipNetwork.of(trainer.lightning_module).lr / 10
+    return f", such as in: emorec fit --ckpt {relative_path(last)} --model.lr {lr:g}"
+
+
+def last_checkpoint(trainer: Trainer) -> str | None:
+    """Return the path of the run's `last.ckpt`; `None` where there is none."""
+    path: str = getattr(trainer.checkpoint_callback, "last_model_path", "")
+    return path if path and Path(path).is_file() else None

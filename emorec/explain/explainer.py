@@ -30,7 +30,7 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
-from emorec.inference.runtimes import choose_device
+from emorec.inference.runtimes import check_finite, choose_device
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.windows import window_times
@@ -121,7 +121,7 @@ def explain(
         method: How saliency over frames is computed, see `frame_saliency`.
 
     Raises:
-        UserError: When Grad-CAM is chosen and not possible.
+        UserError: When Grad-CAM is chosen and not possible, or an output of the network is not finite.
     """
     if method == "grad_cam" and "frames" not in inputs:
         raise UserError(
@@ -156,6 +156,7 @@ def _predict(
 ) -> tuple[Prediction, Score]:
     with torch.no_grad():
         output = network(*inputs.values())[0].float().cpu()  # (K,) or (R,)
+    check_finite(output.numpy(), spec)
     is_class = spec.task == "classes"
     values = (output / (spec.temperature or 1.0)).softmax(dim=0) if is_class else output
     first = int(values.abs().argmax())

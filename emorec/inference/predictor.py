@@ -12,7 +12,14 @@ import numpy.typing as npt
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
-from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
+from emorec.inference.runtimes import (
+    ExportedRuntime,
+    Inputs,
+    OnnxRuntime,
+    Outputs,
+    Runtime,
+    check_finite,
+)
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Stopwatch, Video, VideoFile
@@ -150,9 +157,17 @@ class Predictor:
             yield piece if isinstance(piece, Gap) else next(predicted)
 
     def _predict_batch(self, windows: Sequence[Window], options: Options) -> list[Window]:
-        """Return the windows with their predictions, without frames and sound."""
+        """Return the windows with their predictions, without frames and sound.
+
+        Raises:
+            UserError: When an output is not finite.
+        """
         batch = [window for window in windows if _has_input(window)]
-        outputs = iter(self.runtime(stack_inputs(batch, self.spec)) if batch else ())
+        outputs: Iterator[Outputs] = iter(())
+        if batch:
+            predicted = self.runtime(stack_inputs(batch, self.spec))
+            check_finite(predicted, self.spec)
+            outputs = iter(predicted)
         return [
             with_prediction(
                 window,

@@ -186,6 +186,18 @@ def run_in_batches(
     return np.concatenate(outputs)
 
 
+def check_finite(outputs: Outputs, spec: ModelSpec) -> None:
+    """Refuse outputs (..., K) or (..., R) that name no emotion.
+
+    Raises:
+        UserError: When one is NaN or infinite, as after a training that diverged.
+    """
+    if not np.isfinite(outputs).all():
+        raise UserError(
+            f"the outputs of {spec.network} are NaN or infinite: choose another checkpoint"
+        )
+
+
 def _check_is_file(path: Path) -> None:
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a file")

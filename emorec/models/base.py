@@ -37,6 +37,21 @@ OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {
 Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
 """Divide the rate by 10 when validation stalls, decay it along a cosine or with the steps, or keep it."""
 
+FINITE_EVERY_N_STEPS = 50
+"""How often a training reads whether its losses are finite: reading waits for the GPU."""
+
+
+class DivergedError(UserError):
+    """The loss or the outputs of a network are NaN or infinite; raised by all processes of a run alike.
+
+    Attributes:
+        num_updates: Optimizer steps of the epoch before it; 0 in validate, test and predict.
+    """
+
+    def __init__(self, message: str, num_updates: int = 0) -> None:
+        super().__init__(message)
+        self.num_updates = num_updates
+
 
 class ClipNetwork(LightningModule):
     """A network that predicts something of a clip; see its subclasses `ClipClassifier` and `ClipRegressor`.
@@ -108,6 +123,8 @@ class ClipNetwork(LightningModule):
         self.compiled = compile
         self.normalize = Normalize(self.statistics)
         self._collected: Collected | None = None
+        # of this epoch, counted from 1; infinite while all losses are finite
+        self._diverged_step = torch.tensor(math.inf)
 
     @classmethod
     @override
@@ -201,6 +218,8 @@ class ClipNetwork(LightningModule):
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
         output = self.output(batch)
         loss = self.loss(output, batch["label"])
+        step = torch.where(loss.detach().isfinite(), math.inf, batch_idx + 1.0)
+        self._diverged_step = torch.minimum(self._diverged_step, step)
         self.train_metrics.update(output.float(), batch["label"])
         log = partial(self.log, "train/loss", prog_bar=True, on_step=True, on_epoch=True)
         log(loss, batch_size=len(output), sync_dist=True)
@@ -228,9 +247,30 @@ class ClipNetwork(LightningModule):
     @override
     def on_train_start(self) -> None:
         self.train()  # Lightning keeps the modes it finds; frozen modules have to be in evaluation mode
+        self._diverged_step = torch.tensor(math.inf, device=self.device)
+
+    @override
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if (batch_idx + 1) % FINITE_EVERY_N_STEPS == 0:
+            self._check_losses()
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        self._check_losses()
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._check_losses()
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # a run that diverged is resumed with another learning rate
+        scale_lr(checkpoint, self.lr / checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY]["lr"])
 
     @override
     def on_validation_epoch_start(self) -> None:
+        if self.trainer.state.fn == "fit":
+            self._check_losses()
         self.collector.reset()
 
     @override
@@ -257,12 +297,48 @@ class ClipNetwork(LightningModule):
 
     @override
     def on_predict_epoch_end(self) -> None:
-        self._collected = self.collector.compute()
+        self._collect()
+
+    def _collect(self) -> Collected:
+        """Gather the outputs of all processes.
+
+        Raises:
+            DivergedError: When an output is not finite.
+        """
+        self._collected = collected = self.collector.compute()
+        num_clips = int((~collected.output.isfinite()).any(dim=1).sum())
+        if num_clips and not self.trainer.sanity_checking:
+            what = f"outputs are NaN or infinite for {num_clips} of {len(collected)} clips"
+            if self.trainer.state.fn != "fit":
+                raise DivergedError(f"the network's {what}: choose another checkpoint")
+            step = self.trainer.fit_loop.batch_idx + 1
+            steps_per_update = self.trainer.accumulate_grad_batches
+            raise self._diverged(f"validation {what}", step, math.ceil(step / steps_per_update))
+        return collected
+
+    def _check_losses(self) -> None:
+        """Check the losses of this epoch so far, in all processes.
+
+        Raises:
+            DivergedError: When one was not finite.
+        """
+        first = self._diverged_step.to(self.device)
+        step = float(self.trainer.strategy.reduce(first, reduce_op="min"))
+        if math.isfinite(step):
+            num_updates = (int(step) - 1) // self.trainer.accumulate_grad_batches
+            raise self._diverged("the loss is NaN or infinite", int(step), num_updates)
+
+    def _diverged(self, what: str, step: int, num_updates: int) -> DivergedError:
+        return DivergedError(
+            f"the training diverged in epoch {self.trainer.current_epoch + 1}, step {step}: {what}; "
+            f"choose a --model.lr smaller than {self.lr:g}",
+            num_updates,
+        )
 
     def _log_scores(self, stage: Literal["val", "test"]) -> dict[str, float]:
         """Gather the outputs of all processes and log the same scores in each."""
-        self._collected = self.collector.compute()
-        scores = self.task.evaluate(self._collected.target, self._collected.output)
+        collected = self._collect()
+        scores = self.task.evaluate(collected.target, collected.output)
         # The maximum of equal numbers is exactly that number; a mean over three processes need not be.
         logged = {f"{stage}/{name}": value for name, value in scores.items()}
         self.log_dict(logged, reduce_fx="max", sync_dist=True)
@@ -366,3 +442,13 @@ def make_schedulers(
         # stepped by ClipNetwork, not by Lightning
         schedulers.append({"scheduler": plateau, "reduce_on_plateau": False, "name": curve})
     return schedulers
+
+
+def scale_lr(checkpoint: Mapping[str, Any], factor: float) -> None:
+    """Multiply all learning rates of the optimizers and schedulers in a checkpoint, wherever the schedule is."""
+    for optimizer in checkpoint.get("optimizer_states", ()):
+        for group in optimizer["param_groups"]:
+            group |= {key: group[key] * factor for key in ("lr", "initial_lr") if key in group}
+    for scheduler in checkpoint.get("lr_schedulers", ()):
+        for key in {"base_lrs", "_last_lr"} & scheduler.keys():
+            scheduler[key] = [lr * factor for lr in scheduler[key]]

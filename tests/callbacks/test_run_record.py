@@ -28,6 +28,7 @@ from emorec.callbacks.run_record import (
 )
 from emorec.data.split import SUBSETS
 from emorec.evaluation.calibration import fit_temperature
+from emorec.models.base import DivergedError
 from emorec.models.flops import gflops_per_clip, num_parameters
 from tests.callbacks.conftest import CONFIG, EPOCHS, LR, STEPS, MakeRun, Run
 
@@ -187,13 +188,10 @@ def test_weights_trained_after_their_validation_have_no_temperature(
     assert record_of(run, tmp_path / "third_epoch.ckpt")["temperatures"] == {}
 
 
-def test_a_diverged_training_has_no_temperature_and_continues(
-    tmp_path: Path, make_run: MakeRun
-) -> None:
-    run = make_run(tmp_path, network={"lr": 1e30}, limit_train_batches=3)
-    assert not run.network.collected.output.isfinite().all()
-    assert run.trainer.current_epoch == EPOCHS
-    assert record_of(run, tmp_path / "diverged.ckpt")["temperatures"] == {}
+def test_a_diverged_training_leaves_no_checkpoint(tmp_path: Path, make_run: MakeRun) -> None:
+    with pytest.raises(DivergedError, match=r"epoch 1, step .: .*--model\.lr smaller than 1e\+30"):
+        make_run(tmp_path, network={"lr": 1e30}, limit_train_batches=3)
+    assert not list(tmp_path.rglob("*.ckpt"))
 
 
 def test_a_checkpoint_records_time_and_memory_of_the_training(run: Run, tmp_path: Path) -> None:

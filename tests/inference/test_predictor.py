@@ -14,6 +14,7 @@ from emorec.data.faces import Box
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
+from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import Gap
 from emorec.inference.video import VideoFile
 from tests import videos
@@ -194,6 +195,18 @@ def test_a_file_that_is_not_a_video_is_named_in_the_error(tmp_path: Path, conten
         Predictor(Grey()).predict(path)
     with pytest.raises(UserError, match=r"gone\.mp4"):
         Predictor(Grey()).predict(str(tmp_path / "gone.mp4"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_that_are_not_finite_name_no_emotion(value: float) -> None:
+    class Diverged(Grey):
+        def __call__(self, windows: Inputs) -> Outputs:
+            return super().__call__(windows) + np.float32(value)
+
+    with pytest.raises(
+        UserError, match=r"made\.Grey are NaN or infinite: choose another checkpoint"
+    ):
+        Predictor(Diverged()).predict(np.zeros((2, 16, 16, 3), np.uint8))
 
 
 def test_options_can_be_compared_and_reused() -> None:

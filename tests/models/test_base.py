@@ -10,15 +10,18 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.plugins import MixedPrecision
 from sklearn.metrics import recall_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Adam, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
 
+from emorec.callbacks import BestAndLast
+from emorec.callbacks.checkpointing import AUTO_MONITOR
 from emorec.errors import UserError
 from emorec.models import EarlyFusionCNN, LateFusion
-from emorec.models.base import Schedule, make_schedulers
+from emorec.models.base import DivergedError, Schedule, make_schedulers
 
 MakeData = Callable[..., Any]
 
@@ -225,6 +228,120 @@ def test_a_resumed_run_ends_exactly_like_an_uninterrupted_one(
         assert last_rates == rates[4 * (epoch + 1) :]
         assert all(torch.equal(undisturbed[name], value) for name, value in resumed.items())
     assert len(set(rates)) > 2 or scheduler == "none"
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+@pytest.mark.parametrize("scheduler", ["cosine", "inverse_time", "none"])
+def test_a_resumed_run_may_have_another_learning_rate(
+    tmp_path: Path, make_data: MakeData, scheduler: str
+) -> None:
+    def run(lr: float, ckpt: Path | None = None) -> list[float]:
+        """Return the rate of each step; each epoch is saved."""
+        saving = ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1)
+        model = network(scheduler=scheduler, warmup_epochs=1.5, lr_decay=0.1, lr=lr)
+        fit = trainer(
+            tmp_path,
+            max_epochs=3,
+            limit_val_batches=0,
+            callbacks=[saving, rates := Rates()],
+            enable_checkpointing=True,
+        )
+        fit.fit(model, make_data(), ckpt_path=ckpt, weights_only=True)
+        return rates.values
+
+    undisturbed = run(1e-3)
+    resumed = run(1e-5, tmp_path / "epoch=0.ckpt")
+    assert resumed == pytest.approx([rate / 100 for rate in undisturbed[2:]])
+
+
+class Diverges(EarlyFusionCNN):
+    """A network whose loss, or whose outputs in validation, are a value after some optimizer steps."""
+
+    value = math.nan
+    loss_after = outputs_after = 1000
+
+    def loss(self, output: Tensor, label: Tensor) -> Tensor:
+        loss = super().loss(output, label)
+        return loss + self.value if self.trainer.global_step >= self.loss_after else loss
+
+    def evaluate(self, batch: Any) -> Tensor:
+        if self.trainer.global_step >= self.outputs_after:
+            self.classifier[-1].bias.data[0] = self.value
+        return super().evaluate(batch)
+
+
+@pytest.mark.parametrize(
+    ("diverges", "precision", "message"),
+    [
+        ({"loss_after": 7}, "32-true", "step 2: the loss is NaN or infinite"),
+        ({"loss_after": 7, "value": math.inf}, "bf16-mixed", "step 2: the loss is"),
+        ({"outputs_after": 7}, "bf16-mixed", "step 3: validation outputs are .* for 8 of 8 clips"),
+        ({"outputs_after": 7, "value": -math.inf}, "32-true", "step 3: validation outputs are"),
+    ],
+)
+def test_a_diverged_training_stops_and_leaves_the_checkpoints_of_the_epoch_before(
+    tmp_path: Path, make_data: MakeData, diverges: dict[str, float], precision: str, message: str
+) -> None:
+    model = Diverges(num_frames=2, image_size=16, lr=3e-4)
+    vars(model).update(diverges)
+    saving = BestAndLast(
+        tmp_path,
+        "best",
+        monitor=AUTO_MONITOR,
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        save_on_exception=True,
+        enable_version_counter=False,
+    )
+    run = trainer(
+        tmp_path, max_epochs=9, callbacks=[saving], enable_checkpointing=True, precision=precision
+    )
+    expected = rf"epoch 3, {message}.*; choose a --model\.lr smaller than 0\.0003"
+    with pytest.raises(DivergedError, match=expected):
+        run.fit(model, make_data(clips=8, batch_size=3))
+    steps = {path.name: torch.load(path)["global_step"] for path in tmp_path.iterdir()}
+    assert steps.keys() == {"best.ckpt", "last.ckpt"}
+    assert steps["best.ckpt"] <= steps["last.ckpt"] == 6
+
+
+def test_a_state_whose_loss_was_not_finite_is_not_saved_within_an_epoch_either(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    model = Diverges(num_frames=2, image_size=16)
+    model.loss_after = 1
+    saving = ModelCheckpoint(tmp_path, filename="{step}", save_top_k=-1, every_n_train_steps=1)
+    run = trainer(tmp_path, callbacks=[saving], enable_checkpointing=True)
+    with pytest.raises(DivergedError, match="epoch 1, step 2"):
+        run.fit(model, make_data(clips=8, batch_size=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["step=1.ckpt"]
+
+
+def test_steps_that_a_gradient_scaler_skips_are_no_divergence(
+    tmp_path: Path, make_data: MakeData
+) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+    half = MixedPrecision("16-mixed", "cpu", scaler)
+    model = network()
+    before = [weights.clone() for weights in model.parameters()]
+    run = trainer(tmp_path, plugins=[half], max_epochs=2)
+    run.fit(model, make_data())
+    assert scaler.get_scale() < 2.0**127  # as gradients were infinite
+    assert all(map(torch.equal, before, model.parameters()))
+    assert run.callback_metrics["train/loss"].isfinite()
+
+
+@pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+def test_outputs_that_are_not_finite_have_no_scores(
+    tmp_path: Path, make_data: MakeData, stage: str
+) -> None:
+    model, run = network(), trainer(tmp_path)
+    model.classifier[-1].weight.data[1] = math.inf
+    with pytest.raises(
+        DivergedError, match="outputs are NaN or infinite for 8 of 8 clips: choose another"
+    ):
+        getattr(run, stage)(model, make_data())
+    assert not {name for name in run.callback_metrics if name.startswith(("val", "test"))}
 
 
 def test_the_optimizer_has_only_trainable_parameters(tmp_path: Path, make_data: MakeData) -> None:

@@ -54,6 +54,8 @@ def fit(arguments: list[str]) -> None:
         }
         with Path(folder, "validation.jsonl").open("a") as file:
             file.write(json.dumps(line) + "\n")
+        if state["lr"] > float(flag(arguments, "model.diverges_above") or 1):
+            sys.exit("emorec fit: error: the training diverged: choose a smaller --model.lr")
         unfinished = last.with_suffix(".unfinished")
         unfinished.write_text(json.dumps({**state, "epochs": epoch}))
         unfinished.replace(last)

@@ -249,6 +249,21 @@ def test_a_search_prunes_bad_trials_and_reports_the_best_without_a_test(folder: 
     assert "once: emorec test --ckpt lightning_logs/studies/mine/trial_" in out
 
 
+def test_a_diverged_trial_is_never_recommended_however_good_its_epochs_were(folder: Path) -> None:
+    define(
+        folder,
+        "settings: {trainer.max_epochs: 1, model.diverges_above: 0.5}\nseeds: [3]\ntrials: 5\n"
+        "search: {model.lr: [0.1, 0.9]}\n",
+    )
+    code, out, errors = run(folder)
+    assert code != 0
+    assert trials(folder).keys() == {"COMPLETE", "FAIL"}
+    assert "best validation UAR 0.100 with --model.lr 0.1 " in out
+    (line,) = errors.splitlines()
+    assert "of 5 runs failed" in line
+    assert "the training diverged: choose a smaller --model.lr" in line
+
+
 def test_gpus_are_assigned_round_robin_unless_a_run_sets_devices() -> None:
     variables = environments(3, ["4", "6"], 8, {}, {"OMP_NUM_THREADS": "1"})
     assert [own["CUDA_VISIBLE_DEVICES"] for own in variables] == ["4", "6", "4"]
