@@ -299,7 +299,7 @@ class ClipNetwork(LightningModule):
     def on_predict_epoch_end(self) -> None:
         self._collect()
 
-    def _collect(self) -> Collected:
+    def _collect(self) -> "Collected":
         """Gather the outputs of all processes.
 
         Raises:
