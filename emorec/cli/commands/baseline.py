@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from emorec.baseline import Classifier, ClassifierChoice, FeatureKind
+from emorec.console import make_console
 from emorec.errors import UserError
 
 if TYPE_CHECKING:
-    from emorec.console import make_console
     from emorec.experiment import Experiment
 
 DEFAULT_DATA = "emorec.data.RavdessDataModule"
