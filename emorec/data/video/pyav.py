@@ -413,5 +413,5 @@ def _starts(
     """Start of each frame that is not hidden before the first; empty if any frame has no timestamp."""
     if np.isnan(times).any() or hidden.all():
         return np.empty(0)
-    starts = np.sort(times)
-    return starts[starts >= times[~hidden].min()]
+    starts: npt.NDArray[np.float64] = np.sort(times)
+    return starts[starts >= float(times[~hidden].min())]

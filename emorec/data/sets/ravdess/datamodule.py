@@ -43,6 +43,7 @@ class RavdessDataModule(ClipDataModule):
         channel: Channel = "speech",
         split: SplitName = "seed",
         fold: int | None = None,
+        *,
         decoder: Decoder = "decord",
         **loading: Any,
     ) -> None:

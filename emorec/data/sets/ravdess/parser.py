@@ -5,6 +5,7 @@ Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391; file naming on Zenodo
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -169,7 +170,7 @@ def find_clips(
     channels = CHANNELS if channel == "both" else (channel,)
     clips: dict[str, Clip] = {}
     other_files: list[tuple[Path, str]] = []
-    found: Counter[str] = Counter()
+    unused: Counter[str] = Counter()
     for path in list_files(root, raise_unreadable):
         try:
             name = RavdessName.parse(path.stem)
@@ -180,7 +181,7 @@ def find_clips(
             continue
         suffix = ".wav" if name.modality == "audio" else ".mp4"
         if name.modality not in modalities:
-            found[name.modality] += path.suffix.lower() == suffix
+            unused[name.modality] += 1
         elif path.suffix.lower() != suffix:
             other_files.append(
                 (path, f"a RAVDESS name, but not {suffix} ({path.suffix or 'no suffix'})")
@@ -191,17 +192,20 @@ def find_clips(
             label = EMOTIONS.index(name.emotion)
             clips[str(name)] = Clip(path=path, label=label, actor=name.actor, take=name.take)
     if not clips:
-        message = f"no {modality} {channel} clip of RAVDESS below {root}"
-        if found.total():
-            other, number = found.most_common(1)[0]
-            raise UserError(
-                f"{message}, but {plural(number, 'file')} of another kind: --data.modality {other} takes them"
-            )
-        if other_files:
-            path, reason = other_files[0]
-            message += f"; it has {len(other_files)} other files, such as {path.name}: {reason}"
-        raise UserError(message)
+        missing = f"no {modality} {channel} clip of RAVDESS below {root}"
+        raise UserError(f"{missing}{_instead(unused, other_files)}")
     return RavdessFolder(tuple(clips[stem] for stem in sorted(clips)), tuple(other_files))
+
+
+def _instead(unused: Counter[str], other_files: Sequence[tuple[Path, str]]) -> str:
+    """What there is instead of clips: those of other modalities, or other files."""
+    if unused:
+        modality, number = unused.most_common(1)[0]
+        return f"; --data.modality {modality} takes the {plural(number, 'clip')} that it has"
+    if other_files:
+        path, reason = other_files[0]
+        return f"; it has {len(other_files)} other files, such as {path.name}: {reason}"
+    return ""
 
 
 def parse_actors(text: str) -> list[int]:
