@@ -5,7 +5,7 @@ they may in all formats but MPEG streams, whose clocks begin anywhere, it counts
 timestamps begin anew, as in recordings that were joined, the clock goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -105,10 +105,21 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     """
     clock = _ContinuousClock(bool(container.format.flags & CLOCK_MAY_JUMP))
     streams = video_stream(container), audio_stream(container)
-    for packet in container.demux(*filter(None, streams)):
+    for packet in _packets(container, [stream for stream in streams if stream is not None]):
         if packet.size:
             clock.correct(packet)
         yield packet
+
+
+def _packets(
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream]
+) -> Iterator["Packet[Any]"]:
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:  # PyAV does not know a stream that begins in the middle of the file
+            continue
+        return
 
 
 class _ContinuousClock:
