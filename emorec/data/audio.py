@@ -5,7 +5,8 @@ It is decoded with PyAV: decord returns wrong samples for stereo files (version 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,10 +16,12 @@ import numpy.typing as npt
 
 from emorec.data.clip import Clip, content_key
 from emorec.data.video.reader import CUT_OFF, ClipError, check_readable, decoder_version
+from emorec.text import first_few, listed_files, plural
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
+    from av.container import InputContainer
     from av.packet import Packet
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
@@ -30,47 +33,40 @@ MAX_MISSING_SECONDS = 0.25
 MAX_JITTER_SECONDS = 0.05
 """By how much timestamps may differ from the number of samples before; containers round them."""
 
+MAX_HOLE_SECONDS = 0.5
+"""Longer holes are reported."""
+
+DAMAGE_SECONDS = 3600
+"""Holes of this length are wrong timestamps."""
+
 CHUNK_SAMPLES = 1 << 16
+
+Span: TypeAlias = tuple[float, float]
+"""Start and end in seconds of the clock, half-open."""
 
 NO_SOUND = "it has no sound"
 NOT_SOUND = "neither a video nor a sound file, or cut off so that its index is missing"
 
 
-AUDIO_FORMAT = 2
-"""Version of the preprocessing of sound; raising it makes cached sound unused."""
-
-FULL_SCALE = 32767
-"""The largest 16-bit sample."""
-
-Samples: TypeAlias = npt.NDArray[np.int16]
-"""(samples,) int16, as cached."""
-
-MAX_SHIFT_SECONDS = 0.3
-
-NOISE_PROBABILITY = 0.5
-
-NOISE_DECIBELS = (10.0, 40.0)
-"""Signal-to-noise ratio, uniform in this range."""
-
-GAIN_DECIBELS = 6.0
-"""Largest gain and attenuation."""
-
-
 def decode_audio(
-    path: Path, rate: int, span_seconds: tuple[float, float] | None = None
+    path: Path,
+    rate: int,
+    span_seconds: Span | None = None,
+    holes: list[Span] | None = None,
 ) -> Waveform:
     """Decode a file: the mean of all channels, resampled by FFmpeg, (samples,) float32 from -1 to 1.
 
     Args:
         path: A video or sound file.
         rate: Samples per second.
-        span_seconds: The part of it to return, half-open, in seconds of its clock; `None` is all of it.
+        span_seconds: The part of it to return; `None` is all of it.
+        holes: Receives the holes in which there is silence instead, see `iter_audio`.
 
     Raises:
         ClipError: When it can't be read, has no sound (then its reason is `NO_SOUND`), or none in the span.
     """
     check_readable(path)
-    waveform = np.concatenate([np.empty(0, dtype=np.float32), *iter_audio(path, rate)])
+    waveform = np.concatenate([np.empty(0, dtype=np.float32), *iter_audio(path, rate, holes)])
     if span_seconds is not None:
         # a span without an end has an infinite one
         first, stop = (round(min(second * rate, len(waveform))) for second in span_seconds)
@@ -83,20 +79,25 @@ def decode_audio(
     return waveform
 
 
-def iter_audio(path: Path, rate: int) -> Iterator[Waveform]:
+def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterator[Waveform]:
     """Yield the sound of a file in chunks from second 0 of its clock (see `emorec.data.media`).
 
-    It is the mean of all channels, resampled by FFmpeg; where the file has a hole, there is silence.
+    It is the mean of all channels, resampled by FFmpeg. Where the file has a hole, there is silence: also before sound
+    that begins late, and after sound that ends before the pictures.
+
+    Args:
+        path: A video or sound file.
+        rate: Samples per second.
+        holes: Receives the holes longer than `MAX_HOLE_SECONDS`, each before its silence is yielded.
 
     Raises:
         ClipError: When it has no sound, or where it can't be decoded any further.
     """
     # PyAV takes long to import
-    import av
-
-    from emorec.data.media import audio_stream, clock_zero, demux, open_media
+    from emorec.data.media import DECODING_ERRORS, audio_stream, clock_zero, open_media
 
     samples, declared_end = 0, 0.0
+    holes = [] if holes is None else holes
     try:
         with open_media(path, NOT_SOUND) as container:
             stream = audio_stream(container)
@@ -105,14 +106,40 @@ def iter_audio(path: Path, rate: int) -> Iterator[Waveform]:
             zero, tick = clock_zero(container), stream.time_base or 0
             if stream.duration:
                 declared_end = float(((stream.start_time or 0) + stream.duration) * tick - zero)
-            sound = (packet for packet in demux(container) if packet.stream is stream)
-            for chunk in _resampled(_frames(sound), rate, float(zero)):
+            packets = _Packets(container, stream)
+            for chunk in _resampled(_frames(packets), rate, float(zero), holes):
                 samples += len(chunk)
                 yield chunk
-    except (av.FFmpegError, ValueError) as error:
+            pictures_end = packets.pictures_end - float(zero)
+    except DECODING_ERRORS as error:
         raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
     if samples / rate < declared_end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
         raise ClipError.of(path, CUT_OFF)
+    if samples and MAX_HOLE_SECONDS < pictures_end - samples / rate < DAMAGE_SECONDS:
+        holes.append((samples / rate, pictures_end))
+        yield from _silence(round(pictures_end * rate) - samples)
+
+
+class _Packets:
+    """The packets of the sound, while others are passed over.
+
+    Attributes:
+        pictures_end: End of the last picture so far, in seconds of the timestamps.
+    """
+
+    def __init__(self, container: "InputContainer", stream: "AudioStream") -> None:
+        self._container, self._stream = container, stream
+        self.pictures_end = 0.0
+
+    def __iter__(self) -> "Iterator[Packet[AudioStream]]":
+        from emorec.data.media import demux
+
+        for packet in demux(self._container):
+            if packet.stream is self._stream:
+                yield packet
+            elif packet.pts is not None and packet.time_base is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self.pictures_end = max(self.pictures_end, float(end))
 
 
 def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
@@ -120,13 +147,19 @@ def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
         yield from packet.decode()
 
 
-def _resampled(frames: "Iterable[AudioFrame]", rate: int, zero: float) -> Iterator[Waveform]:
+def _resampled(
+    frames: "Iterable[AudioFrame]", rate: int, zero: float, holes: list[Span]
+) -> Iterator[Waveform]:
     """Place frames on the clock: silence before a late one, and nothing of what is there already.
 
     Args:
         frames: Of one stream, in order.
         rate: Samples per second.
         zero: Where the clock is zero, in seconds of the timestamps.
+        holes: Receives the holes longer than `MAX_HOLE_SECONDS`.
+
+    Raises:
+        ValueError: For a hole that is longer than `DAMAGE_SECONDS`.
     """
     from av.audio.resampler import AudioResampler
 
@@ -148,6 +181,10 @@ def _resampled(frames: "Iterable[AudioFrame]", rate: int, zero: float) -> Iterat
         if settings != before or abs(start - expected) > MAX_JITTER_SECONDS:
             yield from chunks(None)
             hole = round(start * rate) - samples
+            if hole > DAMAGE_SECONDS * rate:
+                raise ValueError(f"no sound for {hole / rate:g} s")
+            if hole > MAX_HOLE_SECONDS * rate:
+                holes.append((samples / rate, start))
             yield from _silence(hole)
             samples, surplus, expected = samples + max(hole, 0), max(-hole, 0), start
             resampler = AudioResampler(format="fltp", rate=rate)
@@ -161,6 +198,16 @@ def _silence(num_samples: int) -> Iterator[Waveform]:
     while num_samples > 0:
         yield np.zeros(min(num_samples, CHUNK_SAMPLES), np.float32)
         num_samples -= CHUNK_SAMPLES
+
+
+AUDIO_FORMAT = 3
+"""Version of the preprocessing; raising it makes cached sound unused."""
+
+FULL_SCALE = 32767
+"""The largest 16-bit sample."""
+
+Samples: TypeAlias = npt.NDArray[np.int16]
+"""(samples,) int16, as cached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +252,7 @@ class AudioSpec:
     @property
     def check_name(self) -> str:
         """Takes the place of the name where clips are only checked and no sound is stored."""
-        return f"sound check 2, {decoder_version('pyav')}"
+        return f"sound check 3, {decoder_version('pyav')}"
 
     @staticmethod
     def source(clip: Clip) -> Path:
@@ -223,12 +270,33 @@ class AudioSpec:
         return content_key(digest, _span_seconds(clip))
 
     def load(self, clip: Clip) -> Samples:
-        """Decode the sound of a clip, (samples,) int16.
+        """Return the sound of a clip, (samples,) int16; see `decode`."""
+        return self.decode(clip)[0]
+
+    def decode(self, clip: Clip) -> tuple[Samples, str | None]:
+        """Decode the sound of a clip, (samples,) int16; return where it has holes, too, or `None`.
 
         Raises:
             ClipError: When it can't be decoded.
         """
-        return self.fit(decode_audio(self.source(clip), self.sound_rate, _span_seconds(clip)))
+        span, holes = _span_seconds(clip), list[Span]()
+        waveform = decode_audio(self.source(clip), self.sound_rate, span, holes)
+        first, stop = span or (0.0, math.inf)
+        within = [(max(start, first), min(end, stop)) for start, end in holes]
+        named = [
+            f"{start - first:.3g} to {end - first:.3g} s"
+            for start, end in within
+            if end - start > MAX_HOLE_SECONDS
+        ]
+        return self.fit(waveform), first_few(named, limit=3) or None
+
+    @staticmethod
+    def warning(notes: Sequence[tuple[Path, str]]) -> str:
+        """Return what a user should know about the clips that were decoded with a note."""
+        return (
+            f"the sound of {plural(len(notes), 'clip')} has holes, silence takes their place: "
+            f"{listed_files(notes)}"
+        )
 
     def fit(self, waveform: Waveform) -> Samples:
         """Crop or pad a waveform and convert it to int16."""
@@ -263,6 +331,17 @@ def fit_length(waveform: Waveform, length: int) -> Waveform:
         return waveform[first : first + length]
     before = (length - len(waveform)) // 2
     return np.pad(waveform, (before, length - len(waveform) - before))
+
+
+MAX_SHIFT_SECONDS = 0.3
+
+NOISE_PROBABILITY = 0.5
+
+NOISE_DECIBELS = (10.0, 40.0)
+"""Signal-to-noise ratio, uniform in this range."""
+
+GAIN_DECIBELS = 6.0
+"""Largest gain and attenuation."""
 
 
 def augment_audio(waveform: Waveform, rng: np.random.Generator, rate: int) -> Waveform:

@@ -5,7 +5,7 @@ they may in all formats but MPEG streams, whose clocks begin anywhere, it counts
 timestamps begin anew, as in recordings that were joined, the clock goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,9 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from emorec.data.video.reader import NOT_A_VIDEO, ClipError
+
+DECODING_ERRORS: Final = (av.FFmpegError, ValueError, OverflowError)
+"""What PyAV raises for damaged files: FFmpeg's errors, and those of converting a value that is out of range."""
 
 TEXT_FORMAT = "tty"
 """FFmpeg's demuxer that turns any text file into a video of a terminal."""
@@ -61,7 +64,7 @@ def open_media(path: Path, otherwise: str = NOT_A_VIDEO) -> Iterator[InputContai
 def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]:
     try:
         container = av.open(source, metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
+    except DECODING_ERRORS as error:
         raise ClipError.of(path, otherwise) from error
     with container:
         if container.format.name == TEXT_FORMAT:
@@ -98,14 +101,25 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     packet for each stream, which flushes its decoder.
 
     Raises:
-        av.FFmpegError: Where the file can't be read on.
+        DECODING_ERRORS: Where the file can't be read on.
     """
     clock = _ContinuousClock(bool(container.format.flags & CLOCK_MAY_JUMP))
     streams = video_stream(container), audio_stream(container)
-    for packet in container.demux(*filter(None, streams)):
+    for packet in _packets(container, [stream for stream in streams if stream is not None]):
         if packet.size:
             clock.correct(packet)
         yield packet
+
+
+def _packets(
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream]
+) -> Iterator["Packet[Any]"]:
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:  # PyAV does not know a stream that begins in the middle of the file
+            continue
+        return
 
 
 class _ContinuousClock:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -25,7 +26,14 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from emorec.data.media import audio_stream, clock_zero, demux, open_media, video_stream
+from emorec.data.media import (
+    DECODING_ERRORS,
+    audio_stream,
+    clock_zero,
+    demux,
+    open_media,
+    video_stream,
+)
 from emorec.data.video.reader import (
     CUT_OFF,
     NO_PICTURES,
@@ -155,7 +163,8 @@ class Reader:
 
     Attributes:
         hidden: Number of frames in the file that it hides.
-        size: Height and width of the first frame as displayed, which the others are fitted into; set by `read`.
+        first: The first frame, whose size the others are fitted into; set by `read`.
+        num_key_frames: Number of frames that can be decoded by themselves.
         rate: Frames a second that the file declares; `None` if it declares none.
         has_sound: Whether there is a sound track that can be decoded.
         promised_seconds: Duration of the video stream that the file declares; `None` if it declares none.
@@ -164,7 +173,8 @@ class Reader:
 
     def __init__(self, path: Path, *, to_its_end: bool = True) -> None:
         self.path = path
-        self.size: tuple[int, int] | None = None
+        self.first: DecodedFrame | None = None
+        self.num_key_frames = 0
         stored, untimed, discarded = array("q"), array("b"), array("b")
         with _opened(path) as (container, stream):
             tick, zero = float(stream.time_base or 1), float(clock_zero(container))
@@ -179,7 +189,8 @@ class Reader:
                         stored.append(packet.pts or 0)
                         untimed.append(packet.pts is None)
                         discarded.append(packet.is_discard)
-            except av.FFmpegError as error:
+                        self.num_key_frames += packet.is_keyframe
+            except DECODING_ERRORS as error:
                 if to_its_end or not stored:
                     raise ClipError.of(path, CUT_OFF) from error
         # arrays, because a film of hours has hundreds of thousands of frames
@@ -237,6 +248,26 @@ class Reader:
                 usable = frame is not None and intact and not frame.is_corrupt
                 yield index, display(frame) if frame and usable else None
 
+    def key_frames(self) -> Iterator[tuple[int, DecodedFrame]]:
+        """Yield index and frame of those that can be decoded by themselves; the index is -1 without timestamps.
+
+        Raises:
+            ClipError: When one can't be decoded.
+        """
+        display = _Display(self._aspect)
+        with _opened(self.path) as (container, stream):
+            stream.codec_context.thread_type = "NONE"
+            packets = video_packets(container, stream)
+            keys = (packet for packet in packets if packet is not None and packet.is_keyframe)
+            try:
+                # an empty packet flushes the decoder
+                for packet in chain(islice(keys, self.num_key_frames), (None,)):
+                    for frame in stream.codec_context.decode(packet):
+                        index = self._index_at(frame.pts) - self._first_shown
+                        yield index if self._all_timed else -1, display(frame)
+            except DECODING_ERRORS as error:
+                raise decoding_error(self.path, self.frames_in_file) from error
+
     def _read(
         self, keep: Collection[int], stop: int, needed: Collection[int] | None = None
     ) -> tuple[dict[int, Frames], set[int]]:
@@ -254,12 +285,17 @@ class Reader:
                         break
                     decoded.add(index)
                     shown = display(frame)
-                    self.size = self.size or shown.size
+                    self.first = self.first or shown
                     if index in keep:
                         kept[index] = shown
-            except av.FFmpegError as error:
+                frames = {index: frame.to_rgb(self._size) for index, frame in kept.items()}
+            except DECODING_ERRORS as error:
                 raise decoding_error(self.path, self.frames_in_file) from error
-        return {index: frame.to_rgb(self.size) for index, frame in kept.items()}, decoded
+        return frames, decoded
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        return None if self.first is None else self.first.size
 
     def _indexed(
         self,
@@ -328,7 +364,7 @@ def video_packets(
         audio_sink: Receives the packets of the audio stream.
 
     Raises:
-        av.FFmpegError: Where the file can't be read on.
+        DECODING_ERRORS: Where the file can't be read on.
     """
     sound = audio_stream(container) if audio_sink else None
     if audio_sink and sound:
@@ -339,7 +375,7 @@ def video_packets(
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError:
+        except DECODING_ERRORS:
             if not tolerant:
                 raise
             yield None
@@ -355,7 +391,7 @@ def _decode_packet(
 ) -> Iterator[VideoFrame | None]:
     try:
         yield from decoder.decode(packet)
-    except av.FFmpegError:
+    except DECODING_ERRORS:
         if not tolerant:
             raise
         yield None
