@@ -91,6 +91,19 @@ def clock_zero(container: InputContainer) -> Fraction:
     return Fraction(0) if is_meant else start
 
 
+def declared_end(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
+    """Return where a stream ends as its file declares, in seconds of the clock; `None` where it declares no end.
+
+    Where clocks may jump, FFmpeg infers it from timestamps, of which the last ones may belong to another recording.
+    """
+    if not stream.duration or container.format.flags & CLOCK_MAY_JUMP:
+        return None
+    # of a file in fragments, which states no number of frames, FFmpeg may count the duration from zero
+    start = stream.start_time if stream.frames else 0
+    end = ((start or 0) + stream.duration) * (stream.time_base or Fraction(1))
+    return float(end - clock_zero(container))
+
+
 def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     """Yield the packets of the video and the audio stream, with timestamps of one continuous clock.
 

@@ -1,16 +1,83 @@
-"""Audio of a video, window by window, in constant memory."""
+"""Audio of a file, window by window, in constant memory."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from emorec.data.audio.decode import NO_SOUND, Waveform, decode_audio, iter_audio
+from emorec.data.audio.decode import MAX_MISSING_SECONDS, NO_SOUND, NOT_SOUND, Waveform, iter_audio
 from emorec.data.audio.spec import AudioSpec, to_float
-from emorec.data.video.reader import ClipError
+from emorec.data.video.reader import ClipError, check_readable
+from emorec.inference.timeline import format_time
+from emorec.text import first_few
 
 log = logging.getLogger(__name__)
+
+MIN_HOLE_SECONDS = 0.5
+"""Shorter holes are not worth a line."""
+
+
+class AudioFile:
+    """Sound of a file, with or without pictures, for networks that take nothing else.
+
+    Opening it reads all packets without decoding them.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ClipError: When it can't be read, or has no sound.
+
+    Attributes:
+        path: The file.
+        live: Whether it arrives in real time.
+        start: Of the file's clock (see `emorec.data.media`), in seconds.
+        seconds: End of the sound in the file.
+        promised_seconds: End that a truncated file had before; else `seconds`.
+        frames_per_second: 0: its pictures, if any, are not read.
+        has_sound: There is an audio track that can be decoded.
+    """
+
+    live = False
+    start = 0.0
+    frames_per_second = 0.0
+    has_sound = True
+
+    def __init__(self, path: Path) -> None:
+        # importing PyAV is slow
+        import av
+
+        from emorec.data.media import audio_stream, clock_zero, declared_end, demux, open_media
+
+        check_readable(path)
+        self.path = path
+        self.seconds = 0.0
+        with open_media(path, NOT_SOUND) as container:
+            stream = audio_stream(container)
+            if stream is None:
+                raise ClipError.of(path, f"{NO_SOUND}, and this network takes nothing else")
+            promised = declared_end(container, stream) or 0.0
+            zero, tick = clock_zero(container), stream.time_base or 0
+            try:
+                for packet in demux(container):
+                    if packet.size and packet.stream is stream:
+                        end = (
+                            self.seconds if packet.pts is None else float(packet.pts * tick - zero)
+                        )
+                        self.seconds = max(self.seconds, end + float((packet.duration or 0) * tick))
+            except av.FFmpegError:  # where it can't be read on
+                pass
+        if not self.seconds:
+            raise ClipError.of(path, "its sound is empty")
+        is_cut_off = promised > self.seconds + MAX_MISSING_SECONDS
+        self.promised_seconds = promised if is_cut_off else self.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `video` section of `summary.json`."""
+        return {"seconds": round(self.seconds, 6), "has_sound": True}
 
 
 class AudioWindows:
@@ -19,26 +86,27 @@ class AudioWindows:
     Where the audio can't be decoded further, there is silence to the end of the video, and one warning.
 
     Args:
-        path: The video.
+        path: The video or sound file.
         preprocessing: Of the audio.
     """
 
     def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate)
+        self._holes: list[tuple[float, float]] = []
+        """Start and end, in seconds."""
+        self._chunks: Iterator[Waveform] = iter_audio(
+            path, preprocessing.sound_rate, lambda *hole: self._holes.append(hole)
+        )
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
+        self._failed = False
 
     def read_all(self) -> tuple[Waveform, bool]:
-        """Return (samples,), -1 to 1, of a video that is a single window, and whether it has sound."""
-        try:
-            waveform = decode_audio(self.path, self.preprocessing.sound_rate)
-            return to_float(self.preprocessing.fit(waveform)), True
-        except ClipError as error:
-            self._warn(error)
-            return self.preprocessing.silence, False
+        """Return (samples,), -1 to 1, of all of the sound, and whether there is any."""
+        self._fill(0, sys.maxsize)
+        return self._fit(self._buffer)
 
     def read(self, start: float, end: float) -> tuple[Waveform, bool]:
         """Return (samples,), -1 to 1, of a window, and whether it has sound.
@@ -51,6 +119,28 @@ class AudioWindows:
         first, stop = round(start * rate), round(end * rate)
         self._fill(first, stop)
         sound = self._buffer[: stop - first] if first == self._offset else self._buffer[:0]
+        return self._fit(sound)
+
+    def report_holes(self, end: float) -> None:
+        """Read the rest, and log a line if sound is missing anywhere.
+
+        Args:
+            end: Of the video, in seconds.
+        """
+        self._fill(sys.maxsize, sys.maxsize)
+        holes = [*self._holes]
+        if self._offset and not self._failed:
+            holes.append((self._offset / self.preprocessing.sound_rate, end))
+        texts = [
+            " to ".join(format_time(round(seconds, 1), end) for seconds in hole)
+            for hole in holes
+            if hole[1] - hole[0] > MIN_HOLE_SECONDS
+        ]
+        if texts:
+            missing = first_few(texts, limit=1, separator=" ")
+            log.warning("%s: no sound from %s", self.path.name, missing)
+
+    def _fit(self, sound: Waveform) -> tuple[Waveform, bool]:
         if not len(sound):
             return self.preprocessing.silence, False
         return to_float(self.preprocessing.fit(sound)), True
@@ -76,11 +166,8 @@ class AudioWindows:
             if not np.isfinite(chunk).all():
                 raise ClipError.of(self.path, "its sound has values that are not finite")
         except ClipError as error:
-            self._warn(error)
-            self._chunks = iter(())
+            if error.reason != NO_SOUND:
+                log.warning("silence where the sound can't be decoded: %s", error)
+            self._chunks, self._failed = iter(()), True
             return None
         return chunk
-
-    def _warn(self, error: ClipError) -> None:
-        if error.reason != NO_SOUND:
-            log.warning("silence where the sound can't be decoded: %s", error)

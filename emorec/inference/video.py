@@ -13,6 +13,8 @@ import numpy.typing as npt
 from emorec.data.faces.detector import silent_opencv
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 from emorec.errors import UserError
+from emorec.inference.audio import AudioFile
+from emorec.inference.spec import ModelSpec
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
@@ -38,8 +40,9 @@ class VideoFile:
         starts: Start of each frame in seconds, on the clock of `emorec.data.media`; evenly spaced without timestamps.
         num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
         frames_per_second: On average.
-        seconds: End of the last frame in the file.
-        promised_seconds: Length that a truncated file had before; else `seconds`.
+        start: Of the first frame, in seconds.
+        seconds: End of the last frame in the file, and so the length that players show.
+        promised_seconds: End that a truncated file had before; else `seconds`.
         width: In pixels, as displayed.
         height: In pixels, as displayed.
         has_sound: Whether there is an audio track that can be decoded.
@@ -66,8 +69,14 @@ class VideoFile:
             self._reader.rate or DEFAULT_FRAMES_PER_SECOND,
         )
         self.num_frames = len(self.starts)
-        self.seconds = float(self.starts[-1]) + 1 / self.frames_per_second
-        self.promised_seconds = max(self.seconds, self._reader.promised_seconds or 0.0)
+        self.start, last = max(0.0, float(self.starts[0])), float(self.starts[-1])
+        frame_seconds = 1 / self.frames_per_second
+        promised = self._reader.promised_seconds or 0.0
+        # the last picture may stand for long
+        is_end = self._reader.has_all_frames and promised > last
+        self.seconds = promised if is_end else last + frame_seconds
+        is_cut_off = promised > self.seconds + frame_seconds
+        self.promised_seconds = promised if is_cut_off else self.seconds
         self.height, self.width = first.size
         self.has_sound = self._reader.has_sound
         self.end, self.damaged = 0, False
@@ -228,4 +237,13 @@ class Camera:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if success else None
 
 
-Video: TypeAlias = VideoFile | Camera
+Video: TypeAlias = VideoFile | AudioFile | Camera
+
+
+def open_file(path: Path, spec: ModelSpec) -> VideoFile | AudioFile:
+    """Open what a network takes of a file: its pictures, and perhaps its sound; or its sound alone.
+
+    Raises:
+        ClipError: When it can't be read, or lacks what the network needs.
+    """
+    return VideoFile(path) if spec.uses_frames else AudioFile(path)

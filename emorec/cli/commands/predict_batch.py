@@ -11,13 +11,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from emorec.data.video.reader import NO_PICTURES
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import Result, Step, predict_to_folder
 from emorec.inference.sources import Source
 from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
-from emorec.inference.video import Camera, Video, VideoFile
+from emorec.inference.video import Camera, Video, open_file
 
 FAILED = 2
 INTERRUPTED = 130
@@ -78,7 +79,7 @@ class Batch:
         video: Video = (
             Camera(source.video, self.camera_seconds)
             if isinstance(source.video, int)
-            else VideoFile(source.video)
+            else open_file(source.video, predictor.spec)
         )
         with PredictProgress(title, video, self.console) as progress:
             result = predict_to_folder(
@@ -98,6 +99,10 @@ class Batch:
             self.note(f"{source.name}: damaged from {format_gaps(timeline)}; the rest is predicted")
         if predictor.spec.uses_sound and not video.live and not video.has_sound:
             self.note(f"{source.name}: it has no sound; only its frames are used")
+        if result.not_annotated:
+            line = f"{source.name}: no annotated video: {result.not_annotated}"
+            # a sound file is complete without
+            (self.note if result.not_annotated == NO_PICTURES else self.error)(line)
         if (reason := error_of(result)) is not None:
             self.error(f"{source.name}: {reason}")
 

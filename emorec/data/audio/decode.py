@@ -3,7 +3,8 @@
 decord reads sound too, but returns wrong samples for stereo files (version 0.6.0, every original of RAVDESS).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,11 +15,19 @@ from emorec.data.video.reader import CUT_OFF, ClipError, check_readable
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from av.audio.frame import AudioFrame
+    from av.audio.layout import AudioLayout
+    from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
     from av.packet import Packet
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 """(samples,) float32, -1 to 1."""
+
+Channels: TypeAlias = npt.NDArray[np.float32]
+"""(channels, samples) float32, -1 to 1."""
+
+OnHole: TypeAlias = Callable[[float, float], None]
+"""Called with start and end of a hole in the sound, in seconds, before its silence is returned."""
 
 MAX_MISSING_SECONDS = 0.25
 """By how much a file may be shorter than it declares; no clip of RAVDESS is shorter at all."""
@@ -59,10 +68,15 @@ def decode_audio(
     return waveform
 
 
-def iter_audio(path: Path, rate: int) -> Iterator[Waveform]:
+def iter_audio(path: Path, rate: int, on_hole: OnHole | None = None) -> Iterator[Waveform]:
     """Yield the sound of a file in chunks from second 0 of its clock (see `emorec.data.media`).
 
     It is the mean of all channels, resampled by FFmpeg; where the file has a hole, there is silence.
+
+    Args:
+        path: A video or sound file.
+        rate: Samples per second.
+        on_hole: Called for each hole.
 
     Raises:
         ClipError: When it has no sound, or where it can't be decoded any further.
@@ -70,24 +84,24 @@ def iter_audio(path: Path, rate: int) -> Iterator[Waveform]:
     # PyAV takes long to import
     import av
 
-    from emorec.data.media import audio_stream, clock_zero, demux, open_media
+    from emorec.data.media import audio_stream, clock_zero, declared_end, demux, open_media
 
-    samples, declared_end = 0, 0.0
+    samples, end = 0, None
     try:
         with open_media(path, NOT_SOUND) as container:
             stream = audio_stream(container)
             if stream is None:
                 raise ClipError.of(path, NO_SOUND)
-            zero, tick = clock_zero(container), stream.time_base or 0
-            if stream.duration:
-                declared_end = float(((stream.start_time or 0) + stream.duration) * tick - zero)
+            end = declared_end(container, stream)
+            resampler = ClockResampler(rate, float(clock_zero(container)), on_hole=on_hole)
             sound = (packet for packet in demux(container) if packet.stream is stream)
-            for chunk in _resampled(_frames(sound), rate, float(zero)):
-                samples += len(chunk)
-                yield chunk
+            for frame in chain(_frames(sound), [None]):
+                for chunk in resampler.resample(frame):
+                    samples += chunk.shape[1]
+                    yield chunk.mean(axis=0, dtype=np.float32)
     except (av.FFmpegError, ValueError) as error:
         raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
-    if samples / rate < declared_end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
+    if end and samples / rate < end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
         raise ClipError.of(path, CUT_OFF)
 
 
@@ -96,44 +110,64 @@ def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
         yield from packet.decode()
 
 
-def _resampled(frames: "Iterable[AudioFrame]", rate: int, zero: float) -> Iterator[Waveform]:
-    """Place frames on the clock: silence before a late one, and nothing of what is there already.
+class ClockResampler:
+    """Resamples sound and places it on the clock: silence before a late frame, nothing of what is there already.
 
     Args:
-        frames: Of one stream, in order.
         rate: Samples per second.
         zero: Where the clock is zero, in seconds of the timestamps.
+        layout: Channels of the result; by default those of each frame.
+        on_hole: Called for each hole.
     """
-    from av.audio.resampler import AudioResampler
 
-    samples, surplus, expected = 0, 0, 0.0
-    resampler: AudioResampler | None = None
-    settings: tuple[object, ...] = ()
+    def __init__(
+        self,
+        rate: int,
+        zero: float,
+        *,
+        layout: "AudioLayout | None" = None,
+        on_hole: OnHole | None = None,
+    ) -> None:
+        self._rate, self._zero, self._layout, self._on_hole = rate, zero, layout, on_hole
+        self._resampler: AudioResampler | None = None
+        self._settings: tuple[object, ...] = ()
+        self._samples, self._surplus = 0, 0
+        """Number of samples returned so far, and to drop next."""
+        self._expected = 0.0
+        """End of the frame before, in seconds."""
 
-    def chunks(frame: "AudioFrame | None") -> Iterator[Waveform]:
-        nonlocal samples, surplus
-        for part in resampler.resample(frame) if resampler else ():
-            mono: Waveform = part.to_ndarray().mean(axis=0, dtype=np.float32)
-            mono, surplus = mono[surplus:], max(surplus - len(mono), 0)
-            samples += len(mono)
-            yield mono
+    def resample(self, frame: "AudioFrame | None") -> Iterator[Channels]:
+        """Yield the sound until the end of the next frame; `None` after the last one yields what is left."""
+        if frame is None:
+            yield from self._chunks(None)
+            return
+        start = self._expected if frame.time is None else frame.time - self._zero
+        settings = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if settings != self._settings or abs(start - self._expected) > MAX_JITTER_SECONDS:
+            yield from self._continue_at(start)
+            self._settings = settings
+        yield from self._chunks(frame)
+        self._expected += frame.samples / frame.sample_rate
 
-    for frame in frames:
-        start = expected if frame.time is None else frame.time - zero
-        before, settings = settings, (frame.format.name, frame.layout.name, frame.sample_rate)
-        if settings != before or abs(start - expected) > MAX_JITTER_SECONDS:
-            yield from chunks(None)
-            hole = round(start * rate) - samples
-            yield from _silence(hole)
-            samples, surplus, expected = samples + max(hole, 0), max(-hole, 0), start
-            resampler = AudioResampler(format="fltp", rate=rate)
-        yield from chunks(frame)
-        expected += frame.samples / frame.sample_rate
-    yield from chunks(None)
+    def _continue_at(self, start: float) -> Iterator[Channels]:
+        """Begin anew with a frame that starts at `start` seconds."""
+        from av.audio.resampler import AudioResampler
 
+        yield from self._chunks(None)
+        hole = round(start * self._rate) - self._samples
+        if hole > 0 and self._on_hole:
+            self._on_hole(self._samples / self._rate, start)
+        channels = self._layout.nb_channels if self._layout else 1
+        for length in range(hole, 0, -CHUNK_SAMPLES):  # a long hole takes no memory
+            silence = np.zeros((channels, min(length, CHUNK_SAMPLES)), np.float32)
+            self._samples += silence.shape[1]
+            yield silence
+        self._surplus, self._expected = max(-hole, 0), start
+        self._resampler = AudioResampler(format="fltp", layout=self._layout, rate=self._rate)
 
-def _silence(num_samples: int) -> Iterator[Waveform]:
-    """Yield silence in chunks, so that a long hole takes no memory; none for a number below 1."""
-    while num_samples > 0:
-        yield np.zeros(min(num_samples, CHUNK_SAMPLES), np.float32)
-        num_samples -= CHUNK_SAMPLES
+    def _chunks(self, frame: "AudioFrame | None") -> Iterator[Channels]:
+        for part in self._resampler.resample(frame) if self._resampler else ():
+            chunk = part.to_ndarray()[:, self._surplus :].astype(np.float32, copy=False)
+            self._surplus -= part.samples - chunk.shape[1]
+            self._samples += chunk.shape[1]
+            yield chunk
