@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emorec.data.clip import VIDEO_SUFFIXES
+from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.inference.results import is_result_file
 from emorec.io import list_files
 from emorec.text import listed_files
@@ -15,7 +15,7 @@ from emorec.text import listed_files
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Video to predict.
+    """Video, or sound file, to predict.
 
     Attributes:
         video: Path of a file, or index of a camera.
@@ -46,14 +46,19 @@ class Sources:
     notes: list[str] = field(default_factory=list)
 
 
-def find_sources(arguments: Sequence[str]) -> Sources:
-    """Find the videos named by files, folders (at any depth), glob patterns and camera indices."""
+def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
+    """Find the videos named by files, folders (at any depth), glob patterns and camera indices.
+
+    Args:
+        arguments: The names; a file that is named itself is a video whatever its suffix.
+        sound: Whether sound files in folders count as videos, as for a network that only hears.
+    """
     found = Sources()
     videos: list[Path | int] = []
     for argument in arguments:
         path = Path(argument).expanduser()
         if path.is_dir():
-            videos += _videos_in(path, found)
+            videos += _videos_in(path, found, sound)
         elif argument.isdecimal() and not path.exists():
             videos.append(int(argument))
         elif not os.path.lexists(path) and glob.has_magic(argument):
@@ -61,7 +66,7 @@ def find_sources(arguments: Sequence[str]) -> Sources:
             if not matches:
                 found.errors.append(f"no file matches {path}")
             for match in map(Path, matches):
-                videos += _videos_in(match, found) if match.is_dir() else [match]
+                videos += _videos_in(match, found, sound) if match.is_dir() else [match]
         elif not path.exists():
             found.errors.append(f"no such file or folder: {argument}")
         else:
@@ -75,16 +80,20 @@ def find_sources(arguments: Sequence[str]) -> Sources:
     return found
 
 
-def _videos_in(folder: Path, found: Sources) -> list[Path]:
+def _videos_in(folder: Path, found: Sources, sound: bool) -> list[Path]:
     """Return all videos below a folder, sorted; without hidden files and results of earlier predictions."""
     files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
     files.sort()
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    suffixes = VIDEO_SUFFIXES | AUDIO_SUFFIXES if sound else VIDEO_SUFFIXES
+    kind = "video or sound file" if sound else "video"
+    videos = [path for path in files if path.suffix.lower() in suffixes]
     others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
     if not videos:
-        found.errors.append(f"no video in {folder}")
+        found.errors.append(f"no {kind} in {folder}")
     elif others:
-        ignored = "1 file is no video" if len(others) == 1 else f"{len(others)} files are no videos"
+        ignored = (
+            f"1 file is no {kind}" if len(others) == 1 else f"{len(others)} files are no {kind}s"
+        )
         found.notes.append(f"{ignored} in {folder}: {listed_files(others)}")
     return videos
 

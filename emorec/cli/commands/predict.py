@@ -1,7 +1,7 @@
 """`emorec predict VIDEO ...`: predict videos with a trained network."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ def predict(
     """Predict the emotions in videos with a trained network, window by window.
 
     Args:
-        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera.
+        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; a network that only hears
+            takes sound files, too.
         ckpt: The network: a checkpoint, or an exported file.
         model: The same.
         out: Output folder; each video gets a folder in it.
@@ -45,17 +46,20 @@ def predict(
     from emorec.inference.predictor import load
     from emorec.inference.sources import find_sources
 
-    found = find_sources(videos)
+    found = find_sources(videos, sound=True)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
     batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)
-    for line in found.notes:
-        batch.note(line)
-    for line in found.errors:
-        batch.error(line)
-    if found.sources:
-        with output_folder(batch.out):
-            batch.predict(load(network, device), found.sources)
+    with output_folder(batch.out) if found.sources else nullcontext():
+        predictor = load(network, device) if found.sources else None
+        if predictor and predictor.spec.uses_frames:
+            found = find_sources(videos)
+        for line in found.notes:
+            batch.note(line)
+        for line in found.errors:
+            batch.error(line)
+        if predictor:
+            batch.predict(predictor, found.sources)
     batch.finish()
 
 
