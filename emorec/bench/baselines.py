@@ -29,7 +29,7 @@ from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip
 from emorec.data.dataset import make_loader
 from emorec.data.preprocessing import FrameSpec, ReadFrames, resize_frames
-from emorec.data.video.reader import Frames, linspace_indices
+from emorec.data.video.reader import Frames, library_of, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import Size
 from emorec.io import list_files
@@ -59,7 +59,11 @@ def baseline_stages(data: ClipDataModule, videos: Sequence[Clip], folder: Path) 
         name: PlainDecoder(decode, data.frame_spec) for name, decode in installed_decoders().items()
     }
     sources["emorec"] = ClipReader(data.frame_spec)
-    titles = {"opencv": "OpenCV", "pyav": "PyAV", "emorec": f"emorec ({data.frame_spec.decoder})"}
+    titles = {
+        "opencv": "OpenCV",
+        "pyav": "PyAV",
+        "emorec": f"emorec ({library_of(data.frame_spec.decoder)})",
+    }
     folders = write_jpegs(data.subsets["train"][:NUM_JPEG_CLIPS], data.read_frames, folder)
     jpeg_clips = JpegClips(folders, size=data.frame_spec.size, image_size=data.image_size)
     return [

@@ -23,6 +23,7 @@ from emorec.data.sets.ravdess.parser import ROOT_VARIABLE
 from emorec.data.split import ACTORS
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.video.reader import library_of
 from emorec.errors import UserError
 from emorec.models import ClipNetwork
 
@@ -205,7 +206,7 @@ def training_setting(trainer: Trainer, model: ClipNetwork, data: ClipDataModule)
         "augment": data.augment,
         "batch_size": data.batch_size,
         "num_workers": data.num_workers,
-        "decoder": data.frame_spec.decoder,
+        "decoder": library_of(data.frame_spec.decoder),
         "cached": is_cached(data),
         "clips": len(data.subsets["train"]),
     }

@@ -21,7 +21,7 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --data.split NAME             seed, msaf6, luna5, emobox6 or loso; with folds also --data.fold N
   --data.allow_missing_actors true
                                 go on without actors that are missing
-  --data.modality KIND          av, video or both
+  --data.modality KIND          av, video, both or audio
   --data.num_frames N           frames a clip: 6, 10, 16 or any other number
   --data.image_size N           pixels a side: 224, 112, ..., or height and width: [60, 100]
   --data.augment KIND           false, true, per_frame or seed_affwild2

@@ -59,7 +59,8 @@ class ClipDataModule(LightningDataModule):
         num_workers: Loader processes; by default one per core, at most 8.
         cache: "auto" stores decoded frames in the user's cache folder while there is room, a folder's path stores them
             there, "none" decodes every clip anew in every epoch.
-        decoder: The library that reads the videos; all return the same frames.
+        decoder: The library that reads the videos; all return the same frames. "auto" is PyAV, which also reads what
+            another library gets wrong.
         face: "crop" crops each clip to one area around the face, "none" keeps the picture. It needs a cache.
         face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
         face_missing: Treatment of a clip without a face: use its "center", "skip" it, or stop with an "error".
@@ -101,7 +102,7 @@ class ClipDataModule(LightningDataModule):
         batch_size: int = 16,
         num_workers: int | None = None,
         cache: str = "auto",
-        decoder: Decoder = "decord",
+        decoder: Decoder = "auto",
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",

@@ -20,6 +20,9 @@ from av.video.stream import VideoStream
 
 from emorec.data.video.reader import NOT_A_VIDEO, ClipError
 
+DECODING_ERRORS: Final = (av.FFmpegError, ValueError, OverflowError)
+"""What PyAV raises for damaged files: FFmpeg's errors, and those of converting a value that is out of range."""
+
 TEXT_FORMAT = "tty"
 """FFmpeg's demuxer that turns any text file into a video of a terminal."""
 
@@ -61,7 +64,7 @@ def open_media(path: Path, otherwise: str = NOT_A_VIDEO) -> Iterator[InputContai
 def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]:
     try:
         container = av.open(source, metadata_errors="ignore")
-    except (av.FFmpegError, ValueError) as error:
+    except DECODING_ERRORS as error:
         raise ClipError.of(path, otherwise) from error
     with container:
         if container.format.name == TEXT_FORMAT:
@@ -111,7 +114,7 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     packet for each stream, which flushes its decoder.
 
     Raises:
-        av.FFmpegError: Where the file can't be read on.
+        DECODING_ERRORS: Where the file can't be read on.
     """
     clock = _ContinuousClock(bool(container.format.flags & CLOCK_MAY_JUMP))
     streams = video_stream(container), audio_stream(container)

@@ -21,16 +21,18 @@ from emorec.data.video.reader import (
     decode,
     decode_spans,
     decoder_version,
+    library_of,
     linspace_indices,
 )
 from emorec.image_size import Size
+from emorec.text import listed_files, plural
 
 Resize = Literal["shorter_side", "squash"]
 
 ReadFrames = Callable[[Clip], Frames]
 """Clip -> (T, H, W, C) uint8, in memory of its own."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the preprocessing; raising it makes cached frames unused."""
 
 
@@ -44,12 +46,14 @@ class PreprocessedClip:
         promised: Number of shown frames that the file declares.
         face_frames: Number of the T frames in which the face was found, 0 when the clip was not cropped to a face;
             `None` without face detection.
+        note: Why PyAV read the video in place of the chosen library; `None` if it did not.
     """
 
     frames: Frames
     video_frames: int
     promised: int
     face_frames: int | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,19 +94,20 @@ class FrameSpec:
         content = {
             "format": FORMAT,
             **asdict(self),
-            "decoder": decoder_version(self.decoder),
+            # PyAV reads what another library can't
+            "decoder": sorted({decoder_version(self.decoder), decoder_version("pyav")}),
             "face_detector": self.face_detector and cached_detector(self.face_detector).version,
             "face_margin": self.face_detector and MARGIN,
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         content_kind = "face" if self.face_detector else self.resize
         shape = "x".join(map(str, self.shape[:3]))
-        return f"{shape}-{content_kind}-{self.decoder}-{digest[:8]}"
+        return f"{shape}-{content_kind}-{library_of(self.decoder)}-{digest[:8]}"
 
     @property
     def check_name(self) -> str:
         """Takes the place of the name where clips are only checked and no frames are stored."""
-        return f"check 2, {decoder_version(self.decoder)}"
+        return f"check 3, {decoder_version(self.decoder)}, {decoder_version('pyav')}"
 
     @staticmethod
     def source(clip: Clip) -> Path:
@@ -152,6 +157,14 @@ class FrameSpec:
         """Return the preprocessed frames of a clip, (T, H, W, C) uint8; see `decode`."""
         return self.decode(clip).frames
 
+    def warning(self, notes: Sequence[tuple[Path, str]]) -> str:
+        """Return what a user should know about the clips that were decoded with a note."""
+        clips = plural(len(notes), "clip")
+        return (
+            f"{decoder_version(self.decoder)} reads {clips} wrongly, PyAV takes its place there: "
+            f"{listed_files(notes)}"
+        )
+
     def _preprocess(self, decoded: DecodedClip, half: Half | None) -> PreprocessedClip:
         frames, face_frames = crop_half(decoded.frames, half), None
         if self.face_detector:
@@ -160,7 +173,9 @@ class FrameSpec:
             if face.box is not None:
                 frames = crop(frames, crop_area(face.box, self.size))
         frames = resize_frames(frames, self.size, self.resize)
-        return PreprocessedClip(frames, decoded.video_frames, decoded.promised, face_frames)
+        return PreprocessedClip(
+            frames, decoded.video_frames, decoded.promised, face_frames, decoded.note
+        )
 
 
 def resize_frames(frames: Frames, size: Size, resize: Resize = "shorter_side") -> Frames:

@@ -20,6 +20,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from emorec.data.audio.decode import ClockResampler
+from emorec.data.media import DECODING_ERRORS
 from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.overlay import Playback, draw
 from emorec.inference.timeline import Timeline
@@ -244,8 +245,8 @@ class _AacEncoder:
 
     def __init__(self, stream: AudioStream, zero: Fraction) -> None:
         self._stream = stream
-        self._resampler = ClockResampler(stream.rate, float(zero), layout=stream.layout)
-        self._samples = 0
+        self._zero = float(zero)
+        self._resampler = ClockResampler(stream.rate, layout=stream.layout)
         self._broken = False
 
     def encode(
@@ -257,7 +258,7 @@ class _AacEncoder:
         try:
             for frame in packet.decode():
                 yield from self._encode(frame)
-        except av.FFmpegError:
+        except DECODING_ERRORS:
             self._broken = True
 
     def finish(self) -> "list[Packet[AudioStream]]":
@@ -268,16 +269,16 @@ class _AacEncoder:
     def _encode(
         self, frame: AudioFrame | None
     ) -> "Iterator[tuple[float, list[Packet[AudioStream]]]]":
-        for chunk in self._resampler.resample(frame):
+        for chunk in self._resampler.resample(frame, self._zero):
             if not chunk.size:
                 continue
             resampled = AudioFrame.from_ndarray(
                 np.ascontiguousarray(chunk), "fltp", self._stream.layout
             )
-            resampled.sample_rate, resampled.pts = self._stream.rate, self._samples
+            resampled.sample_rate = self._stream.rate
+            resampled.pts = self._resampler.samples - resampled.samples
             resampled.time_base = Fraction(1, self._stream.rate)
-            yield self._samples / self._stream.rate, self._stream.encode(resampled)
-            self._samples += chunk.shape[1]
+            yield float(resampled.time or 0), self._stream.encode(resampled)
 
 
 def _aac_rate(stream: AudioStream) -> int:

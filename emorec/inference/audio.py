@@ -3,21 +3,26 @@
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emorec.data.audio.decode import MAX_MISSING_SECONDS, NO_SOUND, NOT_SOUND, Waveform, iter_audio
+from emorec.data.audio.decode import (
+    MAX_MISSING_SECONDS,
+    NO_SOUND,
+    NOT_SOUND,
+    Span,
+    Waveform,
+    iter_audio,
+)
 from emorec.data.audio.spec import AudioSpec, to_float
 from emorec.data.video.reader import ClipError, check_readable
 from emorec.inference.timeline import format_time
 from emorec.text import first_few
 
 log = logging.getLogger(__name__)
-
-MIN_HOLE_SECONDS = 0.5
-"""Shorter holes are not worth a line."""
 
 
 class AudioFile:
@@ -35,7 +40,7 @@ class AudioFile:
         path: The file.
         live: Whether it arrives in real time.
         start: Of the file's clock (see `emorec.data.media`), in seconds.
-        seconds: End of the sound in the file.
+        seconds: End of the sound or the pictures in the file.
         promised_seconds: End that a truncated file had before; else `seconds`.
         frames_per_second: 0: its pictures, if any, are not read.
         has_sound: There is an audio track that can be decoded.
@@ -48,9 +53,14 @@ class AudioFile:
 
     def __init__(self, path: Path) -> None:
         # importing PyAV is slow
-        import av
-
-        from emorec.data.media import audio_stream, clock_zero, declared_end, demux, open_media
+        from emorec.data.media import (
+            DECODING_ERRORS,
+            audio_stream,
+            clock_zero,
+            declared_end,
+            demux,
+            open_media,
+        )
 
         check_readable(path)
         self.path = path
@@ -59,17 +69,13 @@ class AudioFile:
             stream = audio_stream(container)
             if stream is None:
                 raise ClipError.of(path, f"{NO_SOUND}, and this network takes nothing else")
-            promised = declared_end(container, stream) or 0.0
-            zero, tick = clock_zero(container), stream.time_base or 0
-            try:
+            promised, zero = declared_end(container, stream) or 0.0, clock_zero(container)
+            with suppress(*DECODING_ERRORS):  # where it can't be read on
                 for packet in demux(container):
-                    if packet.size and packet.stream is stream:
-                        end = (
-                            self.seconds if packet.pts is None else float(packet.pts * tick - zero)
-                        )
-                        self.seconds = max(self.seconds, end + float((packet.duration or 0) * tick))
-            except av.FFmpegError:  # where it can't be read on
-                pass
+                    tick = packet.time_base or 0
+                    start = self.seconds if packet.pts is None else packet.pts * tick - zero
+                    end = float(start) + float((packet.duration or 0) * tick)
+                    self.seconds = max(self.seconds, end)
         if not self.seconds:
             raise ClipError.of(path, "its sound is empty")
         is_cut_off = promised > self.seconds + MAX_MISSING_SECONDS
@@ -93,15 +99,11 @@ class AudioWindows:
     def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        self._holes: list[tuple[float, float]] = []
-        """Start and end, in seconds."""
-        self._chunks: Iterator[Waveform] = iter_audio(
-            path, preprocessing.sound_rate, lambda *hole: self._holes.append(hole)
-        )
+        self._holes: list[Span] = []
+        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate, self._holes)
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
-        self._failed = False
 
     def read_all(self) -> tuple[Waveform, bool]:
         """Return (samples,), -1 to 1, of all of the sound, and whether there is any."""
@@ -128,15 +130,11 @@ class AudioWindows:
             end: Of the video, in seconds.
         """
         self._fill(sys.maxsize, sys.maxsize)
-        holes = [*self._holes]
-        if self._offset and not self._failed:
-            holes.append((self._offset / self.preprocessing.sound_rate, end))
-        texts = [
-            " to ".join(format_time(round(seconds, 1), end) for seconds in hole)
-            for hole in holes
-            if hole[1] - hole[0] > MIN_HOLE_SECONDS
-        ]
-        if texts:
+        if self._holes:
+            texts = [
+                " to ".join(format_time(round(seconds, 1), end) for seconds in hole)
+                for hole in self._holes
+            ]
             missing = first_few(texts, limit=1, separator=" ")
             log.warning("%s: no sound from %s", self.path.name, missing)
 
@@ -168,6 +166,6 @@ class AudioWindows:
         except ClipError as error:
             if error.reason != NO_SOUND:
                 log.warning("silence where the sound can't be decoded: %s", error)
-            self._chunks, self._failed = iter(()), True
+            self._chunks = iter(())
             return None
         return chunk

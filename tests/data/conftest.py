@@ -4,16 +4,16 @@ from typing import get_args
 
 import pytest
 
-from emorec.data.video.reader import Decoder, decoder_module
+from emorec.data.video.reader import Library, decoder_module
 from emorec.errors import UserError
 
-DECODERS: tuple[Decoder, ...] = get_args(Decoder)
+DECODERS: tuple[Library, ...] = get_args(Library)
 
 
 @pytest.fixture(params=DECODERS)
-def decoder(request: pytest.FixtureRequest) -> Decoder:
+def decoder(request: pytest.FixtureRequest) -> Library:
     """Every decoder that is usable here; torchcodec needs FFmpeg's libraries on the machine."""
-    decoder: Decoder = request.param
+    decoder: Library = request.param
     try:
         decoder_module(decoder)
     except UserError as error:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -9,11 +11,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio.decode import Waveform, decode_audio
+from emorec.data.audio.decode import MAX_HOLE_SECONDS, Span, Waveform, decode_audio
 from emorec.data.clip import Clip, content_key
 from emorec.data.video.reader import decoder_version
+from emorec.text import first_few, listed_files, plural
 
-FORMAT = 2
+FORMAT = 3
 """Version of the preprocessing; raising it makes cached sound unused."""
 
 FULL_SCALE = 32767
@@ -65,7 +68,7 @@ class AudioSpec:
     @property
     def check_name(self) -> str:
         """Takes the place of the name where clips are only checked and no sound is stored."""
-        return f"sound check 2, {decoder_version('pyav')}"
+        return f"sound check 3, {decoder_version('pyav')}"
 
     @staticmethod
     def source(clip: Clip) -> Path:
@@ -83,12 +86,33 @@ class AudioSpec:
         return content_key(digest, _span_seconds(clip))
 
     def load(self, clip: Clip) -> Samples:
-        """Decode the sound of a clip, (samples,) int16.
+        """Return the sound of a clip, (samples,) int16; see `decode`."""
+        return self.decode(clip)[0]
+
+    def decode(self, clip: Clip) -> tuple[Samples, str | None]:
+        """Decode the sound of a clip, (samples,) int16; return where it has holes, too, or `None`.
 
         Raises:
             ClipError: When it can't be decoded.
         """
-        return self.fit(decode_audio(self.source(clip), self.sound_rate, _span_seconds(clip)))
+        span, holes = _span_seconds(clip), list[Span]()
+        waveform = decode_audio(self.source(clip), self.sound_rate, span, holes)
+        first, stop = span or (0.0, math.inf)
+        within = [(max(start, first), min(end, stop)) for start, end in holes]
+        named = [
+            f"{start - first:.3g} to {end - first:.3g} s"
+            for start, end in within
+            if end - start > MAX_HOLE_SECONDS
+        ]
+        return self.fit(waveform), first_few(named, limit=3) or None
+
+    @staticmethod
+    def warning(notes: Sequence[tuple[Path, str]]) -> str:
+        """Return what a user should know about the clips that were decoded with a note."""
+        return (
+            f"the sound of {plural(len(notes), 'clip')} has holes, silence takes their place: "
+            f"{listed_files(notes)}"
+        )
 
     def fit(self, waveform: Waveform) -> Samples:
         """Crop or pad a waveform and convert it to int16."""

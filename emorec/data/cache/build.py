@@ -23,6 +23,7 @@ from emorec.data.cache.store import (
 from emorec.data.cache.workers import (
     Call,
     ClipSpec,
+    Decoded,
     DecoderDiedError,
     DecoderPool,
     decode_clip,
@@ -269,6 +270,7 @@ class _Filler:
             self._check_room(len(todo))
         description = "decoding into the cache" if self.store_clips else "looking for broken clips"
         entries: dict[str, CacheEntry] = {}
+        notes: list[tuple[Path, str]] = []
         unsaved: dict[str, CacheEntry] = {}
         began = saved = time.monotonic()
         try:
@@ -280,12 +282,17 @@ class _Filler:
                         # not recorded, as it may have been the machine's fault
                         entries[key] = CacheEntry(error=str(result))
                         continue
-                    entries[key] = unsaved[key] = result
+                    entries[key], note = result
+                    unsaved[key] = entries[key]
+                    if note is not None:
+                        notes.append((todo[key].title, note))
                     if time.monotonic() - saved > COMMIT_SECONDS:
                         self._save(unsaved, todo)
                         unsaved, saved = {}, time.monotonic()
         finally:
             self._save(unsaved, todo)
+        if notes:
+            log.warning("%s", self.spec.warning(sorted(notes)))
         if self.store_clips and entries:
             log.info(
                 "decoded %d clips into %s (%.2f GB) in %.0f s; from now on they are read from there",
@@ -298,8 +305,8 @@ class _Filler:
 
     def _results(
         self, todo: Mapping[str, Clip]
-    ) -> Generator[tuple[str, CacheEntry | DecoderDiedError]]:
-        """The entry of each clip, or the error of a decoder that died.
+    ) -> Generator[tuple[str, Decoded | DecoderDiedError]]:
+        """The result of each clip, or the error of a decoder that died.
 
         Spans of one video are decoded in one pass. Where something goes wrong in a pass, its clips are decoded one by
         one, so that each gets the result that it would get alone.

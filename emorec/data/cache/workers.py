@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeAlias, TypeVar
@@ -26,12 +27,22 @@ from emorec.data.audio.spec import AudioSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
 from emorec.data.preprocessing import FrameSpec, PreprocessedClip
-from emorec.data.video.reader import ClipError, log_errors_to_stderr, video_length
+from emorec.data.video.reader import (
+    MAX_MISSING_FRAMES,
+    ClipError,
+    log_errors_to_stderr,
+    video_length,
+)
 from emorec.errors import UserError
 
 ClipSpec: TypeAlias = FrameSpec | AudioSpec
 
 Key = TypeVar("Key")
+
+Result = TypeVar("Result")
+
+Decoded: TypeAlias = tuple[CacheEntry, str | None]
+"""The entry of a clip, and a note for the user."""
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function of this module and its arguments."""
@@ -47,9 +58,6 @@ WORKER = (
 """Command of the subprocess. Not `multiprocessing`, whose children run the user's script again, torch included."""
 
 READY = "ready"
-
-MAX_MISSING_FRAMES = 1
-"""Each original of RAVDESS declares one frame too many; clips cut without re-encoding declare what they show."""
 
 _DAMAGE = re.compile(rb"error while decoding MB|concealing \d+ DC|Error at MB|damaged at")
 """Messages of FFmpeg's H.264 and MPEG decoders when they conceal what they can't decode. Other messages appear with
@@ -184,7 +192,7 @@ def read_digest(path: Path) -> str:
     return file_digest(path)
 
 
-def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> CacheEntry:
+def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
     """Decode a clip, look for damage, and store it; called in a subprocess.
 
     Args:
@@ -198,27 +206,27 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> CacheEntry:
     """
     try:
         if isinstance(spec, AudioSpec):
-            samples = spec.load(clip)
-            return CacheEntry() if target is None else write_clip(target, samples, CacheEntry())
-        log_errors_to_stderr(spec.decoder)
+            samples, note = spec.decode(clip)
+            entry = CacheEntry()
+            return entry if target is None else write_clip(target, samples, entry), note
         if target is None and clip.span_seconds is None:
-            length = video_length(clip.path, spec.decoder)
+            (length,), note = _decoded(spec, lambda spec: [video_length(clip.path, spec.decoder)])
             error = _damage(length.promised, length.decodable)
-            return CacheEntry(error=error, video_frames=length.decodable)
-        decoded = spec.decode(clip)
+            return CacheEntry(error=error, video_frames=length.decodable), note
+        (decoded,), note = _decoded(spec, lambda spec: [spec.decode(clip)])
     except ClipError as error:
-        return CacheEntry(error=error.reason)
+        return CacheEntry(error=error.reason), None
     declared = decoded.promised if clip.span_seconds is None else decoded.video_frames
-    return _stored(decoded, _damage(declared, decoded.video_frames), target)
+    return _stored(decoded, _damage(declared, decoded.video_frames), target), note
 
 
 def decode_spans(
     clips: Sequence[Clip], spec: FrameSpec, targets: Sequence[Path | None]
-) -> list[CacheEntry | None]:
+) -> list[Decoded | None]:
     """Decode several spans of one video in a single pass and store them; called in a subprocess.
 
     Returns:
-        An entry for each clip; `None` for a clip that has to be decoded by itself, because something in this pass was
+        A result for each clip; `None` for a clip that has to be decoded by itself, because something in this pass was
         wrong and not necessarily with this clip.
 
     Raises:
@@ -226,14 +234,13 @@ def decode_spans(
         OSError: When a file can't be written.
     """
     try:
-        log_errors_to_stderr(spec.decoder)
-        found = spec.decode_spans(clips)
+        found, note = _decoded(spec, lambda spec: spec.decode_spans(clips))
     except ClipError:
         return [None] * len(clips)
     return [
         None
         if decoded is None or _damage(decoded.video_frames, decoded.video_frames)
-        else _stored(decoded, None, target)
+        else (_stored(decoded, None, target), note)
         for decoded, target in zip(found, targets, strict=True)
     ]
 
@@ -259,6 +266,24 @@ def main() -> None:
             except (UserError, OSError) as error:
                 answer = None, error
             _send(answers, answer)
+
+
+def _decoded(
+    spec: FrameSpec, decode: Callable[[FrameSpec], Sequence[Result]]
+) -> tuple[Sequence[Result], str | None]:
+    """Decode with FFmpeg's errors on the standard error stream; return the results, and a note of one of them.
+
+    Where PyAV takes the place of another library, only PyAV's errors count.
+    """
+    log_errors_to_stderr(spec.decoder)
+    results = decode(spec)
+    note = next(filter(None, (getattr(each, "note", None) for each in results)), None)
+    if note is not None:
+        os.lseek(2, 0, os.SEEK_SET)
+        os.ftruncate(2, 0)
+        log_errors_to_stderr("pyav")
+        results = decode(replace(spec, decoder="pyav"))
+    return results, note
 
 
 def _damage(declared: int, decodable: int) -> str | None:

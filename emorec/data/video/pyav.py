@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -26,6 +27,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emorec.data.media import (
+    DECODING_ERRORS,
     audio_stream,
     clock_zero,
     declared_end,
@@ -110,7 +112,7 @@ class _Display:
 
     def __call__(self, frame: VideoFrame) -> DecodedFrame:
         """Return the next frame as displayed; only some frames of a stream repeat how they are turned."""
-        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
+        matrix = frame.side_data.get(SideData.DISPLAYMATRIX)  # type: ignore[call-overload]
         if matrix is not None:
             self._flips = flips(struct.unpack("=9i", bytes(matrix)[:36]))
         height, width = frame.height, max(1, round(frame.width * self._aspect))
@@ -161,7 +163,8 @@ class Reader:
 
     Attributes:
         hidden: Number of frames in the file that it hides.
-        size: Height and width of the first frame as displayed, which the others are fitted into; set by `read`.
+        first: The first frame, whose size the others are fitted into; set by `read`.
+        num_key_frames: Number of frames that can be decoded by themselves.
         rate: Frames a second that the file declares; `None` if it declares none.
         has_sound: Whether there is a sound track that can be decoded.
         has_all_frames: Whether the file holds as many frames as it declares; not where it declares no number.
@@ -171,7 +174,8 @@ class Reader:
 
     def __init__(self, path: Path, *, to_its_end: bool = True) -> None:
         self.path = path
-        self.size: tuple[int, int] | None = None
+        self.first: DecodedFrame | None = None
+        self.num_key_frames = 0
         stored, untimed, discarded = array("q"), array("b"), array("b")
         with _opened(path) as (container, stream):
             tick, zero = float(stream.time_base or 1), float(clock_zero(container))
@@ -186,7 +190,8 @@ class Reader:
                         stored.append(packet.pts or 0)
                         untimed.append(packet.pts is None)
                         discarded.append(packet.is_discard)
-            except av.FFmpegError as error:
+                        self.num_key_frames += packet.is_keyframe
+            except DECODING_ERRORS as error:
                 if to_its_end or not stored:
                     raise ClipError.of(path, CUT_OFF) from error
             self.has_all_frames = 0 < stream.frames <= len(stored)
@@ -245,6 +250,26 @@ class Reader:
                 usable = frame is not None and intact and not frame.is_corrupt
                 yield index, display(frame) if frame and usable else None
 
+    def key_frames(self) -> Iterator[tuple[int, DecodedFrame]]:
+        """Yield index and frame of those that can be decoded by themselves; the index is -1 without timestamps.
+
+        Raises:
+            ClipError: When one can't be decoded.
+        """
+        display = _Display(self._aspect)
+        with _opened(self.path) as (container, stream):
+            stream.codec_context.thread_type = "NONE"
+            packets = video_packets(container, stream)
+            keys = (packet for packet in packets if packet is not None and packet.is_keyframe)
+            try:
+                # an empty packet flushes the decoder
+                for packet in chain(islice(keys, self.num_key_frames), (None,)):
+                    for frame in stream.codec_context.decode(packet):
+                        index = self._index_at(frame.pts) - self._first_shown
+                        yield index if self._all_timed else -1, display(frame)
+            except DECODING_ERRORS as error:
+                raise decoding_error(self.path, self.frames_in_file) from error
+
     def _read(
         self, keep: Collection[int], stop: int, needed: Collection[int] | None = None
     ) -> tuple[dict[int, Frames], set[int]]:
@@ -262,12 +287,17 @@ class Reader:
                         break
                     decoded.add(index)
                     shown = display(frame)
-                    self.size = self.size or shown.size
+                    self.first = self.first or shown
                     if index in keep:
                         kept[index] = shown
-            except av.FFmpegError as error:
+                frames = {index: frame.to_rgb(self._size) for index, frame in kept.items()}
+            except DECODING_ERRORS as error:
                 raise decoding_error(self.path, self.frames_in_file) from error
-        return {index: frame.to_rgb(self.size) for index, frame in kept.items()}, decoded
+        return frames, decoded
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        return None if self.first is None else self.first.size
 
     def _indexed(
         self,
@@ -336,7 +366,7 @@ def video_packets(
         audio_sink: Receives the packets of the audio stream.
 
     Raises:
-        av.FFmpegError: Where the file can't be read on.
+        DECODING_ERRORS: Where the file can't be read on.
     """
     sound = audio_stream(container) if audio_sink else None
     if audio_sink and sound:
@@ -347,7 +377,7 @@ def video_packets(
             packet = next(packets)
         except StopIteration:
             return
-        except av.FFmpegError:
+        except DECODING_ERRORS:
             if not tolerant:
                 raise
             yield None
@@ -363,7 +393,7 @@ def _decode_packet(
 ) -> Iterator[VideoFrame | None]:
     try:
         yield from decoder.decode(packet)
-    except av.FFmpegError:
+    except DECODING_ERRORS:
         if not tolerant:
             raise
         yield None
@@ -386,5 +416,5 @@ def _starts(
     """Start of each frame that is not hidden before the first; empty if any frame has no timestamp."""
     if np.isnan(times).any() or hidden.all():
         return np.empty(0)
-    starts = np.sort(times)
-    return starts[starts >= times[~hidden].min()]
+    starts: npt.NDArray[np.float64] = np.sort(times)
+    return starts[starts >= float(times[~hidden].min())]

@@ -1,4 +1,7 @@
-"""Decode chosen frames of a video with decord, PyAV or torchcodec; the library is chosen by name and imported late.
+"""Decode chosen frames of a video with PyAV, decord or torchcodec; the library is chosen by name and imported late.
+
+PyAV, whose FFmpeg is the newest, knows the containers, codecs and clocks that the others misread: what another library
+reads is compared with it.
 
 Seeking silently returns wrong frames: decord repeats a frame where a file declares more of them than it holds (every
 original of RAVDESS declares one too many), and returns a neighbour in open groups of pictures and in clips that were
@@ -9,12 +12,13 @@ true end, and meets all damage on the way. So nothing here ever seeks.
 import importlib
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import ModuleType
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +30,14 @@ Frames = npt.NDArray[np.uint8]
 Sampler = Callable[[int], Sequence[int]]
 """Number of frames -> indices of the frames to decode, each below that number; deterministic."""
 
-Decoder = Literal["decord", "torchcodec", "pyav"]
+Library: TypeAlias = Literal["decord", "torchcodec", "pyav"]
+
+Decoder: TypeAlias = Literal["auto", "decord", "torchcodec", "pyav"]
+"""A library, or "auto" for PyAV."""
 
 Result = TypeVar("Result")
 
-PACKAGES: Mapping[Decoder, tuple[str, ...]] = {
+PACKAGES: Mapping[Library, tuple[str, ...]] = {
     "decord": ("decord", "decord2"),
     "torchcodec": ("torchcodec",),
     "pyav": ("av",),
@@ -45,6 +52,17 @@ UNKNOWN_FORMAT = "can't decode this format (is it AV1?)"
 
 TIME_TOLERANCE_SECONDS = 1e-3
 """Timestamps may be 32-bit floats; no two frames are this close."""
+
+TIME_PRECISION = 1e-6
+"""Relative error of timestamps that are 32-bit floats."""
+
+MAX_MISSING_FRAMES = 1
+"""Each original of RAVDESS declares one frame too many; clips cut without re-encoding declare what they show."""
+
+MAX_DIFFERENCE = 0.25
+MAX_DEEP_DIFFERENCE = 3.0
+"""Mean difference, in 255 levels, of frames that count as equal: of 8 bits, and of more, which FFmpeg's versions
+round differently."""
 
 
 class ClipError(UserError):
@@ -74,20 +92,29 @@ class DecodedClip:
         indices: T positions of the frames in the video, in the sampler's order.
         video_frames: Number of frames to sample from: all that can be decoded, or those of the span.
         promised: Number of shown frames that the file declares.
+        note: Why PyAV read the video in place of the chosen library; `None` if it did not.
     """
 
     frames: Frames
     indices: list[int]
     video_frames: int
     promised: int
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VideoLength:
-    """Number of shown frames that a file declares, and number that can be decoded."""
+    """Number of shown frames that a file declares, and number that can be decoded.
+
+    Attributes:
+        promised: Number of shown frames that the file declares.
+        decodable: Number of frames that can be decoded.
+        note: Why PyAV read the video in place of the chosen library; `None` if it did not.
+    """
 
     promised: int
     decodable: int
+    note: str | None = None
 
 
 class VideoReader(Protocol):
@@ -103,7 +130,7 @@ class VideoReader(Protocol):
 
     @property
     def starts(self) -> npt.NDArray[np.float64]:
-        """Start of each frame in seconds from the first shown one; empty for a file without timestamps."""
+        """Start of each frame in seconds of the clock; empty for a file without timestamps."""
 
     def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
         """Read from the first frame up to `stop`; return the frames to keep by index, and the number of frames.
@@ -126,10 +153,11 @@ def decode(
     Args:
         path: The video file.
         sampler: Chooses from the frames that can be decoded (which may be fewer than the file declares).
-        span_seconds: Restrict the choice to frames that start in this half-open span, in seconds from the first frame.
+        span_seconds: Restrict the choice to frames that start in this half-open span, in seconds of the file's clock
+            (see `emorec.data.media`).
         decoder: The library that reads the file. All return the same frames, bit for bit, except for the colours of
             videos of more than 8 bits or of an odd size: there FFmpeg's versions differ by up to 3 of 255 levels, by
-            more only at sharp edges.
+            more only at sharp edges. Where decord or torchcodec is wrong, PyAV reads.
 
     Raises:
         ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
@@ -146,7 +174,7 @@ def decode(
     if not kept.keys() >= set(indices):  # the video ended where no video does: read again
         kept, _ = reader.read(set(indices), end)
     frames = np.stack([kept[index] for index in indices])
-    return DecodedClip(frames, indices, end - first, reader.promised)
+    return DecodedClip(frames, indices, end - first, reader.promised, reader.note)
 
 
 def decode_spans(
@@ -184,7 +212,7 @@ def decode_spans(
         if not indices or not kept.keys() >= set(indices):
             return None
         frames = np.stack([kept[index] for index in indices])
-        return DecodedClip(frames, indices, end - first, reader.promised)
+        return DecodedClip(frames, indices, end - first, reader.promised, reader.note)
 
     return [clip(first, stop) for first, stop in spans]
 
@@ -206,7 +234,7 @@ def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
         stop=reader.frames_in_file,
     )
     _, decodable = reader.read({end - 1 for end in ends}, reader.frames_in_file)
-    return VideoLength(reader.promised, decodable)
+    return VideoLength(reader.promised, decodable, reader.note)
 
 
 def linspace_indices(video_frames: int, num_frames: int) -> list[int]:
@@ -256,17 +284,130 @@ def likely_ends(*, promised: int, shown: int, first: int, stop: int) -> set[int]
     return {end for end in ends if end > first}
 
 
-def open_video(path: Path, decoder: Decoder) -> VideoReader:
-    """Open a video with the chosen library.
+class CheckedReader:
+    """A video read by the chosen library, or by PyAV where that one is wrong; see `VideoReader`.
+
+    They are compared by the number of frames, their times, their size as displayed, and the pixels of the first one.
+    Times are those of PyAV, which knows the clock of the file.
+
+    Args:
+        path: The video file.
+        decoder: The chosen library.
 
     Raises:
         ClipError: When the file can't be read or is no video.
-        UserError: When the decoder can't be used.
+        UserError: When a library can't be used.
+
+    Attributes:
+        note: Why PyAV reads the video in place of the chosen library; `None` if it does not.
     """
-    module = decoder_module(decoder)
-    check_readable(path)
-    reader: VideoReader = module.Reader(path)
-    return reader
+
+    def __init__(self, path: Path, decoder: Decoder) -> None:
+        library = library_of(decoder)
+        module, pyav = decoder_module(library), decoder_module("pyav")
+        check_readable(path)
+        self.note: str | None = None
+        self._reference: Any = None
+        self._is_compared = library == "pyav"
+        if library != "pyav":
+            with suppress(ClipError):
+                self._reference = pyav.Reader(path)
+        try:
+            self._reader: VideoReader = module.Reader(path)
+        except ClipError:
+            if self._reference is None:
+                raise
+            self._fall_back("can't be opened")
+            return
+        if self._reference is not None:
+            self._compare_times(has_times=library == "decord")
+
+    @property
+    def frames_in_file(self) -> int:
+        """See `VideoReader`."""
+        return self._reader.frames_in_file
+
+    @property
+    def promised(self) -> int:
+        """See `VideoReader`."""
+        return self._reader.promised
+
+    @property
+    def starts(self) -> npt.NDArray[np.float64]:
+        """See `VideoReader`."""
+        if self._reference is None or not len(self._reference.starts):
+            return self._reader.starts
+        starts: npt.NDArray[np.float64] = self._reference.starts[: self.frames_in_file]
+        return starts
+
+    def read(self, keep: Collection[int], stop: int) -> tuple[dict[int, Frames], int]:
+        """See `VideoReader`."""
+        if self._is_compared or self._reference is None:
+            return self._reader.read(keep, stop)
+        try:
+            kept, end = self._reader.read({0, *keep}, stop)
+        except ClipError:
+            self._reference.can_skip = False  # so that no damage goes unnoticed
+            kept, end = self._reference.read(keep, stop)
+            if end + self._reference.hidden < stop:
+                raise
+            self._fall_back("can't be decoded")
+            return kept, end
+        with suppress(ClipError):
+            self._compare_pictures(kept, end, stop)
+        self._is_compared = True
+        return (kept, end) if self.note is None else self._reader.read(keep, stop)
+
+    def _compare_times(self, *, has_times: bool) -> None:
+        reader, reference = self._reader, self._reference
+        if not reference.frames_in_file - reference.hidden <= reader.promised <= reference.promised:
+            self._fall_back(f"{reader.promised} frames instead of {reference.promised}")
+        elif has_times and len(reference.starts):
+            expected = reference.starts - reference.starts[0]
+            starts = reader.starts - reader.starts[:1]
+            if len(starts) != len(expected) or not np.allclose(
+                starts, expected, rtol=TIME_PRECISION, atol=TIME_TOLERANCE_SECONDS
+            ):
+                self._fall_back("other times")
+
+    def _compare_pictures(self, kept: Mapping[int, Frames], end: int, stop: int) -> None:
+        reference = self._reference
+        first, sizes = None, set()
+        for index, frame in reference.key_frames():
+            first = frame if index == 0 else first
+            sizes.add(frame.size)
+        if first is None:
+            reference.read((), 1)
+            first = reference.first
+        if first is None:
+            return
+        expected = first.to_rgb()
+        if end == 0 or kept[0].shape != expected.shape:
+            self._fall_back("another size")
+            return
+        is_deep = first.frame.format.components[0].bits > 8
+        tolerance = MAX_DEEP_DIFFERENCE if is_deep else MAX_DIFFERENCE
+        if _difference(kept[0], expected) > tolerance:
+            self._fall_back("other pictures")
+        elif any(first.flips) and _difference(expected, expected[::-1, ::-1]) < tolerance:
+            self._fall_back("perhaps turned")
+        elif len(sizes) > 1:
+            self._fall_back("sizes that change")
+        elif stop - end > MAX_MISSING_FRAMES and reference.read({stop - 1}, stop)[1] > end:
+            self._fall_back(f"an end after {end} frames")
+
+    def _fall_back(self, reason: str) -> None:
+        self.note, self._reader, self._is_compared = reason, self._reference, True
+
+
+def open_video(path: Path, decoder: Decoder) -> CheckedReader:
+    """Open a video with the chosen library, or with PyAV where that one is wrong.
+
+    Raises:
+        ClipError: When the file can't be read or is no video.
+        UserError: When a library can't be used.
+    """
+    return CheckedReader(path, decoder)
 
 
 def check_readable(path: Path) -> None:
@@ -284,15 +425,25 @@ def check_readable(path: Path) -> None:
         raise ClipError.of(path, "the file is empty")
 
 
+def library_of(decoder: Decoder) -> Library:
+    """Return the library of a decoder.
+
+    >>> library_of("auto"), library_of("decord")
+    ('pyav', 'decord')
+    """
+    return "pyav" if decoder == "auto" else decoder
+
+
 def decoder_module(decoder: Decoder) -> ModuleType:
     """Import the module of this package that reads videos with a library.
 
     Raises:
         UserError: When the library is not installed or can't be loaded.
     """
+    library = library_of(decoder)
     try:
-        module = importlib.import_module(f"emorec.data.video.{decoder}")
-        if decoder == "torchcodec":
+        module = importlib.import_module(f"emorec.data.video.{library}")
+        if library == "torchcodec":
             module.check_library()
     except (ImportError, OSError, RuntimeError) as error:
         installed = decoder_version(decoder)
@@ -307,13 +458,14 @@ def decoder_version(decoder: Decoder) -> str:
     Raises:
         UserError: When it is not installed.
     """
-    for package in PACKAGES[decoder]:
+    library = library_of(decoder)
+    for package in PACKAGES[library]:
         try:
             return f"{package} {metadata.version(package)}"
         except metadata.PackageNotFoundError:
             pass
-    extra = "[torchcodec]" if decoder == "torchcodec" else ""
-    raise UserError(f"{decoder} is not installed: pip install 'emorec{extra}'")
+    extra = "[torchcodec]" if library == "torchcodec" else ""
+    raise UserError(f"{library} is not installed: pip install 'emorec{extra}'")
 
 
 def log_errors_to_stderr(decoder: Decoder) -> None:
@@ -367,10 +519,15 @@ def decoding_error(path: Path, frames_in_file: int) -> ClipError:
     return ClipError.of(path, reason)
 
 
-def unsupported_error(path: Path, decoder: Decoder, reason: str) -> ClipError:
+def unsupported_error(path: Path, decoder: Library, reason: str) -> ClipError:
     """Return the error for a video that one decoder can't read and another one may."""
     others = " or ".join(other for other in PACKAGES if other != decoder)
     return ClipError.of(path, f"{decoder_version(decoder)} {reason}: choose data.decoder {others}")
+
+
+def _difference(frames: Frames, expected: Frames) -> float:
+    """Mean absolute difference in levels."""
+    return float(np.abs(frames.astype(np.int16) - expected).mean())
 
 
 def _sampled(sampler: Sampler, first: int, end: int) -> list[int]:
@@ -378,7 +535,7 @@ def _sampled(sampler: Sampler, first: int, end: int) -> list[int]:
     return [first + int(index) for index in sampler(end - first)]
 
 
-def _candidates(reader: VideoReader, sampler: Sampler, first: int, stop: int) -> set[int]:
+def _candidates(reader: CheckedReader, sampler: Sampler, first: int, stop: int) -> set[int]:
     """Every index that is sampled for one of the likely ends."""
     ends = likely_ends(
         promised=reader.frames_in_file, shown=reader.promised, first=first, stop=stop

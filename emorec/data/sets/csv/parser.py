@@ -352,10 +352,11 @@ def _with_video_suffix(path: Path) -> list[Path]:
 
 
 def _index_videos(folder: Path) -> Mapping[str, list[Path]]:
-    """Return all videos below a folder, by name with and without suffix."""
+    """Return all files below a folder by name, videos also by their name without suffix."""
     videos = defaultdict(list)
     for path in list_files(folder):
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            videos[path.name].append(path)
             videos[path.stem].append(path)
+        if path.suffix:
+            videos[path.name].append(path)
     return videos

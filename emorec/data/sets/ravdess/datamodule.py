@@ -15,6 +15,8 @@ from emorec.data.sets.ravdess.parser import (
     find_clips,
 )
 from emorec.data.split import ClipIndex, SplitName, make_split
+from emorec.data.video.reader import Decoder
+from emorec.errors import UserError
 
 
 class RavdessDataModule(ClipDataModule):
@@ -23,11 +25,12 @@ class RavdessDataModule(ClipDataModule):
     Args:
         root: Where RAVDESS was unzipped, in any nesting; by default the folder that the environment variable
             EMOREC_RAVDESS_ROOT names.
-        modality: "av" takes the clips with sound, "video" their silent twins, "both" all (each take then counts
-            twice, as in the seed study).
+        modality: "av" takes the clips with sound, "video" their silent twins, "both" both of them (each take then
+            counts twice, as in the seed study), "audio" the sound files without pictures.
         channel: "speech" (eight emotions), "song" (six) or "both".
         split: Published split of the actors.
         fold: From 1, for a split with folds.
+        decoder: The library that reads the videos; decord, as in the seed study, gives the same frames as PyAV.
         loading: The arguments of `ClipDataModule`.
 
     Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391.
@@ -40,9 +43,16 @@ class RavdessDataModule(ClipDataModule):
         channel: Channel = "speech",
         split: SplitName = "seed",
         fold: int | None = None,
+        *,
+        decoder: Decoder = "decord",
         **loading: Any,
     ) -> None:
-        super().__init__(**loading)
+        super().__init__(decoder=decoder, **loading)
+        if modality == "audio" and self.frame_spec.num_frames:
+            raise UserError(
+                "data.modality audio has no pictures: choose a network that takes sound only, with "
+                "--data.num_frames 0 --data.sound true, as configs/audio_cnn_rnn.yaml does"
+            )
         self.root = root
         self.modality: Modality = modality
         self.channel: Channel = channel

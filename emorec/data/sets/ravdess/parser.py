@@ -4,6 +4,8 @@ Source: Livingstone & Russo 2018, PLOS ONE 13(5):e0196391; file naming on Zenodo
 """
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeAlias
@@ -12,11 +14,12 @@ from emorec.data.clip import EMOTIONS, SONG_EMOTIONS, Clip
 from emorec.data.split import ACTORS
 from emorec.errors import UserError
 from emorec.io import list_files, raise_unreadable
+from emorec.text import plural
 
 ROOT_VARIABLE = "EMOREC_RAVDESS_ROOT"
 """Environment variable with the default data folder."""
 
-Modality: TypeAlias = Literal["av", "video", "both"]
+Modality: TypeAlias = Literal["av", "video", "both", "audio"]
 Channel: TypeAlias = Literal["speech", "song", "both"]
 
 MODALITIES = ("av", "video", "audio")
@@ -152,8 +155,9 @@ def find_clips(
     `RavdessFolder.other_files`.
 
     Args:
-        root: A folder that holds `*.mp4` files at any depth.
-        modality: "av" takes the files with sound, "video" their silent twins, "both" all of them.
+        root: A folder that holds `*.mp4` or `*.wav` files at any depth.
+        modality: "av" takes the videos with sound, "video" their silent twins, "both" both of them, "audio" the sound
+            files.
         channel: Spoken clips, sung clips, or both.
 
     Raises:
@@ -166,17 +170,21 @@ def find_clips(
     channels = CHANNELS if channel == "both" else (channel,)
     clips: dict[str, Clip] = {}
     other_files: list[tuple[Path, str]] = []
+    unused: Counter[str] = Counter()
     for path in list_files(root, raise_unreadable):
         try:
             name = RavdessName.parse(path.stem)
         except ValueError as error:
             other_files.append((path, str(error)))
             continue
-        if name.modality not in modalities or name.channel not in channels:
+        if name.channel not in channels:
             continue
-        if path.suffix.lower() != ".mp4":
+        suffix = ".wav" if name.modality == "audio" else ".mp4"
+        if name.modality not in modalities:
+            unused[name.modality] += 1
+        elif path.suffix.lower() != suffix:
             other_files.append(
-                (path, f"a RAVDESS name, but not an .mp4 file ({path.suffix or 'none'})")
+                (path, f"a RAVDESS name, but not {suffix} ({path.suffix or 'no suffix'})")
             )
         elif str(name) in clips:
             other_files.append((path, f"a second copy of {clips[str(name)].path}"))
@@ -184,12 +192,20 @@ def find_clips(
             label = EMOTIONS.index(name.emotion)
             clips[str(name)] = Clip(path=path, label=label, actor=name.actor, take=name.take)
     if not clips:
-        message = f"no {modality} {channel} clip of RAVDESS below {root}"
-        if other_files:
-            path, reason = other_files[0]
-            message += f"; it has {len(other_files)} other files, such as {path.name}: {reason}"
-        raise UserError(message)
+        missing = f"no {modality} {channel} clip of RAVDESS below {root}"
+        raise UserError(f"{missing}{_instead(unused, other_files)}")
     return RavdessFolder(tuple(clips[stem] for stem in sorted(clips)), tuple(other_files))
+
+
+def _instead(unused: Counter[str], other_files: Sequence[tuple[Path, str]]) -> str:
+    """What there is instead of clips: those of other modalities, or other files."""
+    if unused:
+        modality, number = unused.most_common(1)[0]
+        return f"; --data.modality {modality} takes the {plural(number, 'clip')} that it has"
+    if other_files:
+        path, reason = other_files[0]
+        return f"; it has {len(other_files)} other files, such as {path.name}: {reason}"
+    return ""
 
 
 def parse_actors(text: str) -> list[int]:
