@@ -3,87 +3,22 @@
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from emorec.data.audio.decode import (
-    MAX_MISSING_SECONDS,
     NO_SOUND,
-    NOT_SOUND,
     Span,
     Waveform,
     iter_audio,
 )
 from emorec.data.audio.spec import AudioSpec, to_float
-from emorec.data.video.reader import ClipError, check_readable
+from emorec.data.video.reader import ClipError
 from emorec.inference.timeline import format_time
 from emorec.text import first_few
 
 log = logging.getLogger(__name__)
-
-
-class AudioFile:
-    """Sound of a file, with or without pictures, for networks that take nothing else.
-
-    Opening it reads all packets without decoding them.
-
-    Args:
-        path: The file.
-
-    Raises:
-        ClipError: When it can't be read, or has no sound.
-
-    Attributes:
-        path: The file.
-        live: Whether it arrives in real time.
-        start: Of the file's clock (see `emorec.data.media`), in seconds.
-        seconds: End of the sound or the pictures in the file.
-        promised_seconds: End that a truncated file had before; else `seconds`.
-        frames_per_second: 0: its pictures, if any, are not read.
-        has_sound: There is an audio track that can be decoded.
-    """
-
-    live = False
-    start = 0.0
-    frames_per_second = 0.0
-    has_sound = True
-
-    def __init__(self, path: Path) -> None:
-        # importing PyAV is slow
-        from emorec.data.media import (
-            DECODING_ERRORS,
-            audio_stream,
-            clock_zero,
-            declared_end,
-            demux,
-            open_media,
-        )
-
-        check_readable(path)
-        self.path = path
-        self.seconds = 0.0
-        with open_media(path, NOT_SOUND) as container:
-            stream = audio_stream(container)
-            if stream is None:
-                raise ClipError.of(path, f"{NO_SOUND}, and this network takes nothing else")
-            promised, zero = declared_end(container, stream) or 0.0, clock_zero(container)
-            with suppress(*DECODING_ERRORS):  # where it can't be read on
-                for packet in demux(container):
-                    tick = packet.time_base or 0
-                    start = self.seconds if packet.pts is None else packet.pts * tick - zero
-                    end = float(start) + float((packet.duration or 0) * tick)
-                    self.seconds = max(self.seconds, end)
-        if not self.seconds:
-            raise ClipError.of(path, "its sound is empty")
-        is_cut_off = promised > self.seconds + MAX_MISSING_SECONDS
-        self.promised_seconds = promised if is_cut_off else self.seconds
-
-    def describe(self) -> dict[str, Any]:
-        """Return the `video` section of `summary.json`."""
-        return {"seconds": round(self.seconds, 6), "has_sound": True}
 
 
 class AudioWindows:

@@ -1,8 +1,9 @@
-"""Videos: files of any container and codec that PyAV reads, and live cameras."""
+"""Videos: files of any container and codec that PyAV reads, their sound alone, and live cameras."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,6 @@ import numpy.typing as npt
 from emorec.data.faces.detector import silent_opencv
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 from emorec.errors import UserError
-from emorec.inference.audio import AudioFile
 from emorec.inference.spec import ModelSpec
 
 if TYPE_CHECKING:  # importing PyAV is slow
@@ -54,6 +54,7 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         # importing PyAV is slow
+        from emorec.data.audio.decode import DAMAGE_SECONDS
         from emorec.data.video.pyav import Reader
 
         check_readable(path)
@@ -69,12 +70,13 @@ class VideoFile:
             self._reader.rate or DEFAULT_FRAMES_PER_SECOND,
         )
         self.num_frames = len(self.starts)
-        self.start, last = max(0.0, float(self.starts[0])), float(self.starts[-1])
+        self.start = max(0.0, float(self.starts[0]))
         frame_seconds = 1 / self.frames_per_second
-        promised = self._reader.promised_seconds or 0.0
-        # the last picture may stand for long
-        is_end = self._reader.has_all_frames and promised > last
-        self.seconds = promised if is_end else last + frame_seconds
+        end = float(self.starts[-1]) + frame_seconds
+        promised = max(end, self._reader.promised_seconds or 0.0)
+        # the last picture of a whole file may stand for long
+        stands = self._reader.has_all_frames and promised - end < DAMAGE_SECONDS
+        self.seconds = promised if stands else end
         is_cut_off = promised > self.seconds + frame_seconds
         self.promised_seconds = promised if is_cut_off else self.seconds
         self.height, self.width = first.size
@@ -164,6 +166,68 @@ def _frame_starts(
         return np.arange(num_frames) / frames_per_second, frames_per_second
     length = float(starts[-1] - starts[0])
     return starts, (len(starts) - 1) / length if length > 0 else frames_per_second
+
+
+class AudioFile:
+    """Sound of a file, with or without pictures, for networks that take nothing else.
+
+    Opening it reads all packets without decoding them.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ClipError: When it can't be read, or has no sound.
+
+    Attributes:
+        path: The file.
+        live: Whether it arrives in real time.
+        start: Of the file's clock (see `emorec.data.media`), in seconds.
+        seconds: End of the sound or the pictures in the file.
+        promised_seconds: End that a truncated file had before; else `seconds`.
+        frames_per_second: 0: its pictures, if any, are not read.
+        has_sound: There is an audio track that can be decoded.
+    """
+
+    live = False
+    start = 0.0
+    frames_per_second = 0.0
+    has_sound = True
+
+    def __init__(self, path: Path) -> None:
+        # importing PyAV is slow
+        from emorec.data.audio.decode import MAX_MISSING_SECONDS, NO_SOUND, NOT_SOUND
+        from emorec.data.media import (
+            DECODING_ERRORS,
+            audio_stream,
+            clock_zero,
+            declared_end,
+            demux,
+            open_media,
+        )
+
+        check_readable(path)
+        self.path = path
+        self.seconds = 0.0
+        with open_media(path, NOT_SOUND) as container:
+            stream = audio_stream(container)
+            if stream is None:
+                raise ClipError.of(path, f"{NO_SOUND}, and this network takes nothing else")
+            promised, zero = declared_end(container, stream) or 0.0, clock_zero(container)
+            with suppress(*DECODING_ERRORS):  # where it can't be read on
+                for packet in demux(container):
+                    tick = packet.time_base or 0
+                    start = self.seconds if packet.pts is None else packet.pts * tick - zero
+                    end = float(start) + float((packet.duration or 0) * tick)
+                    self.seconds = max(self.seconds, end)
+        if not self.seconds:
+            raise ClipError.of(path, "its sound is empty")
+        is_cut_off = promised > self.seconds + MAX_MISSING_SECONDS
+        self.promised_seconds = promised if is_cut_off else self.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `video` section of `summary.json`."""
+        return {"seconds": round(self.seconds, 6), "has_sound": True}
 
 
 class Camera:

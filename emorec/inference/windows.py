@@ -13,13 +13,12 @@ from emorec.data.video.reader import (
     likely_ends,
     linspace_indices,
 )
-from emorec.inference.audio import AudioFile, AudioWindows
 from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.stopwatch import Stopwatch
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import Camera, Video, VideoFile
+from emorec.inference.video import AudioFile, Camera, Video, VideoFile
 
 if TYPE_CHECKING:
     from emorec.data.faces.detector import FaceDetector
@@ -138,6 +137,8 @@ def _add_sound(
     stopwatch: Stopwatch,
 ) -> Iterator[Window | Gap]:
     """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
+    from emorec.inference.audio import AudioWindows  # late: few networks take sound
+
     audio = AudioWindows(video.path, spec.audio)
     for window in windows:
         if isinstance(window, Gap):
