@@ -40,7 +40,7 @@ def windows_of(
     """Yield the windows of a video sorted by start, then by person; only open windows are in memory.
 
     A window with a frame that can't be decoded is a gap; touching gaps are merged. A window in which no frame starts
-    shows the one before.
+    shows the one before, or is a gap, too, where that one precedes the end of a gap.
 
     Args:
         video: As `open_file` opens it for the network, or a `Camera`.
@@ -105,9 +105,14 @@ def _windows_with_frames(
     def choose(start: float, end: float) -> FrameChoice:
         return choose_frames(start, end, starts, num_frames=spec.num_frames)
 
+    damaged_until = 0.0
+
     def windows_in(choice: FrameChoice) -> Iterator[Window | Gap]:
+        nonlocal damaged_until
         indices = choice.indices(buffer.indices())
-        if indices is None:
+        # a picture that stands still after damage hides what was lost
+        if indices is None or starts[choice.newest] < damaged_until:
+            damaged_until = choice.end
             yield Gap(choice.start, choice.end)
         else:
             yield from buffer.windows(choice.start, choice.end, indices)
@@ -232,6 +237,11 @@ class FrameChoice:
     def last(self) -> int:
         """Last frame that may be needed."""
         return max(self.frames)
+
+    @property
+    def newest(self) -> int:
+        """Last frame that starts before the end of the window."""
+        return max(self.by_end) - 1
 
     @property
     def frames(self) -> set[int]:

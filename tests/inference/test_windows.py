@@ -104,6 +104,17 @@ def test_a_damaged_interval_is_one_gap_and_other_parts_have_windows(tmp_path: Pa
     assert results[-1].end == 6.0
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_the_picture_before_lost_ones_does_not_stand_for_them(
+    tmp_path: Path, suffix: str, bframes: int
+) -> None:
+    path = videos.write_video(tmp_path / f"a{suffix}", 60, fps=10, gop=5, bframes=bframes)
+    options = Options(window_seconds=0.5, hop_seconds=0.5)
+    gaps = [each for each in windows(videos.empty_middle(path), options) if isinstance(each, Gap)]
+    assert [(gap.start, gap.end) for gap in gaps] == [pytest.approx((2.0, 4.0))]
+
+
 def test_the_missing_end_of_a_truncated_file_is_a_gap(tmp_path: Path) -> None:
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
     *before, gap = windows(path)
