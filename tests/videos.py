@@ -103,16 +103,18 @@ def write_video(
     pixels: str = "yuv420p",
     look: Look = "grey",
     starts_ms: Sequence[int] | None = None,
+    aspect: Fraction = Fraction(1),
 ) -> Path:
     """Write a video, by default H.264.
 
     `faststart` puts the index before the frames, `still` repeats the first frame, `starts_ms` are start times of the
-    frames instead of `fps`.
+    frames instead of `fps`, `aspect` is the width of a pixel in heights.
     """
     flags = {"movflags": "faststart"} if faststart and path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=flags) as file:
         video = file.add_stream(codec, rate=fps, options=_ENCODERS[codec](gop, bframes, open_gop))
         video.width, video.height, video.pix_fmt = *size, pixels
+        video.codec_context.sample_aspect_ratio = aspect
         if starts_ms is not None:
             video.codec_context.time_base = Fraction(1, 1000)
         audio = file.add_stream("aac", rate=16000, layout="mono") if sound else None

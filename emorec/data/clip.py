@@ -211,17 +211,17 @@ def clip_seconds(clip: Clip) -> float | None:
 
 def video_seconds(path: Path) -> float | None:
     """Return the length that the header of a video file declares; `None` when it can't be opened or declares none."""
+    # PyAV takes long to import
+    from emorec.data.media import open_media, video_stream
+    from emorec.data.video.reader import ClipError
+
     try:
-        import av
-    except ImportError:
-        return None
-    try:
-        with av.open(str(path.absolute()), metadata_errors="ignore") as file:
-            for stream in file.streams.video:
-                if stream.duration and stream.time_base:
-                    return float(stream.duration * stream.time_base)
-            return file.duration / av.time_base if file.duration else None
-    except (av.FFmpegError, UnicodeError):
+        with open_media(path) as container:
+            stream = video_stream(container)
+            if stream is not None and stream.duration and stream.time_base:
+                return float(stream.duration * stream.time_base)
+            return container.duration / 1e6 if container.duration else None
+    except (ClipError, OSError):
         return None
 
 

@@ -5,7 +5,7 @@ they may in all formats but MPEG streams, whose clocks begin anywhere, it counts
 timestamps begin anew, as in recordings that were joined, the clock goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -123,7 +123,7 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     video, audio = video_stream(container), audio_stream(container)
     held: list[Packet[Any]] = []
     try:
-        for packet in container.demux(*filter(None, (video, audio))):
+        for packet in _packets(container, [stream for stream in (video, audio) if stream]):
             begins_anew = bool(packet.size) and clock.correct(packet)
             if packet.stream is not video:
                 yield packet
@@ -138,6 +138,17 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     except DECODING_ERRORS:
         yield from held
         raise
+
+
+def _packets(
+    container: InputContainer, streams: Sequence[VideoStream | AudioStream]
+) -> Iterator["Packet[Any]"]:
+    while True:
+        try:
+            yield from container.demux(*streams)
+        except IndexError:  # PyAV does not know a stream that begins in the middle of the file
+            continue
+        return
 
 
 class _ContinuousClock:

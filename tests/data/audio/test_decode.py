@@ -1,8 +1,10 @@
 """Sound is decoded to one channel, with the requested rate and span."""
 
 import wave
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from scipy.signal import resample_poly
@@ -98,6 +100,64 @@ def test_files_without_readable_sound_are_refused_with_the_reason(tmp_path: Path
             decode_audio(path, RATE, span)
         assert error.value.reason == reason
         assert str(error.value) == f"{path}: {reason}"
+
+
+def write_film(path: Path, sounds: list[tuple[float, np.ndarray]], seconds: float) -> Path:
+    """Write a film whose pieces of sound start at the given seconds, bit for bit."""
+    with av.open(str(path), "w") as file:
+        video = file.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
+        audio = file.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for _ in range(round(10 * seconds)):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            file.mux(video.encode(frame))
+        file.mux(video.encode())
+        for start, sound in sounds:
+            samples = np.round(sound * 32767).astype("<i2")
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, round(start * RATE)
+            frame.time_base = Fraction(1, RATE)
+            file.mux(audio.encode(frame))
+        file.mux(audio.encode())
+    return path
+
+
+def test_sound_lies_on_the_clock_of_the_pictures_with_silence_in_its_holes(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", [(1.0, tone(0.5, RATE)), (2.5, tone(0.5, RATE))], 4.0)
+    expected = np.zeros(4 * RATE, np.float32)
+    for start in (1.0, 2.5):
+        first = round(start * RATE)
+        expected[first : first + RATE // 2] = tone(0.5, RATE)
+    holes: list[tuple[float, float]] = []
+    sound = decode_audio(path, RATE, holes=holes)
+    np.testing.assert_allclose(sound, expected, atol=1e-4)
+    np.testing.assert_allclose(holes, [(0, 1), (1.5, 2.5), (3, 4)], atol=1e-3)
+    for start, end in ((1.0, 1.5), (0.2, 0.8), (3.2, 4.0)):
+        span = decode_audio(path, RATE, (start, end))
+        expected_span = expected[round(start * RATE) : round(end * RATE)]
+        np.testing.assert_allclose(span, expected_span, atol=1e-4)
+
+
+def test_a_hole_of_hours_is_damage(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", [(0.0, tone(0.5, RATE)), (1e5, tone(0.5, RATE))], 0.5)
+    with pytest.raises(ClipError, match=CUT_OFF):
+        decode_audio(path, RATE)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_a_compressed_sound_file_with_an_odd_name_is_decoded(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"12:30 %d.{suffix}"
+    with av.open(f"file:{path}", "w") as file:
+        audio = file.add_stream(suffix, rate=RATE)
+        audio.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(tone(1.0, RATE)[None], format="fltp", layout="mono")
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(audio.format.name, "mono", RATE, audio.frame_size or None)
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            file.mux(audio.encode(part))
+    sound = decode_audio(path, RATE)
+    spectrum = np.abs(np.fft.rfft(sound[4000:12_000]))
+    assert np.argmax(spectrum) * RATE / 8000 == pytest.approx(440, abs=2)
 
 
 @pytest.mark.real

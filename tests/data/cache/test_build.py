@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,7 @@ from emorec.data.preprocessing import FrameSpec, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Decoder, decode, linspace_indices
 from tests import videos
-from tests.data.audio.test_decode import RATE, tone, write_wav
+from tests.data.audio.test_decode import RATE, tone, write_film, write_wav
 from tests.data.cache.misbehaving import CountingPasses, Misbehaving, clips_of, write_files
 
 SPEC = FrameSpec(num_frames=6, size=(32, 32))
@@ -420,3 +421,40 @@ def test_sound_can_be_in_a_separate_file(tmp_path: Path) -> None:
     clip = sound_clip(silent_video, sound_path=wav, span_seconds=(1.0, 1.5), half="left")
     reader = build([clip], tmp_path / "cache", AUDIO)
     np.testing.assert_allclose(reader(clip) / 32767, tone(0.5, RATE), atol=1e-3)
+
+
+# Notes
+
+
+@pytest.mark.parametrize("cache", ["CACHE", "none"])
+def test_clips_that_pyav_reads_in_place_of_decord_are_named_in_one_line(
+    tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "check"))
+    paths = [videos.write_video(tmp_path / f"{n}.ts", n, bframes=2, gop=10) for n in (39, 40)]
+    whole = videos.write_video(tmp_path / "whole.mp4")
+    broken = videos.flip_bits(videos.write_video(tmp_path / "broken.mp4"), 20)
+    clips = clips_of([*paths, whole, broken])
+    spans = [replace(clips[1], span_seconds=span) for span in ((0.0, 0.5), (0.5, 1.0))]
+    spec = replace(SPEC, decoder="decord")
+    cache = str(tmp_path / "cache") if cache == "CACHE" else cache
+    reader = build_cache([*clips, *spans], spec, cache, workers=2, progress=False)
+    assert [clip.path for clip in reader.errors] == [broken]
+    assert videos.shown_indices(reader(clips[1])) == linspace_indices(40, 6)
+    assert videos.shown_indices(reader(spans[1])) == [15, 17, 20, 23, 26, 29]
+    (line,) = [record.message for record in caplog.records if "PyAV" in record.message]
+    assert "reads 4 clips wrongly" in line
+    assert "40.ts from 0.5 to 1 s (other pictures)" in line
+    assert "whole.mp4" not in line
+
+
+def test_holes_of_sound_are_named_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = write_film(tmp_path / "late.mkv", [(1.0, tone(1.0, RATE))], 2.0)
+    whole = write_film(tmp_path / "whole.mkv", [(0.0, tone(2.0, RATE))], 2.0)
+    first_half = sound_clip(late, span_seconds=(0.0, 1.5))
+    build([sound_clip(late), sound_clip(whole), first_half], tmp_path / "cache", AUDIO)
+    (line,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "2 clips" in line
+    assert "late.mkv (0 to 1 s)" in line

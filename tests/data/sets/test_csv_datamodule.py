@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from emorec.data import CSVDataModule
 from emorec.data.clip import UNLABELLED
 from emorec.errors import UserError
 from tests import videos
+from tests.data.audio.test_decode import RATE, tone, write_wav
 
 PEOPLE = [f"p{number}" for number in range(1, 15)]
 EMOTIONS = ("sad", "angry", "happy")
@@ -250,3 +252,22 @@ def test_the_sound_of_a_span_is_cut_to_its_seconds(tmp_path: Path) -> None:
     samples_above_threshold = [sound.abs().gt(0.02).nonzero() for sound in batch["sound"]]
     seconds = [int(samples.max() - samples.min()) / 16000 for samples in samples_above_threshold]
     assert seconds == pytest.approx([1.5, 0.5], abs=0.1)
+
+
+def test_sound_files_are_clips_of_a_network_that_hears(tmp_path: Path) -> None:
+    (tmp_path / "sounds").mkdir()
+    rows = [["path", "label", "group", "split"]]
+    for number, subset in enumerate(("train", "train", "val", "val")):
+        path = tmp_path / "sounds" / f"{number}.wav"
+        write_wav(path, [tone(0.5, RATE, 300 + 100 * number)], RATE)
+        # a name without its folder is searched for
+        rows.append(
+            [path.name if number else f"sounds/{path.name}", "ab"[number % 2], number, subset]
+        )
+    data = make_data(
+        write_csv(tmp_path, rows), num_frames=0, sound=True, sound_seconds=0.5, split_column="split"
+    )
+    (batch,) = data.val_dataloader()
+    expected = [tone(0.5, RATE, pitch) for pitch in (500, 600)]
+    np.testing.assert_allclose(batch["sound"], expected, atol=1e-3)
+    assert batch["heard"].all()

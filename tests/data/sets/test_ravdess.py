@@ -1,9 +1,11 @@
 """RAVDESS file names and folders."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emorec.data import CSVDataModule, RavdessDataModule
 from emorec.data.clip import EMOTIONS
 from emorec.data.sets.ravdess.parser import RavdessName, find_clips, parse_actors
 from emorec.errors import UserError
@@ -108,6 +110,33 @@ def test_other_files_and_duplicates_are_listed_with_the_reason(tmp_path: Path) -
         "holiday.mp4",
     }
     assert "second copy" in reasons["copy/01-01-03-01-01-01-01.mp4"]
+
+
+def test_sound_files_are_clips_of_the_same_takes(tmp_path: Path) -> None:
+    stem = "01-03-01-01-01-07"
+    for name in (f"01-{stem}.mp4", f"03-{stem}.wav", "03-01-04-01-01-01-08.mp4"):
+        (tmp_path / name).touch()
+    folder = find_clips(tmp_path, modality="audio")
+    assert [(clip.path.name, clip.take, clip.actor) for clip in folder.clips] == [
+        (f"03-{stem}.wav", stem, 7)
+    ]
+    assert [path.name for path, _ in folder.other_files] == ["03-01-04-01-01-01-08.mp4"]
+    (tmp_path / f"01-{stem}.mp4").unlink()
+    with pytest.raises(UserError, match=r"--data\.modality audio takes the 2 clips that it has"):
+        find_clips(tmp_path)
+
+
+def test_a_network_that_sees_is_refused_sound_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"modality audio has no pictures: .*--data\.num_frames 0"):
+        RavdessDataModule(str(tmp_path), modality="audio")
+
+
+def test_ravdess_is_read_by_decord_and_other_data_by_pyav(tmp_path: Path) -> None:
+    assert RavdessDataModule(str(tmp_path)).hparams["decoder"] == "decord"
+    data = CSVDataModule(str(tmp_path / "a.csv"), labels=["a", "b"])
+    assert data.hparams["decoder"] == "auto"
+    names = {replace(data.frame_spec, decoder=name).name for name in ("auto", "pyav")}
+    assert len(names) == 1
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:

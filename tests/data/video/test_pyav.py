@@ -46,3 +46,11 @@ def test_an_end_between_requested_frames_is_found(path: Path) -> None:
     reader = Reader(videos.hide_end(path, 10))
     frames, end = reader.read(KEEP, 40)
     assert (sorted(frames), end) == ([0, 13, 26], len(videos.reference_frames(path)))
+
+
+def test_key_frames_come_with_their_index(path: Path) -> None:
+    expected = videos.reference_frames(path)
+    key_frames = dict(Reader(path).key_frames())
+    assert sorted(key_frames) == [0, 12, 24, 36]
+    for index, frame in key_frames.items():
+        np.testing.assert_array_equal(frame.to_rgb(), expected[index])

@@ -35,8 +35,9 @@ log = logging.getLogger(__name__)
 class CSVDataModule(ClipDataModule):
     """Clips that a CSV file lists: `path,label`, and optionally `group` (the person), `split`, `start`, `end`.
 
-    Paths are relative to the file's folder; start and end are seconds from the first frame. A person is in one subset
-    only: that of the column `split`, or one chosen so that the classes are about as frequent in each.
+    Paths are relative to the file's folder; start and end are seconds of the file's clock, as players show
+    them. A person is in one subset only: that of the column `split`, or one chosen so that the classes are about as
+    frequent in each.
 
     Args:
         root: The CSV file, or a folder that holds exactly one.
