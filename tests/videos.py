@@ -137,6 +137,52 @@ def write_sound(path: Path, seconds: float = 0.5) -> Path:
     return path
 
 
+def write_recording(
+    path: Path,
+    *,
+    pictures: tuple[float, float],
+    sound: Sequence[tuple[float, float]] = (),
+    fps: int = 10,
+    aspect: Fraction = Fraction(1),
+    matrix: Sequence[int] | None = None,
+) -> Path:
+    """Write a video whose pictures and sound, a loud tone, fill half-open spans of seconds of its clock.
+
+    `aspect` is the width of a pixel in heights; `matrix` the display matrix.
+    """
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as file:
+        video = file.add_stream("libx264", rate=fps, options=_x264(12, 0, False))
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        video.codec_context.sample_aspect_ratio = aspect
+        if matrix is not None:
+            video.set_display_matrix(list(matrix))
+        audio = file.add_stream("aac", rate=16000, layout="mono") if sound else None
+        packets = []
+        for index in range(round((pictures[1] - pictures[0]) * fps)):
+            frame = av.VideoFrame.from_ndarray(_image(index, SIZE, "grey"), format="rgb24")
+            frame.pts, frame.time_base = round(pictures[0] * fps) + index, Fraction(1, fps)
+            packets += video.encode(frame)
+        packets += video.encode()
+        for start, end in sound:
+            for position in range(round(start * 16000), round(end * 16000), 1024):
+                times = np.arange(position, position + 1024) / 16000
+                wave = (0.5 * np.sin(2 * np.pi * 440 * times)).astype(np.float32)[None]
+                tone = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+                tone.sample_rate, tone.pts, tone.time_base = 16000, position, Fraction(1, 16000)
+                assert audio
+                packets += audio.encode(tone)
+        packets += audio.encode() if audio else []
+        for packet in sorted(packets, key=lambda packet: (packet.dts or 0) * packet.time_base):
+            file.mux_one(packet)
+    return path
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    """Put the bytes of recordings behind one another, as `cat` does."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
 def cut_without_encoding(source: Path, path: Path, start_frame: int, *, hide: bool = True) -> Path:
     """Cut a video like `ffmpeg -ss ... -c copy`: keep all frames from the key frame before `start_frame`.
 

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emorec.app.sessions import Sessions
+from emorec.data.video.reader import NO_PICTURES
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import predict_to_folder
 from emorec.inference.timeline import Timeline
-from emorec.inference.video import VideoFile
+from emorec.inference.video import open_file
 from emorec.text import clock_time
 
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
+
+INTERNAL_ERROR = "Internal error; see the server log"
 
 Progress = Callable[[str, float], None]
 """Called with the current step and its finished share; may raise to stop."""
@@ -150,10 +153,10 @@ def handle_upload(
     except VisitorLeftError:
         pass
     except UserError as error:
-        answer = Answer(error=error_sentence(error, upload))
+        answer = Answer(error=error_sentence(error, upload, sessions.root))
     except Exception:
         log.exception("can't predict %s", upload.name)
-        answer = Answer(error="Internal error; see the server log")
+        answer = Answer(error=INTERNAL_ERROR)
     finally:
         if folder is not None and answer.timeline is None:
             sessions.discard_result(session, folder)
@@ -166,9 +169,9 @@ def predict_upload(
 ) -> Timeline:
     """Predict an upload with a predictor; see `Predict`."""
     started = time.perf_counter()
-    file = VideoFile(video)
+    file = open_file(video, predictor.spec)
     limits.check_length(video, file.seconds)
-    return predict_to_folder(
+    result = predict_to_folder(
         predictor,
         file,
         folder,
@@ -176,16 +179,28 @@ def predict_upload(
         started=started,
         progress=lambda step, seconds: progress(step, min(1.0, seconds / file.seconds)),
         annotate=True,
-    ).timeline
+    )
+    if result.not_annotated and result.not_annotated != NO_PICTURES:
+        log.warning("no annotated video of %s: %s", video.name, result.not_annotated)
+    return result.timeline
 
 
-def error_sentence(error: UserError, upload: Path) -> str:
-    """Return a message without paths of this machine.
+def error_sentence(error: UserError, upload: Path, root: Path) -> str:
+    """Return a message without paths of this machine; one about another file of the app is for the log.
 
-    >>> error_sentence(UserError("/tmp/x/a.mp4: no video in it."), Path("/tmp/x/a.mp4"))
+    Args:
+        error: The error.
+        upload: The file that the visitor knows.
+        root: Folder of the app's files.
+
+    >>> error_sentence(UserError("/tmp/x/a.mp4: no video in it."), Path("/tmp/x/a.mp4"), Path("/tmp/x"))
     'a.mp4: no video in it'
     """
-    return " ".join(str(error).replace(str(upload), upload.name).split()).rstrip(".")
+    sentence = " ".join(str(error).replace(str(upload), upload.name).split()).rstrip(".")
+    if str(root) in sentence:  # such as a full disk, which no visitor can change
+        log.error("can't predict %s: %s", upload.name, sentence)
+        return INTERNAL_ERROR
+    return sentence
 
 
 def _format_length(seconds: float) -> str:

@@ -57,6 +57,7 @@ class ModelInfo:
     Attributes:
         network: Class of the network and what it predicts.
         subject: What a video has to show.
+        takes_sound_files: Whether the network only hears.
         trained_on: Its training data.
         test_result: Of its run's test; `None` where unknown.
         meaning: What its predictions mean.
@@ -65,6 +66,7 @@ class ModelInfo:
 
     network: str
     subject: str
+    takes_sound_files: bool
     trained_on: str
     test_result: str | None
     meaning: str
@@ -82,6 +84,7 @@ def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
     return ModelInfo(
         network=f"{spec.network.rpartition('.')[2]}, predicts {one_of}{', '.join(spec.names)}",
         subject="a person speaking" if spec.uses_sound else "a face",
+        takes_sound_files=not spec.uses_frames,
         trained_on=f"{clips} of {people}, from {sheet.name}{about}",
         test_result=test_result,
         meaning=f"What the network predicts is {sheet.meaning}",
@@ -145,21 +148,37 @@ def build_page(
     def on_leave(request: gr.Request) -> None:
         sessions.end(str(request.session_hash))
 
+    kind = "video or sound" if info.takes_sound_files else "video"
     blocks: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with blocks:
         gr.Markdown(
             "# Emotion recognition in video\n"
-            f"Upload or record a short video of {info.subject}. It is processed {location} and then deleted."
+            f"Upload or record a short {kind} of {info.subject}. It is processed {location} and then deleted."
         )
         gr.HTML(
             f'<p class="notice"><b>Only with the consent of everyone in it.</b> {uses.IN_SHORT}</p>'
         )
         with gr.Row():
             with gr.Column(scale=5):
-                upload = gr.Video(
-                    label="Your video", sources=["upload", "webcam"], include_audio=True, height=340
-                )
-                refuse_downloads(upload, sessions)
+                uploads: list[gr.Video | gr.Audio] = [
+                    gr.Video(
+                        label="Your video",
+                        sources=["upload", "webcam"],
+                        include_audio=True,
+                        height=340,
+                    )
+                ]
+                if info.takes_sound_files:
+                    uploads.append(
+                        gr.Audio(
+                            label="Or your sound",
+                            sources=["upload", "microphone"],
+                            type="filepath",
+                            editable=False,
+                        )
+                    )
+                for upload in uploads:
+                    refuse_downloads(upload, sessions)
                 gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
             with gr.Column(scale=7):
                 headline = gr.HTML(EMPTY_HTML, elem_id="result")
@@ -193,31 +212,33 @@ def build_page(
                 + f"\n\n{uses.LAW}. This is no legal advice."
             )
         results = [headline, details, annotated, plot, table, table_file]
-        predicted = gr.on(
-            [upload.upload, upload.stop_recording],
-            on_upload,
-            inputs=upload,
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        ).then(
-            on_predict,
-            inputs=upload,
-            outputs=[*results, upload],
-            concurrency_limit=1,  # a predictor is not thread-safe
-            show_progress="full",
-            show_progress_on=headline,
-            api_name="predict",
-            api_visibility="undocumented",
-        )
-        predicted.then(fn=None, js=SCROLL_TO_RESULT)
+        for upload, name in zip(uploads, ("predict", "predict_sound"), strict=False):
+            predicted = gr.on(
+                [upload.upload, upload.stop_recording],
+                on_upload,
+                inputs=upload,
+                queue=False,
+                show_progress="hidden",
+                api_visibility="private",
+            ).then(
+                on_predict,
+                inputs=upload,
+                outputs=[*results, upload],
+                concurrency_limit=1,  # a predictor is not thread-safe
+                concurrency_id="predictor",
+                show_progress="full",
+                show_progress_on=headline,
+                api_name=name,
+                api_visibility="undocumented",
+            )
+            predicted.then(fn=None, js=SCROLL_TO_RESULT)
         delete.click(on_delete, outputs=results, queue=False, api_visibility="private")
         blocks.unload(on_leave)
     blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
     return blocks
 
 
-def refuse_downloads(video: "gr.Video", sessions: Sessions) -> None:
+def refuse_downloads(upload: "gr.Video | gr.Audio", sessions: Sessions) -> None:
     """Make a component refuse everything but uploads: Gradio 6 downloads any address that a client names.
 
     The instance is changed, because Gradio writes a stub file beside the source of each subclass.
@@ -229,18 +250,19 @@ def refuse_downloads(video: "gr.Video", sessions: Sessions) -> None:
             raise gr.Error("only uploaded videos are predicted", print_exception=False)
         return str(path)
 
-    video.async_move_resource_to_block_cache = uploaded  # type: ignore[assignment, method-assign]
+    upload.async_move_resource_to_block_cache = uploaded  # type: ignore[assignment, method-assign]
 
 
 def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
-    """Return the values of headline, details, video, plot, table and its file."""
+    """Return the values of headline, details, video, plot, table and its file; a sound file has no annotated video."""
     import gradio as gr
 
     timeline, folder = answer.timeline, answer.folder
     if timeline is None or folder is None:
         text = EMPTY_HTML if answer.error is None else error_html(answer.error)
         return text, gr.update(visible=False), None, None, None, None
-    video, plot, csv = (str(folder / name) for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV))
+    files = [folder / name for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV)]
+    video, plot, csv = (str(path) if path.is_file() else None for path in files)
     headline = headline_html(timeline, info)
     return headline, gr.update(visible=True), video, plot, table_of(timeline), csv
 

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,12 +21,17 @@ from emorec.text import first_few, listed_files, plural
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from av.audio.frame import AudioFrame
+    from av.audio.layout import AudioLayout
+    from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.packet import Packet
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 """(samples,) float32, -1 to 1."""
+
+Channels: TypeAlias = npt.NDArray[np.float32]
+"""(channels, samples) float32, -1 to 1."""
 
 MAX_MISSING_SECONDS = 0.25
 """By how much a file may be shorter than it declares; no clip of RAVDESS is shorter at all."""
@@ -94,30 +100,35 @@ def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterat
         ClipError: When it has no sound, or where it can't be decoded any further.
     """
     # PyAV takes long to import
-    from emorec.data.media import DECODING_ERRORS, audio_stream, clock_zero, open_media
+    from emorec.data.media import (
+        DECODING_ERRORS,
+        audio_stream,
+        clock_zero,
+        declared_end,
+        open_media,
+    )
 
-    samples, declared_end = 0, 0.0
-    holes = [] if holes is None else holes
+    end = None
+    resampler = ClockResampler(rate, holes)
     try:
         with open_media(path, NOT_SOUND) as container:
             stream = audio_stream(container)
             if stream is None:
                 raise ClipError.of(path, NO_SOUND)
-            zero, tick = clock_zero(container), stream.time_base or 0
-            if stream.duration:
-                declared_end = float(((stream.start_time or 0) + stream.duration) * tick - zero)
+            end, zero = declared_end(container, stream), float(clock_zero(container))
             packets = _Packets(container, stream)
-            for chunk in _resampled(_frames(packets), rate, float(zero), holes):
-                samples += len(chunk)
-                yield chunk
-            pictures_end = packets.pictures_end - float(zero)
+            for frame in chain(_frames(packets), [None]):
+                for chunk in resampler.resample(frame, zero):
+                    yield chunk.mean(axis=0, dtype=np.float32)
+            pictures_end = packets.pictures_end - zero
     except DECODING_ERRORS as error:
-        raise ClipError.of(path, CUT_OFF if samples else NOT_SOUND) from error
-    if samples / rate < declared_end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
+        raise ClipError.of(path, CUT_OFF if resampler.samples else NOT_SOUND) from error
+    seconds = resampler.samples / rate
+    if end and seconds < end - MAX_MISSING_SECONDS:  # to FFmpeg this is a normal end
         raise ClipError.of(path, CUT_OFF)
-    if samples and MAX_HOLE_SECONDS < pictures_end - samples / rate < DAMAGE_SECONDS:
-        holes.append((samples / rate, pictures_end))
-        yield from _silence(round(pictures_end * rate) - samples)
+    if seconds and MAX_HOLE_SECONDS < pictures_end - seconds < DAMAGE_SECONDS:
+        for chunk in resampler.silence_until(pictures_end):
+            yield chunk[0]
 
 
 class _Packets:
@@ -147,57 +158,80 @@ def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
         yield from packet.decode()
 
 
-def _resampled(
-    frames: "Iterable[AudioFrame]", rate: int, zero: float, holes: list[Span]
-) -> Iterator[Waveform]:
-    """Place frames on the clock: silence before a late one, and nothing of what is there already.
+class ClockResampler:
+    """Resamples sound and places it on the clock: silence before a late frame, nothing of what is there already.
 
     Args:
-        frames: Of one stream, in order.
         rate: Samples per second.
-        zero: Where the clock is zero, in seconds of the timestamps.
-        holes: Receives the holes longer than `MAX_HOLE_SECONDS`.
+        holes: Receives the holes longer than `MAX_HOLE_SECONDS`, each before its silence is yielded.
+        layout: Channels of the result; by default those of each frame.
 
-    Raises:
-        ValueError: For a hole that is longer than `DAMAGE_SECONDS`.
+    Attributes:
+        samples: Number of those that were yielded.
     """
-    from av.audio.resampler import AudioResampler
 
-    samples, surplus, expected = 0, 0, 0.0
-    resampler: AudioResampler | None = None
-    settings: tuple[object, ...] = ()
+    def __init__(
+        self, rate: int, holes: list[Span] | None = None, layout: "AudioLayout | None" = None
+    ) -> None:
+        self.samples = 0
+        self._rate, self._layout = rate, layout
+        self._holes = [] if holes is None else holes
+        self._resampler: AudioResampler | None = None
+        self._settings: tuple[object, ...] = ()
+        self._surplus = 0
+        """Number of samples to drop next."""
+        self._expected = 0.0
+        """End of the frame before, in seconds."""
 
-    def chunks(frame: "AudioFrame | None") -> Iterator[Waveform]:
-        nonlocal samples, surplus
-        for part in resampler.resample(frame) if resampler else ():
-            mono: Waveform = part.to_ndarray().mean(axis=0, dtype=np.float32)
-            mono, surplus = mono[surplus:], max(surplus - len(mono), 0)
-            samples += len(mono)
-            yield mono
+    def resample(self, frame: "AudioFrame | None", zero: float) -> Iterator[Channels]:
+        """Yield the sound until the end of a frame.
 
-    for frame in frames:
-        start = expected if frame.time is None else frame.time - zero
-        before, settings = settings, (frame.format.name, frame.layout.name, frame.sample_rate)
-        if settings != before or abs(start - expected) > MAX_JITTER_SECONDS:
-            yield from chunks(None)
-            hole = round(start * rate) - samples
-            if hole > DAMAGE_SECONDS * rate:
-                raise ValueError(f"no sound for {hole / rate:g} s")
-            if hole > MAX_HOLE_SECONDS * rate:
-                holes.append((samples / rate, start))
-            yield from _silence(hole)
-            samples, surplus, expected = samples + max(hole, 0), max(-hole, 0), start
-            resampler = AudioResampler(format="fltp", rate=rate)
-        yield from chunks(frame)
-        expected += frame.samples / frame.sample_rate
-    yield from chunks(None)
+        Args:
+            frame: The next one of a stream; `None` after the last one yields what is left.
+            zero: Where the clock is zero, in seconds of the timestamps.
 
+        Raises:
+            ValueError: For a hole that is longer than `DAMAGE_SECONDS`.
+        """
+        from av.audio.resampler import AudioResampler
 
-def _silence(num_samples: int) -> Iterator[Waveform]:
-    """Yield silence in chunks, so that a long hole takes no memory; none for a number below 1."""
-    while num_samples > 0:
-        yield np.zeros(min(num_samples, CHUNK_SAMPLES), np.float32)
-        num_samples -= CHUNK_SAMPLES
+        if frame is None:
+            yield from self._chunks(None)
+            return
+        start = self._expected if frame.time is None else frame.time - zero
+        settings = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if settings != self._settings or abs(start - self._expected) > MAX_JITTER_SECONDS:
+            yield from self._chunks(None)
+            yield from self.silence_until(start)
+            self._surplus = self.samples - round(start * self._rate)
+            self._resampler = AudioResampler("fltp", self._layout, self._rate)
+            self._settings, self._expected = settings, start
+        yield from self._chunks(frame)
+        self._expected += frame.samples / frame.sample_rate
+
+    def silence_until(self, seconds: float) -> Iterator[Channels]:
+        """Yield silence up to a position, in chunks, so that a long hole takes no memory.
+
+        Raises:
+            ValueError: For a hole that is longer than `DAMAGE_SECONDS`.
+        """
+        start, hole = self.samples / self._rate, round(seconds * self._rate) - self.samples
+        if hole > DAMAGE_SECONDS * self._rate:
+            raise ValueError(f"no sound for {seconds - start:g} s")
+        if hole > MAX_HOLE_SECONDS * self._rate:
+            self._holes.append((start, seconds))
+        channels = self._layout.nb_channels if self._layout else 1
+        for length in range(hole, 0, -CHUNK_SAMPLES):
+            silence = np.zeros((channels, min(length, CHUNK_SAMPLES)), np.float32)
+            self.samples += silence.shape[1]
+            yield silence
+
+    def _chunks(self, frame: "AudioFrame | None") -> Iterator[Channels]:
+        for part in self._resampler.resample(frame) if self._resampler else ():
+            chunk = part.to_ndarray()[:, self._surplus :].astype(np.float32, copy=False)
+            self._surplus -= part.samples - chunk.shape[1]
+            self.samples += chunk.shape[1]
+            yield chunk
 
 
 AUDIO_FORMAT = 3

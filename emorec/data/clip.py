@@ -34,21 +34,21 @@ SONG_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful")
 
 VIDEO_SUFFIXES = frozenset(
     (
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".mts",
+        *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".f4v", ".lrv", ".insv"),
+        *(".mkv", ".webm", ".avi", ".divx", ".wmv", ".asf", ".flv", ".ogv", ".ogm", ".rm", ".rmvb"),
+        *(".ts", ".m2ts", ".mts", ".m2t", ".trp", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v"),
+        *(".vob", ".mod", ".tod", ".dv", ".mxf", ".wtv", ".h264", ".264", ".hevc", ".265", ".y4m"),
     )
 )
 """Suffixes of the files that are searched for as videos, lower case."""
+
+AUDIO_SUFFIXES = frozenset(
+    (
+        *(".wav", ".mp3", ".m4a", ".m4b", ".aac", ".flac", ".ogg", ".oga", ".opus", ".wma", ".mka"),
+        *(".aiff", ".aif", ".aifc", ".ac3", ".amr", ".au", ".caf", ".mp2", ".spx", ".w64", ".weba"),
+    )
+)
+"""Suffixes of the files that are searched for as sound, lower case."""
 
 UNLABELLED = -1
 """The label of an unlabelled clip: it is in no subset of a split, and can be predicted."""

@@ -29,6 +29,9 @@ TEXT_FORMAT = "tty"
 CLOCK_MAY_JUMP = 0x0200
 """AVFMT_TS_DISCONT, a flag of FFmpeg's formats for MPEG streams."""
 
+MAX_PARSED: Final = 2
+"""Packets that FFmpeg's parsers hold back: so many may follow the one that it marks as damaged in place of the last."""
+
 MAX_DELAY_SECONDS: Final = 0.5
 """Reordered frames and audio priming delay or advance the first timestamp by less; a later start is meant."""
 
@@ -94,6 +97,19 @@ def clock_zero(container: InputContainer) -> Fraction:
     return Fraction(0) if is_meant else start
 
 
+def declared_end(container: InputContainer, stream: AudioStream | VideoStream) -> float | None:
+    """Return where a stream ends as its file declares, in seconds of the clock; `None` where it declares no end.
+
+    Where clocks may jump, FFmpeg infers it from timestamps, of which the last ones may belong to another recording.
+    """
+    if not stream.duration or container.format.flags & CLOCK_MAY_JUMP:
+        return None
+    # of a file in fragments, which states no number of frames, FFmpeg may count the duration from zero
+    start = stream.start_time if stream.frames else 0
+    end = ((start or 0) + stream.duration) * (stream.time_base or Fraction(1))
+    return float(end - clock_zero(container))
+
+
 def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     """Yield the packets of the video and the audio stream, with timestamps of one continuous clock.
 
@@ -104,11 +120,24 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
         DECODING_ERRORS: Where the file can't be read on.
     """
     clock = _ContinuousClock(bool(container.format.flags & CLOCK_MAY_JUMP))
-    streams = video_stream(container), audio_stream(container)
-    for packet in _packets(container, [stream for stream in streams if stream is not None]):
-        if packet.size:
-            clock.correct(packet)
-        yield packet
+    video, audio = video_stream(container), audio_stream(container)
+    held: list[Packet[Any]] = []
+    try:
+        for packet in _packets(container, [stream for stream in (video, audio) if stream]):
+            begins_anew = bool(packet.size) and clock.correct(packet)
+            if packet.stream is not video:
+                yield packet
+                continue
+            held.append(packet)
+            if begins_anew:  # FFmpeg takes the end of a recording before another one for damage
+                for each in held:
+                    each.is_corrupt = False
+            if not held[0].is_corrupt or len(held) > MAX_PARSED or not packet.size:
+                yield from held
+                held = []
+    except DECODING_ERRORS:
+        yield from held
+        raise
 
 
 def _packets(
@@ -142,16 +171,16 @@ class _ContinuousClock:
         """Stream -> start and end of its last packet, in seconds of the file's timestamps."""
         self._latest = 0.0
 
-    def correct(self, packet: "Packet[Any]") -> None:
-        """Add to the timestamps of a packet what its stream has lost."""
+    def correct(self, packet: "Packet[Any]") -> bool:
+        """Add to the timestamps of a packet what its stream has lost; return whether they begin anew with it."""
         if packet.dts is None or packet.time_base is None:
-            return
+            return False
         tick, stream = float(packet.time_base), packet.stream_index
         now = packet.dts * tick
-        newest, last = len(self._offsets) - 1, self._last.get(stream)
+        newest, last, begins_anew = len(self._offsets) - 1, self._last.get(stream), False
         if last is None:
             self._beginnings[stream] = newest
-        elif self._begins_anew(now, *last):
+        elif begins_anew := self._begins_anew(now, *last):
             if self._beginnings[stream] == newest:
                 self._offsets.append(self._offsets[newest] + last[1] - now)
             self._beginnings[stream] = len(self._offsets) - 1
@@ -160,6 +189,7 @@ class _ContinuousClock:
         if offset := self._offsets[self._beginnings[stream]]:
             packet.dts += round(offset / tick)
             packet.pts = None if packet.pts is None else packet.pts + round(offset / tick)
+        return begins_anew
 
     def _begins_anew(self, now: float, start: float, end: float) -> bool:
         if now + BACKWARD_SECONDS < start:

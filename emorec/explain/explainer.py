@@ -294,7 +294,7 @@ def _window(path: Path, spec: ModelSpec, start: float | None) -> tuple[float, fl
         if seconds is None:
             return None
         window = spec.window_seconds
-        start, end = next(window_times(seconds, window_seconds=window, hop_seconds=window))
+        start, end = next(window_times(0.0, seconds, window_seconds=window, hop_seconds=window))
         if end == seconds:
             return None
     return start, start + (spec.window_seconds if spec.num_frames != 1 else SINGLE_FRAME_SECONDS)

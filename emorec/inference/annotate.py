@@ -1,8 +1,10 @@
 """`annotated.mp4`: the video with its predictions drawn on it, and its own sound."""
 
+import errno
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -10,17 +12,20 @@ from typing import Self
 import av
 import cv2
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from emorec.data.video.reader import Frames
+from emorec.data.audio import ClockResampler
+from emorec.data.media import DECODING_ERRORS
+from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.overlay import Playback, draw
 from emorec.inference.timeline import Timeline
 from emorec.inference.video import VideoFile
-from emorec.io import unfinished_path
+from emorec.io import DISK_FULL, unfinished_path
 
 MAX_SIDE = 1920
 """Pixels; larger videos are downscaled."""
@@ -46,6 +51,9 @@ COPIED_CODECS = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
+DISK_ERRORS = {*DISK_FULL, errno.EFBIG, errno.EIO}
+"""Of FFmpeg's errors, those that the disk causes."""
+
 MAX_PRIMING_SECONDS = 0.1
 """Audio packets that decoders need before the first audible sample start at most this long before it."""
 
@@ -65,12 +73,13 @@ def annotate_video(
         progress: Called with the position, in seconds.
 
     Raises:
+        ClipError: When FFmpeg can't encode it.
         OSError: When the file can't be written.
     """
     partial = unfinished_path(path)
     playback = Playback(timeline)
     try:
-        with _Mp4Writer(partial, video) as writer:
+        with _ffmpeg_errors(video.path), _Mp4Writer(partial, video) as writer:
             for seconds, frame in video.all_frames(writer.audio):
                 small = downscale(frame)
                 scale = len(small) / len(frame)
@@ -80,6 +89,17 @@ def annotate_video(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _ffmpeg_errors(path: Path) -> Iterator[None]:
+    """Tell FFmpeg's errors, many of which are an `OSError`, from those of the disk."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        if error.errno in DISK_ERRORS:
+            raise
+        raise ClipError.of(path, f"FFmpeg can't encode it: {error.strerror}") from error
 
 
 def downscale(frame: Frames, max_side: int = MAX_SIDE) -> Frames:
@@ -100,7 +120,7 @@ def downscale(frame: Frames, max_side: int = MAX_SIDE) -> Frames:
 
 
 class _Mp4Writer:
-    """Encodes frames, and copies the audio of a video beside them."""
+    """Encodes frames, and the audio of a video beside them."""
 
     def __init__(self, path: Path, video: VideoFile) -> None:
         self._file: OutputContainer = av.open(
@@ -114,7 +134,7 @@ class _Mp4Writer:
             },
         )
         self._stream = self._add_stream(video)
-        self.audio = AudioCopy(self._file)
+        self.audio = AudioTrack(self._file)
         self._last_pts = -1
 
     def write(self, seconds: float, frame: Frames) -> None:
@@ -142,16 +162,15 @@ class _Mp4Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
+        # where the header is not yet written, closing the file fails, too
+        with nullcontext() if kind is None else suppress(av.FFmpegError), self._file:
             if kind is None:
                 self._file.mux(self._stream.encode())
                 self.audio.finish()
-        finally:
-            self._file.close()
 
 
-class AudioCopy:
-    """Copies the audio packets of a video as they are read; packets after one that can't be decoded are dropped.
+class AudioTrack:
+    """Writes the sound of a video as it is read: its packets as they are where mp4 takes them, else encoded anew.
 
     Args:
         file: Output with a video stream and nothing written yet.
@@ -161,36 +180,39 @@ class AudioCopy:
         self._file = file
         self._zero = Fraction(0)
         self._stream: AudioStream | None = None
-        self._copy, self._broken = False, False
+        self._encoder: _AacEncoder | None = None
+        """`None` where packets are copied."""
+        self._last_dts = -math.inf
         self._queue: deque[tuple[float, list[Packet[AudioStream]]]] = deque()
-        """Start in seconds from the first frame, and packets."""
+        """Start on the clock, in seconds, and packets."""
 
     def begin(self, sound: AudioStream, zero: Fraction) -> None:
         """See `emorec.data.video.pyav.AudioSink`."""
         self._zero = zero
-        self._copy = sound.codec_context.name in COPIED_CODECS
-        if self._copy:
+        codec = sound.codec_context
+        # mp4 has the settings of AAC in its header, transport streams have them in each packet
+        fits = codec.name in COPIED_CODECS and (codec.name != "aac" or codec.extradata)
+        late = (sound.start_time or 0) * (sound.time_base or 0) - zero > MAX_PRIMING_SECONDS
+        # of a track that starts late in a file of fragments, FFmpeg takes the end for its length
+        if fits and not late:
             self._stream = self._file.add_stream_from_template(sound)
         else:
             self._stream = self._file.add_stream("aac", rate=_aac_rate(sound))
             self._stream.layout = "mono" if sound.channels == 1 else "stereo"
+            self._encoder = _AacEncoder(self._stream, zero)
 
     def take(self, packet: "Packet[AudioStream]") -> None:
         """See `emorec.data.video.pyav.AudioSink`."""
-        assert self._stream is not None
-        if self._copy:
-            self._copy_packet(packet, self._stream)
-        elif not self._broken:
-            try:
-                self._queue += self._encode(packet, self._stream)
-            except av.FFmpegError:
-                self._broken = True
+        if self._encoder is not None:
+            self._queue += self._encoder.encode(packet)
+        elif self._stream is not None:
+            self._copy(packet, self._stream)
 
     def write_until(self, seconds: float) -> None:
         """Write the packets read so far that start before a position.
 
         Raises:
-            OSError: When the file can't be written.
+            av.FFmpegError: When the file can't be written.
         """
         while self._queue and self._queue[0][0] < seconds:
             self._file.mux(self._queue.popleft()[1])
@@ -199,33 +221,64 @@ class AudioCopy:
         """Write all remaining packets.
 
         Raises:
-            OSError: When the file can't be written.
+            av.FFmpegError: When the file can't be written.
         """
         self.write_until(math.inf)
-        if self._stream is not None and not self._copy:
-            self._file.mux(self._stream.encode(None))
+        if self._encoder is not None:
+            self._file.mux(self._encoder.finish())
 
-    def _copy_packet(self, packet: "Packet[AudioStream]", stream: AudioStream) -> None:
+    def _copy(self, packet: "Packet[AudioStream]", stream: AudioStream) -> None:
         if packet.pts is None or packet.dts is None:
             return
         start = float(packet.pts * packet.time_base - self._zero)
-        if start < -MAX_PRIMING_SECONDS:
+        # where recordings were joined, the sound of one may end after that of the next begins
+        if start < -MAX_PRIMING_SECONDS or packet.dts <= self._last_dts:
             return
+        self._last_dts = packet.dts
         shift = round(self._zero / packet.time_base)
         packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
         self._queue.append((start, [packet]))
 
-    def _encode(
-        self, packet: "Packet[AudioStream]", stream: AudioStream
+
+class _AacEncoder:
+    """Decodes packets of sound, places it on the clock and encodes it, up to the first packet that can't be decoded."""
+
+    def __init__(self, stream: AudioStream, zero: Fraction) -> None:
+        self._stream = stream
+        self._zero = float(zero)
+        self._resampler = ClockResampler(stream.rate, layout=stream.layout)
+        self._broken = False
+
+    def encode(
+        self, packet: "Packet[AudioStream]"
     ) -> "Iterator[tuple[float, list[Packet[AudioStream]]]]":
-        for frame in packet.stream.decode(packet):
-            if frame.pts is None or frame.time_base is None:
+        """Yield start on the clock, in seconds, and encoded packets."""
+        if self._broken:
+            return
+        try:
+            for frame in packet.decode():
+                yield from self._encode(frame)
+        except DECODING_ERRORS:
+            self._broken = True
+
+    def finish(self) -> "list[Packet[AudioStream]]":
+        """Return the last packets."""
+        last = [packet for _, packets in self._encode(None) for packet in packets]
+        return [*last, *self._stream.encode(None)]
+
+    def _encode(
+        self, frame: AudioFrame | None
+    ) -> "Iterator[tuple[float, list[Packet[AudioStream]]]]":
+        for chunk in self._resampler.resample(frame, self._zero):
+            if not chunk.size:
                 continue
-            start = float(frame.pts * frame.time_base - self._zero)
-            if start < 0:
-                continue
-            frame.pts -= round(self._zero / frame.time_base)
-            yield start, stream.encode(frame)
+            resampled = AudioFrame.from_ndarray(
+                np.ascontiguousarray(chunk), "fltp", self._stream.layout
+            )
+            resampled.sample_rate = self._stream.rate
+            resampled.pts = self._resampler.samples - resampled.samples
+            resampled.time_base = Fraction(1, self._stream.rate)
+            yield float(resampled.time or 0), self._stream.encode(resampled)
 
 
 def _aac_rate(stream: AudioStream) -> int:

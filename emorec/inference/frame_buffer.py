@@ -76,14 +76,17 @@ class FaceBuffer(FrameBuffer):
         self.stopwatch = stopwatch
         self._tracker = Tracker(max_missing_seconds)
         self._seconds: dict[int, float] = {}
+        self._last_index = -1
         self._faces: dict[int, dict[int, Box]] = {}
         self._persons: dict[int, int] = {}
 
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
         with self.stopwatch.measure("faces"):
-            self._faces[index] = self._tracker.update(self.detector.all_faces(frame), seconds)
-        self._frames[index], self._seconds[index] = frame, seconds
+            self._faces[index] = self._tracker.update(
+                self.detector.all_faces(frame), seconds, follows=index == self._last_index + 1
+            )
+        self._frames[index], self._seconds[index], self._last_index = frame, seconds, index
 
     @override
     def drop_before(self, index: int) -> None:

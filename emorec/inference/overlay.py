@@ -60,7 +60,7 @@ class Playback:
         """Return the overlay of each person; none in a gap.
 
         Args:
-            seconds: From the first frame.
+            seconds: On the clock of the file.
         """
         return [
             Overlay(window, track.box_at(seconds), self._several and window.person is not None)

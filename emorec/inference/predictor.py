@@ -22,7 +22,7 @@ from emorec.inference.runtimes import (
 )
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
-from emorec.inference.video import Stopwatch, Video, VideoFile
+from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class Predictor:
         """Predict the windows of a video, or some frames.
 
         Args:
-            video: Path of a video; or any number of frames (T, H, W, 3) uint8, RGB, which are one window, sampled as
-                the frames of a clip in training.
+            video: Path of a video, or of a sound file for a network that only hears; or any number of frames
+                (T, H, W, 3) uint8, RGB, which are one window, sampled as the frames of a clip in training.
             options: Override the defaults; see `Options`.
 
         Raises:
@@ -74,7 +74,7 @@ class Predictor:
             check_frames(video, self.spec)
             window = window_from_frames(video, self.spec, self.detector(chosen))
             return self._predict_batch([window], chosen)[0]
-        file = VideoFile(Path(video).expanduser())
+        file = open_file(Path(video).expanduser(), self.spec)
         return self.timeline(file, self.stream(file, chosen), chosen)
 
     def stream(
@@ -87,7 +87,7 @@ class Predictor:
         """Yield the predicted windows of a video as soon as they are known, in constant memory.
 
         Args:
-            video: An opened `VideoFile` or `Camera`.
+            video: As `open_file` opens it for the network, or a `Camera`.
             options: By default those of the predictor.
             stopwatch: Measures the stages.
             progress: Called with the start of each window, in seconds, when its frames are decoded.
@@ -129,9 +129,9 @@ class Predictor:
             names=self.spec.names,
             windows=tuple(each for each in pieces if isinstance(each, Window)),
             gaps=tuple(each for each in pieces if isinstance(each, Gap)),
-            seconds=video.seconds
-            if isinstance(video, VideoFile)
-            else max((each.end for each in pieces), default=0.0),
+            seconds=max((each.end for each in pieces), default=0.0)
+            if isinstance(video, Camera)
+            else video.seconds,
             window_seconds=window_seconds,
             hop_seconds=hop_seconds,
         )

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from emorec import __version__
+from emorec.data.video.reader import ClipError
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Gap, Timeline, Window
-from emorec.inference.video import Stopwatch, Video, VideoFile
+from emorec.inference.video import Camera, Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, write_json
 
 TIMELINE_CSV = "timeline.csv"
@@ -44,12 +45,14 @@ class Result:
         folder: Where its files are.
         summary: Content of `summary.json`.
         interrupted: Whether Ctrl-C stopped it early.
+        not_annotated: Why there is no annotated video although one was wanted.
     """
 
     timeline: Timeline
     folder: Path
     summary: dict[str, Any]
     interrupted: bool
+    not_annotated: str | None = None
 
 
 def predict_to_folder(
@@ -73,7 +76,7 @@ def predict_to_folder(
         started: When opening the video began, by `time.perf_counter`.
         progress: Called with the step and its position in the video, in seconds.
         on_window: Called with each predicted window.
-        annotate: Whether to write the annotated video of a file.
+        annotate: Whether to write the annotated video of a file; where FFmpeg can't, the result says why.
 
     Raises:
         UserError: When the files can't be written, or the network does not take such a video.
@@ -105,12 +108,11 @@ def predict_to_folder(
             raise
         timeline = predictor.timeline(video, pieces, options)
         predicted = time.perf_counter()
-        if annotate and isinstance(video, VideoFile) and not interrupted:
-            from emorec.inference.annotate import annotate_video  # imports PyAV and Pillow
-
+        not_annotated = None
+        if annotate and not interrupted:
             try:
                 annotated = partial(progress, "annotating")
-                annotate_video(folder / ANNOTATED_MP4, video, timeline, annotated)
+                not_annotated = _annotate(folder, video, timeline, annotated)
             except KeyboardInterrupt:
                 interrupted = True
         annotate_seconds = time.perf_counter() - predicted
@@ -131,7 +133,23 @@ def predict_to_folder(
         total_seconds = time.perf_counter() - started - annotate_seconds
         content["speed"] = speed(stopwatch, total_seconds, timeline.seconds, annotate_seconds)
         write_json(content, folder / SUMMARY_JSON, ensure_ascii=False)
-    return Result(timeline, folder, content, interrupted)
+    return Result(timeline, folder, content, interrupted, not_annotated)
+
+
+def _annotate(
+    folder: Path, video: Video, timeline: Timeline, progress: Callable[[float], None]
+) -> str | None:
+    """Write the annotated video of a file, even for a network that only hears it; or return why it can't be written."""
+    if isinstance(video, Camera):
+        return None
+    from emorec.inference.annotate import annotate_video  # imports PyAV and Pillow
+
+    try:
+        pictures = video if isinstance(video, VideoFile) else VideoFile(video.path)
+        annotate_video(folder / ANNOTATED_MP4, pictures, timeline, progress)
+    except ClipError as error:
+        return error.reason
+    return None
 
 
 def is_result_file(path: Path) -> bool:

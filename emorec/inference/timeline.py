@@ -53,7 +53,7 @@ class Window(Prediction):
     """One person in a half-open interval of a video: the network's input first, its prediction later.
 
     Attributes:
-        start: Seconds from the first frame.
+        start: Seconds on the clock of the file, as players count; from the first frame of a camera.
         end: Seconds, exclusive.
         person: Number of the track, from 1 in order of appearance; `None` where no face was found. Networks trained on
             whole frames know one person, 1.
@@ -79,7 +79,7 @@ class Gap:
     """Half-open interval of a video, in seconds, that can't be decoded.
 
     Attributes:
-        start: Seconds from the first frame.
+        start: Seconds on the clock of the file.
         end: Seconds, exclusive.
     """
 
@@ -92,12 +92,12 @@ class Timeline:
     """Predictions for a whole video.
 
     Attributes:
-        path: The video; `None` for a camera.
+        path: The video or sound file; `None` for a camera.
         task: Whether the network predicts classes or numbers.
         names: The classes in label order, or the numbers.
         windows: With their predictions, sorted by start, then by person.
         gaps: Intervals that can't be decoded.
-        seconds: Length of the video.
+        seconds: End of the video, which players show as its length.
         window_seconds: Length of a window.
         hop_seconds: From the start of one window to the next.
     """

@@ -61,17 +61,26 @@ class Tracker:
         self.max_missing_seconds = max_missing_seconds
         self.tracks: list[Track] = []
         self._num_tracks = 0
+        self._seconds = 0.0
+        """Time of the last frame."""
 
-    def update(self, boxes: Sequence[Box], seconds: float) -> dict[int, Box]:
+    def update(
+        self, boxes: Sequence[Box], seconds: float, *, follows: bool = False
+    ) -> dict[int, Box]:
         """Return the boxes by track number.
 
         Args:
             boxes: The faces in a frame.
             seconds: Time of the frame, later than that of the frame before.
+            follows: Whether the frame before was displayed until then, and so were its faces.
         """
         unmatched_tracks = [
-            track for track in self.tracks if seconds - track.seconds < self.max_missing_seconds
+            track
+            for track in self.tracks
+            if seconds - track.seconds < self.max_missing_seconds
+            or (follows and track.seconds == self._seconds)
         ]
+        self._seconds = seconds
         # from left to right, so that track numbers do not depend on the order of detections
         unmatched_boxes = sorted(boxes, key=lambda box: (box.left, box.top))
         updated: list[Track] = []

@@ -1,10 +1,10 @@
-"""Videos: files of any container and codec that PyAV reads, and live cameras; a stopwatch for what is done to them."""
+"""Videos: files of any container and codec that PyAV reads, their sound alone, and live cameras; a stopwatch."""
 
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from emorec.data.faces import silent_opencv
 from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
 from emorec.errors import UserError
+from emorec.inference.spec import ModelSpec
 
 if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
@@ -84,8 +85,9 @@ class VideoFile:
         starts: Start of each frame in seconds, on the clock of `emorec.data.media`; evenly spaced without timestamps.
         num_frames: Frames in the file that it does not hide; the last of them may not be decodable.
         frames_per_second: On average.
-        seconds: End of the last frame in the file.
-        promised_seconds: Length that a truncated file had before; else `seconds`.
+        start: Of the first frame, in seconds.
+        seconds: End of the last frame in the file, and so the length that players show.
+        promised_seconds: End that a truncated file had before; else `seconds`.
         width: In pixels, as displayed.
         height: In pixels, as displayed.
         has_sound: Whether there is an audio track that can be decoded.
@@ -97,6 +99,7 @@ class VideoFile:
 
     def __init__(self, path: Path) -> None:
         # importing PyAV is slow
+        from emorec.data.audio import DAMAGE_SECONDS
         from emorec.data.video.pyav import Reader
 
         check_readable(path)
@@ -112,8 +115,15 @@ class VideoFile:
             self._reader.rate or DEFAULT_FRAMES_PER_SECOND,
         )
         self.num_frames = len(self.starts)
-        self.seconds = float(self.starts[-1]) + 1 / self.frames_per_second
-        self.promised_seconds = max(self.seconds, self._reader.promised_seconds or 0.0)
+        self.start = max(0.0, float(self.starts[0]))
+        frame_seconds = 1 / self.frames_per_second
+        end = float(self.starts[-1]) + frame_seconds
+        promised = max(end, self._reader.promised_seconds or 0.0)
+        # the last picture of a whole file may stand for long
+        stands = self._reader.has_all_frames and promised - end < DAMAGE_SECONDS
+        self.seconds = promised if stands else end
+        is_cut_off = promised > self.seconds + frame_seconds
+        self.promised_seconds = promised if is_cut_off else self.seconds
         self.height, self.width = first.size
         self.has_sound = self._reader.has_sound
         self.end, self.damaged = 0, False
@@ -211,6 +221,70 @@ def _cameras() -> str:
     return f" (this machine has {', '.join(map(str, devices)) or 'none'})"
 
 
+class AudioFile:
+    """Sound of a file, with or without pictures, for networks that take nothing else.
+
+    Opening it reads all packets without decoding them.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ClipError: When it can't be read, or has no sound.
+
+    Attributes:
+        path: The file.
+        live: Whether it arrives in real time.
+        start: Of the file's clock (see `emorec.data.media`), in seconds.
+        seconds: End of the sound or the pictures in the file.
+        promised_seconds: End that a truncated file had before; else `seconds`.
+        frames_per_second: 0: its pictures, if any, are not read.
+        has_sound: There is an audio track that can be decoded.
+    """
+
+    live = False
+    start = 0.0
+    frames_per_second = 0.0
+    has_sound = True
+
+    def __init__(self, path: Path) -> None:
+        # importing PyAV is slow
+        from emorec.data.audio import MAX_MISSING_SECONDS, NO_SOUND, NOT_SOUND
+        from emorec.data.media import (
+            DECODING_ERRORS,
+            audio_stream,
+            clock_zero,
+            declared_end,
+            demux,
+            open_media,
+        )
+
+        check_readable(path)
+        self.path = path
+        self.seconds = 0.0
+        with open_media(path, NOT_SOUND) as container:
+            stream = audio_stream(container)
+            if stream is None:
+                raise ClipError.of(path, f"{NO_SOUND}, and this network takes nothing else")
+            promised, zero = declared_end(container, stream) or 0.0, clock_zero(container)
+            with suppress(*DECODING_ERRORS):  # where it can't be read on
+                for packet in demux(container):
+                    tick = packet.time_base or 0
+                    start = self.seconds if packet.pts is None else packet.pts * tick - zero
+                    end = float(start) + float((packet.duration or 0) * tick)
+                    self.seconds = max(self.seconds, end)
+        if not self.seconds:
+            raise ClipError.of(path, "its sound is empty")
+        is_cut_off = promised > self.seconds + MAX_MISSING_SECONDS
+        self.promised_seconds = promised if is_cut_off else self.seconds
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `video` section of `summary.json`, with the pictures if there are any."""
+        with suppress(ClipError):
+            return VideoFile(self.path).describe()
+        return {"seconds": round(self.seconds, 6), "has_sound": True}
+
+
 class Camera:
     """Camera that yields frames in real time.
 
@@ -285,4 +359,13 @@ class Camera:
         return np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8) if success else None
 
 
-Video: TypeAlias = VideoFile | Camera
+Video: TypeAlias = VideoFile | AudioFile | Camera
+
+
+def open_file(path: Path, spec: ModelSpec) -> VideoFile | AudioFile:
+    """Open what a network takes of a file: its pictures, and perhaps its sound; or its sound alone.
+
+    Raises:
+        ClipError: When it can't be read, or lacks what the network needs.
+    """
+    return VideoFile(path) if spec.uses_frames else AudioFile(path)

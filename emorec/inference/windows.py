@@ -1,6 +1,7 @@
 """Windows of a video: their times, the frames and sound that a network takes of each, and the pass that reads them."""
 
 import logging
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.audio import NO_SOUND, AudioSpec, Waveform, decode_audio, iter_audio, to_float
+from emorec.data.audio import NO_SOUND, AudioSpec, Span, Waveform, iter_audio, to_float
 from emorec.data.video.reader import (
     TIME_TOLERANCE_SECONDS,
     ClipError,
@@ -20,8 +21,9 @@ from emorec.data.video.reader import (
 from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import Stopwatch, Video, VideoFile
+from emorec.inference.timeline import Gap, Window, format_time
+from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile
+from emorec.text import first_few
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
@@ -35,12 +37,6 @@ MAX_SINGLE_WINDOW = 1.5
 MIN_REMAINDER = 0.5
 """In hops: when more than that follows the last window, another window ends with the video."""
 
-MAX_FROZEN_SHARE = 0.5
-"""Of a window that may show one frozen frame."""
-
-MIN_FROZEN_SECONDS = 0.5
-"""A frame shown for no longer is never frozen; nor is one shown up to twice as long as the median frame."""
-
 
 def windows_of(
     video: Video,
@@ -51,38 +47,41 @@ def windows_of(
 ) -> Iterator[Window | Gap]:
     """Yield the windows of a video sorted by start, then by person; only open windows are in memory.
 
-    A window with a frame that can't be decoded is a gap, and so is one that shows a frozen frame for more than half of
-    it; touching gaps are merged.
+    A window with a frame that can't be decoded is a gap; touching gaps are merged. A window in which no frame starts
+    shows the one before, or is a gap, too, where that one precedes the end of a gap.
 
     Args:
-        video: An opened `VideoFile` or `Camera`.
+        video: As `open_file` opens it for the network, or a `Camera`.
         spec: Of the network.
         options: Length of the windows and distance between them.
         detector: Face detector; `None` takes whole frames.
         stopwatch: Counts frames, and measures decoding and the detector.
 
     Raises:
-        ClipError: When an audio network gets a video without sound.
         UserError: When an audio network gets a camera, or a camera ends before the first window does.
     """
     stopwatch = stopwatch or Stopwatch()
     window_seconds, hop_seconds = options.window_and_hop(spec)
-    if not isinstance(video, VideoFile):
+    if isinstance(video, Camera):
         from emorec.inference.camera import camera_windows
 
         return camera_windows(
             video, spec, detector, stopwatch, window_seconds=window_seconds, hop_seconds=hop_seconds
         )
     times = list(
-        window_times(video.seconds, window_seconds=window_seconds, hop_seconds=hop_seconds)
+        window_times(
+            video.start, video.seconds, window_seconds=window_seconds, hop_seconds=hop_seconds
+        )
     )
-
-    def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
-        buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
-        return _windows_with_frames(video, times, spec, buffer, stopwatch, num_frames=num_frames)
-
     windows: Iterator[Window | Gap]
-    if spec.uses_frames:
+    if spec.uses_frames and isinstance(video, VideoFile):
+
+        def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
+            buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
+            return _windows_with_frames(
+                video, times, spec, buffer, stopwatch, num_frames=num_frames
+            )
+
         windows = with_frames()
         first = next(windows)
         if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
@@ -90,11 +89,9 @@ def windows_of(
             windows = with_frames(max(1, video.end))
         else:
             windows = chain([first], windows)
-    elif video.has_sound:
-        windows = (Window(start=start, end=end, person=1) for start, end in times)
     else:
-        raise ClipError.of(video.path, "it has no sound, and this network takes nothing else")
-    if video.promised_seconds > video.seconds + 1 / video.frames_per_second:
+        windows = (Window(start=start, end=end, person=1) for start, end in times)
+    if video.promised_seconds > video.seconds:
         windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
     if spec.uses_sound:
         windows = _add_sound(video, windows, spec, stopwatch)
@@ -112,16 +109,18 @@ def _windows_with_frames(
 ) -> Iterator[Window | Gap]:
     """Yield the windows of a video with `num_frames` decodable frames or one less; `None`: all that it declares."""
     starts = video.starts[:num_frames]
-    longest = max_frame_seconds(starts)
 
     def choose(start: float, end: float) -> FrameChoice:
-        if end - start < video.seconds and is_frozen(start, end, starts, longest):
-            return FrameChoice(start, end, {})
         return choose_frames(start, end, starts, num_frames=spec.num_frames)
 
+    damaged_until = 0.0
+
     def windows_in(choice: FrameChoice) -> Iterator[Window | Gap]:
+        nonlocal damaged_until
         indices = choice.indices(buffer.indices())
-        if indices is None:
+        # a picture that stands still after damage hides what was lost
+        if indices is None or starts[choice.newest] < damaged_until:
+            damaged_until = choice.end
             yield Gap(choice.start, choice.end)
         else:
             yield from buffer.windows(choice.start, choice.end, indices)
@@ -145,7 +144,10 @@ def _windows_with_frames(
 
 
 def _add_sound(
-    video: VideoFile, windows: Iterable[Window | Gap], spec: ModelSpec, stopwatch: Stopwatch
+    video: VideoFile | AudioFile,
+    windows: Iterable[Window | Gap],
+    spec: ModelSpec,
+    stopwatch: Stopwatch,
 ) -> Iterator[Window | Gap]:
     """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
     audio = AudioWindows(video.path, spec.audio)
@@ -153,13 +155,14 @@ def _add_sound(
         if isinstance(window, Gap):
             yield window
             continue
-        whole = (window.start, window.end) == (0.0, video.seconds)
+        whole = (window.start, window.end) == (video.start, video.seconds)
         with stopwatch.measure("decode"):
             sound, has_sound = audio.read_all() if whole else audio.read(window.start, window.end)
         if has_sound or spec.uses_frames:
             yield replace(window, sound=sound, has_sound=has_sound)
         else:
             yield Gap(window.start, window.end)
+    audio.report_holes(video.seconds)
 
 
 def merge_gaps(windows: Iterable[Window | Gap]) -> Iterator[Window | Gap]:
@@ -189,67 +192,32 @@ def merge_gaps(windows: Iterable[Window | Gap]) -> Iterator[Window | Gap]:
 
 
 def window_times(
-    seconds: float, *, window_seconds: float, hop_seconds: float
+    start: float, end: float, *, window_seconds: float, hop_seconds: float
 ) -> Iterator[tuple[float, float]]:
     """Yield start and end of each window, in seconds.
 
     Args:
-        seconds: Length of the video.
+        start: Of the video.
+        end: Of the video.
         window_seconds: Length of a window, above 0.
         hop_seconds: From the start of one window to the next, above 0.
 
-    >>> list(window_times(5.0, window_seconds=4.0, hop_seconds=2.0))
+    >>> list(window_times(0.0, 5.0, window_seconds=4.0, hop_seconds=2.0))
     [(0.0, 5.0)]
-    >>> list(window_times(8.5, window_seconds=4.0, hop_seconds=2.0))
-    [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0)]
-    >>> list(window_times(9.5, window_seconds=4.0, hop_seconds=2.0))
+    >>> list(window_times(2.0, 10.5, window_seconds=4.0, hop_seconds=2.0))
+    [(2.0, 6.0), (4.0, 8.0), (6.0, 10.0)]
+    >>> list(window_times(0.0, 9.5, window_seconds=4.0, hop_seconds=2.0))
     [(0.0, 4.0), (2.0, 6.0), (4.0, 8.0), (5.5, 9.5)]
     """
+    seconds = end - start
     if seconds <= MAX_SINGLE_WINDOW * window_seconds + TIME_TOLERANCE_SECONDS:
-        yield 0.0, seconds
+        yield start, end
         return
     last = int((seconds - window_seconds + TIME_TOLERANCE_SECONDS) / hop_seconds)
     for hop in range(last + 1):
-        yield hop * hop_seconds, hop * hop_seconds + window_seconds
+        yield start + hop * hop_seconds, start + hop * hop_seconds + window_seconds
     if seconds - (last * hop_seconds + window_seconds) > MIN_REMAINDER * hop_seconds:
-        yield seconds - window_seconds, seconds
-
-
-def max_frame_seconds(starts: npt.NDArray[np.float64]) -> float:
-    """Return how long a frame may be displayed before it counts as frozen, in seconds.
-
-    >>> max_frame_seconds(np.arange(30) / 30), max_frame_seconds(np.arange(3.0))
-    (0.5, 2.0)
-    """
-    if len(starts) < 2:
-        return MIN_FROZEN_SECONDS
-    return max(MIN_FROZEN_SECONDS, 2 * float(np.median(np.diff(starts))))
-
-
-def is_frozen(start: float, end: float, starts: npt.NDArray[np.float64], longest: float) -> bool:
-    """Return whether a frozen frame fills more than half of a window, as where a recording was interrupted.
-
-    Args:
-        start: Of the window, in seconds.
-        end: Of the window, in seconds.
-        starts: Start of each frame, in seconds from the first.
-        longest: `max_frame_seconds(starts)`.
-
-    >>> is_frozen(0.0, 4.0, np.array([0.0, 0.5, 1.0, 2.5, 3.5]), 1.0)
-    False
-    >>> is_frozen(0.0, 4.0, np.array([0.0, 0.5, 1.0, 3.5]), 1.0)
-    True
-    >>> slow = np.array([0.0, 0.25, 0.5, 2.0])  # no frame starts in these windows, but one is displayed
-    >>> is_frozen(0.3, 0.4, slow, 0.5), is_frozen(1.0, 1.1, slow, 0.5)
-    (False, True)
-    """
-    first = int(np.searchsorted(starts, start, side="right")) - 1
-    stop = int(np.searchsorted(starts, end))
-    next_start = starts[stop] if stop < len(starts) else end
-    edges = np.append(starts[first:stop], next_start)
-    inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
-    frozen = (np.diff(edges) > longest) & (inside > MAX_FROZEN_SHARE * (end - start))
-    return bool(frozen.any())
+        yield end - window_seconds, end
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +225,9 @@ class FrameChoice:
     """Frames that a window may need, chosen before decoding.
 
     Attributes:
-        start: In seconds from the first frame.
+        start: In seconds.
         end: In seconds, exclusive.
-        by_end: Possible number of decodable frames -> T frame indices, sorted; empty for a frozen window.
+        by_end: Possible number of decodable frames -> T frame indices, sorted.
     """
 
     start: float
@@ -268,13 +236,18 @@ class FrameChoice:
 
     @property
     def first(self) -> int:
-        """First frame that may be needed; -1 without any."""
-        return min(self.frames, default=-1)
+        """First frame that may be needed."""
+        return min(self.frames)
 
     @property
     def last(self) -> int:
-        """Last frame that may be needed; -1 without any."""
-        return max(self.frames, default=-1)
+        """Last frame that may be needed."""
+        return max(self.frames)
+
+    @property
+    def newest(self) -> int:
+        """Last frame that starts before the end of the window."""
+        return max(self.by_end) - 1
 
     @property
     def frames(self) -> set[int]:
@@ -328,26 +301,23 @@ class AudioWindows:
     Where the audio can't be decoded further, there is silence to the end of the video, and one warning.
 
     Args:
-        path: The video.
+        path: The video or sound file.
         preprocessing: Of the audio.
     """
 
     def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
         self.path = path
         self.preprocessing = preprocessing
-        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate)
+        self._holes: list[Span] = []
+        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate, self._holes)
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
 
     def read_all(self) -> tuple[Waveform, bool]:
-        """Return (samples,), -1 to 1, of a video that is a single window, and whether it has sound."""
-        try:
-            waveform = decode_audio(self.path, self.preprocessing.sound_rate)
-            return to_float(self.preprocessing.fit(waveform)), True
-        except ClipError as error:
-            self._warn(error)
-            return self.preprocessing.silence, False
+        """Return (samples,), -1 to 1, of all of the sound, and whether there is any."""
+        self._fill(0, sys.maxsize)
+        return self._fit(self._buffer)
 
     def read(self, start: float, end: float) -> tuple[Waveform, bool]:
         """Return (samples,), -1 to 1, of a window, and whether it has sound.
@@ -360,6 +330,24 @@ class AudioWindows:
         first, stop = round(start * rate), round(end * rate)
         self._fill(first, stop)
         sound = self._buffer[: stop - first] if first == self._offset else self._buffer[:0]
+        return self._fit(sound)
+
+    def report_holes(self, end: float) -> None:
+        """Read the rest, and log a line if sound is missing anywhere.
+
+        Args:
+            end: Of the video, in seconds.
+        """
+        self._fill(sys.maxsize, sys.maxsize)
+        if self._holes:
+            texts = [
+                " to ".join(format_time(round(seconds, 1), end) for seconds in hole)
+                for hole in self._holes
+            ]
+            missing = first_few(texts, limit=1, separator=" ")
+            log.warning("%s: no sound from %s", self.path.name, missing)
+
+    def _fit(self, sound: Waveform) -> tuple[Waveform, bool]:
         if not len(sound):
             return self.preprocessing.silence, False
         return to_float(self.preprocessing.fit(sound)), True
@@ -385,11 +373,8 @@ class AudioWindows:
             if not np.isfinite(chunk).all():
                 raise ClipError.of(self.path, "its sound has values that are not finite")
         except ClipError as error:
-            self._warn(error)
+            if error.reason != NO_SOUND:
+                log.warning("silence where the sound can't be decoded: %s", error)
             self._chunks = iter(())
             return None
         return chunk
-
-    def _warn(self, error: ClipError) -> None:
-        if error.reason != NO_SOUND:
-            log.warning("silence where the sound can't be decoded: %s", error)

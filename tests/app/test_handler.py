@@ -1,16 +1,21 @@
 """Every upload gets a result or a readable error, and is deleted."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emorec.app.handler import Answer, Limits, handle_upload
+from emorec.app.handler import Answer, Limits, handle_upload, predict_upload
+from emorec.app.page import model_info, result_values
 from emorec.app.sessions import Sessions
 from emorec.errors import UserError
+from emorec.inference.predictor import Predictor
 from emorec.inference.timeline import Gap
+from tests import videos
 from tests.app.fakes import files_below, predict, timeline_of
+from tests.inference.fakes import Grey
 
 
 @pytest.fixture
@@ -68,6 +73,31 @@ def test_an_unusable_upload_gives_one_message_and_leaves_no_file(
     assert files_below(sessions.root) == []
     # the log has the traceback's message
     assert ("a mistake of the programmer" in caplog.text) == (content == b"crash")
+
+
+def test_visitors_see_no_path_of_the_server(
+    sessions: Sessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fill_the_disk(video: Path, folder: Path, progress: object) -> object:
+        raise UserError(f"the disk is full: can't write {folder}/timeline.csv")
+
+    answer = handle(sessions, uploaded(sessions), fill_the_disk)
+    assert answer == Answer(error="Internal error; see the server log")
+    assert "the disk is full" in caplog.text
+
+
+def test_a_sound_file_is_predicted_by_a_network_that_only_hears(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    sound = videos.write_sound(tmp_path / "talk.m4a", 1.0).read_bytes()
+    upload = uploaded(sessions, sound, "talk.m4a")
+    predictor = Predictor(Grey(inputs=("sound",), num_frames=0))
+    answer = handle(sessions, upload, partial(predict_upload, predictor, Limits()))
+    assert answer.timeline is not None
+    assert len(answer.timeline.windows) == 3
+    assert answer.folder is not None
+    assert files_below(answer.folder) == ["summary.json", "timeline.csv", "timeline.png"]
+    assert result_values(answer, model_info(predictor.spec))[2] is None
 
 
 def test_a_file_that_was_not_uploaded_is_refused(sessions: Sessions, tmp_path: Path) -> None:

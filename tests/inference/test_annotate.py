@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from emorec.data.audio import iter_audio
 from emorec.data.faces import Box
 from emorec.inference.annotate import annotate_video
 from emorec.inference.overlay import Overlay, Playback, draw, font_size_for
@@ -118,6 +120,64 @@ def test_sound_is_complete_for_any_position_in_the_file_and_any_duration(
         expected_begin, expected = sound_of(source)
         assert begin == pytest.approx(expected_begin, abs=1e-3)
         np.testing.assert_array_equal(samples, expected)
+
+
+def test_joined_transport_streams_with_aac_are_whole_and_in_sync(tmp_path: Path) -> None:
+    parts = [
+        videos.write_recording(tmp_path / f"{n}.ts", pictures=(0, 2), sound=[(0.5, 1.5)])
+        for n in range(2)
+    ]
+    source = videos.joined(tmp_path / "both.ts", *parts)
+    path = annotated(source)
+    times, frames = times_and_frames(path)
+    assert times == pytest.approx(np.arange(40) / 10, abs=0.1)
+    assert videos.shown_indices(frames) == pytest.approx([*range(20)] * 2, abs=1)  # lossy
+    assert loud_spans(path) == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_sound_that_starts_late_or_has_holes_stays_in_sync(tmp_path: Path, suffix: str) -> None:
+    source = videos.write_recording(
+        tmp_path / f"a{suffix}", pictures=(0, 4), sound=[(1, 2), (3, 4)]
+    )
+    path = annotated(source)
+    assert loud_spans(path) == pytest.approx([1, 2, 3, 4], abs=0.1)
+    with av.open(str(path)) as file:
+        assert file.duration == pytest.approx(4e6, abs=0.1e6)
+
+
+def loud_spans(path: Path) -> list[float]:
+    """Start and end of each span of loud sound on the clock of a file, in seconds."""
+    waveform = np.concatenate(list(iter_audio(path, 16_000)))
+    loudness = np.abs(waveform[: len(waveform) // 400 * 400]).reshape(-1, 400).max(axis=1)
+    edges = np.flatnonzero(np.diff(loudness > 0.2, prepend=False, append=False))
+    return [float(edge) * 400 / 16_000 for edge in edges]
+
+
+def test_pictures_that_start_late_keep_their_times(tmp_path: Path) -> None:
+    source = videos.write_recording(tmp_path / "a.mkv", pictures=(2, 3), sound=[(0, 3)])
+    with av.open(str(annotated(source))) as file:
+        times = [frame.time for frame in file.decode(video=0)]
+    assert times == pytest.approx(2 + np.arange(10) / 10, abs=1e-3)
+
+
+def test_frames_are_mirrored_and_stretched_as_players_show_them(tmp_path: Path) -> None:
+    mirrored = (-0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    for name, changes in (
+        ("mirrored.mp4", {"matrix": mirrored}),
+        ("wide.mkv", {"aspect": Fraction(4, 3)}),
+    ):
+        plain = videos.write_recording(tmp_path / f"plain_{name}", pictures=(0, 0.5))
+        source = videos.write_recording(tmp_path / name, pictures=(0, 0.5), **changes)
+        _, frames = times_and_frames(annotated(source))
+        expected = videos.reference_frames(plain)
+        if name == "wide.mkv":
+            expected = np.stack([cv2.resize(frame, (128, 64)) for frame in expected])
+        else:
+            expected = expected[:, :, ::-1]
+        assert frames.shape == expected.shape
+        assert np.abs(frames.astype(int) - expected)[:, :28].mean() < 4
+        assert np.abs(frames.astype(int) - expected)[:, 36:].mean() < 25  # noise
 
 
 def test_the_video_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

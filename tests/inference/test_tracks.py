@@ -56,6 +56,13 @@ def test_a_face_that_returns_within_the_patience_keeps_its_number(away: int, num
     assert list(tracks_of(frames, patience=1.15)[-1]) == [number]
 
 
+def test_a_face_in_a_picture_that_stands_still_keeps_its_number() -> None:
+    for follows in (False, True):
+        tracker = Tracker(1.0)
+        tracker.update([face(50)], 0.0)
+        assert list(tracker.update([face(50)], 9.0, follows=follows)) == [1 if follows else 2]
+
+
 def test_jitter_starts_no_track() -> None:
     draw = np.random.default_rng(0)
     frames = [

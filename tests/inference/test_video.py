@@ -80,6 +80,29 @@ def test_frames_have_their_timestamps(tmp_path: Path) -> None:
     assert video.seconds == pytest.approx(1.033 + 1.033 / 4, abs=1e-3)
 
 
+@pytest.mark.parametrize("offset", [0, 100])
+def test_recordings_that_were_joined_are_read_one_after_another(
+    tmp_path: Path, offset: int
+) -> None:
+    one = videos.write_video(tmp_path / "1.ts", 20, bframes=2, sound=True)
+    two = tmp_path / "2.ts"
+    with av.open(str(one)) as file, av.open(str(two), "w") as copy:
+        streams = [copy.add_stream_from_template(stream) for stream in file.streams]
+        for packet in file.demux():
+            if packet.size:
+                assert packet.pts is not None
+                ticks = offset * 90_000
+                packet.pts, packet.dts = packet.pts + ticks, (packet.dts or 0) + ticks
+                packet.stream = streams[packet.stream_index]
+                copy.mux_one(packet)
+    video = VideoFile(videos.joined(tmp_path / "both.ts", one, two))
+    assert video.promised_seconds == video.seconds == pytest.approx(40 / 30, abs=0.1)
+    frames = [frame for *_, frame in video.frames(set(range(40)))]
+    assert videos.shown_indices(np.stack(frames)) == [*range(20)] * 2
+    starts = video.starts - video.start
+    assert starts == pytest.approx(np.arange(40) / 30, abs=0.05)
+
+
 def test_one_frame_is_a_video(tmp_path: Path) -> None:
     video = VideoFile(videos.write_video(tmp_path / "a.mp4", 1))
     assert indices_of(video) == [0]

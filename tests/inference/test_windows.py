@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.options import Options
 from emorec.inference.timeline import Gap, Window
-from emorec.inference.video import Stopwatch, VideoFile
+from emorec.inference.video import Stopwatch, VideoFile, open_file
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec
@@ -56,7 +57,8 @@ def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
 def windows(
     path: Path, options: Options = SECOND, *, detector: Marks | None = None, **changes: object
 ) -> list[Window | Gap]:
-    return list(windows_of(VideoFile(path), make_spec(**changes), options, detector))
+    spec = make_spec(**changes)
+    return list(windows_of(open_file(path, spec), spec, options, detector))
 
 
 def people(path: Path, patience: float = 1.0) -> list[tuple[float, int | None]]:
@@ -101,6 +103,17 @@ def test_a_damaged_interval_is_one_gap_and_other_parts_have_windows(tmp_path: Pa
     assert results[-1].end == 6.0
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".ts"])
+@pytest.mark.parametrize("bframes", [0, 3])
+def test_the_picture_before_lost_ones_does_not_stand_for_them(
+    tmp_path: Path, suffix: str, bframes: int
+) -> None:
+    path = videos.write_video(tmp_path / f"a{suffix}", 60, fps=10, gop=5, bframes=bframes)
+    options = Options(window_seconds=0.5, hop_seconds=0.5)
+    gaps = [each for each in windows(videos.empty_middle(path), options) if isinstance(each, Gap)]
+    assert [(gap.start, gap.end) for gap in gaps] == [pytest.approx((2.0, 4.0))]
+
+
 def test_the_missing_end_of_a_truncated_file_is_a_gap(tmp_path: Path) -> None:
     path = videos.truncate(videos.write_video(tmp_path / "a.mp4", 60, fps=10), 50)
     *before, gap = windows(path)
@@ -109,10 +122,65 @@ def test_the_missing_end_of_a_truncated_file_is_a_gap(tmp_path: Path) -> None:
     assert gap.end == pytest.approx(6.0)
 
 
-def test_an_interval_without_frames_is_a_gap(tmp_path: Path) -> None:
+def test_a_window_in_which_the_picture_stands_still_shows_it(tmp_path: Path) -> None:
     starts = [*range(0, 2000, 100), *range(6000, 8000, 100)]
-    results = windows(videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts))
-    assert [each for each in results if isinstance(each, Gap)] == [Gap(1.5, 6.0)]
+    path = videos.write_video(tmp_path / "a.mp4", 40, starts_ms=starts)
+    results = windows(path)
+    assert [each.start for each in results[:14]] == [0.5 * count for count in range(14)]
+    frames = center_crop(resize_frames(videos.reference_frames(path), (32, 32)), (28, 28))
+    for window in results:
+        assert isinstance(window, Window)
+        if 2.0 <= window.start <= 5.0:
+            np.testing.assert_allclose(window.frames, [frames[19]] * 5, atol=4)
+
+
+def test_a_face_in_a_picture_that_stands_still_stays_the_same_person(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", [[20]] * 20)
+    assert {person for _, person in people(path, 0.2)} == {1}
+    with av.open(str(path)) as file, av.open(str(tmp_path / "b.mp4"), "w") as still:
+        stream = still.add_stream_from_template(file.streams.video[0])
+        for packet in file.demux(video=0):
+            if packet.size:
+                assert packet.pts is not None
+                assert packet.time_base
+                pause = round(5 / packet.time_base) if packet.pts * packet.time_base >= 1 else 0
+                packet.pts, packet.dts = packet.pts + pause, (packet.dts or 0) + pause
+                packet.stream = stream
+                still.mux_one(packet)
+    assert people(tmp_path / "b.mp4") == [(float(second), 1) for second in range(7)]
+
+
+def test_windows_begin_with_the_pictures_on_the_clock_of_the_file(tmp_path: Path) -> None:
+    path = videos.write_recording(tmp_path / "a.mkv", pictures=(2, 5), sound=[(0, 3), (4, 5)])
+    changes = {"inputs": ("frames", "sound", "heard"), "sound_seconds": 0.8}
+    results = windows(path, **changes)
+    assert [(each.start, each.end) for each in results] == [
+        (pytest.approx(start), pytest.approx(start + 1)) for start in (2.0, 2.5, 3.0, 3.5, 4.0)
+    ]
+    frames = resize_frames(videos.reference_frames(path), (32, 32))
+    loudness = []
+    for window in results:
+        assert isinstance(window, Window)
+        assert window.frames is not None
+        assert window.sound is not None
+        indices = np.linspace(0, 9, 5, dtype=int) + round(10 * (window.start - 2))
+        expected = center_crop(frames[indices], (28, 28))
+        np.testing.assert_allclose(window.frames, expected, atol=4)
+        loudness.append(float(np.abs(window.sound).max()))
+    assert loudness == pytest.approx([0.5, 0.5, 0.0, 0.5, 0.5], abs=0.1)
+    # a whole clip is what training reads
+    (whole,) = windows(path, Options(window_seconds=3.0), **changes)
+    assert isinstance(whole, Window)
+    assert (whole.start, whole.end) == (pytest.approx(2), pytest.approx(5))
+    clip = Clip(path=path, label=0, actor="", take="")
+    recipe = AudioSpec(sound_rate=16_000, sound_seconds=0.8)
+    np.testing.assert_array_equal(whole.sound, to_float(recipe.load(clip)))
+
+
+def test_holes_of_the_sound_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = videos.write_recording(tmp_path / "a.mkv", pictures=(0, 5), sound=[(1, 2), (2.3, 4)])
+    windows(path, inputs=("frames", "sound", "heard"))
+    assert caplog.messages == ["a.mkv: no sound from 0 s to 1 s and 1 more"]
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])
@@ -128,15 +196,6 @@ def test_windows_shorter_than_a_frame_contain_the_current_frame(
     for window, index in zip(results, indices, strict=True):
         assert isinstance(window, Window)
         np.testing.assert_allclose(window.frames, [frames[index]] * num_frames, atol=4)
-
-
-def test_an_interrupted_video_of_a_low_frame_rate_has_a_gap(tmp_path: Path) -> None:
-    starts = [*range(0, 1500, 250), *range(4000, 5000, 250)]
-    path = videos.write_video(tmp_path / "a.mp4", len(starts), starts_ms=starts)
-    options = Options(window_seconds=0.2, hop_seconds=0.2)
-    results = windows(path, options, num_frames=1)
-    gaps = [each for each in results if isinstance(each, Gap)]
-    assert [(gap.start, gap.end) for gap in gaps] == [pytest.approx((1.2, 4.0))]
 
 
 def test_each_face_is_a_person_with_separate_windows(tmp_path: Path) -> None:
@@ -219,16 +278,46 @@ def test_missing_or_broken_sound_is_silence(
     assert message.startswith("silence where the sound can't be decoded: ")
 
 
+HEARING = {"inputs": ("sound",), "num_frames": 0}
+
+
 def test_an_audio_network_needs_sound(tmp_path: Path) -> None:
-    changes = {"inputs": ("sound",), "num_frames": 0}
-    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **changes)
+    (window,) = windows(videos.write_video(tmp_path / "a.mp4", 30, sound=True), **HEARING)
     assert isinstance(window, Window)
     assert window.frames is None
     assert window.has_sound
     with pytest.raises(
         ClipError, match=r"b.mp4: it has no sound, and this network takes nothing else"
     ):
-        windows(videos.write_video(tmp_path / "b.mp4", 30), **changes)
+        windows(videos.write_video(tmp_path / "b.mp4", 30), **HEARING)
+
+
+def test_an_audio_network_reads_all_of_the_sound_whatever_the_pictures(tmp_path: Path) -> None:
+    path = videos.write_recording(tmp_path / "a.mp4", pictures=(0, 1), sound=[(1, 3)])
+    spoiled = videos.change_format(path)
+    results = windows(spoiled, **HEARING)
+    assert [each.start for each in results] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    loudness = [np.abs(each.sound).max() for each in results if isinstance(each, Window)]
+    assert loudness == pytest.approx([0, 0.5, 0.5, 0.5, 0.5], abs=0.1)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".wav", "pcm_s16le"), (".flac", "flac")])
+def test_an_audio_network_takes_sound_files(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    wave = np.random.default_rng(0).integers(-9999, 9999, (1, 40_000)).astype(np.int16)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream(codec, rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        file.mux([*stream.encode(frame), *stream.encode()])
+    results = windows(path, **HEARING)
+    assert [(each.start, each.end) for each in results] == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5)]
+    for each in results:
+        assert isinstance(each, Window)
+        first = round(16_000 * each.start)
+        np.testing.assert_allclose(each.sound, wave[0, first : first + 16_000] / 32768, atol=1e-4)
+    with pytest.raises(ClipError, match="there are no pictures in it"):
+        windows(path)
 
 
 def test_a_face_crop_unlike_training_is_a_warning(

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec.console import make_console
-from emorec.data.clip import VIDEO_SUFFIXES
+from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
@@ -59,7 +59,8 @@ def predict(
     """Predict the emotions in videos with a trained network, window by window.
 
     Args:
-        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera.
+        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; a network that only hears
+            takes sound files, too.
         ckpt: The network: a checkpoint, or an exported file.
         model: The same.
         out: Output folder; each video gets a folder in it.
@@ -78,17 +79,20 @@ def predict(
         raise UserError("no video: name files, folders, patterns or the index of a camera")
     from emorec.inference.predictor import load
 
-    found = find_sources(videos)
+    found = find_sources(videos, sound=True)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
     batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)
-    for line in found.notes:
-        batch.note(line)
-    for line in found.errors:
-        batch.error(line)
-    if found.sources:
-        with output_folder(batch.out):
-            batch.predict(load(network, device), found.sources)
+    with output_folder(batch.out) if found.sources else nullcontext():
+        predictor = load(network, device) if found.sources else None
+        if predictor and predictor.spec.uses_frames:
+            found = find_sources(videos)
+        for line in found.notes:
+            batch.note(line)
+        for line in found.errors:
+            batch.error(line)
+        if predictor:
+            batch.predict(predictor, found.sources)
     batch.finish()
 
 
@@ -130,7 +134,7 @@ def output_folder(out: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Video to predict.
+    """Video, or sound file, to predict.
 
     Attributes:
         video: Path of a file, or index of a camera.
@@ -206,14 +210,15 @@ class Batch:
                 return
 
     def _predict(self, predictor: "Predictor", source: Source, title: str) -> None:
+        from emorec.data.video.reader import NO_PICTURES
         from emorec.inference.results import predict_to_folder
-        from emorec.inference.video import Camera, VideoFile
+        from emorec.inference.video import Camera, open_file
 
         started = time.perf_counter()
         video: Video = (
             Camera(source.video, self.camera_seconds)
             if isinstance(source.video, int)
-            else VideoFile(source.video)
+            else open_file(source.video, predictor.spec)
         )
         with PredictProgress(title, video, self.console) as progress:
             result = predict_to_folder(
@@ -233,6 +238,10 @@ class Batch:
             self.note(f"{source.name}: damaged from {format_gaps(timeline)}; the rest is predicted")
         if predictor.spec.uses_sound and not video.live and not video.has_sound:
             self.note(f"{source.name}: it has no sound; only its frames are used")
+        if result.not_annotated:
+            line = f"{source.name}: no annotated video: {result.not_annotated}"
+            # a sound file is complete without
+            (self.note if result.not_annotated == NO_PICTURES else self.error)(line)
         if (reason := error_of(result)) is not None:
             self.error(f"{source.name}: {reason}")
 
@@ -395,14 +404,19 @@ def speed_line(results: "Sequence[Result]") -> str:
     return f"{total}: {', '.join(ratios)}" if ratios else total
 
 
-def find_sources(arguments: Sequence[str]) -> Sources:
-    """Find the videos named by files, folders (at any depth), glob patterns and camera indices."""
+def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
+    """Find the videos named by files, folders (at any depth), glob patterns and camera indices.
+
+    Args:
+        arguments: The names; a file that is named itself is a video whatever its suffix.
+        sound: Whether sound files in folders count as videos, as for a network that only hears.
+    """
     found = Sources()
     videos: list[Path | int] = []
     for argument in arguments:
         path = Path(argument).expanduser()
         if path.is_dir():
-            videos += _videos_in(path, found)
+            videos += _videos_in(path, found, sound)
         elif argument.isdecimal() and len(argument) <= MAX_CAMERA_DIGITS and not path.exists():
             videos.append(int(argument))
         elif not os.path.lexists(path) and glob.has_magic(argument):
@@ -410,7 +424,7 @@ def find_sources(arguments: Sequence[str]) -> Sources:
             if not matches:
                 found.errors.append(f"no file matches {path}")
             for match in map(Path, matches):
-                videos += _videos_in(match, found) if match.is_dir() else [match]
+                videos += _videos_in(match, found, sound) if match.is_dir() else [match]
         elif not path.exists():
             found.errors.append(f"no such file or folder: {argument}")
         else:
@@ -424,18 +438,22 @@ def find_sources(arguments: Sequence[str]) -> Sources:
     return found
 
 
-def _videos_in(folder: Path, found: Sources) -> list[Path]:
+def _videos_in(folder: Path, found: Sources, sound: bool) -> list[Path]:
     """Return all videos below a folder, sorted; without hidden files and results of earlier predictions."""
     from emorec.inference.results import is_result_file
 
     files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
     files.sort()
-    videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+    suffixes = VIDEO_SUFFIXES | AUDIO_SUFFIXES if sound else VIDEO_SUFFIXES
+    kind = "video or sound file" if sound else "video"
+    videos = [path for path in files if path.suffix.lower() in suffixes]
     others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
     if not videos:
-        found.errors.append(f"no video in {folder}")
+        found.errors.append(f"no {kind} in {folder}")
     elif others:
-        ignored = "1 file is no video" if len(others) == 1 else f"{len(others)} files are no videos"
+        ignored = (
+            f"1 file is no {kind}" if len(others) == 1 else f"{len(others)} files are no {kind}s"
+        )
         found.notes.append(f"{ignored} in {folder}: {listed_files(others)}")
     return videos
 

@@ -30,6 +30,7 @@ from emorec.data.media import (
     DECODING_ERRORS,
     audio_stream,
     clock_zero,
+    declared_end,
     demux,
     open_media,
     video_stream,
@@ -167,7 +168,8 @@ class Reader:
         num_key_frames: Number of frames that can be decoded by themselves.
         rate: Frames a second that the file declares; `None` if it declares none.
         has_sound: Whether there is a sound track that can be decoded.
-        promised_seconds: Duration of the video stream that the file declares; `None` if it declares none.
+        has_all_frames: Whether the file holds as many frames as it declares; not where it declares no number.
+        promised_seconds: End of the video stream that the file declares; `None` if it declares none.
         can_skip: Whether frames can be skipped: each has its own timestamp, and some are stored out of order.
     """
 
@@ -182,7 +184,7 @@ class Reader:
             self._aspect = stream.sample_aspect_ratio or Fraction(1)
             self.rate = float(stream.average_rate or stream.guessed_rate or 0) or None
             self.has_sound = audio_stream(container) is not None
-            self.promised_seconds = stream.duration * tick if stream.duration else None
+            self.promised_seconds = declared_end(container, stream)
             try:
                 for packet in demux(container):
                     if packet.size and packet.stream is stream:
@@ -193,6 +195,7 @@ class Reader:
             except DECODING_ERRORS as error:
                 if to_its_end or not stored:
                     raise ClipError.of(path, CUT_OFF) from error
+            self.has_all_frames = 0 < stream.frames <= len(stored)
         # arrays, because a film of hours has hundreds of thousands of frames
         ticks, hidden = np.array(stored, dtype=np.int64), np.array(discarded, dtype=bool)
         timed = ~np.array(untimed, dtype=bool)

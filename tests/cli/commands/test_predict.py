@@ -58,6 +58,26 @@ def test_a_table_shows_the_results(
     assert output.err == f"1 file is no video in {tmp_path}: notes.txt\n"
 
 
+def test_a_network_that_only_hears_takes_sound_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Grey(inputs=("sound",), num_frames=0)
+    monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
+    folder = tmp_path / "talks"
+    folder.mkdir()
+    videos.write_sound(folder / "talk.m4a", 2.0)
+    videos.write_video(folder / "film.mp4", 60, sound=True)
+    out = tmp_path / "out"
+    assert run("--ckpt", "any.ckpt", folder, "--annotate", "--out", out) == 0
+    assert "talk.m4a: no annotated video: there are no pictures in it" in capsys.readouterr().err
+    names = ["summary.json", "timeline.csv", "timeline.png"]
+    assert sorted(path.name for path in (out / "talk").iterdir()) == names
+    assert sorted(path.name for path in (out / "film").iterdir()) == ["annotated.mp4", *names]
+    summary = json.loads((out / "talk" / "summary.json").read_text())
+    assert summary["video"].keys() == {"path", "seconds", "has_sound"}
+    assert summary["windows"] == len(rows_of(out / "talk" / "timeline.csv")) == 7
+
+
 def test_flags_work_in_either_spelling(grey: Grey, tmp_path: Path) -> None:
     path = videos.write_video(tmp_path / "a.mp4", 60)
     arguments = (

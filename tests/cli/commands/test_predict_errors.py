@@ -53,6 +53,33 @@ def test_damage_is_reported_and_the_rest_is_predicted(
     assert summary["windows"] == len(rows_of(tmp_path / "out" / "a" / "timeline.csv")) > 5
 
 
+def test_ffmpeg_failing_on_one_annotation_leaves_its_predictions_and_the_other_videos(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import av
+
+    from emorec.inference import annotate
+
+    really = annotate.draw
+
+    def draw(frame: Any, *arguments: Any) -> Any:
+        if frame.shape[0] == 48:
+            raise av.error.PermissionError(1, "Operation not permitted", str(tmp_path / "out"))
+        return really(frame, *arguments)
+
+    monkeypatch.setattr(annotate, "draw", draw)
+    paths = [
+        videos.write_video(tmp_path / "a.mp4", 15, size=(64, 48)),
+        videos.write_video(tmp_path / "b.mp4", 15),
+    ]
+    out = tmp_path / "out"
+    message = error_of(capsys, "--ckpt", "any.ckpt", *paths, "--annotate", "--out", out)
+    assert "a.mp4: no annotated video: FFmpeg can't encode it: Operation not permitted" in message
+    files = [sorted(path.name for path in (out / name).iterdir()) for name in "ab"]
+    assert files[0] == ["summary.json", "timeline.csv", "timeline.png"]
+    assert files[1] == ["annotated.mp4", *files[0]]
+
+
 def test_a_video_without_a_face_is_written_and_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,18 @@ def test_a_folder_is_its_sorted_videos_and_other_files_are_reported_in_one_line(
     assert find_sources(["."]).notes == ["1 file is no video in .: sub/notes.txt"]
 
 
+def test_usual_endings_are_found_in_either_case_and_sound_for_those_who_hear(
+    tmp_path: Path,
+) -> None:
+    names = "a.ts b.M2TS c.mts d.vob e.mpg f.DV g.mxf h.wmv i.flv j.3gp k.ogv l.asf m.f4v n.divx"
+    sounds = ["x.WAV", "y.mp3", "z.opus"]
+    for name in (*names.split(), *sounds):
+        (tmp_path / name).touch()
+    assert [source.name for source in find_sources([str(tmp_path)]).sources] == names.split()
+    found = find_sources([str(tmp_path)], sound=True)
+    assert [source.name for source in found.sources] == [*names.split(), *sounds]
+
+
 def test_linked_folders_count_once(folder: Path) -> None:
     data = folder / "data"
     data.mkdir()
