@@ -192,6 +192,7 @@ def test_a_checkpoint_has_all_arguments_as_plain_values_and_rebuilds_the_network
     network = make(lr=0.125, warmup_epochs=2.5, **SMALL).eval()
     trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
     trainer.strategy.connect(network)
+    network.trainer = trainer
     path = tmp_path / "network.ckpt"
     trainer.save_checkpoint(path, weights_only=True)
     hyper_parameters = torch.load(path, weights_only=True)["hyper_parameters"]
