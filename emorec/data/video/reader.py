@@ -163,7 +163,7 @@ def decode(
         ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
         UserError: When the decoder can't be used.
     """
-    reader = open_video(path, decoder)
+    reader = CheckedReader(path, decoder)
     first, stop = 0, reader.frames_in_file
     if span_seconds is not None:
         first, stop = _frames_in_span(path, reader.starts, span_seconds)
@@ -201,7 +201,7 @@ def decode_spans(
             frame in one of them.
         UserError: When the decoder can't be used.
     """
-    reader = open_video(path, decoder)
+    reader = CheckedReader(path, decoder)
     spans = [_frames_in_span(path, reader.starts, span) for span in spans_seconds]
     candidates = set().union(*(_candidates(reader, sampler, *span) for span in spans))
     kept, video_end = reader.read(candidates, max(stop for _, stop in spans))
@@ -226,7 +226,7 @@ def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
         ClipError: When the file can't be read, is no video, or is damaged.
         UserError: When the decoder can't be used.
     """
-    reader = open_video(path, decoder)
+    reader = CheckedReader(path, decoder)
     ends = likely_ends(
         promised=reader.frames_in_file,
         shown=reader.promised,
@@ -398,16 +398,6 @@ class CheckedReader:
 
     def _fall_back(self, reason: str) -> None:
         self.note, self._reader, self._is_compared = reason, self._reference, True
-
-
-def open_video(path: Path, decoder: Decoder) -> CheckedReader:
-    """Open a video with the chosen library, or with PyAV where that one is wrong.
-
-    Raises:
-        ClipError: When the file can't be read or is no video.
-        UserError: When a library can't be used.
-    """
-    return CheckedReader(path, decoder)
 
 
 def check_readable(path: Path) -> None:
