@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,22 +77,36 @@ def fit(clips: Path, folder: Path, *arguments: str) -> Fit:
 
 
 @pytest.fixture(scope="module")
-def with_all(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
-    return fit(drawn_clips, tmp_path_factory.mktemp("runs") / "with_all")
+def clips_of_own_sizes(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clips, no two of one size: files of equal size are compared before a training."""
+    folder = Path(shutil.copytree(drawn_clips, tmp_path_factory.mktemp("sizes") / "clips"))
+    sizes: set[int] = set()
+    for path in sorted(folder.rglob("*.mp4")):
+        content, padding = path.read_bytes(), 0
+        while len(content) + 8 + padding in sizes:
+            padding += 1
+        path.write_bytes(content + struct.pack(">I", 8 + padding) + b"free" + bytes(padding))
+        sizes.add(path.stat().st_size)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def without_test(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
+def with_all(clips_of_own_sizes: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    return fit(clips_of_own_sizes, tmp_path_factory.mktemp("runs") / "with_all")
+
+
+@pytest.fixture(scope="module")
+def without_test(clips_of_own_sizes: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
     """A run on a folder without the files of the test actors."""
     folder = tmp_path_factory.mktemp("without")
     ignored = shutil.ignore_patterns("*-23.mp4", "*-24.mp4", "Actor_23", "Actor_24")
-    clips = Path(shutil.copytree(drawn_clips, folder / "clips", ignore=ignored))
+    clips = Path(shutil.copytree(clips_of_own_sizes, folder / "clips", ignore=ignored))
     return fit(clips, folder / "run")
 
 
-def test_training_opens_no_test_clip(with_all: Fit, drawn_clips: Path) -> None:
+def test_training_opens_no_test_clip(with_all: Fit, clips_of_own_sizes: Path) -> None:
     names: dict[str, set[str]] = {"train": set(), "val": set(), "test": set()}
-    for path in drawn_clips.rglob("*.mp4"):
+    for path in clips_of_own_sizes.rglob("*.mp4"):
         names[subset_of(path)].add(path.name)
     assert {subset: len(files) for subset, files in names.items()} == {
         "train": 160,
@@ -102,16 +117,18 @@ def test_training_opens_no_test_clip(with_all: Fit, drawn_clips: Path) -> None:
     assert with_all.opened == {**names, "test": set()}
 
 
-def test_training_without_a_cache_opens_no_test_clip(drawn_clips: Path, tmp_path: Path) -> None:
+def test_training_without_a_cache_opens_no_test_clip(
+    clips_of_own_sizes: Path, tmp_path: Path
+) -> None:
     arguments = ("--data.cache", "none", "--trainer.max_epochs", "1")
-    opened = fit(drawn_clips, tmp_path / "run", *arguments).opened
+    opened = fit(clips_of_own_sizes, tmp_path / "run", *arguments).opened
     assert opened["test"] == set()
     assert len(opened["val"]) == 15
 
 
-def test_testing_opens_the_test_clips_only(with_all: Fit, drawn_clips: Path) -> None:
+def test_testing_opens_the_test_clips_only(with_all: Fit, clips_of_own_sizes: Path) -> None:
     best = with_all.run / "checkpoints" / "best.ckpt"
-    with record_opened(sorted(drawn_clips.rglob("*.mp4"))) as opened:
+    with record_opened(sorted(clips_of_own_sizes.rglob("*.mp4"))) as opened:
         main(["test", "--ckpt", str(best), "--trainer.accelerator", "cpu"])
     assert {subset_of(path) for path in opened} == {"test"}
     assert len(opened) == 15

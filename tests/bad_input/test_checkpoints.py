@@ -43,8 +43,9 @@ def test_options_that_contradict_a_checkpoint_are_refused(
 ) -> None:
     Path("other.yaml").write_text("model: emorec.models.CNN3D\n")
     ckpt = ("--ckpt", str(LAST))
+    other_rate = {("--model.lr", "1"): ("lr", "0.0001", "1.0")}  # a training goes on with it
     for options, values in {
-        ("--model.lr", "1"): ("lr", "0.0001", "1.0"),
+        **(other_rate if command == "test" else {}),
         ("--data.num_frames", "4"): ("num_frames", "2", "4"),
         ("--data.image_size", "32"): ("image_size", "16", "32"),
         ("--data.channel", "song"): ("num_classes", "8", "6"),

@@ -76,7 +76,7 @@ def damage_clips(clips: Path) -> dict[str, str]:
         return clips / TAKE.format(actor)
 
     clip(1).write_bytes(b"")
-    for actor, percent in ((2, 10), (3, 50), (4, 90), (5, 99)):
+    for actor, percent in ((2, 10), (3, 50), (4, 90), (5, 97)):
         videos.truncate(clip(actor), percent)
     clip(6).write_text("a text that somebody renamed " * 99)
     videos.write_sound(clip(7))

@@ -188,6 +188,8 @@ class Reader:
             try:
                 for packet in demux(container):
                     if packet.size and packet.stream is stream:
+                        if packet.is_corrupt and to_its_end:
+                            raise ClipError.of(path, CUT_OFF)
                         stored.append(packet.pts or 0)
                         untimed.append(packet.pts is None)
                         discarded.append(packet.is_discard)
