@@ -44,7 +44,7 @@ FACE: dict[str, Any] = {"num_frames": 2, "image_size": 96}
 NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
     "EarlyFusionCNN": lambda: EarlyFusionCNN(**FRAMES),
     "EarlyFusionResNet": lambda: EarlyFusionResNet(weights="none", **FRAMES),
-    "LateFusion": lambda: LateFusion(weights="none", **FRAMES),
+    "LateFusion": lambda: LateFusion(weights="none", **SMALL_CNN),
     "CNN3D": lambda: CNN3D(weights="none", **FRAMES),
     "CNN3D-clip_cnn": lambda: CNN3D(
         backbone="clip_cnn", weights="none", num_classes=5, num_frames=9, image_size=(45, 60)
