@@ -119,8 +119,9 @@ class VideoFile:
         frame_seconds = 1 / self.frames_per_second
         end = float(self.starts[-1]) + frame_seconds
         promised = max(end, self._reader.promised_seconds or 0.0)
-        # the last picture of a whole file may stand for long
-        stands = self._reader.has_all_frames and promised - end < DAMAGE_SECONDS
+        # the last picture of a whole file may stand for long; originals of RAVDESS declare a frame that they hide
+        stands_for = promised - end
+        stands = self._reader.has_all_frames and 1.5 * frame_seconds < stands_for < DAMAGE_SECONDS
         self.seconds = promised if stands else end
         is_cut_off = promised > self.seconds + frame_seconds
         self.promised_seconds = promised if is_cut_off else self.seconds

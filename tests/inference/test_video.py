@@ -220,3 +220,8 @@ def test_timestamps_increase(tmp_path: Path) -> None:
     decoded = [seconds for _, seconds, _ in video.frames(set(range(40)))]
     assert all(before < after for before, after in pairwise(decoded))
     assert indices_of(video) == list(range(len(decoded)))
+
+
+def test_a_hidden_last_frame_adds_no_time(tmp_path: Path) -> None:
+    path = videos.hide_end(videos.write_video(tmp_path / "a.mp4", 40), 1)
+    assert VideoFile(path).seconds == pytest.approx(39 / 30, abs=0.01)
