@@ -82,7 +82,8 @@ def write_json(content: Any, path: Path, **options: Any) -> None:
     """
     text = json.dumps(content, indent=2, **options)
     with atomic_write(path) as file:
-        file.write(f"{text}\n".encode())
+        # names that are no UTF-8 are escaped as JSON does
+        file.write(f"{text}\n".encode(errors="backslashreplace"))
 
 
 def list_files(folder: Path, on_error: Callable[[OSError], None] | None = None) -> list[Path]:

@@ -33,6 +33,15 @@ def normalize(text: str) -> str:
     return " ".join(text.split())
 
 
+def printable(text: str) -> str:
+    r"""Escape the bytes of a file name that are no UTF-8, which neither fonts nor files take.
+
+    >>> print(printable("b\udcff.mp4"), printable("Zoë"))
+    b\udcff.mp4 Zoë
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def percent(share: float | None) -> str:
     """Format a share as per cent with one decimal.
 

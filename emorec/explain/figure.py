@@ -17,6 +17,7 @@ from emorec.explain.explainer import (
     SoundExplanation,
 )
 from emorec.explain.importance import Importance
+from emorec.text import printable
 
 FOR, AGAINST = "#c2410c", "#2563a8"
 GREY = "#5b6570"
@@ -149,12 +150,12 @@ def _frames_per_row(num_frames: int) -> int:
 def _draw_header(figure: Figure, title: list[str], note: list[str]) -> None:
     width, height = figure.get_size_inches()
     top = 0.2
-    for line in title:
+    for line in map(printable, title):
         position = 0.3 / width, 1 - top / height
         figure.text(*position, line, va="top", size=15, weight="bold", color=INK, parse_math=False)
         top += 0.27
     top += 0.04
-    for line in note:
+    for line in map(printable, note):
         position = 0.3 / width, 1 - top / height
         figure.text(*position, line, va="top", size=9.5, color=GREY, parse_math=False)
         top += 0.2

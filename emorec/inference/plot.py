@@ -23,6 +23,7 @@ from emorec.inference.timeline import (
     format_time,
 )
 from emorec.io import atomic_write
+from emorec.text import printable
 
 EMOTION_COLORS = {
     "neutral": "#8d99ae",
@@ -107,7 +108,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
         dpi=DPI,
         layout=ConstrainedLayoutEngine(h_pad=PADDING),
     )
-    title = timeline.path.name if timeline.path else "camera"
+    title = printable(timeline.path.name) if timeline.path else "camera"
     more = f" (and {num_hidden} more persons with fewer windows)" if num_hidden else ""
     figure.suptitle(f"{title}{more}", size=11, x=0.01, ha="left", color=DARK, parse_math=False)
     panels = figure.subplots(num_panels, 1, squeeze=False, sharex=True)[:, 0]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -37,6 +38,18 @@ def test_every_video_has_its_files_and_results_are_deterministic(
         contents.append({**content, "summary.json": summary})
     assert contents[0] == contents[1]
     assert (contents[0]["summary.json"]["windows"], summary["video"]["frames"]) == (7, 60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse these names")
+@pytest.mark.parametrize(
+    "name", ["b\udcff.mp4", "12:30 [red]x[bold].mp4", "n\nl $x^$.mp4", "%d.mp4", f"{'x' * 251}.mp4"]
+)
+def test_any_name_of_a_file_is_predicted(name: str, grey: Grey, tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 15).rename(tmp_path / name)
+    assert run("--ckpt", "any.ckpt", path, "--out", tmp_path / "out", "--annotate") == 0
+    (folder,) = (tmp_path / "out").iterdir()
+    assert len(list(folder.iterdir())) == 4
+    assert json.loads((folder / "summary.json").read_text())["video"]["path"] == str(path)
 
 
 def test_a_table_shows_the_results(
