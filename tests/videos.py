@@ -177,6 +177,24 @@ def write_recording(
     return path
 
 
+def remuxed(source: Path, path: Path, kind: str | None = None, **options: str) -> Path:
+    """Copy the packets of a video into another container.
+
+    Args:
+        source: The video.
+        path: The copy.
+        kind: FFmpeg's name of the container; by default that of the suffix.
+        options: Of the container.
+    """
+    with av.open(str(source)) as file, av.open(str(path), "w", kind, options) as output:
+        stream = output.add_stream_from_template(file.streams.video[0])
+        for packet in file.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    return path
+
+
 def joined(path: Path, *parts: Path) -> Path:
     """Put the bytes of recordings behind one another, as `cat` does."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))

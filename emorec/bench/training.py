@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Trainer
 
@@ -64,16 +65,7 @@ def bench_training(
     settings = {name: experiment.config_init["trainer"][name] for name in USED_TRAINER_SETTINGS}
     settings["devices"] = 1
     with trainer_errors(settings):
-        trainer = Trainer(
-            **settings,
-            max_epochs=ENDLESS,
-            limit_val_batches=0,
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        trainer = endless_trainer(**settings)
     spinner = make_console(stderr=True).status("", spinner="line")
 
     def status(text: str) -> None:
@@ -132,3 +124,21 @@ def unused_flags(flags: Sequence[str]) -> list[str]:
             and name.removeprefix("--trainer.") not in USED_TRAINER_SETTINGS
         )
     ]
+
+
+def endless_trainer(**settings: Any) -> Trainer:
+    """Return a trainer that trains until it is stopped, and shows and keeps nothing.
+
+    Args:
+        settings: The other arguments of the trainer.
+    """
+    return Trainer(
+        **settings,
+        max_epochs=ENDLESS,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )

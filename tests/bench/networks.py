@@ -6,7 +6,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
-from emorec.bench.training import ENDLESS
+from emorec.bench.training import endless_trainer
 from emorec.data import RavdessDataModule
 from emorec.data.preprocessing import ReadFrames
 from emorec.models import ClipClassifier
@@ -83,16 +83,6 @@ class DelayedData(RavdessDataModule):
         return dataset
 
 
-def endless_trainer() -> Trainer:
-    """A silent CPU trainer like that of `emorec bench`."""
-    return Trainer(
-        accelerator="cpu",
-        devices=1,
-        max_epochs=ENDLESS,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+def endless_cpu_trainer() -> Trainer:
+    """The trainer of `emorec bench`, on one CPU."""
+    return endless_trainer(accelerator="cpu", devices=1)

@@ -13,7 +13,7 @@ import torch
 from emorec.bench.measure import measure
 from emorec.bench.report import Report, Speed
 from tests.bench.conftest import Stopwatch
-from tests.bench.networks import DelayedData, MeanColour, endless_trainer, nothing
+from tests.bench.networks import DelayedData, MeanColour, endless_cpu_trainer, nothing
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ STAGES = ["decode", "decode_workers", "cache_read", "loader", "network", "end_to
 def measured(root: Path, *, network: Callable[[], None] = nothing, **data: Any) -> Report:
     model = MeanColour(delay=network)
     clips = DelayedData(str(root), **data)
-    return measure(endless_trainer(), model, clips, seconds=0.01, rounds=1)
+    return measure(endless_cpu_trainer(), model, clips, seconds=0.01, rounds=1)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_end_to_end_takes_the_time_of_loader_and_network_together(
     rounds = 2
     model = MeanColour(delay=stopwatch.two_seconds)
     data = DelayedData(str(drawn_clips), augment=stopwatch.second)
-    report = measure(endless_trainer(), model, data, seconds=0.01, rounds=rounds)
+    report = measure(endless_cpu_trainer(), model, data, seconds=0.01, rounds=rounds)
     speeds = report.speeds
     assert speeds["end_to_end"].samples == pytest.approx([1 / 3] * rounds, rel=0.01)
     assert speeds["network"].samples == pytest.approx([0.5] * rounds, rel=0.01)
@@ -93,7 +93,7 @@ def test_the_network_is_trained_while_it_is_measured(drawn_clips: Path) -> None:
     model = MeanColour()
     before = model.head.weight.detach().clone()
     data = DelayedData(str(drawn_clips))
-    measure(endless_trainer(), model, data, seconds=0.01, rounds=1)
+    measure(endless_cpu_trainer(), model, data, seconds=0.01, rounds=1)
     assert not torch.equal(model.head.weight, before)
     assert model.head.weight.isfinite().all()
 

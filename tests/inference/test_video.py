@@ -24,17 +24,6 @@ def indices_of(video: VideoFile, needed: set[int] | None = None) -> list[int]:
     return [index for index, *_ in decoded]
 
 
-def remuxed(source: Path, path: Path) -> Path:
-    """Remux a video into another container."""
-    with av.open(str(source)) as file, av.open(str(path), "w") as copy:
-        stream = copy.add_stream_from_template(file.streams.video[0])
-        for packet in file.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                copy.mux(packet)
-    return path
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts", ".avi"])
 @pytest.mark.parametrize("bframes", [0, 3])
 def test_every_frame_of_every_container_is_decoded(
@@ -60,7 +49,7 @@ def test_a_stream_without_timestamps_has_its_nominal_frame_rate(
     tmp_path: Path, bframes: int
 ) -> None:
     complete = videos.write_video(tmp_path / "a.mp4", 40, bframes=bframes)
-    video = VideoFile(remuxed(complete, tmp_path / "a.h264"))
+    video = VideoFile(videos.remuxed(complete, tmp_path / "a.h264"))
     assert video.seconds == pytest.approx(40 / video.frames_per_second)
     assert indices_of(video, {0, 13, 39}) == [0, 13, 39]
 

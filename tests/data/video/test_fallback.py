@@ -23,21 +23,13 @@ from tests import videos
 def joined(path: Path) -> Path:
     """Two recordings behind one another, each with a clock from zero."""
     parts = [videos.write_video(path.with_name(f"{part}.ts"), 20) for part in "ab"]
-    path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    return path
+    return videos.joined(path, *parts)
 
 
 def live(path: Path) -> Path:
     """A recording without duration and index, as browsers write it."""
     plain = videos.write_video(path.with_name("plain.mkv"))
-    options = {"live": "1"}
-    with av.open(str(plain)) as file, av.open(str(path), "w", "matroska", options) as output:
-        stream = output.add_stream_from_template(file.streams.video[0])
-        for packet in file.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                output.mux(packet)
-    return path
+    return videos.remuxed(plain, path, "matroska", live="1")
 
 
 def narrower_at_last(path: Path) -> Path:
