@@ -220,7 +220,7 @@ def find_file(path: Path) -> Path:
             f"{missing}, but of {plural(len(runs), 'run')}: name one, such as {runs[0]}"
         )
     if path.is_dir():
-        missing += ": it is no run's folder, or the run ended before its first epoch did"
+        missing += ": it is not the folder of a run, or the run ended before its first epoch did"
     raise UserError(missing)
 
 

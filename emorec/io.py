@@ -82,7 +82,7 @@ def write_json(content: Any, path: Path, **options: Any) -> None:
     """
     text = json.dumps(content, indent=2, **options)
     with atomic_write(path) as file:
-        # names that are no UTF-8 are escaped as JSON does
+        # names that are not valid UTF-8 are escaped as JSON does
         file.write(f"{text}\n".encode(errors="backslashreplace"))
 
 

@@ -34,7 +34,7 @@ def normalize(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape the bytes of a file name that are no UTF-8, which neither fonts nor files take.
+    r"""Escape the bytes of a file name that are not valid UTF-8, which neither fonts nor files take.
 
     >>> print(printable("b\udcff.mp4"), printable("Zoë"))
     b\udcff.mp4 Zoë

@@ -15,7 +15,7 @@ ENVIRONMENT_ERRORS = {
     "Error(s) in loading state_dict": "the checkpoint's weights do not fit its network",
     "Early stopping conditioned on metric": "early_stopping.monitor",
 }
-"""How an error of torch or Lightning begins that is no bug -> what to put before it."""
+"""How an error of torch or Lightning begins where it is a mistake in the settings -> what to put before it."""
 
 
 def user_message(error: BaseException) -> str | None:

@@ -3,8 +3,6 @@
 It is decoded with PyAV: decord returns wrong samples for stereo files (version 0.6.0, every original of RAVDESS).
 """
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emorec.data.clip import Clip, content_key
+from emorec.data.clip import Clip, content_key, settings_digest
 from emorec.data.video.reader import CUT_OFF, ClipError, check_readable, decoder_version
 from emorec.text import first_few, listed_files, plural
 
@@ -280,8 +278,7 @@ class AudioSpec:
     def name(self) -> str:
         """A file name that is unique to this specification and the version of the decoder."""
         content = {"format": AUDIO_FORMAT, **asdict(self), "reader": decoder_version("pyav")}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        return f"sound-{self.sound_rate}x{self.shape[0]}-{digest[:8]}"
+        return f"sound-{self.sound_rate}x{self.shape[0]}-{settings_digest(content)}"
 
     @property
     def check_name(self) -> str:

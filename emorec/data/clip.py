@@ -5,8 +5,10 @@ The axes, used in every docstring of the package:
     B clips, T frames, C channels, H x W pixels, D features, K emotions, R numbers such as valence and arousal
 """
 
+import hashlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -175,6 +177,15 @@ def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> st
     if isinstance(label, int):
         return class_names[label]
     return f"({', '.join(f'{value:.2f}' for value in label)})"
+
+
+def settings_digest(settings: Mapping[str, object]) -> str:
+    """Return 8 hexadecimal digits that stand for plain settings, whatever their order.
+
+    >>> settings_digest({"a": 1, "b": None}) == settings_digest({"b": None, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def content_key(

@@ -55,7 +55,7 @@ def open_media(path: Path, otherwise: str = NOT_A_VIDEO) -> Iterator[InputContai
     name = f"file:{path.absolute()}"
     try:
         name.encode()
-    except UnicodeEncodeError:  # a name that is no UTF-8
+    except UnicodeEncodeError:  # a name that is not valid UTF-8
         with path.open("rb") as file, _opened(path, file, otherwise) as container:
             yield container
     else:

@@ -1,7 +1,5 @@
 """Preprocessing of clips: frame sampling, face cropping and resizing, everything that involves no chance."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -11,7 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from emorec.data.clip import Clip, Half, content_key
+from emorec.data.clip import Clip, Half, content_key, settings_digest
 from emorec.data.faces import MARGIN, FaceDetector, clip_box, crop, crop_area
 from emorec.data.video.reader import (
     DecodedClip,
@@ -98,10 +96,9 @@ class FrameSpec:
             "face_detector": self.face_detector and cached_detector(self.face_detector).version,
             "face_margin": self.face_detector and MARGIN,
         }
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         content_kind = "face" if self.face_detector else self.resize
         shape = "x".join(map(str, self.shape[:3]))
-        return f"{shape}-{content_kind}-{library_of(self.decoder)}-{digest[:8]}"
+        return f"{shape}-{content_kind}-{library_of(self.decoder)}-{settings_digest(content)}"
 
     @property
     def check_name(self) -> str:
