@@ -231,7 +231,7 @@ class ClipNetwork(LightningModule):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
-    def training_output(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Return the output for a training batch, for the metrics, and the loss."""
         output = self.output(batch)
         return output, self.loss(output, batch["label"])
@@ -242,7 +242,7 @@ class ClipNetwork(LightningModule):
 
     @override
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
-        output, loss = self.training_output(batch)
+        output, loss = self.training_loss(batch)
         step = torch.where(loss.detach().isfinite(), math.inf, batch_idx + 1.0)
         self._diverged_step = torch.minimum(self._diverged_step, step)
         self.train_metrics.update(output.float(), batch["label"])

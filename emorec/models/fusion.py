@@ -191,10 +191,10 @@ class Fusion(ClipClassifier):
         return self.fuse(outputs, self.present(batch))
 
     @override
-    def training_output(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         if self.fusion is not None:
-            return super().training_output(batch)
-        apart = [network.training_output(batch) for network in self.networks]
+            return super().training_loss(batch)
+        apart = [network.training_loss(batch) for network in self.networks]
         loss = torch.stack([loss for _, loss in apart]).sum()
         return self.fuse([output.detach() for output, _ in apart], self.present(batch)), loss
 

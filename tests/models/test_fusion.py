@@ -97,9 +97,9 @@ def test_log_mean_is_the_mean_of_the_log_probabilities_of_the_networks_that_have
 
 def test_log_mean_trains_each_network_by_its_own_loss(batch: dict[str, Tensor]) -> None:
     model = fusion().eval()
-    _, loss = model.training_output(batch)
+    _, loss = model.training_loss(batch)
     face, voice = model.networks
-    alone = [network.training_output(batch)[1] for network in (face, voice)]
+    alone = [network.training_loss(batch)[1] for network in (face, voice)]
     torch.testing.assert_close(loss, sum(alone))
     assert voice.label_smoothing == 0.1
     of_voice = [each for each in voice.parameters() if each.requires_grad]
