@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emorec.models.early_fusion_resnet import EarlyFusionResNet
     from emorec.models.face import FaceClassifier, FaceRegressor
     from emorec.models.frame_classifier import FrameClassifier, LateFusion
+    from emorec.models.landmark_rnn import LandmarkRNN
     from emorec.models.regressor import ClipRegressor
 
 _MODULES = {
@@ -31,6 +32,7 @@ _MODULES = {
     "FaceClassifier": "face",
     "FaceRegressor": "face",
     "FrameClassifier": "frame_classifier",
+    "LandmarkRNN": "landmark_rnn",
     "LateFusion": "frame_classifier",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "FaceClassifier",
     "FaceRegressor",
     "FrameClassifier",
+    "LandmarkRNN",
     "LateFusion",
 ]
 
