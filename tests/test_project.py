@@ -11,10 +11,12 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from emorec.pretrained import DIGESTS, weights_file
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RECORDINGS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a"}
-WEIGHTS = {".ckpt", ".pt", ".pth", ".pt2", ".npy", ".npz", ".onnx"}
+WEIGHTS = {".ckpt", ".pt", ".pth", ".pt2", ".npy", ".npz", ".onnx", ".task", ".tflite"}
 # Split, so that this file does not contain them.
 HOSTS = [
     "pypi" + ".org",
@@ -65,7 +67,8 @@ def test_the_version_is_consistent():
 
 def test_the_licence_is_consistent():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert PROJECT["license"] == citation["license"] == "Apache-2.0"
+    assert PROJECT["license"] == "Apache-2.0 AND MIT"  # of the code, and of all weights
+    assert citation["license"] == "Apache-2.0"
     assert (
         "Apache License\n                           Version 2.0" in (ROOT / "LICENSE").read_text()
     )
@@ -78,12 +81,18 @@ def test_no_file_names_the_host_of_a_package_registry(repository_files):
     ] == []
 
 
-def test_no_recording_and_no_weights_are_in_the_repository(repository_files):
-    assert [path for path in repository_files if path.suffix.lower() in RECORDINGS | WEIGHTS] == []
+def test_the_only_weights_in_the_repository_are_those_with_source_licence_and_digest(
+    repository_files,
+):
+    weights = {path for path in repository_files if path.suffix.lower() in RECORDINGS | WEIGHTS}
+    assert weights == {weights_file(name) for name in DIGESTS}
+    notice = (ROOT / "emorec/pretrained/NOTICE.md").read_text()
+    assert [name for name in DIGESTS if f"| `{name}` |" not in notice] == []
 
 
-def test_no_file_in_the_repository_is_large(repository_files):
-    assert [path for path in repository_files if path.stat().st_size > 500_000] == []
+def test_no_other_file_in_the_repository_is_large(repository_files):
+    large = {path for path in repository_files if path.stat().st_size > 500_000}
+    assert large - {weights_file(name) for name in DIGESTS} == set()
 
 
 def test_runs_are_ignored_and_their_readme_is_not(repository_files):

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
-    {"errors", "text", "io", "parser", "image_size", "console"},
+    {"errors", "text", "io", "parser", "image_size", "console", "pretrained"},
     {"data", "layers", "evaluation"},
     {"models", "checkpoint"},
     {"callbacks"},
@@ -23,7 +23,7 @@ LEVELS = (
 """Folders and files of the package: each imports from lower levels, and some from their own (`SIBLINGS`)."""
 
 SIBLINGS = {
-    **dict.fromkeys(("text", "io", "parser", "image_size"), LEVELS[0]),
+    **dict.fromkeys(("text", "io", "parser", "image_size", "pretrained"), LEVELS[0]),
     "models": {"checkpoint"},
     "explain": {"inference"},
     "baseline": {"inference"},

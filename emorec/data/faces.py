@@ -66,6 +66,22 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """A detected face, in pixels of the frame.
+
+    Attributes:
+        box: From hairline to chin.
+        points: (x, y) of right eye, left eye, tip of the nose, right and left corner of the mouth; right and left are
+            those of the person.
+        score: 0 to 1.
+    """
+
+    box: Box
+    points: tuple[tuple[float, float], ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClipFace:
     """The face of a clip.
 
@@ -306,6 +322,10 @@ class FaceDetector:
         return max(self.all_faces(frame), key=lambda box: box.width * box.height, default=None)
 
     def all_faces(self, frame: Frames) -> list[Box]:
+        """Return the boxes of the faces of a frame, see `detect`."""
+        return [face.box for face in self.detect(frame)]
+
+    def detect(self, frame: Frames) -> list[Face]:
         """Return the faces of a frame with a score of at least `MIN_SCORE`, in no order.
 
         Args:
@@ -315,12 +335,16 @@ class FaceDetector:
         height, width = small.shape[:2]
         self._network.setInputSize((width, height))
         # OpenCV's type denies that there may be no face
-        faces: Any = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
-        if faces is None:
+        found: Any = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        if found is None:
             return []
-        scale_y, scale_x = np.divide(frame.shape[:2], small.shape[:2])
-        boxes = np.asarray(faces, np.float64)[:, :4] * (scale_x, scale_y, scale_x, scale_y)
-        return [Box(*box) for box in boxes.tolist()]
+        scale = np.divide(frame.shape[:2], small.shape[:2])[::-1]  # of x and y
+        faces = np.asarray(found, np.float64)  # (N, 15): box, five points, score
+        numbers = (faces[:, :14].reshape(-1, 7, 2) * scale).tolist()
+        return [
+            Face(Box(*corner, *size), tuple((x, y) for x, y in points), score)
+            for (corner, size, *points), score in zip(numbers, faces[:, 14].tolist(), strict=True)
+        ]
 
 
 def _downsampled(frame: Frames, max_side: int) -> Frames:

@@ -1,13 +1,16 @@
 """Preprocessing of clips: frame sampling, face cropping and resizing, everything that involves no chance."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
 
 from emorec.data.clip import Clip, Half, content_key, settings_digest
 from emorec.data.faces import MARGIN, FaceDetector, clip_box, crop, crop_area
@@ -35,10 +38,10 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class PreprocessedClip:
-    """The frames of a clip before augmentation.
+    """What a specification makes of the frames of a clip, before augmentation.
 
     Attributes:
-        frames: (T, H, W, C) uint8, RGB.
+        content: Of the specification's shape and type, such as frames (T, H, W, C) uint8, RGB.
         video_frames: Number of frames they were sampled from.
         promised: Number of shown frames that the file declares.
         face_frames: Number of the T frames in which the face was found, 0 when the clip was not cropped to a face;
@@ -46,7 +49,7 @@ class PreprocessedClip:
         note: Why PyAV read the video in place of the chosen library; `None` if it did not.
     """
 
-    frames: Frames
+    content: npt.NDArray[Any]
     video_frames: int
     promised: int
     face_frames: int | None = None
@@ -54,55 +57,39 @@ class PreprocessedClip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameSpec:
-    """How the frames of a clip are sampled, cropped and resized.
+class VideoSpec(ABC):
+    """What is made of T frames of a clip; a subclass adds shape, type, name and `preprocess`.
 
     Attributes:
-        num_frames: T, evenly spaced over the clip; 0 for networks that take sound only.
-        size: Of the frames, before augmentation.
-        resize: Treatment of frames with another aspect ratio, see `resize_frames`.
+        num_frames: T, evenly spaced over the clip; 0 for networks that take no frames.
         decoder: The library that reads the video.
-        face_detector: The face detector (see `find_detector`); clips are cropped to their face. `None` keeps the whole
-            picture, as for clips without a detected face.
-
-    >>> FrameSpec(num_frames=10, size=(69, 114)).shape
-    (10, 69, 114, 3)
     """
 
     num_frames: int
-    size: Size
-    resize: Resize = "shorter_side"
     decoder: Decoder = "decord"
-    face_detector: str | None = None
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(T, H, W, 3) of a clip's frames."""
-        return self.num_frames, *self.size, 3
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of a clip's content, first T."""
 
     @property
-    def dtype(self) -> type[np.uint8]:
-        """Of a clip's frames."""
-        return np.uint8
+    @abstractmethod
+    def dtype(self) -> npt.DTypeLike:
+        """Of a clip's content."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """A file name that is unique to this specification and the version of the decoder."""
-        content = {
-            "format": FORMAT,
-            **asdict(self),
-            # PyAV reads what another library can't
-            "decoder": sorted({decoder_version(self.decoder), decoder_version("pyav")}),
-            "face_detector": self.face_detector and cached_detector(self.face_detector).version,
-            "face_margin": self.face_detector and MARGIN,
-        }
-        content_kind = "face" if self.face_detector else self.resize
-        shape = "x".join(map(str, self.shape[:3]))
-        return f"{shape}-{content_kind}-{library_of(self.decoder)}-{settings_digest(content)}"
+        """A file name that is unique to this specification and the version of everything that shapes the content."""
+
+    @abstractmethod
+    def preprocess(self, frames: Frames) -> tuple[npt.NDArray[Any], int | None]:
+        """Frames (T, H, W, C) uint8 -> the content, and the number of frames with a face or `None`."""
 
     @property
     def check_name(self) -> str:
-        """Takes the place of the name where clips are only checked and no frames are stored."""
+        """Takes the place of the name where clips are only checked and nothing is stored."""
         return f"check 3, {decoder_version(self.decoder)}, {decoder_version('pyav')}"
 
     @staticmethod
@@ -112,7 +99,7 @@ class FrameSpec:
 
     @staticmethod
     def key(clip: Clip, digest: str) -> str:
-        """Return the name of the clip's frames in the cache.
+        """Return the name of the clip's content in the cache.
 
         Args:
             clip: The clip.
@@ -127,10 +114,10 @@ class FrameSpec:
             ClipError: When it can't be decoded.
         """
         if self.num_frames == 0:
-            return PreprocessedClip(np.empty(self.shape, dtype=np.uint8), 0, 0)
+            return PreprocessedClip(np.empty(self.shape, dtype=self.dtype), 0, 0)
         sampler = partial(linspace_indices, num_frames=self.num_frames)
         decoded = decode(clip.path, sampler, clip.span_seconds, self.decoder)
-        return self._preprocess(decoded, clip.half)
+        return self._preprocessed(decoded, clip.half)
 
     def decode_spans(self, clips: Sequence[Clip]) -> list[PreprocessedClip | None]:
         """Decode and preprocess several spans of one video in a single pass, each as `decode` does.
@@ -145,13 +132,13 @@ class FrameSpec:
         spans = [clip.span_seconds for clip in clips if clip.span_seconds is not None]
         decoded = decode_spans(clips[0].path, sampler, spans, self.decoder)
         return [
-            None if one is None else self._preprocess(one, clip.half)
+            None if one is None else self._preprocessed(one, clip.half)
             for one, clip in zip(decoded, clips, strict=True)
         ]
 
-    def load(self, clip: Clip) -> Frames:
-        """Return the preprocessed frames of a clip, (T, H, W, C) uint8; see `decode`."""
-        return self.decode(clip).frames
+    def load(self, clip: Clip) -> npt.NDArray[Any]:
+        """Return the content of a clip; see `decode`."""
+        return self.decode(clip).content
 
     def warning(self, notes: Sequence[tuple[Path, str]]) -> str:
         """Return what a user should know about the clips that were decoded with a note."""
@@ -161,17 +148,70 @@ class FrameSpec:
             f"{listed_files(notes)}"
         )
 
-    def _preprocess(self, decoded: DecodedClip, half: Half | None) -> PreprocessedClip:
-        frames, face_frames = crop_half(decoded.frames, half), None
+    def _preprocessed(self, decoded: DecodedClip, half: Half | None) -> PreprocessedClip:
+        content, face_frames = self.preprocess(crop_half(decoded.frames, half))
+        return PreprocessedClip(
+            content, decoded.video_frames, decoded.promised, face_frames, decoded.note
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSpec(VideoSpec):
+    """How the frames of a clip are cropped and resized.
+
+    Attributes:
+        size: Of the frames, before augmentation.
+        resize: Treatment of frames with another aspect ratio, see `resize_frames`.
+        face_detector: The face detector (see `find_detector`); clips are cropped to their face. `None` keeps the whole
+            picture, as for clips without a detected face.
+
+    >>> FrameSpec(num_frames=10, size=(69, 114)).shape
+    (10, 69, 114, 3)
+    """
+
+    size: Size
+    resize: Resize = "shorter_side"
+    face_detector: str | None = None
+
+    @property
+    @override
+    def shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, 3) of a clip's frames."""
+        return self.num_frames, *self.size, 3
+
+    @property
+    @override
+    def dtype(self) -> type[np.uint8]:
+        return np.uint8
+
+    @property
+    @override
+    def name(self) -> str:
+        content = {
+            "format": FORMAT,
+            **asdict(self),
+            **decoder_versions(self.decoder),
+            "face_detector": self.face_detector and cached_detector(self.face_detector).version,
+            "face_margin": self.face_detector and MARGIN,
+        }
+        content_kind = "face" if self.face_detector else self.resize
+        shape = "x".join(map(str, self.shape[:3]))
+        return f"{shape}-{content_kind}-{library_of(self.decoder)}-{settings_digest(content)}"
+
+    @override
+    def preprocess(self, frames: Frames) -> tuple[Frames, int | None]:
+        face_frames = None
         if self.face_detector:
             face = clip_box(frames, cached_detector(self.face_detector))
             face_frames = 0 if face.box is None else face.found
             if face.box is not None:
                 frames = crop(frames, crop_area(face.box, self.size))
-        frames = resize_frames(frames, self.size, self.resize)
-        return PreprocessedClip(
-            frames, decoded.video_frames, decoded.promised, face_frames, decoded.note
-        )
+        return resize_frames(frames, self.size, self.resize), face_frames
+
+
+def decoder_versions(decoder: Decoder) -> dict[str, list[str]]:
+    """Return the versions of the libraries that may read a clip: PyAV reads what another one can't."""
+    return {"decoder": sorted({decoder_version(decoder), decoder_version("pyav")})}
 
 
 def resize_frames(frames: Frames, size: Size, resize: Resize = "shorter_side") -> Frames:

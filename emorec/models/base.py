@@ -37,6 +37,13 @@ OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {
 Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
 """Divide the rate by 10 when validation stalls, decay it along a cosine or with the steps, or keep it."""
 
+STREAM_SETTINGS = {
+    "frames": "--data.frames true and --data.num_frames above 0",
+    "landmarks": "--data.landmarks true",
+    "sound": "--data.sound true",
+}
+"""The settings with which a data module loads what a network takes."""
+
 FINITE_EVERY_N_STEPS = 50
 """How often a training reads whether its losses are finite: reading waits for the GPU."""
 
@@ -80,7 +87,7 @@ class ClipNetwork(LightningModule):
     """
 
     statistics: ClassVar[PixelStatistics] = IMAGENET
-    inputs: ClassVar[tuple[str, ...]] = ("frames",)
+    inputs: tuple[str, ...] = ("frames",)
     fixed_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments of a parent class that a subclass sets and does not take itself."""
 
@@ -195,11 +202,25 @@ class ClipNetwork(LightningModule):
     def setup(self, stage: str) -> None:
         from emorec.evaluation.collector import PredictionCollector  # late: only a Trainer needs it
 
+        self._check_inputs(getattr(self.trainer, "datamodule", None))
         self.collector = PredictionCollector(
             len(self.task.names), classes=self.task.kind == "classes"
         )
         if self.compiled:
             self.compile()
+
+    def _check_inputs(self, data: object) -> None:
+        """Refuse a data module of emorec that does not load what the network takes.
+
+        Raises:
+            UserError: When an entry of `inputs` is missing in its batches.
+        """
+        available: set[str] | None = getattr(data, "inputs", None)
+        if available is None:
+            return
+        for stream, settings in STREAM_SETTINGS.items():
+            if stream in self.inputs and stream not in available:
+                raise UserError(f"{type(self).__name__} takes {stream}: set {settings}")
 
     def output(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the logits (B, K) or numbers (B, R) for a batch."""
@@ -210,14 +231,18 @@ class ClipNetwork(LightningModule):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the output for a training batch, for the metrics, and the loss."""
+        output = self.output(batch)
+        return output, self.loss(output, batch["label"])
+
     @abstractmethod
     def average_views(self, outputs: Sequence[Tensor]) -> Tensor:
         """Average the outputs of several test-time views of the same clips."""
 
     @override
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
-        output = self.output(batch)
-        loss = self.loss(output, batch["label"])
+        output, loss = self.training_loss(batch)
         step = torch.where(loss.detach().isfinite(), math.inf, batch_idx + 1.0)
         self._diverged_step = torch.minimum(self._diverged_step, step)
         self.train_metrics.update(output.float(), batch["label"])

@@ -31,7 +31,7 @@ from emorec.data.cache.workers import (
     read_digest,
 )
 from emorec.data.clip import Clip
-from emorec.data.preprocessing import FrameSpec
+from emorec.data.preprocessing import VideoSpec
 from emorec.data.video.reader import run_with_timeout
 from emorec.errors import UserError
 from emorec.io import free_bytes
@@ -50,10 +50,10 @@ MAX_SPANS = 16
 
 
 class ClipReader:
-    """Read the frames or the sound of clips from the cache, or decode them.
+    """Read the frames, landmarks or sound of clips from the cache, or decode them.
 
     Args:
-        spec: Of the frames or the sound.
+        spec: Of the frames, the landmarks or the sound.
         files: The .npy files of cached clips; other clips are decoded at each call.
         errors: Why clips can't be used.
         faceless: Clips in which no face was found.
@@ -76,7 +76,7 @@ class ClipReader:
         self.folder = folder
 
     def __call__(self, clip: Clip) -> Any:
-        """Return frames (T, H, W, C) uint8, or sound (samples,) int16, in memory of their own.
+        """Return frames (T, H, W, C) uint8, faces (T,) or sound (samples,) int16, in memory of their own.
 
         Raises:
             ClipError: When the clip is not cached and can't be decoded, or that takes longer than a minute.
@@ -114,7 +114,7 @@ def build_cache(
 
     Args:
         clips: The clips.
-        spec: Of their frames or their sound.
+        spec: Of their frames, landmarks or sound.
         cache: "auto", "none" or a folder; see `ClipDataModule`. With "none" clips are only checked.
         workers: Number of decoder subprocesses.
         required: Whether "auto" must not go on without a cache.
@@ -357,6 +357,7 @@ class _Filler:
 def group_spans(clips: Mapping[str, Clip], spec: ClipSpec) -> list[tuple[str, ...]]:
     """Group clips by their key: spans of one video that are decoded in one pass, every other clip by itself.
 
+    >>> from emorec.data.preprocessing import FrameSpec
     >>> early = Clip(path=Path("a.avi"), label=0, actor=1, take="a", span_seconds=(1, 2))
     >>> late, whole = replace(early, span_seconds=(5, 6)), replace(early, span_seconds=None)
     >>> group_spans({"late": late, "early": early, "whole": whole}, FrameSpec(num_frames=2, size=(8, 8)))
@@ -364,7 +365,7 @@ def group_spans(clips: Mapping[str, Clip], spec: ClipSpec) -> list[tuple[str, ..
     """
     of_video: dict[Any, list[str]] = defaultdict(list)
     for key, clip in clips.items():
-        is_span = clip.span_seconds is not None and isinstance(spec, FrameSpec)
+        is_span = clip.span_seconds is not None and isinstance(spec, VideoSpec)
         of_video[clip.path if is_span else key].append(key)
     groups = []
     for keys in of_video.values():

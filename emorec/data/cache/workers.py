@@ -26,7 +26,7 @@ import emorec
 from emorec.data.audio import AudioSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
-from emorec.data.preprocessing import FrameSpec, PreprocessedClip
+from emorec.data.preprocessing import PreprocessedClip, VideoSpec
 from emorec.data.video.reader import (
     MAX_MISSING_FRAMES,
     ClipError,
@@ -35,7 +35,7 @@ from emorec.data.video.reader import (
 )
 from emorec.errors import UserError
 
-ClipSpec: TypeAlias = FrameSpec | AudioSpec
+ClipSpec: TypeAlias = VideoSpec | AudioSpec
 
 Key = TypeVar("Key")
 
@@ -197,7 +197,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
 
     Args:
         clip: The clip.
-        spec: Of its frames or its sound.
+        spec: Of its frames, its landmarks or its sound.
         target: The .npy file; `None` stores nothing.
 
     Raises:
@@ -221,7 +221,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
 
 
 def decode_spans(
-    clips: Sequence[Clip], spec: FrameSpec, targets: Sequence[Path | None]
+    clips: Sequence[Clip], spec: VideoSpec, targets: Sequence[Path | None]
 ) -> list[Decoded | None]:
     """Decode several spans of one video in a single pass and store them; called in a subprocess.
 
@@ -269,7 +269,7 @@ def main() -> None:
 
 
 def _decoded(
-    spec: FrameSpec, decode: Callable[[FrameSpec], Sequence[Result]]
+    spec: VideoSpec, decode: Callable[[VideoSpec], Sequence[Result]]
 ) -> tuple[Sequence[Result], str | None]:
     """Decode with FFmpeg's errors on the standard error stream; return the results, and a note of one of them.
 
@@ -303,7 +303,7 @@ def _stored(decoded: PreprocessedClip, error: str | None, target: Path | None) -
     entry = CacheEntry(
         error=error, video_frames=decoded.video_frames, face_frames=decoded.face_frames
     )
-    return entry if error or target is None else write_clip(target, decoded.frames, entry)
+    return entry if error or target is None else write_clip(target, decoded.content, entry)
 
 
 def _exchange(process: subprocess.Popen[bytes], call: Call) -> tuple[Any, Exception | None] | None:

@@ -1,0 +1,36 @@
+"""Weights that come with the package; NOTICE.md beside them has source, licence and content of each.
+
+A file is used only if it has the digest below, so a damaged installation can't give silently different numbers.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from emorec.errors import UserError
+from emorec.io import sha256
+
+FACE_LANDMARKER = "face_landmarker.task"
+FACE_MESH = "face_mesh.npz"
+YUNET = "face_detection_yunet_2026may.onnx"
+
+DIGESTS = {
+    FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    FACE_MESH: "981d356b79417073e034d26ef4ce8f64f785827f7c2d6b6779494af94fbe1d5f",
+    YUNET: "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
+}
+"""SHA-256 of each file."""
+
+
+@cache
+def weights_file(name: str) -> Path:
+    """Return the path of a file of the package, checked once a process.
+
+    Raises:
+        UserError: When it is missing or damaged.
+    """
+    path = Path(__file__).with_name(name)
+    if not path.is_file():
+        raise UserError(f"{path} is missing: install emorec again")
+    if sha256(path) != DIGESTS[name]:
+        raise UserError(f"{path} is damaged: install emorec again")
+    return path
