@@ -57,7 +57,7 @@ class ClipDataModule(LightningDataModule):
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
         augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
             seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
-            brightness).
+            brightness). Landmarks are augmented with any of them, see `augment_track`.
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -379,7 +379,7 @@ class ClipDataModule(LightningDataModule):
 
         Args:
             clips: The clips.
-            augment: Of the frames.
+            augment: Of the frames, and whether the landmarks are augmented.
             augment_sound: Whether the sound is augmented.
             crop: `False` leaves the frames uncropped, for test-time views.
         """
@@ -391,6 +391,7 @@ class ClipDataModule(LightningDataModule):
             self.seed,
             read_landmarks=self.read_landmarks,
             read_audio=self.read_audio,
+            augment_landmarks=augment is not False,
             augment_sound=augment_sound,
         )
 

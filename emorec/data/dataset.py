@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_co
 
 from emorec.data.audio import NO_SOUND, AudioSpec, augment_audio, to_float
 from emorec.data.augment import ClipTransform
+from emorec.data.augment_landmarks import augment_track, mirror
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Batch, Clip, Sample
+from emorec.data.landmarks import FaceTrack
 from emorec.data.preprocessing import ReadFrames
 
 
@@ -32,6 +34,7 @@ class ClipDataset(Dataset[Sample]):
         seed: Of the run; with the epoch and the position it decides the augmentation.
         read_landmarks: Reads the face of a clip, (T,) of `FACE`, where the network takes it.
         read_audio: Reads the sound of a clip, where the network takes it.
+        augment_landmarks: Whether the face is augmented.
         augment_sound: Whether the sound is augmented.
     """
 
@@ -44,6 +47,7 @@ class ClipDataset(Dataset[Sample]):
         *,
         read_landmarks: ClipReader | None = None,
         read_audio: ClipReader | None = None,
+        augment_landmarks: bool = False,
         augment_sound: bool = False,
     ) -> None:
         self.clips = clips
@@ -52,6 +56,7 @@ class ClipDataset(Dataset[Sample]):
         self.seed = seed
         self.read_landmarks = read_landmarks
         self.read_audio = read_audio
+        self.augment_landmarks = augment_landmarks
         self.augment_sound = augment_sound
 
     def __len__(self) -> int:
@@ -69,10 +74,11 @@ class ClipDataset(Dataset[Sample]):
             sample["frames"] = torch.from_numpy(self.transform(frames, seed))
         if self.read_landmarks is not None:
             track = self.read_landmarks(clip)
-            sample["landmarks"], sample["blendshapes"], sample["pose"], sample["face_present"] = (
-                torch.from_numpy(np.ascontiguousarray(track[name]))
-                for name in ("landmarks", "blendshapes", "pose", "present")
-            )
+            if self.augment_landmarks:
+                track = augment_track(track, np.random.default_rng([self.seed, epoch, index, 2]))
+            sample.update(cast("Sample", track_tensors(track)))
+            if self.transform is None:
+                sample["mirrored"] = track_tensors(mirror(track))
         if self.read_audio is not None:
             sample["heard"] = self.read_audio.errors.get(clip) != NO_SOUND
             sample["sound"] = self._sound(self.read_audio, clip, epoch, index)
@@ -87,6 +93,20 @@ class ClipDataset(Dataset[Sample]):
             rng = np.random.default_rng([self.seed, epoch, index, 1])
             waveform = augment_audio(waveform, rng, read_audio.spec.sound_rate)
         return torch.from_numpy(waveform)
+
+
+def track_tensors(track: FaceTrack) -> dict[str, Tensor]:
+    """Return the entries of a batch for the face in a clip, (T,) of `FACE`."""
+    landmarks, blendshapes, pose, present = (
+        torch.from_numpy(np.ascontiguousarray(track[name]))
+        for name in ("landmarks", "blendshapes", "pose", "present")
+    )
+    return {
+        "landmarks": landmarks,
+        "blendshapes": blendshapes,
+        "pose": pose,
+        "face_present": present,
+    }
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -1,6 +1,6 @@
 """A network over time for the landmarks and blendshapes of a face."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -118,7 +118,8 @@ class LandmarkRNN(ClipClassifier):
         if self.geometry.fitted:
             return
         moments = torch.zeros((), dtype=torch.float64)
-        for batch in self.trainer.train_dataloader:
+        batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
+        for batch in batches:
             batch_moments = self.geometry.second_moments(batch["landmarks"], batch["blendshapes"])
             moments = moments + batch_moments
         if self.trainer.world_size > 1:  # each process has its share of the clips
