@@ -140,6 +140,7 @@ class Sample(TypedDict):
         sound: (samples,) float32 from -1 to 1, with `data.sound`.
         heard: Whether the clip has sound; `sound` is silence where it has none.
         uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
+        mirrored: With `uncropped` and `landmarks`, the landmarks and the next three of the mirrored clip.
         features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
 
@@ -153,6 +154,7 @@ class Sample(TypedDict):
     sound: NotRequired["Tensor"]
     heard: NotRequired[bool]
     uncropped: NotRequired["Tensor"]
+    mirrored: NotRequired[dict[str, "Tensor"]]
     features: NotRequired["Tensor"]
 
 
@@ -170,7 +172,8 @@ class Batch(TypedDict):
             frame with a face.
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
         heard: (B,) bool, whether a clip has sound; `sound` is silence where it has none.
-        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
+        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`, every second one mirrored.
+        mirrored: With `views` and `landmarks`, the landmarks and the next three of the mirrored clips.
     """
 
     frames: "Tensor"
@@ -183,6 +186,7 @@ class Batch(TypedDict):
     sound: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
+    mirrored: NotRequired[dict[str, "Tensor"]]
 
 
 def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:

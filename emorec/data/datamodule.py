@@ -55,9 +55,9 @@ class ClipDataModule(LightningDataModule):
         landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
-        augment: Augment the training clips. `true`: all frames of a clip alike, and its landmarks (`augment_track`);
-            "per_frame": each frame by itself, as the seed study did; "seed_affwild2": as the seed study of Aff-Wild2
-            (rotation, shift, shear, zoom, flip, brightness).
+        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
+            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
+            brightness). Landmarks are augmented with any of them, see `augment_track`.
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -384,7 +384,7 @@ class ClipDataModule(LightningDataModule):
 
         Args:
             clips: The clips.
-            augment: Of the frames.
+            augment: Of the frames, and whether the landmarks are augmented.
             augment_sound: Whether the sound is augmented.
             crop: `False` leaves the frames uncropped, for test-time views.
         """

@@ -99,7 +99,9 @@ class Geometry(nn.Module):
         # the sign of an eigenvector is arbitrary and would differ between machines
         largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
         components = components * largest.sign()
-        project = torch.block_diag(components, torch.eye(self.num_blendshapes).to(components))
+        project = means.new_zeros(len(self.mean) // 2, means.shape[1])  # (C + S, V)
+        project[: len(components), : self.num_coordinates] = components
+        project[len(components) :, self.num_coordinates :] = torch.eye(self.num_blendshapes)
         variance = (project @ covariance @ project.T).diagonal(dim1=1, dim2=2)  # (2, C + S)
         std = variance.clamp(min=0).sqrt().flatten()
         self.components.copy_(components)

@@ -1,6 +1,6 @@
 """A network over time for the landmarks and blendshapes of a face."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE
 from emorec.errors import UserError
-from emorec.layers.geometry import Geometry, align
+from emorec.layers.geometry import Geometry
 from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
-from emorec.models.classifier import ClipClassifier
+from emorec.models.classifier import ClipClassifier, mix
 
 TemporalNetwork = Literal["gru", "lstm", "transformer"]
 Pool = Literal["attention", "mean", "max"]
@@ -113,15 +113,17 @@ class LandmarkRNN(ClipClassifier):
 
     @override
     def prepare(self, stage: str) -> None:
-        """Fit the geometry to the training clips, unless the checkpoint has it; see `ClipNetwork.prepare`."""
+        """Fit the geometry to the training clips, augmented as in the first epoch, unless the checkpoint has it."""
         if stage == "fit" and not self.geometry.fitted:
-            data: Any = getattr(self.trainer, "datamodule", None)
             moments = torch.zeros((), dtype=torch.float64)
-            for batch in data.ordered_loader(data.subsets["train"]):
+            batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
+            for batch in batches:
                 moments = moments + self.geometry.second_moments(
                     batch["landmarks"], batch["blendshapes"]
                 )
-            self.geometry.fit(moments)
+            if self.trainer.world_size > 1:  # each process has its share of the clips
+                moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
+            self.geometry.fit(moments.cpu())
         super().prepare(stage)
 
     @override
@@ -131,16 +133,18 @@ class LandmarkRNN(ClipClassifier):
 
     @override
     def output(self, batch: Mapping[str, Any]) -> Tensor:
-        return self.classify(self.adapted(self.adaptable_features(batch), batch))
+        features = batch.get("features")  # mixed ones
+        if features is None:
+            features = self.adapted(self.adaptable_features(batch), batch)
+        return self.classify(features)
 
     @override
     def mixed_batch(
         self, batch: Mapping[str, Any], order: Tensor, share: float
     ) -> Mapping[str, Any]:
-        # aligned, faces of different places and sizes can be mixed, and so are their features
-        return super().mixed_batch(
-            {**batch, "landmarks": align(batch["landmarks"], self.geometry.eyes)}, order, share
-        )
+        # the features, as pixels of faces of different places and sizes can't be mixed
+        features = self.adapted(self.adaptable_features(batch), batch)
+        return {**batch, "features": mix(features, order, share)}
 
     @override
     def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
