@@ -4,7 +4,6 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -26,8 +25,7 @@ from emorec.data.dataset import (
     sampling_weights,
 )
 from emorec.data.duplicates import check_duplicates
-from emorec.data.faces import find_detector
-from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
+from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
@@ -62,8 +60,9 @@ class ClipDataModule(LightningDataModule):
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all return the same frames. "auto" is PyAV, which also reads what
             another library gets wrong.
-        face: "crop" crops each clip to one area around the face, "none" keeps the picture. It needs a cache.
-        face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
+        face: "crop" crops each clip to one area around the face, "align" also turns it so that eyes, nose and mouth lie
+            in the same place in every clip, "none" keeps the picture. Both need a cache.
+        face_detector: "auto" and "yunet" are the YuNet of the package; else a YuNet file.
         face_missing: Treatment of a clip without a face: use its "center", "skip" it, or stop with an "error".
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
@@ -106,7 +105,7 @@ class ClipDataModule(LightningDataModule):
         num_workers: int | None = None,
         cache: str = "auto",
         decoder: Decoder = "auto",
-        face: Literal["none", "crop"] = "none",
+        face: FaceMode = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
         sound: bool = False,
@@ -130,9 +129,9 @@ class ClipDataModule(LightningDataModule):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        if face == "crop" and cache == "none" and num_frames:
+        if face != "none" and cache == "none" and num_frames:
             raise UserError(
-                "data.face crop needs a cache, so that faces are detected once: "
+                f"data.face {face} needs a cache, so that faces are detected once: "
                 "choose --data.cache auto or a folder"
             )
         self.image_size = parse_image_size(image_size)
@@ -141,6 +140,8 @@ class ClipDataModule(LightningDataModule):
             size=size_before_crop(self.image_size),
             resize=resize,
             decoder=decoder,
+            face=face,
+            face_detector=face_detector,
         )
         self.audio_spec = (
             AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
@@ -150,8 +151,6 @@ class ClipDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.cache = cache
-        self.face = face
-        self.face_detector = face_detector
         self.face_missing: FaceMissing = face_missing
         self.sound_missing: SoundMissing = sound_missing
         self.sound_augment = sound_augment
@@ -240,11 +239,8 @@ class ClipDataModule(LightningDataModule):
             self._open_audio([clip for clip in clips if clip not in self.skipped], self.audio_spec)
 
     def _open_frames(self, clips: Sequence[Clip]) -> None:
-        crop = self.face == "crop"
-        if crop:
-            detector = find_detector(self.face_detector)
-            self.frame_spec = replace(self.frame_spec, face_detector=detector)
-        self.read_frames = reader = self._build(clips, self.frame_spec, required=crop)
+        required = self.frame_spec.face != "none"
+        self.read_frames = reader = self._build(clips, self.frame_spec, required=required)
         check_broken(reader.errors, len(clips), self.on_error)
         without_face = dict.fromkeys(reader.faceless, NO_FACE)
         if without_face and self.face_missing == "error":
@@ -402,11 +398,12 @@ class ClipDataModule(LightningDataModule):
 
     def split_record(self) -> dict[str, Any]:
         """Return plain values for a checkpoint: the record of the split, and the clips that were left out."""
-        detector = self.frame_spec.face_detector
+        detector = self.frame_spec.detector
         return {
             **self.split.record(self.subsets),
             "skipped": [clip.path.name for clip in self.skipped],
-            "face_detector": detector and cached_detector(detector).version,
+            "face": self.frame_spec.face,
+            "face_detector": detector and detector.version,
             "faceless": [clip.title.name for clip in self.faceless],
         }
 
