@@ -6,7 +6,7 @@ All frames of a clip share one crop or transform: one that followed the face fro
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,13 @@ Matrix = npt.NDArray[np.float64]
 YUNET_SIDE = 320
 """Longer side in pixels at which YuNet detects faces; larger frames are downsampled."""
 
+POINTS_SIDE = 256
+"""Side in pixels of the square in which the points of a face are refined.
+
+In 8 clips of RAVDESS that were turned by 8 and 20 degrees, the points of faces about 80 pixels high follow 0.36 of the
+turn. Crops of the face enlarged to 192, 256 and 320 pixels follow 0.63, 0.97 and 1.00 of it.
+"""
+
 MIN_SCORE = 0.7
 """Lowest score of a detected face, 0 to 1."""
 
@@ -43,11 +50,11 @@ SAME_FACE_OVERLAP = 0.3
 Source: Bewley et al. 2016, "Simple online and realtime tracking", section 3.3 (IOU_min in its published code).
 """
 
-EYE, NOSE, MOUTH = (0.175, -0.113), (0.0, 0.088), (0.149, 0.230)
+EYE, NOSE, MOUTH = (0.172, -0.119), (0.0, 0.086), (0.152, 0.235)
 """Where the left eye, the tip of the nose and the left corner of the mouth of an average face lie.
 
 (x, y) from the centre of its box, in heights of the box; right and left mirror each other. Source: the mean of YuNet's
-points in 95 clips of RAVDESS, of 19 of the actors on whom its split `seed` trains.
+refined points in 95 clips of RAVDESS, of 19 of the actors on whom its split `seed` trains.
 """
 
 
@@ -225,8 +232,8 @@ def canonical_points(size: Size) -> Points:
 
     A face with these points has the place and height in the frame that `crop_area` gives it.
 
-    >>> canonical_points((256, 256))
-    ((92.36..., 104.9...), (163.6..., 104.9...), (128.0, 145.9...), (97.6..., 174.8...), (158.3..., 174.8...))
+    >>> [(round(x), round(y)) for x, y in canonical_points((256, 256))]
+    [(93, 104), (163, 104), (128, 146), (97, 176), (159, 176)]
     """
     height, width = size
     scale = min(size) * CROP_SHARE / (1 + 2 * MARGIN)
@@ -372,21 +379,39 @@ class FaceDetector:
                 f"face detector {path}: not a YuNet network that OpenCV can read; name another ONNX file"
             ) from error
 
-    def __call__(self, frame: Frames) -> Face | None:
+    def __call__(self, frame: Frames, *, refine: bool = False) -> Face | None:
         """Return the largest face of a frame; `None` without one.
 
         Args:
             frame: (H, W, C) uint8, RGB.
+            refine: See `detect`.
         """
         faces = self.detect(frame)
-        return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
+        largest = max(faces, key=lambda face: face.box.width * face.box.height, default=None)
+        return self._refine(frame, largest) if refine and largest else largest
 
-    def detect(self, frame: Frames) -> list[Face]:
+    def detect(self, frame: Frames, *, refine: bool = False) -> list[Face]:
         """Return the faces of a frame with a score of at least `MIN_SCORE`, in no order.
 
         Args:
             frame: (H, W, C) uint8, RGB.
+            refine: Detect each face once more, enlarged: the points of small faces follow a tilted head only in part.
         """
+        faces = self._detect(frame)
+        return [self._refine(frame, face) for face in faces] if refine else faces
+
+    def _refine(self, frame: Frames, face: Face) -> Face:
+        """The face with the points that are found in its aligned pixels; unchanged where it isn't detected there."""
+        size = (POINTS_SIDE, POINTS_SIDE)
+        matrix = alignment(face.points, size)
+        found = self(warp(frame[None], matrix, size)[0])
+        if found is None:
+            return face
+        inverse = cv2.invertAffineTransform(matrix)
+        points = (np.array(found.points) @ inverse[:, :2].T + inverse[:, 2]).tolist()
+        return replace(face, points=tuple((x, y) for x, y in points))
+
+    def _detect(self, frame: Frames) -> list[Face]:
         small = _downsampled(frame, YUNET_SIDE)
         height, width = small.shape[:2]
         self._network.setInputSize((width, height))

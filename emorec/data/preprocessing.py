@@ -212,7 +212,8 @@ class FrameSpec(VideoSpec):
     def preprocess(self, frames: Frames) -> tuple[Frames, int | None]:
         face_frames = None
         if self.face != "none":
-            found = clip_face(frames, cached_detector(self.face_detector))
+            detect = partial(cached_detector(self.face_detector), refine=self.face == "align")
+            found = clip_face(frames, detect)
             face_frames = 0 if found.face is None else found.found
             if found.face is not None:
                 frames = face_pixels(frames, found.face, self.size, self.face)

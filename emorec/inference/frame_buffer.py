@@ -1,6 +1,7 @@
 """Frame buffers: the frames of open windows, as whole frames or as the pixels around each tracked face."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,7 +84,8 @@ class FaceBuffer(FrameBuffer):
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
         with self.stopwatch.measure("faces"):
-            by_box = {face.box: face for face in self.detector.detect(frame)}
+            faces = self.detector.detect(frame, refine=self.spec.face == "align")
+            by_box = {face.box: face for face in faces}
             tracks = self._tracker.update(
                 list(by_box), seconds, follows=index == self._last_index + 1
             )
@@ -162,9 +164,11 @@ def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector 
         detector: `None` takes whole frames.
     """
     chosen = frames[linspace_indices(len(frames), spec.num_frames)]  # (T, H, W, 3)
-    face = None if detector is None else clip_face(chosen, detector).face
-    if detector is not None and face is None:
-        return Window(start=0, end=0, person=None)
+    face = None
+    if detector is not None:
+        face = clip_face(chosen, partial(detector, refine=spec.face == "align")).face
+        if face is None:
+            return Window(start=0, end=0, person=None)
     return Window(
         start=0,
         end=0,
