@@ -25,7 +25,8 @@ from emorec.data.dataset import (
     sampling_weights,
 )
 from emorec.data.duplicates import check_duplicates
-from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
+from emorec.data.landmarks import LandmarkSpec
+from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize, VideoSpec
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
@@ -48,11 +49,13 @@ class ClipDataModule(LightningDataModule):
 
     Args:
         num_frames: T, evenly spaced over each clip; 0 for a network that takes sound only.
+        frames: Load the frames; `false` for a network of landmarks or sound.
+        landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
-        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
-            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
-            brightness).
+        augment: Augment the training clips. `true`: all frames of a clip alike, and its landmarks (`augment_track`);
+            "per_frame": each frame by itself, as the seed study did; "seed_affwild2": as the seed study of Aff-Wild2
+            (rotation, shift, shear, zoom, flip, brightness).
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -63,7 +66,11 @@ class ClipDataModule(LightningDataModule):
         face: "crop" crops each clip to one area around the face, "align" also turns it so that eyes, nose and mouth lie
             in the same place in every clip, "none" keeps the picture. Both need a cache.
         face_detector: "auto" and "yunet" are the YuNet of the package; else a YuNet file.
-        face_missing: Treatment of a clip without a face: use its "center", "skip" it, or stop with an "error".
+        face_missing: Treatment of a clip without a face: use its "center" (landmarks: zeros), "skip" it, or stop with
+            an "error".
+        adapt: "person" centres and scales the features of a clip by those of all clips of the same person in the same
+            subset, whose labels stay unused; "none" uses nothing but the clip. A protocol of its own: see
+            docs/evaluation.md.
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
@@ -83,6 +90,7 @@ class ClipDataModule(LightningDataModule):
         skipped: The clips that are left out, with the reasons.
         faceless: The clips in which no face was found.
         read_frames: Clip -> (T, H, W, C) uint8, before augmentation.
+        read_landmarks: Clip -> (T,) of `FACE`; `None` without `landmarks`.
         read_audio: Clip -> (samples,) int16; `None` without `sound`.
         num_views: Number of test-time views (see `crop_views`); set it before the loaders are created.
 
@@ -97,6 +105,8 @@ class ClipDataModule(LightningDataModule):
         self,
         *,
         num_frames: int = 10,
+        frames: bool = True,
+        landmarks: bool = False,
         image_size: ImageSize = 224,
         resize: Resize = "shorter_side",
         augment: Augment = False,
@@ -108,6 +118,7 @@ class ClipDataModule(LightningDataModule):
         face: FaceMode = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
+        adapt: Literal["none", "person"] = "none",
         sound: bool = False,
         sound_rate: int = 16_000,
         sound_seconds: float = 3.0,
@@ -120,7 +131,7 @@ class ClipDataModule(LightningDataModule):
         super().__init__()
         self.save_hyperparameters()
         for name, number, least in (
-            ("num_frames", num_frames, 0 if sound else 1),
+            ("num_frames", num_frames, 0 if sound and not landmarks else 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers or 0, 0),
             ("seed", seed, 0),
@@ -129,19 +140,26 @@ class ClipDataModule(LightningDataModule):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        if face != "none" and cache == "none" and num_frames:
+        if not (frames or landmarks or sound):
             raise UserError(
-                f"data.face {face} needs a cache, so that faces are detected once: "
+                "data.frames is false: load something else with --data.landmarks true or --data.sound true"
+            )
+        if cache == "none" and num_frames and (landmarks or (frames and face != "none")):
+            raise UserError(
+                f"data.{'landmarks' if landmarks else f'face {face}'} needs a cache, so that faces are detected once: "
                 "choose --data.cache auto or a folder"
             )
         self.image_size = parse_image_size(image_size)
         self.frame_spec = FrameSpec(
-            num_frames=num_frames,
+            num_frames=num_frames if frames else 0,
             size=size_before_crop(self.image_size),
             resize=resize,
             decoder=decoder,
             face=face,
             face_detector=face_detector,
+        )
+        self.landmark_spec = (
+            LandmarkSpec(num_frames=num_frames, decoder=decoder) if landmarks else None
         )
         self.audio_spec = (
             AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
@@ -152,6 +170,7 @@ class ClipDataModule(LightningDataModule):
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.cache = cache
         self.face_missing: FaceMissing = face_missing
+        self.adapt = adapt
         self.sound_missing: SoundMissing = sound_missing
         self.sound_augment = sound_augment
         self.on_error = on_error
@@ -159,6 +178,7 @@ class ClipDataModule(LightningDataModule):
         self.seed = seed
         self.num_views = 1
         self.read_frames: ReadFrames = ClipReader(self.frame_spec)
+        self.read_landmarks = ClipReader(self.landmark_spec) if self.landmark_spec else None
         self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
         self.subsets: dict[Subset, Sequence[Clip]] = {}
         self.all_clips: Sequence[Clip] = []
@@ -199,6 +219,15 @@ class ClipDataModule(LightningDataModule):
         """K."""
         return len(self.class_names)
 
+    @property
+    def inputs(self) -> set[str]:
+        """The entries of a batch that a network can take."""
+        return {
+            *(("frames",) if self.frame_spec.num_frames else ()),
+            *(("landmarks", "blendshapes", "pose", "face_present") if self.landmark_spec else ()),
+            *(("sound", "heard") if self.audio_spec else ()),
+        }
+
     def prepare_data(self) -> None:
         """Index the data set and fill the cache; runs in the first process of a machine only.
 
@@ -235,22 +264,38 @@ class ClipDataModule(LightningDataModule):
         self.skipped, self.faceless = {}, []
         if self.frame_spec.num_frames:
             self._open_frames(clips)
+        if self.landmark_spec is not None:
+            self._open_landmarks(
+                [clip for clip in clips if clip not in self.skipped], self.landmark_spec
+            )
         if self.audio_spec is not None:
             self._open_audio([clip for clip in clips if clip not in self.skipped], self.audio_spec)
 
     def _open_frames(self, clips: Sequence[Clip]) -> None:
         required = self.frame_spec.face != "none"
-        self.read_frames = reader = self._build(clips, self.frame_spec, required=required)
+        self.read_frames = self._build(clips, self.frame_spec, required=required)
+        self._skip_unusable(self.read_frames, clips)
+
+    def _open_landmarks(self, clips: Sequence[Clip], spec: LandmarkSpec) -> None:
+        self.read_landmarks = self._build(clips, spec, required=True)
+        self._skip_unusable(self.read_landmarks, clips)
+
+    def _skip_unusable(self, reader: ClipReader, clips: Sequence[Clip]) -> None:
+        """Add the broken clips of a video stream to `skipped`, and those without a face there or to `faceless`."""
         check_broken(reader.errors, len(clips), self.on_error)
         without_face = dict.fromkeys(reader.faceless, NO_FACE)
         if without_face and self.face_missing == "error":
             raise UserError(
                 f"{len(without_face)} of {len(clips)} clips can't be used: {listed_clips(without_face)}; "
-                "take their centre with --data.face_missing center or leave them out with skip"
+                "keep them with --data.face_missing center or leave them out with skip"
             )
         skipped = reader.errors | (without_face if self.face_missing == "skip" else {})
-        self.skipped = {clip: skipped[clip] for clip in clips if clip in skipped}
-        self.faceless = [clip for clip in reader.faceless if clip not in skipped]
+        self.skipped |= {clip: skipped[clip] for clip in clips if clip in skipped}
+        self.faceless += [
+            clip
+            for clip in reader.faceless
+            if clip not in self.skipped and clip not in self.faceless
+        ]
 
     def _open_audio(self, clips: Sequence[Clip], spec: AudioSpec) -> None:
         self.read_audio = reader = self._build(clips, spec)
@@ -265,11 +310,12 @@ class ClipDataModule(LightningDataModule):
 
     def _sources(self, clip: Clip) -> set[Path]:
         """Return the files of a clip that are decoded."""
-        sources = {self.frame_spec.source(clip)} if self.frame_spec.num_frames else set()
+        shows = self.frame_spec.num_frames or self.landmark_spec
+        sources = {self.frame_spec.source(clip)} if shows else set()
         return sources | ({self.audio_spec.source(clip)} if self.audio_spec else set())
 
     def _build(
-        self, clips: Sequence[Clip], spec: FrameSpec | AudioSpec, *, required: bool = False
+        self, clips: Sequence[Clip], spec: VideoSpec | AudioSpec, *, required: bool = False
     ) -> ClipReader:
         workers = max(1, self.num_workers)
         return build_cache(clips, spec, self.cache, workers=workers, required=required)
@@ -290,9 +336,15 @@ class ClipDataModule(LightningDataModule):
         if self.faceless:
             named = first_few([clip.title for clip in self.faceless], separator="; ")
             log.warning(
-                "no face is found in %d of %d clips, their centre is taken: %s",
+                "no face is found in %d of %d clips, %s: %s",
                 len(self.faceless),
                 len(clips),
+                " and ".join(
+                    [
+                        *(["their centre is taken"] if self.frame_spec.num_frames else []),
+                        *(["their landmarks are zeros"] if self.landmark_spec else []),
+                    ]
+                ),
                 named,
             )
         silent = [clip for clip in clips if self._is_silent(clip)]
@@ -338,7 +390,9 @@ class ClipDataModule(LightningDataModule):
             self.read_frames,
             transform,
             self.seed,
+            read_landmarks=self.read_landmarks,
             read_audio=self.read_audio,
+            augment_landmarks=augment is not False,
             augment_sound=augment_sound,
         )
 
@@ -372,6 +426,10 @@ class ClipDataModule(LightningDataModule):
     def _evaluation_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
         return self._loader(self.dataset(clips, crop=self.num_views == 1))
 
+    def ordered_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
+        """Clips in order, not augmented, for statistics of them."""
+        return self._loader(self.dataset(clips))
+
     def _loader(
         self, dataset: Dataset[Sample], sampler: EpochSampler | None = None
     ) -> DataLoader[Any]:
@@ -404,6 +462,7 @@ class ClipDataModule(LightningDataModule):
             "skipped": [clip.path.name for clip in self.skipped],
             "face": self.frame_spec.face,
             "face_detector": detector and detector.version,
+            "landmarks": self.landmark_spec and self.landmark_spec.version,
             "faceless": [clip.title.name for clip in self.faceless],
         }
 
