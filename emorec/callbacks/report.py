@@ -272,14 +272,18 @@ def no_temperature(checkpoint: Checkpoint, num_views: int) -> str:
 
 
 def warn_of_other_detector(checkpoint: Checkpoint, split: Mapping[str, Any]) -> None:
-    """Warn when faces are cropped by another detector than in training."""
-    trained, measured = checkpoint.split.get("face_detector"), split.get("face_detector")
+    """Warn when faces are not cropped or aligned as in training, or are found by another detector."""
+    trained, measured = _faces_of(checkpoint.split), _faces_of(split)
     if trained != measured:
-        log.warning(
-            "trained on %s, measured on %s: faces are cropped differently",
-            f"faces found by {trained}" if trained else "whole pictures",
-            f"faces found by {measured}" if measured else "whole pictures",
-        )
+        log.warning("trained on %s, measured on %s: the frames differ", trained, measured)
+
+
+def _faces_of(split: Mapping[str, Any]) -> str:
+    """What frames show, from the record of a split; records without "face" are of crops or whole pictures."""
+    if not split.get("face_detector"):
+        return "whole pictures"
+    kind = "aligned" if split.get("face") == "align" else "cropped"
+    return f"{kind} faces found by {split['face_detector']}"
 
 
 class PersonEnrolment(Callback):
