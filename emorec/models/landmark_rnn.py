@@ -54,7 +54,7 @@ class LandmarkRNN(ClipClassifier):
         self,
         *,
         num_frames: int = 16,
-        num_components: int = 48,
+        num_components: int = 32,
         rnn: TemporalNetwork = "gru",
         hidden_size: int = 96,
         num_layers: int = 1,
