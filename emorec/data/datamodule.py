@@ -69,6 +69,9 @@ class ClipDataModule(LightningDataModule):
         face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
         face_missing: Treatment of a clip without a face: use its "center" (landmarks: zeros), "skip" it, or stop with
             an "error".
+        adapt: "person" centres and scales the features of a clip by those of all clips of the same person in the same
+            subset, whose labels stay unused; "none" uses nothing but the clip. A protocol of its own: see
+            docs/evaluation.md.
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
@@ -116,6 +119,7 @@ class ClipDataModule(LightningDataModule):
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
+        adapt: Literal["none", "person"] = "none",
         sound: bool = False,
         sound_rate: int = 16_000,
         sound_seconds: float = 3.0,
@@ -167,6 +171,7 @@ class ClipDataModule(LightningDataModule):
         self.face = face
         self.face_detector = face_detector
         self.face_missing: FaceMissing = face_missing
+        self.adapt = adapt
         self.sound_missing: SoundMissing = sound_missing
         self.sound_augment = sound_augment
         self.on_error = on_error
@@ -424,6 +429,10 @@ class ClipDataModule(LightningDataModule):
 
     def _evaluation_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
         return self._loader(self.dataset(clips, crop=self.num_views == 1))
+
+    def ordered_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
+        """Clips in order, not augmented, for statistics of them."""
+        return self._loader(self.dataset(clips))
 
     def _loader(
         self, dataset: Dataset[Sample], sampler: EpochSampler | None = None

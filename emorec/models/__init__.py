@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emorec.models.audio import AudioCNN, AudioCNNLSTM, AudioCNNRNN
-    from emorec.models.audio_visual import AudioVisual
     from emorec.models.base import ClipNetwork
     from emorec.models.classifier import ClipClassifier
     from emorec.models.cnn3d import CNN3D
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from emorec.models.early_fusion_resnet import EarlyFusionResNet
     from emorec.models.face import FaceClassifier, FaceRegressor
     from emorec.models.frame_classifier import FrameClassifier, LateFusion
+    from emorec.models.fusion import AudioVisual, Fusion
     from emorec.models.landmark_rnn import LandmarkRNN
     from emorec.models.regressor import ClipRegressor
 
@@ -23,7 +23,7 @@ _MODULES = {
     "AudioCNN": "audio",
     "AudioCNNLSTM": "audio",
     "AudioCNNRNN": "audio",
-    "AudioVisual": "audio_visual",
+    "AudioVisual": "fusion",
     "ClipClassifier": "classifier",
     "ClipNetwork": "base",
     "ClipRegressor": "regressor",
@@ -32,6 +32,7 @@ _MODULES = {
     "FaceClassifier": "face",
     "FaceRegressor": "face",
     "FrameClassifier": "frame_classifier",
+    "Fusion": "fusion",
     "LandmarkRNN": "landmark_rnn",
     "LateFusion": "frame_classifier",
 }
@@ -52,6 +53,7 @@ __all__ = [
     "FaceClassifier",
     "FaceRegressor",
     "FrameClassifier",
+    "Fusion",
     "LandmarkRNN",
     "LateFusion",
 ]

@@ -1,7 +1,7 @@
 """A network over time for the landmarks and blendshapes of a face."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE
 from emorec.errors import UserError
-from emorec.layers.geometry import Geometry, align
+from emorec.layers.geometry import Geometry
 from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
-from emorec.models.classifier import ClipClassifier
+from emorec.models.classifier import ClipClassifier, mix
 
 TemporalNetwork = Literal["gru", "lstm", "transformer", "none"]
 MIN_VARIANCE = 1e-6
@@ -48,7 +48,7 @@ class LandmarkRNN(ClipClassifier):
     Batch Normalization.
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("landmarks", "blendshapes")
+    inputs: tuple[str, ...] = ("landmarks", "blendshapes")
 
     def __init__(
         self,
@@ -131,28 +131,39 @@ class LandmarkRNN(ClipClassifier):
         return tuple(torch.zeros(1, self.num_frames, *shape, device="meta") for shape in shapes)
 
     @override
-    def on_fit_start(self) -> None:
+    def prepare(self, stage: str) -> None:
         """Fit the geometry to the training clips, augmented as in the first epoch, unless the checkpoint has it."""
-        super().on_fit_start()
-        if self.geometry.fitted:
-            return
-        moments = torch.zeros((), dtype=torch.float64)
-        batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
-        for batch in batches:
-            batch_moments = self.geometry.second_moments(batch["landmarks"], batch["blendshapes"])
-            moments = moments + batch_moments
-        if self.trainer.world_size > 1:  # each process has its share of the clips
-            moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
-        self.geometry.fit(moments.cpu())
+        if stage == "fit" and not self.geometry.fitted:
+            moments = torch.zeros((), dtype=torch.float64)
+            batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
+            for batch in batches:
+                moments = moments + self.geometry.second_moments(
+                    batch["landmarks"], batch["blendshapes"]
+                )
+            if self.trainer.world_size > 1:  # each process has its share of the clips
+                moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
+            self.geometry.fit(moments.cpu())
+        super().prepare(stage)
+
+    @override
+    def adaptable_features(self, batch: Mapping[str, Any]) -> Tensor:
+        features: Tensor = self.geometry(batch["landmarks"], batch["blendshapes"])
+        return features  # (B, T, D)
+
+    @override
+    def output(self, batch: Mapping[str, Any]) -> Tensor:
+        features = batch.get("features")  # mixed ones
+        if features is None:
+            features = self.adapted(self.adaptable_features(batch), batch)
+        return self.classify(features)
 
     @override
     def mixed_batch(
         self, batch: Mapping[str, Any], order: Tensor, share: float
     ) -> Mapping[str, Any]:
-        # aligned, faces of different places and sizes can be mixed, and so are their features
-        return super().mixed_batch(
-            {**batch, "landmarks": align(batch["landmarks"], self.geometry.eyes)}, order, share
-        )
+        # the features, as pixels of faces of different places and sizes can't be mixed
+        features = self.adapted(self.adaptable_features(batch), batch)
+        return {**batch, "features": mix(features, order, share)}
 
     @override
     def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:

@@ -145,12 +145,7 @@ def test_the_loss_of_mixup_is_that_of_mixed_features_and_both_labels(
     logits, loss = model.training_loss(batch)
     features = model.geometry(landmarks, blendshapes)
     mixed = model.mixed_batch(batch, order, share)
-    torch.testing.assert_close(
-        model.geometry(mixed["landmarks"], mixed["blendshapes"]),
-        share * features + (1 - share) * features[order],
-        rtol=1e-3,
-        atol=1e-3,
-    )
+    torch.testing.assert_close(mixed["features"], share * features + (1 - share) * features[order])
     target = torch.eye(5)
     target = (share * target[label] + (1 - share) * target[label[order]]) * 0.9 + 0.1 / 5
     torch.testing.assert_close(loss, cross_entropy(logits, target))
