@@ -26,10 +26,14 @@ SMALL: dict[str, Any] = {
     "hidden_size": 8,
     "dropout": 0.0,
 }
+NUM_FEATURES = 2 * 24 + 52
+"""Of 24 components."""
+
 NETWORKS: dict[str, dict[str, Any]] = {
-    "gru": {},
-    "lstm-max": {"rnn": "lstm", "pool": ["max"], "num_layers": 2, "bidirectional": False},
-    "transformer": {"rnn": "transformer", "bidirectional": False, "pool": ["attention", "mean"]},
+    "gru": {"bidirectional": True},
+    "lstm-max": {"rnn": "lstm", "pool": ["max"], "num_layers": 2},
+    "transformer": {"rnn": "transformer", "pool": ["attention", "std"]},
+    "none": {"rnn": "none", "pool": ["mean", "std", "max", "min"], "classifier_size": 7},
 }
 
 
@@ -76,11 +80,24 @@ def test_every_weight_is_trained_and_the_input_may_have_any_position_and_size(
     assert shapes == [((1, 4, 478, 3), "meta"), ((1, 4, 52), "meta")]
 
 
-def test_the_network_has_the_documented_number_of_parameters() -> None:
-    features = 2 * (24 + 52)
-    # 3 gates in both directions; attention of 192 x 96 + 96 + 96; three pooled vectors
-    expected = 2 * 3 * 96 * (features + 96 + 2) + (192 * 96 + 2 * 96) + (3 * 192 + 1) * 8
-    assert num_parameters(LandmarkRNN(num_components=24, hidden_size=96)) == expected
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        # 3 gates in both directions; attention of 192 x 96 + 96 + 96; three pooled vectors
+        (
+            {"bidirectional": True, "pool": ["attention", "mean", "max"]},
+            2 * 3 * 96 * (NUM_FEATURES + 96 + 2) + (192 * 96 + 2 * 96) + (3 * 192 + 1) * 8,
+        ),
+        (
+            {"rnn": "none", "pool": ["std", "min"], "classifier_size": 10},
+            (2 * NUM_FEATURES + 1) * 10 + 11 * 8,
+        ),
+    ],
+)
+def test_the_network_has_the_expected_number_of_parameters(
+    arguments: dict[str, Any], expected: int
+) -> None:
+    assert num_parameters(LandmarkRNN(num_components=24, hidden_size=96, **arguments)) == expected
 
 
 def test_the_geometry_is_fitted_to_the_training_clips_once(tmp_path: Path) -> None:
@@ -93,10 +110,8 @@ def test_the_geometry_is_fitted_to_the_training_clips_once(tmp_path: Path) -> No
             for batch in data.train_dataloader()
         ]
     )
-    torch.testing.assert_close(features.mean(dim=0), torch.zeros(116), rtol=0, atol=1e-3)
-    torch.testing.assert_close(
-        features.std(dim=0, correction=0), torch.ones(116), rtol=0, atol=1e-3
-    )
+    torch.testing.assert_close(features.mean(dim=0), torch.zeros(64), rtol=0, atol=1e-3)
+    torch.testing.assert_close(features.std(dim=0, correction=0), torch.ones(64), rtol=0, atol=1e-3)
     fitted = {name: value.clone() for name, value in model.geometry.state_dict().items()}
     restored = network()
     restored.load_state_dict(model.state_dict())
@@ -194,8 +209,10 @@ def test_onnx_runtime_reproduces_the_network_for_any_batch_size() -> None:
     [
         ({"num_components": 0}, "model.num_components 0 has to be at least 1"),
         ({"hidden_size": 0}, "model.hidden_size 0 has to be at least 1"),
-        ({"pool": []}, "model.pool is empty: choose attention"),
-        ({"rnn": "transformer"}, "model.bidirectional true: .* choose false"),
+        ({"classifier_size": -1}, "model.classifier_size -1 has to be at least 0"),
+        ({"pool": []}, r"model.pool \[\] has to name one or more"),
+        ({"pool": ["max", "max"]}, r"model.pool \['max', 'max'\] has to name .* each once"),
+        ({"rnn": "transformer", "bidirectional": True}, "model.bidirectional true: .* leave it"),
         ({"mixup": -0.1}, "mixup -0.1 has to be a number of at least 0"),
     ],
 )
