@@ -134,7 +134,8 @@ class Sample(TypedDict):
         label: Class, or (R,) float32.
         index: Position of the clip in its data set.
         sound: (samples,) float32 from -1 to 1, with `data.sound`.
-        heard: Whether the clip has sound; `sound` is silence where it has none.
+        embedding: (S, D) float32 of the sound, with `data.sound_embedding`.
+        heard: Whether the clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
         features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
@@ -143,6 +144,7 @@ class Sample(TypedDict):
     index: int
     frames: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired[bool]
     uncropped: NotRequired["Tensor"]
     features: NotRequired["Tensor"]
@@ -156,7 +158,8 @@ class Batch(TypedDict):
         label: (B,) int64 classes, or (B, R) float32 numbers.
         index: (B,) int64 positions of the clips in their data set.
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
-        heard: (B,) bool, whether a clip has sound; `sound` is silence where it has none.
+        embedding: (B, S, D) float32 of the sound, D features of S windows, with `data.sound_embedding`.
+        heard: (B,) bool, whether a clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
     """
 
@@ -164,6 +167,7 @@ class Batch(TypedDict):
     label: "Tensor"
     index: "Tensor"
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
 
