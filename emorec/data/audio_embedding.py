@@ -136,9 +136,7 @@ class Yamnet:
         )
         self._interpreter.allocate_tensors()
         (layer,) = (
-            each
-            for each in self._interpreter.get_tensor_details()
-            if each["index"] == YAMNET_LAYER
+            each for each in self._interpreter.get_tensor_details() if each["index"] == YAMNET_LAYER
         )
         self._scale, self._zero = layer["quantization"]
 

@@ -133,6 +133,10 @@ class Sample(TypedDict):
         frames: (T, H, W, C) uint8, RGB.
         label: Class, or (R,) float32.
         index: Position of the clip in its data set.
+        landmarks: (T, 478, 3) float32, with `data.landmarks`; this and the next three are explained at `FACE`.
+        blendshapes: (T, 52) float32.
+        pose: (T, 3) float32.
+        face_present: (T,) bool.
         sound: (samples,) float32 from -1 to 1, with `data.sound`.
         embedding: (S, D) float32 of the sound, with `data.sound_embedding`.
         heard: Whether the clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
@@ -143,6 +147,10 @@ class Sample(TypedDict):
     label: "int | Tensor"
     index: int
     frames: NotRequired["Tensor"]
+    landmarks: NotRequired["Tensor"]
+    blendshapes: NotRequired["Tensor"]
+    pose: NotRequired["Tensor"]
+    face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
     embedding: NotRequired["Tensor"]
     heard: NotRequired[bool]
@@ -157,6 +165,11 @@ class Batch(TypedDict):
         frames: (B, T, C, H, W) uint8, RGB, 0 to 255. The memory layout is (B, T, H, W, C), as decoded.
         label: (B,) int64 classes, or (B, R) float32 numbers.
         index: (B,) int64 positions of the clips in their data set.
+        landmarks: (B, T, 478, 3) float32, x, y and z in pixels of the decoded frames, with `data.landmarks`.
+        blendshapes: (B, T, 52) float32, 0 to 1.
+        pose: (B, T, 3) float32, yaw, pitch and roll of the head in degrees.
+        face_present: (B, T) bool, whether the face was found in a frame; if not, its values are those of the nearest
+            frame with a face.
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
         embedding: (B, S, D) float32 of the sound, D features of S windows, with `data.sound_embedding`.
         heard: (B,) bool, whether a clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
@@ -166,6 +179,10 @@ class Batch(TypedDict):
     frames: "Tensor"
     label: "Tensor"
     index: "Tensor"
+    landmarks: NotRequired["Tensor"]
+    blendshapes: NotRequired["Tensor"]
+    pose: NotRequired["Tensor"]
+    face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
     embedding: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]

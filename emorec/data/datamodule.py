@@ -18,6 +18,7 @@ from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
 from emorec.data.cache.store import resolve_cache
+from emorec.data.cache.workers import ClipSpec
 from emorec.data.clip import Clip, Sample, median_seconds
 from emorec.data.dataset import (
     ClipDataset,
@@ -28,6 +29,7 @@ from emorec.data.dataset import (
 )
 from emorec.data.duplicates import check_duplicates
 from emorec.data.faces import find_detector
+from emorec.data.landmarks import LandmarkSpec
 from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
@@ -52,6 +54,8 @@ class ClipDataModule(LightningDataModule):
 
     Args:
         num_frames: T, evenly spaced over each clip; 0 for a network that takes sound only.
+        frames: Load the frames; `false` for a network of landmarks or sound.
+        landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
         augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
@@ -66,7 +70,8 @@ class ClipDataModule(LightningDataModule):
             another library gets wrong.
         face: "crop" crops each clip to one area around the face, "none" keeps the picture. It needs a cache.
         face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
-        face_missing: Treatment of a clip without a face: use its "center", "skip" it, or stop with an "error".
+        face_missing: Treatment of a clip without a face: use its "center" (landmarks: zeros), "skip" it, or stop with
+            an "error".
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
@@ -88,6 +93,7 @@ class ClipDataModule(LightningDataModule):
         skipped: The clips that are left out, with the reasons.
         faceless: The clips in which no face was found.
         read_frames: Clip -> (T, H, W, C) uint8, before augmentation.
+        read_landmarks: Clip -> (T,) of `FACE`; `None` without `landmarks`.
         read_audio: Clip -> (samples,) int16; `None` without `sound`.
         read_embedding: Clip -> (S, D) float32; `None` without `sound_embedding`.
         num_views: Number of test-time views (see `crop_views`); set it before the loaders are created.
@@ -103,6 +109,8 @@ class ClipDataModule(LightningDataModule):
         self,
         *,
         num_frames: int = 10,
+        frames: bool = True,
+        landmarks: bool = False,
         image_size: ImageSize = 224,
         resize: Resize = "shorter_side",
         augment: Augment = False,
@@ -126,8 +134,9 @@ class ClipDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        hears = sound or sound_embedding != "none"
         for name, number, least in (
-            ("num_frames", num_frames, 0 if sound or sound_embedding != "none" else 1),
+            ("num_frames", num_frames, 0 if hears and not landmarks else 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers or 0, 0),
             ("seed", seed, 0),
@@ -136,9 +145,13 @@ class ClipDataModule(LightningDataModule):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        if face == "crop" and cache == "none" and num_frames:
+        if not (frames or landmarks or hears):
             raise UserError(
-                "data.face crop needs a cache, so that faces are detected once: "
+                "data.frames is false: load something else with --data.landmarks true or --data.sound true"
+            )
+        if cache == "none" and num_frames and (landmarks or (frames and face == "crop")):
+            raise UserError(
+                f"data.{'landmarks' if landmarks else 'face crop'} needs a cache, so that faces are detected once: "
                 "choose --data.cache auto or a folder"
             )
         if sound_embedding != "none" and cache == "none":
@@ -148,10 +161,13 @@ class ClipDataModule(LightningDataModule):
             )
         self.image_size = parse_image_size(image_size)
         self.frame_spec = FrameSpec(
-            num_frames=num_frames,
+            num_frames=num_frames if frames else 0,
             size=size_before_crop(self.image_size),
             resize=resize,
             decoder=decoder,
+        )
+        self.landmark_spec = (
+            LandmarkSpec(num_frames=num_frames, decoder=decoder) if landmarks else None
         )
         self.audio_spec = (
             AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
@@ -176,6 +192,7 @@ class ClipDataModule(LightningDataModule):
         self.seed = seed
         self.num_views = 1
         self.read_frames: ReadFrames = ClipReader(self.frame_spec)
+        self.read_landmarks = ClipReader(self.landmark_spec) if self.landmark_spec else None
         self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
         self.read_embedding = ClipReader(self.embedding_spec) if self.embedding_spec else None
         self.subsets: dict[Subset, Sequence[Clip]] = {}
@@ -217,6 +234,16 @@ class ClipDataModule(LightningDataModule):
         """K."""
         return len(self.class_names)
 
+    @property
+    def inputs(self) -> set[str]:
+        """The entries of a batch that a network can take."""
+        return {
+            *(("frames",) if self.frame_spec.num_frames else ()),
+            *(("landmarks", "blendshapes", "pose", "face_present") if self.landmark_spec else ()),
+            *(("sound", "heard") if self.audio_spec else ()),
+            *(("embedding", "heard") if self.embedding_spec else ()),
+        }
+
     def prepare_data(self) -> None:
         """Index the data set and fill the cache; runs in the first process of a machine only.
 
@@ -253,6 +280,10 @@ class ClipDataModule(LightningDataModule):
         self.skipped, self.faceless = {}, []
         if self.frame_spec.num_frames:
             self._open_frames(clips)
+        if self.landmark_spec is not None:
+            self._open_landmarks(
+                [clip for clip in clips if clip not in self.skipped], self.landmark_spec
+            )
         if self.audio_spec is not None:
             clips = [clip for clip in clips if clip not in self.skipped]
             self.read_audio = self._open_audio(clips, self.audio_spec)
@@ -265,17 +296,29 @@ class ClipDataModule(LightningDataModule):
         if crop:
             detector = find_detector(self.face_detector)
             self.frame_spec = replace(self.frame_spec, face_detector=detector)
-        self.read_frames = reader = self._build(clips, self.frame_spec, required=crop)
+        self.read_frames = self._build(clips, self.frame_spec, required=crop)
+        self._skip_unusable(self.read_frames, clips)
+
+    def _open_landmarks(self, clips: Sequence[Clip], spec: LandmarkSpec) -> None:
+        self.read_landmarks = self._build(clips, spec, required=True)
+        self._skip_unusable(self.read_landmarks, clips)
+
+    def _skip_unusable(self, reader: ClipReader, clips: Sequence[Clip]) -> None:
+        """Add the broken clips of a video stream to `skipped`, and those without a face there or to `faceless`."""
         check_broken(reader.errors, len(clips), self.on_error)
         without_face = dict.fromkeys(reader.faceless, NO_FACE)
         if without_face and self.face_missing == "error":
             raise UserError(
                 f"{len(without_face)} of {len(clips)} clips can't be used: {listed_clips(without_face)}; "
-                "take their centre with --data.face_missing center or leave them out with skip"
+                "keep them with --data.face_missing center or leave them out with skip"
             )
         skipped = reader.errors | (without_face if self.face_missing == "skip" else {})
-        self.skipped = {clip: skipped[clip] for clip in clips if clip in skipped}
-        self.faceless = [clip for clip in reader.faceless if clip not in skipped]
+        self.skipped |= {clip: skipped[clip] for clip in clips if clip in skipped}
+        self.faceless += [
+            clip
+            for clip in reader.faceless
+            if clip not in self.skipped and clip not in self.faceless
+        ]
 
     def _open_audio(
         self, clips: Sequence[Clip], spec: AudioSpec | EmbeddingSpec, *, required: bool = False
@@ -293,12 +336,13 @@ class ClipDataModule(LightningDataModule):
 
     def _sources(self, clip: Clip) -> set[Path]:
         """Return the files of a clip that are decoded."""
-        sources = {self.frame_spec.source(clip)} if self.frame_spec.num_frames else set()
+        shows = self.frame_spec.num_frames or self.landmark_spec
+        sources = {self.frame_spec.source(clip)} if shows else set()
         sound = self.audio_spec or self.embedding_spec
         return sources | ({sound.source(clip)} if sound else set())
 
     def _build(
-        self, clips: Sequence[Clip], spec: FrameSpec | AudioSpec | EmbeddingSpec, *, required: bool = False
+        self, clips: Sequence[Clip], spec: ClipSpec, *, required: bool = False
     ) -> ClipReader:
         workers = max(1, self.num_workers)
         return build_cache(clips, spec, self.cache, workers=workers, required=required)
@@ -319,9 +363,15 @@ class ClipDataModule(LightningDataModule):
         if self.faceless:
             named = first_few([clip.title for clip in self.faceless], separator="; ")
             log.warning(
-                "no face is found in %d of %d clips, their centre is taken: %s",
+                "no face is found in %d of %d clips, %s: %s",
                 len(self.faceless),
                 len(clips),
+                " and ".join(
+                    [
+                        *(["their centre is taken"] if self.frame_spec.num_frames else []),
+                        *(["their landmarks are zeros"] if self.landmark_spec else []),
+                    ]
+                ),
                 named,
             )
         silent = [clip for clip in clips if self._is_silent(clip)]
@@ -369,6 +419,7 @@ class ClipDataModule(LightningDataModule):
             self.read_frames,
             transform,
             self.seed,
+            read_landmarks=self.read_landmarks,
             read_audio=self.read_audio,
             augment_sound=augment_sound,
             read_embedding=self.read_embedding,
@@ -435,6 +486,7 @@ class ClipDataModule(LightningDataModule):
             **self.split.record(self.subsets),
             "skipped": [clip.path.name for clip in self.skipped],
             "face_detector": detector and cached_detector(detector).version,
+            "landmarks": self.landmark_spec and self.landmark_spec.version,
             "faceless": [clip.title.name for clip in self.faceless],
         }
 

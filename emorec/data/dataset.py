@@ -30,6 +30,7 @@ class ClipDataset(Dataset[Sample]):
         read_frames: Clip -> (T, H, W, C) uint8.
         transform: Crops and augments the frames; `None` leaves them uncropped, for test-time views.
         seed: Of the run; with the epoch and the position it decides the augmentation.
+        read_landmarks: Reads the face of a clip, (T,) of `FACE`, where the network takes it.
         read_audio: Reads the sound of a clip, where the network takes it.
         augment_sound: Whether the sound is augmented.
         read_embedding: Reads the embedding of a clip's sound, where the network takes it.
@@ -42,6 +43,7 @@ class ClipDataset(Dataset[Sample]):
         transform: ClipTransform | None,
         seed: int = 0,
         *,
+        read_landmarks: ClipReader | None = None,
         read_audio: ClipReader | None = None,
         augment_sound: bool = False,
         read_embedding: ClipReader | None = None,
@@ -50,6 +52,7 @@ class ClipDataset(Dataset[Sample]):
         self.read_frames = read_frames
         self.transform = transform
         self.seed = seed
+        self.read_landmarks = read_landmarks
         self.read_audio = read_audio
         self.augment_sound = augment_sound
         self.read_embedding = read_embedding
@@ -67,6 +70,12 @@ class ClipDataset(Dataset[Sample]):
         else:
             seed = sample_seed(self.seed, epoch, index)
             sample["frames"] = torch.from_numpy(self.transform(frames, seed))
+        if self.read_landmarks is not None:
+            track = self.read_landmarks(clip)
+            sample["landmarks"], sample["blendshapes"], sample["pose"], sample["face_present"] = (
+                torch.from_numpy(np.ascontiguousarray(track[name]))
+                for name in ("landmarks", "blendshapes", "pose", "present")
+            )
         if self.read_audio is not None:
             sample["heard"] = self.read_audio.errors.get(clip) != NO_SOUND
             sample["sound"] = self._sound(self.read_audio, clip, epoch, index)

@@ -7,10 +7,13 @@ Source: Kartynnik et al. 2019, Real-time Facial Surface Geometry from Monocular 
 tracking); Grishchenko et al. 2023, Blendshapes GHUM (blendshapes).
 """
 
+import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import cv2
@@ -257,7 +260,7 @@ class FaceLandmarker:
                 "or choose a network of frames or sound"
             ) from None
         self._detector = FaceDetector(weights_file(YUNET))
-        with zipfile.ZipFile(weights_file(FACE_LANDMARKER)) as archive:
+        with zipfile.ZipFile(weights_file(FACE_LANDMARKER)) as archive, silent_stderr():
             self._landmarks, self._blendshapes = (
                 _Graph(Interpreter(model_content=archive.read(name), num_threads=num_threads))
                 for name in ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
@@ -345,9 +348,15 @@ class LandmarkSpec(VideoSpec):
             "format": FORMAT,
             **asdict(self),
             **decoder_versions(self.decoder),
-            "models": [DIGESTS[name] for name in (FACE_LANDMARKER, YUNET)],
+            "version": self.version,
         }
         return f"landmarks-{self.num_frames}-{library_of(self.decoder)}-{settings_digest(content)}"
+
+    @property
+    def version(self) -> str:
+        """Names and digests of the models; landmarks may differ between versions."""
+        models = {"face_landmarker": FACE_LANDMARKER, "yunet": YUNET}
+        return ", ".join(f"{name} {DIGESTS[file][:8]}" for name, file in models.items())
 
     @override
     def preprocess(self, frames: Frames) -> tuple[FaceTrack, int]:
@@ -374,6 +383,19 @@ class _Graph:
         self._interpreter.set_tensor(self._input["index"], values[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Discard what native code writes to the standard error stream: LiteRT names its CPU delegate there."""
+    stderr = os.dup(2)
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def fill_missing(track: FaceTrack) -> FaceTrack:

@@ -96,7 +96,7 @@ class AudioClassifier(ClipClassifier):
         self.check_sound(getattr(self.trainer, "datamodule", None))
 
     def check_sound(self, data: object) -> None:
-        """Refuse a data module of emorec without sound, or with another rate or duration.
+        """Refuse a data module of emorec with another rate or duration of the sound.
 
         Raises:
             UserError: When the data does not fit.
@@ -105,9 +105,10 @@ class AudioClassifier(ClipClassifier):
             return
         spec: Any = data.audio_spec
         name = type(self).__name__
-        if spec is None:
-            raise UserError(f"{name} takes sound: set --data.sound true")
-        if (spec.sound_rate, spec.sound_seconds) != (self.sound_rate, self.sound_seconds):
+        if spec is not None and (spec.sound_rate, spec.sound_seconds) != (
+            self.sound_rate,
+            self.sound_seconds,
+        ):
             raise UserError(
                 f"{name} takes {self.sound_seconds:g} s of sound at {self.sound_rate} samples a second, the data has "
                 f"{spec.sound_seconds:g} s at {spec.sound_rate}: set model.sound_rate and model.sound_seconds alike"

@@ -37,6 +37,14 @@ OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {
 Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
 """Divide the rate by 10 when validation stalls, decay it along a cosine or with the steps, or keep it."""
 
+STREAM_SETTINGS = {
+    "frames": "--data.frames true and --data.num_frames above 0",
+    "landmarks": "--data.landmarks true",
+    "sound": "--data.sound true",
+    "embedding": "--data.sound_embedding yamnet",
+}
+"""The settings with which a data module loads what a network takes."""
+
 FINITE_EVERY_N_STEPS = 50
 """How often a training reads whether its losses are finite: reading waits for the GPU."""
 
@@ -195,11 +203,25 @@ class ClipNetwork(LightningModule):
     def setup(self, stage: str) -> None:
         from emorec.evaluation.collector import PredictionCollector  # late: only a Trainer needs it
 
+        self._check_inputs(getattr(self.trainer, "datamodule", None))
         self.collector = PredictionCollector(
             len(self.task.names), classes=self.task.kind == "classes"
         )
         if self.compiled:
             self.compile()
+
+    def _check_inputs(self, data: object) -> None:
+        """Refuse a data module of emorec that does not load what the network takes.
+
+        Raises:
+            UserError: When an entry of `inputs` is missing in its batches.
+        """
+        available: set[str] | None = getattr(data, "inputs", None)
+        if available is None:
+            return
+        for stream, settings in STREAM_SETTINGS.items():
+            if stream in self.inputs and stream not in available:
+                raise UserError(f"{type(self).__name__} takes {stream}: set {settings}")
 
     def output(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the logits (B, K) or numbers (B, R) for a batch."""
