@@ -69,8 +69,8 @@ SPEECH_FEATURES = 96
 SPEECH_OFFSET = (YAMNET_COLUMNS - SPEECH_COLUMNS) // 2
 """Columns by which its window begins later than YAMNet's, so that both have the same middle."""
 
-STEP = 24
-"""Columns from one window to the next: 0.24 s."""
+STEP = 12
+"""Columns from one window to the next: 0.12 s."""
 
 WEIGHTS: dict[EmbeddingNetwork, tuple[str, ...]] = {
     "yamnet": (YAMNET,),
@@ -91,7 +91,7 @@ def num_windows(num_samples: int) -> int:
     """Return S, the number of windows in a waveform; a shorter one than a window is padded to one.
 
     >>> num_windows(48_000), num_windows(100)
-    (9, 1)
+    (17, 1)
     """
     columns = 1 + (num_samples - WINDOW_SAMPLES) // HOP_SAMPLES
     return 1 + max(0, columns - YAMNET_COLUMNS) // STEP
@@ -124,8 +124,8 @@ class Yamnet:
             from ai_edge_litert.interpreter import Interpreter, OpResolverType
         except ImportError as error:
             raise UserError(
-                f"data.sound_embedding yamnet needs ai-edge-litert, which this Python can't import ({error}): pip install "
-                "ai-edge-litert, or choose --data.sound_embedding speech_embedding"
+                f"data.sound_embedding yamnet needs ai-edge-litert, which this Python can't import ({error}): "
+                "pip install ai-edge-litert, or choose --data.sound_embedding speech_embedding"
             ) from None
         self._interpreter = Interpreter(
             str(weights_file(YAMNET)),
@@ -210,7 +210,7 @@ def speech_spectrogram(waveform: Waveform) -> Spectrogram:
     edges = _hertz(np.linspace(SLANEY_LOWEST, SLANEY_HIGHEST, SPEECH_BANDS + 2))
     bands = power @ (_triangles(FREQUENCIES, edges) * (2 / (edges[2:] - edges[:-2])))
     decibels = 10 * np.log10(np.maximum(bands, 1e-10))
-    return (np.maximum(decibels, decibels.max() - 80) / 10 + 2).astype(np.float32)
+    return np.asarray(np.maximum(decibels, decibels.max() - 80) / 10 + 2, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +222,7 @@ class EmbeddingSpec:
         sound_seconds: Length of the sound, see `AudioSpec`.
 
     >>> EmbeddingSpec(network="both", sound_seconds=3.0).shape
-    (9, 608)
+    (17, 608)
     """
 
     network: EmbeddingNetwork
@@ -333,4 +333,4 @@ def _hertz(slaney: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     [200.0, 1000.0, 6400.0]
     """
     above = 1000 * np.exp(np.log(6.4) / 27 * (slaney - 15))
-    return np.where(slaney < 15, slaney * 200 / 3, above)
+    return np.asarray(np.where(slaney < 15, slaney * 200 / 3, above), np.float64)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emorec.models.audio import AudioCNN, AudioCNNLSTM, AudioCNNRNN
+    from emorec.models.audio_embedding import AudioEmbedding
     from emorec.models.audio_visual import AudioVisual
     from emorec.models.base import ClipNetwork
     from emorec.models.classifier import ClipClassifier
@@ -22,6 +23,7 @@ _MODULES = {
     "AudioCNN": "audio",
     "AudioCNNLSTM": "audio",
     "AudioCNNRNN": "audio",
+    "AudioEmbedding": "audio_embedding",
     "AudioVisual": "audio_visual",
     "ClipClassifier": "classifier",
     "ClipNetwork": "base",
@@ -41,6 +43,7 @@ __all__ = [
     "AudioCNN",
     "AudioCNNLSTM",
     "AudioCNNRNN",
+    "AudioEmbedding",
     "AudioVisual",
     "ClipClassifier",
     "ClipNetwork",

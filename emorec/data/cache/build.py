@@ -76,7 +76,9 @@ class ClipReader:
         self.folder = folder
 
     def __call__(self, clip: Clip) -> Any:
-        """Return frames (T, H, W, C) uint8, faces (T,), sound (samples,) int16 or an embedding (S, D), in memory of their own.
+        """Return frames (T, H, W, C) uint8, faces (T,), sound (samples,) int16 or an embedding (S, D) float32.
+
+        They are in memory of their own.
 
         Raises:
             ClipError: When the clip is not cached and can't be decoded, or that takes longer than a minute.
