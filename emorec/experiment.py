@@ -216,7 +216,9 @@ def _add_training_arguments(parser: LightningArgumentParser) -> None:
 
 def _add_evaluation_arguments(parser: LightningArgumentParser) -> None:
     parser.add_argument("--views", type=int, default=1, help="average over N views of each clip")
-    parser.add_argument("--drop", default=None, help="leave out the video or the audio")
+    parser.add_argument(
+        "--drop", default=None, help="leave out frames, landmarks, sound or a network of a fusion"
+    )
     parser.add_argument(
         "--calibrate", action="store_true", help="calibrate by the checkpoint's temperature"
     )

@@ -19,9 +19,9 @@ from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
 from emorec.evaluation.report import RunInfo, scores_table, write_report
-from emorec.models.audio_visual import MODALITIES, AudioVisual, Modality
 from emorec.models.base import ClipNetwork
 from emorec.models.flops import gflops_per_clip, num_parameters
+from emorec.models.fusion import Fusion
 from emorec.text import number_ranges
 
 log = logging.getLogger(__name__)
@@ -265,24 +265,19 @@ def warn_of_other_detector(checkpoint: Checkpoint, split: Mapping[str, Any]) -> 
 
 
 class ModalityAblation(Callback):
-    """Takes a modality from an `AudioVisual`, to measure what it contributes.
+    """Takes a stream or a network from a `Fusion`, to measure what it contributes.
 
     Args:
-        modality: "video" or "audio".
-
-    Raises:
-        UserError: When there is no such modality.
+        modality: "frames", "landmarks", "sound", or the name of a network.
     """
 
-    def __init__(self, modality: Modality) -> None:
-        if modality not in MODALITIES:
-            raise UserError(f"--drop is {modality}: choose {' or '.join(MODALITIES)}")
-        self.modality: Modality = modality
+    def __init__(self, modality: str) -> None:
+        self.modality = modality
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if not isinstance(pl_module, AudioVisual):
+        if not isinstance(pl_module, Fusion):
             raise UserError(
-                f"--drop takes a modality from a network that has two, {type(pl_module).__name__} has one"
+                f"--drop takes a stream from a network of several, {type(pl_module).__name__} has one"
             )
-        pl_module.ablated = self.modality
+        pl_module.ablate(self.modality)

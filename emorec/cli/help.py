@@ -47,7 +47,7 @@ CHECKPOINT_OPTIONS = """\
   --trainer.accelerator KIND    cpu, gpu or auto
   --trainer.devices N           how many of them
   --trainer.precision KIND      32-true, bf16-mixed or 16-mixed
-  --drop MODALITY               without video or audio, of a network that takes both
+  --drop STREAM                 without frames, landmarks or sound, of a network that takes several
   --views N                     average over N views of each clip, up to ten crops and mirrors
   --calibrate                   calibrated probabilities too; validate fits what that needs"""
 

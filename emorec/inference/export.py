@@ -45,7 +45,7 @@ from emorec.inference.windows import AudioWindows
 from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.pretrained import Normalize
 from emorec.layers.spectrogram import Spectrogram
-from emorec.models import AudioVisual, ClipNetwork
+from emorec.models import ClipNetwork, Fusion
 
 RUNTIMES: dict[ExportFormat, Callable[[Path, str], Runtime]] = {
     "onnx": OnnxRuntime,
@@ -216,8 +216,11 @@ def to_bytes(
         to_float16(network)
     module = InferenceModule(network, spec)
     program = trace(module, spec, dynamic_batch=dynamic_batch)
-    video = network.video if isinstance(network, AudioVisual) else network
-    metadata = export_metadata(spec, precision, video.statistics)
+    networks = network.networks if isinstance(network, Fusion) else [network]
+    statistics = next(
+        (each.statistics for each in networks if "frames" in each.inputs), network.statistics
+    )
+    metadata = export_metadata(spec, precision, statistics)
     return (
         to_onnx(program, spec, metadata)
         if file_format == "onnx"

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emorec.models.audio import AudioCNN, AudioCNNLSTM, AudioCNNRNN
     from emorec.models.audio_embedding import AudioEmbedding
-    from emorec.models.audio_visual import AudioVisual
     from emorec.models.base import ClipNetwork
     from emorec.models.classifier import ClipClassifier
     from emorec.models.cnn3d import CNN3D
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from emorec.models.early_fusion_resnet import EarlyFusionResNet
     from emorec.models.face import FaceClassifier, FaceRegressor
     from emorec.models.frame_classifier import FrameClassifier, LateFusion
+    from emorec.models.fusion import AudioVisual, Fusion
     from emorec.models.regressor import ClipRegressor
 
 _MODULES = {
@@ -24,7 +24,7 @@ _MODULES = {
     "AudioCNNLSTM": "audio",
     "AudioCNNRNN": "audio",
     "AudioEmbedding": "audio_embedding",
-    "AudioVisual": "audio_visual",
+    "AudioVisual": "fusion",
     "ClipClassifier": "classifier",
     "ClipNetwork": "base",
     "ClipRegressor": "regressor",
@@ -33,6 +33,7 @@ _MODULES = {
     "FaceClassifier": "face",
     "FaceRegressor": "face",
     "FrameClassifier": "frame_classifier",
+    "Fusion": "fusion",
     "LateFusion": "frame_classifier",
 }
 
@@ -53,6 +54,7 @@ __all__ = [
     "FaceClassifier",
     "FaceRegressor",
     "FrameClassifier",
+    "Fusion",
     "LateFusion",
 ]
 

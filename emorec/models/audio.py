@@ -1,7 +1,7 @@
 """Classifiers of sound: convolutions over a spectrogram, alone or followed by a recurrent network."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,7 @@ class AudioClassifier(ClipClassifier):
     Source: Singh & Fang 2020, arXiv:2006.08129, table 1 (the third convolution has 24 filters in their slides).
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("sound",)
+    inputs: tuple[str, ...] = ("sound",)
 
     def __init__(
         self,

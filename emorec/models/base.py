@@ -88,7 +88,7 @@ class ClipNetwork(LightningModule):
     """
 
     statistics: ClassVar[PixelStatistics] = IMAGENET
-    inputs: ClassVar[tuple[str, ...]] = ("frames",)
+    inputs: tuple[str, ...] = ("frames",)
     fixed_arguments: ClassVar[tuple[str, ...]] = ()
     """Arguments of a parent class that a subclass sets and does not take itself."""
 
@@ -232,14 +232,18 @@ class ClipNetwork(LightningModule):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the output for a training batch, for the metrics, and the loss."""
+        output = self.output(batch)
+        return output, self.loss(output, batch["label"])
+
     @abstractmethod
     def average_views(self, outputs: Sequence[Tensor]) -> Tensor:
         """Average the outputs of several test-time views of the same clips."""
 
     @override
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:
-        output = self.output(batch)
-        loss = self.loss(output, batch["label"])
+        output, loss = self.training_loss(batch)
         step = torch.where(loss.detach().isfinite(), math.inf, batch_idx + 1.0)
         self._diverged_step = torch.minimum(self._diverged_step, step)
         self.train_metrics.update(output.float(), batch["label"])

@@ -47,15 +47,15 @@ def network_record(network: ClipNetwork) -> dict[str, Any]:
     """Return the size and input of a network as plain values, for the record in its checkpoints.
 
     Returns:
-        `num_parameters`, `num_trained_parameters`, `gflops_per_clip`; `modalities`, "frames", "sound" or both;
-        `num_frames` and `image_size` (height and width, pixels).
+        `num_parameters`, `num_trained_parameters`, `gflops_per_clip`; `modalities`, of "frames",
+        "landmarks" and "sound"; `num_frames` and `image_size` (height and width, pixels).
     """
     trained = [each for each in network.parameters() if each.requires_grad]
     return {
         "num_parameters": num_parameters(network),
         "num_trained_parameters": sum(each.numel() for each in trained),
         "gflops_per_clip": gflops_per_clip(network),
-        "modalities": [each for each in ("frames", "sound") if each in network.inputs],
+        "modalities": [each for each in ("frames", "landmarks", "sound") if each in network.inputs],
         "num_frames": network.num_frames,
         "image_size": list(network.image_size),
     }

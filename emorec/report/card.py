@@ -26,7 +26,6 @@ from emorec.io import sha256
 from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
 from emorec.report.card_facts import (
-    MODALITIES,
     describe_other_clips,
     headline,
     input_sentences,
@@ -75,7 +74,7 @@ def model_card(checkpoint: Checkpoint) -> str:
         classes=bool(class_names),
         names=class_names or checkpoint.model["init_args"]["target_names"],
         inputs=input_sentences(checkpoint.data, network),
-        modalities=MODALITIES if len(network["modalities"]) > 1 else (),
+        modalities=network["modalities"] if len(network["modalities"]) > 1 else (),
         sheet=datasheet(checkpoint.data["class_path"]),
         other_clips=describe_other_clips(checkpoint),
         settings=settings_yaml(checkpoint),

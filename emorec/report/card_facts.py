@@ -16,7 +16,6 @@ from emorec.text import percent
 PATH_ARGUMENTS = ("root", "cache", "weights", "features", "face_detector")
 """Arguments that may be paths of a private machine; a card shows their last part only."""
 
-MODALITIES = ("audio", "video")
 
 RAVDESS = "emorec.data.RavdessDataModule"
 CLIPS_OF_ACTOR = {"speech": 60, "song": 44, "both": 104}
@@ -62,6 +61,11 @@ def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list
         frames = format_frames(network["num_frames"], tuple(network["image_size"]))
         spread = "" if network["num_frames"] == 1 else ", evenly spaced over the clip"
         inputs.append(f"{frames}{spread}: {region}")
+    if "landmarks" in network["modalities"]:
+        inputs.append(
+            f"478 landmarks and 52 blendshapes of the face in each of {network['num_frames']} frames, "
+            "evenly spaced over the clip"
+        )
     if "sound" in network["modalities"]:
         inputs.append(
             f"the middle {arguments.get('sound_seconds', 3.0):g} seconds of audio, "
@@ -121,14 +125,13 @@ def read_ablations(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
     Raises:
         UserError: When a file is malformed.
     """
-    paths = {
-        modality: checkpoint.run_folder / f"test_without_{modality}" / METRICS.name
-        for modality in MODALITIES
-    }
+    folders = sorted(checkpoint.run_folder.glob("test_without_*"))
     ablations = {
-        modality: read_json(path, f"{TEST_AGAIN} with --drop {modality}")
-        for modality, path in paths.items()
-        if path.exists()
+        (modality := folder.name.removeprefix("test_without_")): read_json(
+            folder / METRICS.name, f"{TEST_AGAIN} with --drop {modality}"
+        )
+        for folder in folders
+        if (folder / METRICS.name).exists()
     }
     return {
         modality: metrics

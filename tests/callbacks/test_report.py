@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from emorec.callbacks import ModalityAblation
 from emorec.callbacks.report import warn_of_other_detector
 from emorec.checkpoint import Checkpoint
 from emorec.cli import main
-from emorec.errors import UserError
 
 DETECTORS = [None, "YuNet 2023mar", "Haar of OpenCV 4.12"]
 
@@ -80,11 +78,6 @@ def test_each_ablated_modality_has_its_own_folder_and_scores(trained: Path) -> N
         main(["test", "--ckpt", str(trained), "--data.num_workers", "0", *flags])
         losses[folder] = json.loads((run / folder / "metrics.json").read_text())["loss"]
     assert len(set(losses.values())) == 3
-
-
-def test_an_unknown_modality_is_refused() -> None:
-    with pytest.raises(UserError, match="--drop is ears: choose video or audio"):
-        ModalityAblation("ears")  # type: ignore[arg-type]
 
 
 def test_images_of_clips_show_frames_and_spectrograms(trained: Path) -> None:

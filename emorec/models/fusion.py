@@ -1,0 +1,344 @@
+"""Fusion of any networks: of frames, landmarks and sound."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from emorec.checkpoint import import_class
+from emorec.errors import UserError
+from emorec.models.classifier import ClipClassifier
+
+FeatureFusion = Literal["concat", "attention", "gated"]
+FusionKind = Literal["log_mean", FeatureFusion]
+
+STREAMS = {
+    "frames": "frames",
+    "landmarks": "landmarks",
+    "blendshapes": "landmarks",
+    "sound": "sound",
+    "embedding": "sound",
+}
+"""The stream of each input of a network."""
+
+
+class ModalityFusion(nn.Module):
+    """Fuse (B, M, D) features of M modalities, given a mask (B, M) of those present, into (B, num_features).
+
+    Args:
+        num_modalities: M.
+        num_features: D.
+        fusion: "concat" concatenates, with zeros for a missing modality; "attention" takes a mean weighted by one score
+            a modality; "gated" takes a sum, each feature multiplied by a gate from 0 to 1 that depends on all
+            modalities. The last two ignore missing modalities.
+
+    Attributes:
+        num_features: Size of the result: M * D for "concat", else D.
+
+    Source: Bahdanau et al. 2015, Neural Machine Translation by Jointly Learning to Align and Translate, section 3.1
+    (attention); Arevalo et al. 2017, Gated Multimodal Units for Information Fusion, section 3.1 (gated).
+    """
+
+    def __init__(self, num_modalities: int, num_features: int, fusion: FeatureFusion) -> None:
+        super().__init__()
+        self.fusion = fusion
+        self.num_features = num_features * (num_modalities if fusion == "concat" else 1)
+        if fusion == "attention":
+            self.score = nn.Sequential(
+                nn.Linear(num_features, num_features), nn.Tanh(), nn.Linear(num_features, 1)
+            )
+        elif fusion == "gated":
+            self.gate = nn.Linear(num_modalities * num_features, num_modalities * num_features)
+
+    @override
+    def forward(self, features: Tensor, present: Tensor) -> Tensor:
+        """Features (B, M, D) and mask (B, M) bool -> (B, num_features)."""
+        features = features * present.unsqueeze(2)  # (B, M, D)
+        if self.fusion == "concat":
+            return features.flatten(1)  # (B, M * D)
+        if self.fusion == "attention":
+            # finite, so that a clip without any modality gets equal weights instead of NaN
+            lowest = torch.finfo(features.dtype).min
+            score = self.score(features).squeeze(2).masked_fill(~present, lowest)  # (B, M)
+            weight: Tensor = score.softmax(dim=1).unsqueeze(2)  # (B, M, 1)
+        else:
+            weight = self.gate(features.flatten(1)).sigmoid().view_as(features)  # (B, M, D)
+        return (weight * features).sum(dim=1)  # (B, D)
+
+
+class Fusion(ClipClassifier):
+    """Any networks of the package side by side: of frames, landmarks and sound.
+
+    With "log_mean" each network is trained by its own loss, as if it were alone, and the logits are the mean of their
+    log probabilities. The others replace the last layers of the networks by one classifier of fused features. All of
+    them work with a modality missing: a clip without sound is classified by the other networks, and `ablated` drops
+    networks.
+
+    Args:
+        networks: Each a class and its arguments, by a name of your choice, as in
+            {"face": {"class_path": "emorec.models.LandmarkRNN", "init_args": {"hidden_size": 96}}}.
+        fusion: "log_mean", "concat", "attention" or "gated", see `ModalityFusion`.
+        num_features: Features of each network that are fused; unused with "log_mean".
+        modality_dropout: Share of the training clips one network of which, each with equal probability, is dropped;
+            unused with "log_mean".
+        dropout: Before the last layer; unused with "log_mean".
+        training: See `ClipClassifier`.
+
+    Attributes:
+        ablated: Names of the networks to leave out.
+
+    Source: Kittler et al. 1998, On combining classifiers, equation 6 (the product rule is the mean of log
+    probabilities); Singh & Fang 2020, arXiv:2006.08129, section 3 (concatenation, 64 features a modality); Neverova et
+    al. 2016, ModDrop, section 3.2 (dropping a modality).
+    """
+
+    def __init__(
+        self,
+        *,
+        networks: Mapping[str, Mapping[str, Any]],
+        fusion: FusionKind = "log_mean",
+        num_features: int = 64,
+        modality_dropout: float = 0.0,
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        if not 0 <= modality_dropout <= 1:
+            raise UserError(f"modality dropout is {modality_dropout}: choose a share from 0 to 1")
+        if len(networks) < 2:
+            raise UserError(f"model.networks has {len(networks)} networks: name two or more")
+        self.modality_dropout = modality_dropout
+        self.ablated: tuple[str, ...] = ()
+        self.network_names = tuple(networks)
+        shared = {
+            "num_classes": self.num_classes,
+            "num_frames": self.num_frames,
+            "image_size": self.image_size,
+        }
+        for name, settings in networks.items():
+            if hasattr(self, name) or not name.isidentifier():
+                raise UserError(f"model.networks has the name {name!r}: choose another one")
+            self.add_module(name, make_network(name, settings, shared))
+        self.inputs = self._inputs()
+        self.fusion: ModalityFusion | None = None
+        if fusion != "log_mean":
+            for name, network in zip(networks, self.networks, strict=True):
+                head = nn.Sequential(_replace_head(network, num_features), nn.ReLU())
+                self.add_module(f"from_{name}", head)
+            self.fusion = ModalityFusion(len(networks), num_features, fusion)
+            self.dropout = nn.Dropout(dropout)
+            self.classifier = nn.Linear(self.fusion.num_features, self.num_classes)
+
+    @property
+    def networks(self) -> list[ClipClassifier]:
+        """The networks in order."""
+        return [cast("ClipClassifier", getattr(self, name)) for name in self.network_names]
+
+    @property
+    @override
+    def cam_layer(self) -> nn.Module | None:
+        layers = (network.cam_layer for network in self.networks)
+        return next((layer for layer in layers if layer is not None), None)
+
+    @property
+    @override
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Inputs of all networks for one clip, and the masks of clips with sound and frames with a face."""
+        examples = {
+            name: example
+            for network in self.networks
+            for name, example in zip(network.inputs, network.example_inputs, strict=True)
+        }
+        examples["heard"] = torch.ones(1, dtype=torch.bool, device="meta")
+        examples["face_present"] = torch.ones(1, self.num_frames, dtype=torch.bool, device="meta")
+        return tuple(examples[name] for name in self.inputs)
+
+    @override
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        for network in self.networks:
+            network.setup(stage)
+
+    def ablate(self, name: str) -> None:
+        """Leave out a network by its name, or all networks of a stream: "frames", "landmarks" or "sound".
+
+        Raises:
+            UserError: When there is none of that name, or none would be left.
+        """
+        self.ablated = tuple(
+            each
+            for each, network in zip(self.network_names, self.networks, strict=True)
+            if name == each or any(name == STREAMS.get(taken) for taken in network.inputs)
+        )
+        if not self.ablated or len(self.ablated) == len(self.network_names):
+            streams = dict.fromkeys(STREAMS[each] for each in self.inputs if each in STREAMS)
+            choices = dict.fromkeys((*self.network_names, *(streams if len(streams) > 1 else ())))
+            raise UserError(f"--drop is {name}: choose {' or '.join(choices)}")
+
+    @override
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The entries of `inputs` -> logits (B, K)."""
+        batch = dict(zip(self.inputs, inputs, strict=True))
+        outputs = [network(*(batch[each] for each in network.inputs)) for network in self.networks]
+        return self.fuse(outputs, self.present(batch))
+
+    @override
+    def output(self, batch: Mapping[str, Any]) -> Tensor:
+        # through `output`, not `forward`: a frozen network may have cached the features of the clips
+        outputs = [network.output(batch) for network in self.networks]
+        return self.fuse(outputs, self.present(batch))
+
+    @override
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        if self.fusion is not None:
+            return super().training_loss(batch)
+        apart = [network.training_loss(batch) for network in self.networks]
+        loss = torch.stack([loss for _, loss in apart]).sum()
+        return self.fuse([output.detach() for output, _ in apart], self.present(batch)), loss
+
+    def fuse(self, outputs: Sequence[Tensor], present: Tensor) -> Tensor:
+        """Outputs (B, ...) of the M networks and a mask (B, M) of those to use -> logits (B, K)."""
+        if self.fusion is None:
+            logs = torch.stack([each.float().log_softmax(dim=1) for each in outputs], dim=1)
+            weights = present.unsqueeze(2).to(logs)  # (B, M, 1)
+            mean: Tensor = (weights * logs).sum(dim=1) / weights.sum(dim=1).clamp(min=1)  # (B, K)
+            return mean
+        heads = (getattr(self, f"from_{name}") for name in self.network_names)
+        features = torch.stack(
+            [head(output) for head, output in zip(heads, outputs, strict=True)], dim=1
+        )  # (B, M, D)
+        logits: Tensor = self.classifier(self.dropout(self.fusion(features, present)))  # (B, K)
+        return logits
+
+    def present(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return a mask (B, M) of the networks to use: all whose input is there, less ablated and dropped ones."""
+        ones = torch.ones_like(batch[self.inputs[0]].flatten(1)[:, 0], dtype=torch.bool)  # (B,)
+        masks = []
+        for name, network in zip(self.network_names, self.networks, strict=True):
+            mask = ones if name not in self.ablated else ~ones
+            if _takes(network, "sound"):
+                mask = mask & batch["heard"]
+            if _takes(network, "landmarks"):
+                mask = mask & batch["face_present"].any(dim=1)
+            masks.append(mask)
+        present = torch.stack(masks, dim=1)  # (B, M)
+        if self.training and self.modality_dropout:
+            count = len(masks)
+            dropped = torch.rand(len(ones), device=ones.device) < self.modality_dropout  # (B,)
+            which = torch.randint(count, (len(ones),), device=ones.device)  # (B,)
+            hidden = dropped[:, None] & (which[:, None] == torch.arange(count, device=ones.device))
+            # a clip with a single modality keeps it
+            present = present & ~(hidden & present.all(dim=1, keepdim=True))
+        return present
+
+    def _inputs(self) -> tuple[str, ...]:
+        inputs = dict.fromkeys(name for network in self.networks for name in network.inputs)
+        if any(_takes(network, "sound") for network in self.networks):
+            inputs["heard"] = None
+        if any(_takes(network, "landmarks") for network in self.networks):
+            inputs["face_present"] = None
+        return tuple(inputs)
+
+
+class AudioVisual(Fusion):
+    """A video network and an audio network without their heads, a linear layer after each, fusion and a classifier.
+
+    Args:
+        video: Class of the video network, such as "emorec.models.LateFusion".
+        video_args: Its arguments.
+        audio: Class of the audio network, such as "emorec.models.AudioCNNRNN".
+        audio_args: Its arguments.
+        num_features: Features of each modality.
+        fusion: "concat", "attention" or "gated", see `ModalityFusion`.
+        drop_sense: Share of the training clips one modality of which, either with equal probability, is dropped.
+        dropout: Before the last layer.
+        training: See `ClipClassifier`.
+
+    Source: Singh & Fang 2020, arXiv:2006.08129, section 3 (concatenation, 64 features a modality).
+    """
+
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("networks", "modality_dropout")
+
+    def __init__(
+        self,
+        *,
+        video: str = "emorec.models.LateFusion",
+        video_args: dict[str, Any] | None = None,
+        audio: str = "emorec.models.AudioCNNRNN",
+        audio_args: dict[str, Any] | None = None,
+        num_features: int = 64,
+        fusion: FeatureFusion = "concat",
+        drop_sense: float = 0.0,
+        dropout: float = 0.0,
+        **training: Any,
+    ) -> None:
+        for name, path, stream in (("video", video, "frames"), ("audio", audio, "sound")):
+            if network_class(name, path).inputs != (stream,):
+                raise UserError(
+                    f"model.{name} is {path}: choose a network that takes only {stream}, or join any networks with "
+                    "emorec.models.Fusion"
+                )
+        super().__init__(
+            networks={
+                "video": {"class_path": video, "init_args": video_args or {}},
+                "audio": {"class_path": audio, "init_args": audio_args or {}},
+            },
+            fusion=fusion,
+            num_features=num_features,
+            modality_dropout=drop_sense,
+            dropout=dropout,
+            **training,
+        )
+
+
+def make_network(
+    name: str, settings: Mapping[str, Any], shared: Mapping[str, Any]
+) -> ClipClassifier:
+    """Instantiate a network of a `Fusion`.
+
+    Args:
+        name: Its name, for error messages.
+        settings: "class_path", such as "emorec.models.LateFusion", and "init_args".
+        shared: Arguments of all networks.
+
+    Raises:
+        UserError: When there is no such network, or it does not take these arguments.
+    """
+    cls = network_class(name, str(settings.get("class_path")))
+    try:
+        network: ClipClassifier = cls(**{**settings.get("init_args", {}), **shared})
+    except TypeError as error:
+        reason = str(error).partition("() ")[2] or error
+        raise UserError(f"the arguments of the network {name}: {reason}") from None
+    return network
+
+
+def network_class(name: str, path: str) -> type[ClipClassifier]:
+    """Import the class of a network of a `Fusion`.
+
+    Raises:
+        UserError: When there is no such class, or it is no network of emorec.
+    """
+    try:
+        cls = import_class(path)
+    except ImportError:
+        raise UserError(f"the network {name} is {path}: there is no such class") from None
+    if not (isinstance(cls, type) and issubclass(cls, ClipClassifier)):
+        raise UserError(f"the network {name} is {path}: choose a class of emorec.models")
+    return cls
+
+
+def _takes(network: ClipClassifier, stream: str) -> bool:
+    """Whether a network takes a stream: "frames", "landmarks" or "sound"."""
+    return any(STREAMS.get(name) == stream for name in network.inputs)
+
+
+def _replace_head(network: ClipClassifier, num_features: int) -> nn.Linear:
+    """Remove the last linear layer of a network and return one with the same inputs and `num_features` outputs."""
+    name, head = [
+        (name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
+    ][-1]
+    network.set_submodule(name, nn.Identity())
+    return nn.Linear(head.in_features, num_features)
