@@ -320,8 +320,8 @@ def _triangles(
 def _mel(hertz: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Convert hertz to mel.
 
-    >>> _mel(700.0).round(1)
-    781.2
+    >>> round(_mel(1000.0).item())
+    1000
     """
     return np.asarray(1127 * np.log1p(np.asarray(hertz) / 700), np.float64)
 
