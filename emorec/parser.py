@@ -66,6 +66,8 @@ def one_line(message: str, error: BaseException | None = None) -> str:
     text = re.sub(r'^Parser key "(.+?)":\s*', "", message)
     if isinstance(origin, AttributeError | ImportError):  # of a class path
         text = str(origin)
+    if isinstance(origin, UnicodeEncodeError):  # settings are written as YAML
+        text = f"{origin.object!r} is not UTF-8: rename the file or folder, or name a symbolic link to it"
     lines = [line.strip() for line in text.splitlines()]
     alternatives = [line.removeprefix("- ") for line in lines[:-1] if line.startswith("- ")]
     if alternatives:

@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,7 +32,6 @@ class Stopped:
     folder: Path
     code: int
     errors: str
-    seconds: float
     still_running: bool
 
 
@@ -48,11 +46,9 @@ def stopped(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         folder = tmp_path_factory.mktemp("stopped")
         with start_emorec("fit", *SMALL, *data, *endless, cwd=folder) as process:
             wait_for(lambda: list(folder.rglob("last.ckpt")), process)
-            start = time.monotonic()
             send(process.pid, number)
             _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-            seconds = time.monotonic() - start
-            return Stopped(folder, process.returncode, errors, seconds, is_running(process.pid))
+            return Stopped(folder, process.returncode, errors, is_running(process.pid))
 
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(SIGNALS, pool.map(stop, SIGNALS), strict=True))
@@ -75,7 +71,6 @@ def test_a_signal_stops_the_run_with_its_exit_code_and_one_line(
     path = checkpoint_file.relative_to(result.folder)
     assert result.errors == f"stopped; go on with: emorec fit --ckpt {path}\n"
     assert result.code == 128 + SIGNALS[name][0]
-    assert result.seconds < 20
 
 
 @pytest.mark.parametrize("name", SIGNALS)

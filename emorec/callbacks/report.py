@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,14 @@ class EvaluationReport(Callback):
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UserError(f"can't write into {self.folder}: {error.strerror}") from error
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        if trainer.is_global_zero:
+            with suppress(OSError):  # it holds the results of an earlier call
+                self.folder.rmdir()
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

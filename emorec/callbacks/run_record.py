@@ -290,7 +290,7 @@ def peak_memory_bytes(device: torch.device) -> int | None:
 
     `None` where the operating system doesn't report it.
 
-    >>> peak_memory_bytes(torch.device("cpu")) > 1_000_000
+    >>> peak_memory_bytes(torch.device("cpu")) > 0
     True
     """
     if device.type == "cuda":

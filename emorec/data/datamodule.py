@@ -58,9 +58,9 @@ class ClipDataModule(LightningDataModule):
         landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
-        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
-            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
-            brightness).
+        augment: Augment the training clips. `true`: all frames of a clip alike, and its landmarks (`augment_track`);
+            "per_frame": each frame by itself, as the seed study did; "seed_affwild2": as the seed study of Aff-Wild2
+            (rotation, shift, shear, zoom, flip, brightness).
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -72,6 +72,9 @@ class ClipDataModule(LightningDataModule):
         face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
         face_missing: Treatment of a clip without a face: use its "center" (landmarks: zeros), "skip" it, or stop with
             an "error".
+        adapt: "person" centres and scales the features of a clip by those of all clips of the same person in the same
+            subset, whose labels stay unused; "none" uses nothing but the clip. A protocol of its own: see
+            docs/evaluation.md.
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
@@ -122,6 +125,7 @@ class ClipDataModule(LightningDataModule):
         face: Literal["none", "crop"] = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
+        adapt: Literal["none", "person"] = "none",
         sound: bool = False,
         sound_rate: int = 16_000,
         sound_seconds: float = 3.0,
@@ -185,6 +189,7 @@ class ClipDataModule(LightningDataModule):
         self.face = face
         self.face_detector = face_detector
         self.face_missing: FaceMissing = face_missing
+        self.adapt = adapt
         self.sound_missing: SoundMissing = sound_missing
         self.sound_augment = sound_augment
         self.on_error = on_error
@@ -421,6 +426,7 @@ class ClipDataModule(LightningDataModule):
             self.seed,
             read_landmarks=self.read_landmarks,
             read_audio=self.read_audio,
+            augment_landmarks=augment is not False,
             augment_sound=augment_sound,
             read_embedding=self.read_embedding,
         )
@@ -454,6 +460,10 @@ class ClipDataModule(LightningDataModule):
 
     def _evaluation_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
         return self._loader(self.dataset(clips, crop=self.num_views == 1))
+
+    def ordered_loader(self, clips: Sequence[Clip]) -> DataLoader[Any]:
+        """Clips in order, not augmented, for statistics of them."""
+        return self._loader(self.dataset(clips))
 
     def _loader(
         self, dataset: Dataset[Sample], sampler: EpochSampler | None = None

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_co
 
 from emorec.data.audio import NO_SOUND, AudioSpec, augment_audio, to_float
 from emorec.data.augment import ClipTransform
+from emorec.data.augment_landmarks import augment_track
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Batch, Clip, Sample
 from emorec.data.preprocessing import ReadFrames
@@ -32,6 +33,7 @@ class ClipDataset(Dataset[Sample]):
         seed: Of the run; with the epoch and the position it decides the augmentation.
         read_landmarks: Reads the face of a clip, (T,) of `FACE`, where the network takes it.
         read_audio: Reads the sound of a clip, where the network takes it.
+        augment_landmarks: Whether the landmarks are augmented.
         augment_sound: Whether the sound is augmented.
         read_embedding: Reads the embedding of a clip's sound, where the network takes it.
     """
@@ -45,6 +47,7 @@ class ClipDataset(Dataset[Sample]):
         *,
         read_landmarks: ClipReader | None = None,
         read_audio: ClipReader | None = None,
+        augment_landmarks: bool = False,
         augment_sound: bool = False,
         read_embedding: ClipReader | None = None,
     ) -> None:
@@ -54,6 +57,7 @@ class ClipDataset(Dataset[Sample]):
         self.seed = seed
         self.read_landmarks = read_landmarks
         self.read_audio = read_audio
+        self.augment_landmarks = augment_landmarks
         self.augment_sound = augment_sound
         self.read_embedding = read_embedding
 
@@ -72,6 +76,9 @@ class ClipDataset(Dataset[Sample]):
             sample["frames"] = torch.from_numpy(self.transform(frames, seed))
         if self.read_landmarks is not None:
             track = self.read_landmarks(clip)
+            if self.augment_landmarks:
+                rng = np.random.default_rng([self.seed, epoch, index, 2])
+                track = augment_track(track, rng)
             sample["landmarks"], sample["blendshapes"], sample["pose"], sample["face_present"] = (
                 torch.from_numpy(np.ascontiguousarray(track[name]))
                 for name in ("landmarks", "blendshapes", "pose", "present")

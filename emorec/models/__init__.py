@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from emorec.models.face import FaceClassifier, FaceRegressor
     from emorec.models.frame_classifier import FrameClassifier, LateFusion
     from emorec.models.fusion import AudioVisual, Fusion
+    from emorec.models.landmark_rnn import LandmarkRNN
     from emorec.models.regressor import ClipRegressor
 
 _MODULES = {
@@ -34,6 +35,7 @@ _MODULES = {
     "FaceRegressor": "face",
     "FrameClassifier": "frame_classifier",
     "Fusion": "fusion",
+    "LandmarkRNN": "landmark_rnn",
     "LateFusion": "frame_classifier",
 }
 
@@ -55,6 +57,7 @@ __all__ = [
     "FaceRegressor",
     "FrameClassifier",
     "Fusion",
+    "LandmarkRNN",
     "LateFusion",
 ]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.distributions import Beta
 from torch.nn.functional import cross_entropy
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassRecall
@@ -24,6 +25,7 @@ class ClipClassifier(ClipNetwork):
     Args:
         num_classes: K.
         label_smoothing: Share of the target spread over all classes, 0 to below 1.
+        mixup: Parameter of the Beta distribution by which training clips are mixed in pairs; 0 mixes none.
         training: See `ClipNetwork`.
 
     Attributes:
@@ -33,7 +35,12 @@ class ClipClassifier(ClipNetwork):
     class_weights: Tensor | None
 
     def __init__(
-        self, *, num_classes: int = 8, label_smoothing: float = 0.0, **training: Any
+        self,
+        *,
+        num_classes: int = 8,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        **training: Any,
     ) -> None:
         super().__init__(**training)
         if num_classes < 1:
@@ -43,7 +50,10 @@ class ClipClassifier(ClipNetwork):
             )
         if not 0 <= label_smoothing < 1:
             raise UserError(f"label_smoothing {label_smoothing} has to be from 0 to below 1")
+        if not 0 <= mixup < math.inf:
+            raise UserError(f"mixup {mixup} has to be a number of at least 0, such as 0.2")
         self.num_classes = num_classes
+        self.mixup = mixup
         self.label_smoothing = label_smoothing
         self.names = tuple(str(label) for label in range(num_classes))
         self.register_buffer("class_weights", None, persistent=False)
@@ -78,6 +88,36 @@ class ClipClassifier(ClipNetwork):
         )
 
     @override
+    def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the logits for a training batch, mixed with `mixup`, and the loss.
+
+        The first label of a mixed pair is that of the clip with the larger share.
+
+        Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, section 2.
+        """
+        if not self.mixup:
+            return super().training_loss(batch)
+        label = batch["label"]
+        share = float(Beta(self.mixup, self.mixup).sample())
+        share = max(share, 1 - share)
+        order = torch.randperm(len(label)).to(label.device)
+        logits = self.output(self.mixed_batch(batch, order, share))
+        loss = share * self.loss(logits, label) + (1 - share) * self.loss(logits, label[order])
+        return logits, loss
+
+    def mixed_batch(
+        self, batch: Mapping[str, Any], order: Tensor, share: float
+    ) -> Mapping[str, Any]:
+        """Return a batch of `share` of each clip and the rest of another; see `mix`.
+
+        Args:
+            batch: Of B clips.
+            order: (B,) the other clip of each.
+            share: From 0 to 1.
+        """
+        return {**batch, **{name: mix(batch[name], order, share) for name in self.inputs}}
+
+    @override
     def average_views(self, outputs: Sequence[Tensor]) -> Tensor:
         return mean_log_probability(outputs)
 
@@ -86,6 +126,18 @@ class ClipClassifier(ClipNetwork):
         """Return index (B,) and probabilities (B, K) of a batch."""
         logits = self.evaluate(batch)
         return {"index": batch["index"], "probabilities": logits.float().softmax(dim=1)}
+
+
+def mix(values: Tensor, order: Tensor, share: float) -> Tensor:
+    """Mix each of B values with another one; a mask (bool) is true where either is.
+
+    >>> mix(torch.tensor([0, 4, 8]), torch.tensor([1, 2, 0]), share=0.75)
+    tensor([1., 5., 6.])
+    """
+    others = values[order]
+    if values.dtype == torch.bool:
+        return values | others
+    return torch.lerp(others.float(), values.float(), share)
 
 
 def mean_log_probability(logits: Sequence[Tensor]) -> Tensor:

@@ -87,7 +87,7 @@ class FrameClassifier(ClipClassifier):
             return False
         # a data module without the attribute may augment its clips
         augmented = getattr(getattr(self.trainer, "datamodule", None), "augment", True)
-        return not self.training or augmented is False
+        return not self.training or (augmented is False and not self.mixup)
 
     @torch.no_grad()
     def _cached_features(self, frames: Tensor, clips: list[int]) -> Tensor:

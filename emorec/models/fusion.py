@@ -161,6 +161,12 @@ class Fusion(ClipClassifier):
         for network in self.networks:
             network.setup(stage)
 
+    @override
+    def prepare(self, stage: str) -> None:
+        for network in self.networks:
+            network.enrolment = self.enrolment
+            network.prepare(stage)
+
     def ablate(self, name: str) -> None:
         """Leave out a network by its name, or all networks of a stream: "frames", "landmarks" or "sound".
 

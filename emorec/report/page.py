@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from emorec.errors import UserError
-from emorec.io import atomic_write
+from emorec.io import atomic_write, disk_errors
 from emorec.report.breakdown import break_down
 from emorec.report.comparison import Comparison, PairResult
 from emorec.report.figures import report_figures
@@ -98,6 +98,18 @@ def write_report(
         raise UserError(
             f"can't write the report into {out}: {reason} (choose another folder with --out)"
         ) from error
+
+
+def remove_report(out: Path) -> None:
+    """Remove report.html of an earlier call from a folder, and the tables beside it; figures stay.
+
+    Raises:
+        UserError: When a file can't be removed.
+    """
+    if (out / REPORT).is_file():
+        with disk_errors(out):
+            for name in ("table.md", "table.tex", "table.csv", REPORT):
+                (out / name).unlink(missing_ok=True)
 
 
 def _write(path: Path, content: str | bytes) -> None:

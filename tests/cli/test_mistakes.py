@@ -34,6 +34,7 @@ DATA = ("--data", "emorec.data.RavdessDataModule")
         ("--trainer.max_epochs two", "two", "trainer.max_epochs: Expected a int"),
         ("--trainer.precision 17", "17", "'bf16-mixed'"),
         ("--trainer.callbacks foo", "foo", "trainer.callbacks: "),
+        ("--data.root clips/caf\udce9", r"'clips/caf\udce9' is not UTF-8", "a symbolic link"),
         ("--seed_everything x", "x", "seed_everything: Expected a bool; Expected a int"),
         # values that are out of range
         ("--data.batch_size 0", "data.batch_size is 0", "at least 1"),

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -291,7 +292,7 @@ def test_auto_continues_without_a_cache_if_the_disk_is_full(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 1000))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     assert not make_data(drawn_clips).read_frames.files
     (warning,) = [text for text in caplog.messages if "no cache" in text]
     assert "need 0.0 GB" in warning

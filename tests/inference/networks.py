@@ -121,12 +121,12 @@ def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
     trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
     trainer.strategy.connect(network)
     network.trainer = trainer
+    trainer.save_checkpoint(path, weights_only=True)
     data = RavdessDataModule(
         root=root, num_frames=network.num_frames, image_size=network.image_size, cache="none"
     )
     content = {
-        **trainer._checkpoint_connector.dump_checkpoint(weights_only=True),
-        "state_dict": network.state_dict(),
+        **checkpoint.load(path),
         "datamodule_hyper_parameters": dict(data.hparams),
         checkpoint.RECORD: checkpoint.record(
             type(network),

@@ -1,9 +1,7 @@
-"""Multiply-adds, against torchvision's tables and closed forms."""
+"""Multiply-adds, against closed forms and the tables of weights in torchvision's documentation."""
 
 import pytest
 import torch
-from torchvision.models import MobileNet_V2_Weights, ResNet18_Weights
-from torchvision.models.video import R3D_18_Weights
 
 from emorec.models import CNN3D, CNNLSTM, EarlyFusionCNN, LateFusion
 from emorec.models.flops import gflops_per_clip
@@ -11,21 +9,19 @@ from emorec.models.flops import gflops_per_clip
 
 @pytest.mark.parametrize(
     ("backbone", "published", "num_features"),
-    [("resnet18", ResNet18_Weights, 512), ("mobilenet_v2", MobileNet_V2_Weights, 1280)],
+    [("resnet18", 1.814, 512), ("mobilenet_v2", 0.301, 1280)],
 )
 def test_the_flops_of_a_frame_are_those_of_torchvision_s_backbone(
-    backbone: str, published: type[ResNet18_Weights], num_features: int
+    backbone: str, published: float, num_features: int
 ) -> None:
     network = LateFusion(backbone=backbone, weights="none", num_frames=1)
     heads = num_features * (1000 - 8) / 1e9
-    operations = published.IMAGENET1K_V1.value.meta["_ops"]
-    assert gflops_per_clip(network) + heads == pytest.approx(operations, abs=0.0006)
+    assert gflops_per_clip(network) + heads == pytest.approx(published, abs=0.0006)
 
 
 def test_the_flops_of_a_clip_are_those_of_torchvision_s_video_network() -> None:
     network = CNN3D(weights="none", num_frames=16, image_size=112)
-    operations = R3D_18_Weights.KINETICS400_V1.value.meta["_ops"]
-    assert gflops_per_clip(network) == pytest.approx(operations, abs=0.001)
+    assert gflops_per_clip(network) == pytest.approx(40.697, abs=0.001)
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

@@ -6,9 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from emorec.study.queue import open_storage
 from emorec.study.worker import environments, failure
+from tests.program import wait_for
 
 FAKE = Path(__file__).with_name("fake_emorec.py")
 ROOT = Path(__file__).parents[2]
@@ -72,13 +72,6 @@ def trials(
     return Counter(trial.state.name for trial in study.trials)
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_each_run_is_trained_and_tested_once_in_its_own_folder(folder: Path) -> None:
     define(folder, "overrides: {a: {}, b: {model.lr: 0.25}}\nseeds: [0, 1]\n")
     code, out, errors = run(folder, "--jobs", "2")
@@ -115,7 +108,7 @@ def test_after_kill_9_a_run_resumes_from_its_last_epoch_and_finished_ones_are_no
     define(folder, "settings: {trainer.max_epochs: 40}\nseeds: [0, 1]\n")
     second = folder / "lightning_logs/studies/mine/Net/seed_1"
     with study_process(folder) as process:
-        wait_until((second / "checkpoints" / "last.ckpt").is_file)
+        wait_for((second / "checkpoints" / "last.ckpt").is_file, process)
         process.kill()
     # its training is still running: the study waits for it and does not start it again
     assert trials(folder)["RUNNING"] == 1
@@ -130,7 +123,7 @@ def test_a_killed_training_resumes_from_its_last_epoch(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\n")
     run_folder = folder / "lightning_logs/studies/mine/Net/seed_0"
     with study_process(folder) as process:
-        wait_until((run_folder / "checkpoints" / "last.ckpt").is_file)
+        wait_for((run_folder / "checkpoints" / "last.ckpt").is_file, process)
         process.kill()
         os.kill(int((run_folder / "pid").read_text()), signal.SIGKILL)
     code, _, errors = run(folder)
@@ -155,7 +148,7 @@ def test_two_workers_share_the_runs_of_a_study(folder: Path, storage: str) -> No
 def test_ctrl_c_requeues_runs_and_the_same_command_resumes(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\nseeds: [0, 1]\n")
     with study_process(folder, "--jobs", "2") as process:
-        wait_until(lambda: len(list(folder.rglob("last.ckpt"))) == 2)
+        wait_for(lambda: len(list(folder.rglob("last.ckpt"))) == 2, process)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT

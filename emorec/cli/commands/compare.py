@@ -48,7 +48,7 @@ def compare(
     from emorec.io import check_writable
     from emorec.report.comparison import compare_runs
     from emorec.report.models import split_by_test_clips
-    from emorec.report.page import REPORT, write_report
+    from emorec.report.page import REPORT, remove_report, write_report
     from emorec.report.references import references_for
     from emorec.report.runs import find_runs
     from emorec.report.tables import describe, print_comparison
@@ -89,6 +89,7 @@ def compare(
             write_report(contents[-1], folder, command=command, progress=show)
     console = make_console()
     if len(sets) > 1:
+        remove_report(root)  # of an earlier call with one set
         line = (
             f"The test clips differ: a table for each of {len(sets)} sets of clips "
             "(--intersect compares the clips common to all)."

@@ -79,19 +79,17 @@ def predict(
         raise UserError("no video: name files, folders, patterns or the index of a camera")
     from emorec.inference.predictor import load
 
-    found = find_sources(videos, sound=True)
+    predictor = load(network, device)
+    found = find_sources(videos, sound=not predictor.spec.uses_frames)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
     batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)
     with output_folder(batch.out) if found.sources else nullcontext():
-        predictor = load(network, device) if found.sources else None
-        if predictor and predictor.spec.uses_frames:
-            found = find_sources(videos)
         for line in found.notes:
             batch.note(line)
         for line in found.errors:
             batch.error(line)
-        if predictor:
+        if found.sources:
             batch.predict(predictor, found.sources)
     batch.finish()
 

@@ -92,7 +92,13 @@ def test_each_set_of_test_clips_has_a_table_and_a_report_unless_intersected(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other_run = write_run(tmp_path / "[other]", network="LateFusion", split="loso", fold=23)
+    compare(other_run, *QUICK)
+    capsys.readouterr()
+    Path("report", "notes.txt").touch()
     compare(runs, other_run, *QUICK)
+    assert {path.name for path in Path("report").iterdir()} == {
+        *("set_1", "set_2", "figures", "notes.txt")
+    }
     printed = " ".join(capsys.readouterr().out.split())
     assert printed.startswith("The test clips differ: a table for each of 2 sets of clips")
     assert "2 models on the same 120 clips" in printed

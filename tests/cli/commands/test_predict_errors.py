@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emorec.io import list_files
 from tests import videos
 from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
@@ -38,6 +39,26 @@ def test_bad_videos_are_one_line_each_and_the_others_are_predicted(
         assert sum(f"/{name}" in line for line in lines) == 1, lines
     assert "good.mp4" in output.out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def test_a_call_without_videos_is_refused_after_listing_its_folder_once(
+    grey: Grey, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[Path] = []
+
+    def list_and_count(folder: Path) -> list[Path]:
+        listed.append(folder)
+        return list(list_files(folder))
+
+    monkeypatch.setattr("emorec.cli.commands.predict.list_files", list_and_count)
+    (talks := tmp_path / "talks").mkdir()
+    (talks / "talk.wav").touch()
+    out = ("--out", tmp_path / "out")
+    assert f"no video in {talks}" in error_of(capsys, "--ckpt", "any.ckpt", talks, *out)
+    assert listed == [talks]
+    message = error_of(capsys, "--ckpt", "any.ckpt", tmp_path / "gone.mp4", *out)
+    assert f"no such file or folder: {tmp_path / 'gone.mp4'}" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_damage_is_reported_and_the_rest_is_predicted(
@@ -126,7 +147,6 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
         ),
         (["--ckpt", "x.ckpt", "--annotate"], "no video: name files"),
         (["--ckpt", "x.ckpt", "--anotate", "a.mp4"], "did you mean --annotate?"),
-        (["--ckpt", "x.ckpt", "gone.mp4"], "no such file or folder: gone.mp4"),
         (["--ckpt", "gone.ckpt", "a.mp4"], "no such checkpoint: gone.ckpt"),
     ],
 )

@@ -2,11 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +9,7 @@ import pytest
 from emorec.cli import main
 from emorec.study.definition import read_definition
 from emorec.study.progress import read_epochs
+from tests.program import start_emorec, wait_for
 from tests.test_configs import clips_for
 
 ROOT = Path(__file__).parents[3]
@@ -120,18 +116,9 @@ def test_the_run_of_a_killed_smoke_study_is_resumed_and_tested(
     (tmp_path / "smoke.yaml").write_text(one_fold)
     arguments = ["study", "smoke.yaml", "--data.root", str(drawn_clips), *TINY]
     folder = tmp_path / "lightning_logs/studies/smoke/Early_fusion/fold_2_seed_0"
-    with subprocess.Popen(
-        [sys.executable, "-m", "emorec", *arguments],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
-    ) as process:
-        end = time.monotonic() + 200
-        while not (folder / "checkpoints/last.ckpt").is_file():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
+    with start_emorec(*arguments, cwd=tmp_path) as process:
+        wait_for((folder / "checkpoints/last.ckpt").is_file, process)
+        process.kill()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     main(arguments)

@@ -11,7 +11,7 @@ from pathlib import Path
 import decord
 import numpy as np
 import pytest
-from torch._utils import ExceptionWrapper
+from torch.utils.data import DataLoader, Dataset
 
 from emorec.data.video.reader import (
     ClipError,
@@ -246,16 +246,22 @@ def test_a_file_named_like_a_url_is_a_file(tmp_path: Path, monkeypatch: pytest.M
     assert decode(Path("http:clip é.mp4"), sample_six).video_frames == 40
 
 
-def test_an_error_is_pickled_unchanged() -> None:
+class Damaged(Dataset[None]):
+    """A data set of one clip that can't be decoded."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        raise ClipError.of(Path("clip.mp4"), "damaged")
+
+
+def test_an_error_is_the_same_after_pickling_and_from_a_loader_process() -> None:
     error = ClipError.of(Path("clip.mp4"), "damaged")
     copied = pickle.loads(pickle.dumps(error))
     assert (str(copied), copied.reason) == ("clip.mp4: damaged", "damaged")
-    try:
-        raise error
-    except ClipError:
-        from_loader = ExceptionWrapper(where="in DataLoader worker process 0")
     with pytest.raises(ClipError, match=r"^clip\.mp4: damaged$"):
-        from_loader.reraise()
+        next(iter(DataLoader(Damaged(), num_workers=1)))
 
 
 @pytest.mark.parametrize("video_frames", [1, 2, 5, 9, 10, 11, 98, 99, 121, 10_007])
