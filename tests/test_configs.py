@@ -48,11 +48,10 @@ FIXTURES = {
 
 def clips_for(config: str) -> str:
     """Return the name of the fixture with the clips of a config."""
-    content = yaml.safe_load((ROOT / config).read_text())
-    data, arguments = content["data"], content["model"]["init_args"]
+    data = yaml.safe_load((ROOT / config).read_text())["data"]
     if isinstance(data, str):
         data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
-    has_audio = any("Audio" in str(value) or name == "scale" for name, value in arguments.items())
+    has_audio = any(data["init_args"].get(name) for name in ("sound", "sound_embedding"))
     default = "voiced_clips" if has_audio else "drawn_clips"
     return FIXTURES.get(data["class_path"].rpartition(".")[2], default)
 
