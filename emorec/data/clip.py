@@ -138,7 +138,8 @@ class Sample(TypedDict):
         pose: (T, 3) float32.
         face_present: (T,) bool.
         sound: (samples,) float32 from -1 to 1, with `data.sound`.
-        heard: Whether the clip has sound; `sound` is silence where it has none.
+        embedding: (S, D) float32 of the sound, with `data.sound_embedding`.
+        heard: Whether the clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
         features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
@@ -151,6 +152,7 @@ class Sample(TypedDict):
     pose: NotRequired["Tensor"]
     face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired[bool]
     uncropped: NotRequired["Tensor"]
     features: NotRequired["Tensor"]
@@ -169,7 +171,8 @@ class Batch(TypedDict):
         face_present: (B, T) bool, whether the face was found in a frame; if not, its values are those of the nearest
             frame with a face.
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
-        heard: (B,) bool, whether a clip has sound; `sound` is silence where it has none.
+        embedding: (B, S, D) float32 of the sound, D features of S windows, with `data.sound_embedding`.
+        heard: (B,) bool, whether a clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
     """
 
@@ -181,6 +184,7 @@ class Batch(TypedDict):
     pose: NotRequired["Tensor"]
     face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
 

@@ -35,6 +35,7 @@ class ClipDataset(Dataset[Sample]):
         read_audio: Reads the sound of a clip, where the network takes it.
         augment_landmarks: Whether the landmarks are augmented.
         augment_sound: Whether the sound is augmented.
+        read_embedding: Reads the embedding of a clip's sound, where the network takes it.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ClipDataset(Dataset[Sample]):
         read_audio: ClipReader | None = None,
         augment_landmarks: bool = False,
         augment_sound: bool = False,
+        read_embedding: ClipReader | None = None,
     ) -> None:
         self.clips = clips
         self.read_frames = read_frames
@@ -57,6 +59,7 @@ class ClipDataset(Dataset[Sample]):
         self.read_audio = read_audio
         self.augment_landmarks = augment_landmarks
         self.augment_sound = augment_sound
+        self.read_embedding = read_embedding
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -83,6 +86,13 @@ class ClipDataset(Dataset[Sample]):
         if self.read_audio is not None:
             sample["heard"] = self.read_audio.errors.get(clip) != NO_SOUND
             sample["sound"] = self._sound(self.read_audio, clip, epoch, index)
+        if self.read_embedding is not None:
+            sample["heard"] = self.read_embedding.errors.get(clip) != NO_SOUND
+            sample["embedding"] = (
+                torch.from_numpy(self.read_embedding(clip))
+                if sample["heard"]
+                else torch.zeros(self.read_embedding.spec.shape)
+            )
         return sample
 
     def _sound(self, read_audio: ClipReader, clip: Clip, epoch: int, index: int) -> Tensor:

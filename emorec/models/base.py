@@ -43,6 +43,7 @@ STREAM_SETTINGS = {
     "frames": "--data.frames true and --data.num_frames above 0",
     "landmarks": "--data.landmarks true",
     "sound": "--data.sound true",
+    "embedding": "--data.sound_embedding yamnet",
 }
 """The settings with which a data module loads what a network takes."""
 

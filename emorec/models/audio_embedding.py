@@ -1,0 +1,122 @@
+"""Classifier of sound as another network describes it: pooling of its embedding over time, then few layers."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
+from emorec.errors import UserError
+from emorec.layers.standardize import Standardize
+from emorec.layers.temporal import AttentionPool, last_state, recurrent
+from emorec.models.classifier import ClipClassifier
+
+EmbeddingPool: TypeAlias = Literal["statistics", "mean", "attention", "gru"]
+
+
+class AudioEmbedding(ClipClassifier):
+    """The embedding of a clip's sound, standardised, pooled over its S windows, then one or two linear layers.
+
+    Args:
+        embedding: "yamnet", "speech_embedding" or "both"; as in the data.
+        sound_seconds: Duration of the sound; as in the data.
+        pool: "statistics" is mean and standard deviation of each feature over the windows, "mean" the mean alone,
+            "attention" a weighted mean, "gru" the last states of a bidirectional GRU.
+        hidden_size: Of the hidden layer, and of the GRU in each direction; 0 is no hidden layer.
+        dropout: Before each linear layer.
+        training: See `ClipClassifier`.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("embedding",)
+
+    def __init__(
+        self,
+        *,
+        embedding: EmbeddingNetwork = "yamnet",
+        sound_seconds: float = 3.0,
+        pool: EmbeddingPool = "statistics",
+        hidden_size: int = 128,
+        dropout: float = 0.5,
+        **training: Any,
+    ) -> None:
+        super().__init__(**training)
+        self.spec = EmbeddingSpec(network=embedding, sound_seconds=sound_seconds)
+        if hidden_size < (1 if pool == "gru" else 0):
+            raise UserError(
+                f"model.hidden_size is {hidden_size}: it has to be at least 0, and 1 with a gru"
+            )
+        num_features = self.spec.shape[1]
+        self.pool = pool
+        self.standardize = Standardize(num_features)
+        if pool == "attention":
+            self.attention = AttentionPool(num_features, max(1, hidden_size))
+        if pool == "gru":
+            self.gru = recurrent("gru", num_features, hidden_size, bidirectional=True)
+        num_pooled = {
+            "statistics": 2 * num_features,
+            "mean": num_features,
+            "attention": num_features,
+            "gru": 2 * hidden_size,
+        }[pool]
+        self.hidden = nn.Sequential()
+        if hidden_size and pool != "gru":
+            self.hidden = nn.Sequential(
+                nn.Dropout(dropout), nn.Linear(num_pooled, hidden_size), nn.ReLU()
+            )
+            num_pooled = hidden_size
+        self.classifier = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(num_pooled, self.num_classes)
+        )
+
+    @property
+    @override
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Embedding (1, S, D) float, on the meta device."""
+        return (torch.zeros(1, *self.spec.shape, device="meta"),)
+
+    @override
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        data_spec = getattr(getattr(self.trainer, "datamodule", None), "embedding_spec", None)
+        if data_spec is not None and data_spec != self.spec:
+            raise UserError(
+                f"{type(self).__name__} takes {self.spec.network} of {self.spec.sound_seconds:g} s, the data has "
+                f"{data_spec.network} of {data_spec.sound_seconds:g} s: set model.embedding and "
+                "model.sound_seconds alike"
+            )
+
+    @override
+    def on_fit_start(self) -> None:
+        if not self.standardize.is_fitted:
+            self.standardize.fit(self._training_embeddings())
+
+    def _training_embeddings(self) -> Iterator[Tensor]:
+        """Yield the embeddings (B, S, D) of the training clips that have sound."""
+        datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        for batch in datamodule.train_dataloader():
+            heard = batch.get("heard", torch.ones(len(batch["embedding"]), dtype=torch.bool))
+            if heard.any():
+                yield batch["embedding"][heard]
+
+    @override
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Embedding (B, S, D) -> logits (B, K)."""
+        pooled = self.pooled(self.standardize(embedding))
+        logits: Tensor = self.classifier(self.hidden(pooled))  # (B, K)
+        return logits
+
+    def pooled(self, features: Tensor) -> Tensor:
+        """Features (B, S, D) -> one vector a clip, see `pool`."""
+        if self.pool == "attention":
+            attended: Tensor = self.attention(features)  # (B, D)
+            return attended
+        if self.pool == "gru":
+            states, _ = self.gru(features)  # (B, S, 2 * hidden_size)
+            return last_state(states, bidirectional=True)  # (B, 2 * hidden_size)
+        mean = features.mean(dim=1)  # (B, D)
+        if self.pool == "mean":
+            return mean
+        std = features.std(dim=1, correction=0)  # (B, D)
+        return torch.cat([mean, std], dim=1)  # (B, 2 * D)
