@@ -142,6 +142,7 @@ class EvaluationReport(Callback):
             peak_memory_bytes=self.checkpoint.peak_memory_bytes,
             trained_on=self.checkpoint.trained_on,
             num_views=self._num_views,
+            adapt=data.adapt,
             smoothed=smoothed,
         )
         write_report(

@@ -498,6 +498,7 @@ class ClipDataModule(LightningDataModule):
             "face_detector": detector and cached_detector(detector).version,
             "landmarks": self.landmark_spec and self.landmark_spec.version,
             "faceless": [clip.title.name for clip in self.faceless],
+            "adapt": self.adapt,
         }
 
     @cached_property

@@ -38,6 +38,7 @@ class RunInfo:
         peak_memory_bytes: Peak memory of the training's first process, of the GPU's memory if it had one.
         trained_on: Name of that device.
         num_views: Views of each clip whose predictions were averaged.
+        adapt: "person" when features were adapted to each person by other clips of it, else "none".
         smoothed: How predictions were smoothed over time, and the scores after that; None for most runs.
     """
 
@@ -52,6 +53,7 @@ class RunInfo:
     peak_memory_bytes: int | None = None
     trained_on: str | None = None
     num_views: int = 1
+    adapt: str = "none"
     smoothed: Mapping[str, str | float] | None = None
 
 
