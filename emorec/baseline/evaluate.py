@@ -34,7 +34,7 @@ from emorec.errors import UserError
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Classification
 from emorec.io import atomic_write, disk_errors, write_json
-from emorec.models.adaptation import clip_statistics, same_person
+from emorec.models.adaptation import clip_statistics, describe, same_person
 
 RECORD = "baseline.json"
 """Beside `config.yaml`: the selected hyper-parameters, and the candidates."""
@@ -121,8 +121,8 @@ def adapt_to_person(features: Floats, people: Sequence[int | str]) -> Floats:
 
 
 def describe_features(data: ClipDataModule, extractor: FeatureExtractor) -> str:
-    """Return the name of the features, and whether they are adapted."""
-    return extractor.name + (", adapted" if data.adapt == "person" else "")
+    """Return the name of the features, marked like the models of `emorec compare` when they are adapted."""
+    return extractor.name + (" [adapted]" if data.adapt == "person" else "")
 
 
 def evaluate(
@@ -225,13 +225,13 @@ def write_run(
             result.logits,
             RunInfo(
                 split=data.split_record(),
-                model=f"{result.classifier} on {describe_features(data, extractor)}",
+                model=f"{result.classifier} on {extractor.name}",
                 num_parameters=extractor.num_parameters + count_parameters(model.pipeline),
                 gflops_per_clip=extractor.gflops_per_clip,
                 checkpoint="",
                 train_seconds=model.fit_seconds,
                 epochs=0,
-                adapt=data.adapt,
+                adapted=describe(None) if data.adapt == "person" else None,
             ),
             paths=[clip.address for clip in clips],
             actors=[str(clip.actor) for clip in clips],

@@ -50,7 +50,7 @@ CALIBRATED = ("ece_calibrated", "temperature")
 TABLES = ("classes", "confusion_matrix", "per_class", "split")
 TRAINING = (
     *("model", "num_parameters", "gflops_per_clip", "checkpoint", "train_seconds", "epochs"),
-    *("train_clips_per_second", "peak_memory_bytes", "trained_on", "adapt"),
+    *("train_clips_per_second", "peak_memory_bytes", "trained_on"),
 )
 KEYS = [*SCORES, *CALIBRATED, "loss", "num_clips", "views", *TABLES, *TRAINING]
 
