@@ -1,7 +1,7 @@
 """Classifier of sound as another network describes it: pooling of its embedding over time, then few layers."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ class AudioEmbedding(ClipClassifier):
         training: See `ClipClassifier`.
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("embedding",)
+    inputs: tuple[str, ...] = ("embedding",)
 
     def __init__(
         self,
