@@ -40,15 +40,6 @@ def ravdess_root() -> Path:
     return Path(root)
 
 
-@pytest.fixture(scope="session")
-def yunet(ravdess_root: Path) -> Path:
-    """The file of YuNet beside the real clips."""
-    path = ravdess_root.parent / "weights" / "face_detection_yunet_2026may.onnx"
-    if not path.is_file():
-        pytest.skip(f"no YuNet at {path}")
-    return path
-
-
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Protect the cache of the user, also from subprocesses of tests."""

@@ -18,6 +18,10 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.synthetic.clips import draw_clip
+from emorec.data.synthetic.settings import ClipSettings
+
 Frames = npt.NDArray[np.uint8]
 
 GREY_STEP = 4
@@ -28,6 +32,12 @@ SIZE = (96, 64)
 
 Look = Literal["grey", "colours", "gradient"]
 """Grey or coloured noise in the lower half of the frame, or a colour gradient over the entire frame."""
+
+
+def face_frames(num_frames: int, pixels: int = 112) -> Frames:
+    """Return frames of a drawn face that YuNet detects, (num_frames, pixels, pixels, 3) RGB."""
+    settings = ClipSettings(width=pixels, height=pixels, num_frames=num_frames, sound=False)
+    return draw_clip(RavdessName.parse("01-01-03-01-01-01-05"), settings)
 
 
 def _matrix(right: int, down: int) -> bytes:

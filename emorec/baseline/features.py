@@ -72,7 +72,7 @@ def make_extractor(
     if kind == "hog":
         return HogFeatures()
     if kind == "landmarks":
-        return LandmarkFeatures(data.face_detector)
+        return LandmarkFeatures(data.frame_spec.face_detector)
     return BackboneFeatures(
         backbone,
         weights=weights,
@@ -172,7 +172,7 @@ class LandmarkFeatures:
     ships a model of finer landmarks. A frame without a face is a row of NaN.
 
     Args:
-        detector: "auto" or "yunet" for YuNet, downloaded once, or the path of its ONNX file.
+        detector: "auto" or "yunet" for the YuNet of the package, or the path of its ONNX file.
 
     Attributes:
         name: "landmarks".

@@ -17,7 +17,7 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --data.num_frames N           frames a clip: 6, 10, 16 or any other number
   --data.image_size N           pixels a side: 224, 112, ..., or height and width: [60, 100]
   --data.augment KIND           false, true, per_frame or seed_affwild2
-  --data.face crop              cut out the face
+  --data.face KIND              none, crop to the face, or align: also turn it upright
   --data.sound true             the sound of the clips too, for a network that takes audio
   --data.cache WHERE            keep decoded frames: auto, none or a folder
   --data.balance KIND           none, weights or sampler

@@ -141,6 +141,7 @@ class Sample(TypedDict):
         embedding: (S, D) float32 of the sound, with `data.sound_embedding`.
         heard: Whether the clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
+        mirrored: With `uncropped` and `landmarks`, the landmarks and the next three of the mirrored clip.
         features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
 
@@ -155,6 +156,7 @@ class Sample(TypedDict):
     embedding: NotRequired["Tensor"]
     heard: NotRequired[bool]
     uncropped: NotRequired["Tensor"]
+    mirrored: NotRequired[dict[str, "Tensor"]]
     features: NotRequired["Tensor"]
 
 
@@ -173,7 +175,8 @@ class Batch(TypedDict):
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
         embedding: (B, S, D) float32 of the sound, D features of S windows, with `data.sound_embedding`.
         heard: (B,) bool, whether a clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
-        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
+        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`, every second one mirrored.
+        mirrored: With `views` and `landmarks`, the landmarks and the next three of the mirrored clips.
     """
 
     frames: "Tensor"
@@ -187,6 +190,7 @@ class Batch(TypedDict):
     embedding: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
+    mirrored: NotRequired[dict[str, "Tensor"]]
 
 
 def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -28,9 +27,8 @@ from emorec.data.dataset import (
     sampling_weights,
 )
 from emorec.data.duplicates import check_duplicates
-from emorec.data.faces import find_detector
 from emorec.data.landmarks import LandmarkSpec
-from emorec.data.preprocessing import FrameSpec, ReadFrames, Resize, cached_detector
+from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
@@ -58,9 +56,9 @@ class ClipDataModule(LightningDataModule):
         landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
-        augment: Augment the training clips. `true`: all frames of a clip alike, and its landmarks (`augment_track`);
-            "per_frame": each frame by itself, as the seed study did; "seed_affwild2": as the seed study of Aff-Wild2
-            (rotation, shift, shear, zoom, flip, brightness).
+        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
+            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
+            brightness). Landmarks are augmented with any of them, see `augment_track`.
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -68,8 +66,9 @@ class ClipDataModule(LightningDataModule):
             there, "none" decodes every clip anew in every epoch.
         decoder: The library that reads the videos; all return the same frames. "auto" is PyAV, which also reads what
             another library gets wrong.
-        face: "crop" crops each clip to one area around the face, "none" keeps the picture. It needs a cache.
-        face_detector: "auto" and "yunet" are YuNet, downloaded once; else a YuNet file.
+        face: "crop" crops each clip to one area around the face, "align" also turns it so that eyes, nose and mouth lie
+            in the same place in every clip, "none" keeps the picture. Both need a cache.
+        face_detector: "auto" and "yunet" are the YuNet of the package; else a YuNet file.
         face_missing: Treatment of a clip without a face: use its "center" (landmarks: zeros), "skip" it, or stop with
             an "error".
         adapt: "person" centres and scales the features of a clip by those of all clips of the same person in the same
@@ -122,7 +121,7 @@ class ClipDataModule(LightningDataModule):
         num_workers: int | None = None,
         cache: str = "auto",
         decoder: Decoder = "auto",
-        face: Literal["none", "crop"] = "none",
+        face: FaceMode = "none",
         face_detector: str = "auto",
         face_missing: FaceMissing = "center",
         adapt: Literal["none", "person"] = "none",
@@ -153,9 +152,9 @@ class ClipDataModule(LightningDataModule):
             raise UserError(
                 "data.frames is false: load something else with --data.landmarks true or --data.sound true"
             )
-        if cache == "none" and num_frames and (landmarks or (frames and face == "crop")):
+        if cache == "none" and num_frames and (landmarks or (frames and face != "none")):
             raise UserError(
-                f"data.{'landmarks' if landmarks else 'face crop'} needs a cache, so that faces are detected once: "
+                f"data.{'landmarks' if landmarks else f'face {face}'} needs a cache, so that faces are detected once: "
                 "choose --data.cache auto or a folder"
             )
         if sound_embedding != "none" and cache == "none":
@@ -169,6 +168,8 @@ class ClipDataModule(LightningDataModule):
             size=size_before_crop(self.image_size),
             resize=resize,
             decoder=decoder,
+            face=face,
+            face_detector=face_detector,
         )
         self.landmark_spec = (
             LandmarkSpec(num_frames=num_frames, decoder=decoder) if landmarks else None
@@ -186,8 +187,6 @@ class ClipDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
         self.cache = cache
-        self.face = face
-        self.face_detector = face_detector
         self.face_missing: FaceMissing = face_missing
         self.adapt = adapt
         self.sound_missing: SoundMissing = sound_missing
@@ -297,11 +296,8 @@ class ClipDataModule(LightningDataModule):
             self.read_embedding = self._open_audio(clips, self.embedding_spec, required=True)
 
     def _open_frames(self, clips: Sequence[Clip]) -> None:
-        crop = self.face == "crop"
-        if crop:
-            detector = find_detector(self.face_detector)
-            self.frame_spec = replace(self.frame_spec, face_detector=detector)
-        self.read_frames = self._build(clips, self.frame_spec, required=crop)
+        required = self.frame_spec.face != "none"
+        self.read_frames = self._build(clips, self.frame_spec, required=required)
         self._skip_unusable(self.read_frames, clips)
 
     def _open_landmarks(self, clips: Sequence[Clip], spec: LandmarkSpec) -> None:
@@ -414,7 +410,7 @@ class ClipDataModule(LightningDataModule):
 
         Args:
             clips: The clips.
-            augment: Of the frames.
+            augment: Of the frames, and whether the landmarks are augmented.
             augment_sound: Whether the sound is augmented.
             crop: `False` leaves the frames uncropped, for test-time views.
         """
@@ -491,11 +487,12 @@ class ClipDataModule(LightningDataModule):
 
     def split_record(self) -> dict[str, Any]:
         """Return plain values for a checkpoint: the record of the split, and the clips that were left out."""
-        detector = self.frame_spec.face_detector
+        detector = self.frame_spec.detector
         return {
             **self.split.record(self.subsets),
             "skipped": [clip.path.name for clip in self.skipped],
-            "face_detector": detector and cached_detector(detector).version,
+            "face": self.frame_spec.face,
+            "face_detector": detector and detector.version,
             "landmarks": self.landmark_spec and self.landmark_spec.version,
             "faceless": [clip.title.name for clip in self.faceless],
         }

@@ -1,4 +1,4 @@
-"""Preprocessing of clips: frame sampling, face cropping and resizing, everything that involves no chance."""
+"""Preprocessing of clips: frame sampling, face cropping or alignment, resizing; everything that involves no chance."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from emorec.data.clip import Clip, Half, content_key, settings_digest
-from emorec.data.faces import MARGIN, FaceDetector, clip_box, crop, crop_area
+from emorec.data.faces import MARGIN, FaceDetector, clip_face, face_pixels, find_detector
 from emorec.data.video.reader import (
     DecodedClip,
     Decoder,
@@ -29,10 +29,13 @@ from emorec.text import listed_files, plural
 
 Resize = Literal["shorter_side", "squash"]
 
+FaceMode = Literal["none", "crop", "align"]
+"""What is made of the face in a clip: nothing, one crop around it, or one crop with the head upright."""
+
 ReadFrames = Callable[[Clip], Frames]
 """Clip -> (T, H, W, C) uint8, in memory of its own."""
 
-FORMAT = 2
+FORMAT = 3
 """Version of the preprocessing; raising it makes cached frames unused."""
 
 
@@ -44,8 +47,8 @@ class PreprocessedClip:
         content: Of the specification's shape and type, such as frames (T, H, W, C) uint8, RGB.
         video_frames: Number of frames they were sampled from.
         promised: Number of shown frames that the file declares.
-        face_frames: Number of the T frames in which the face was found, 0 when the clip was not cropped to a face;
-            `None` without face detection.
+        face_frames: Number of the T frames in which the face was found, 0 when it was found in too few; `None` without
+            face detection.
         note: Why PyAV read the video in place of the chosen library; `None` if it did not.
     """
 
@@ -162,8 +165,9 @@ class FrameSpec(VideoSpec):
     Attributes:
         size: Of the frames, before augmentation.
         resize: Treatment of frames with another aspect ratio, see `resize_frames`.
-        face_detector: The face detector (see `find_detector`); clips are cropped to their face. `None` keeps the whole
-            picture, as for clips without a detected face.
+        face: "crop" crops a clip to its face, "align" also turns it upright, so that eyes, nose and mouth lie in the
+            same place in every clip; "none" keeps the whole picture, as do clips without a detected face.
+        face_detector: The face detector, see `find_detector`.
 
     >>> FrameSpec(num_frames=10, size=(69, 114)).shape
     (10, 69, 114, 3)
@@ -171,7 +175,8 @@ class FrameSpec(VideoSpec):
 
     size: Size
     resize: Resize = "shorter_side"
-    face_detector: str | None = None
+    face: FaceMode = "none"
+    face_detector: str = "auto"
 
     @property
     @override
@@ -191,21 +196,27 @@ class FrameSpec(VideoSpec):
             "format": FORMAT,
             **asdict(self),
             **decoder_versions(self.decoder),
-            "face_detector": self.face_detector and cached_detector(self.face_detector).version,
-            "face_margin": self.face_detector and MARGIN,
+            "face_detector": self.detector and self.detector.version,
+            "face_margin": self.detector and MARGIN,
         }
-        content_kind = "face" if self.face_detector else self.resize
+        content_kind = self.resize if self.face == "none" else self.face
         shape = "x".join(map(str, self.shape[:3]))
         return f"{shape}-{content_kind}-{library_of(self.decoder)}-{settings_digest(content)}"
+
+    @property
+    def detector(self) -> FaceDetector | None:
+        """The face detector; `None` where whole pictures are kept."""
+        return None if self.face == "none" else cached_detector(self.face_detector)
 
     @override
     def preprocess(self, frames: Frames) -> tuple[Frames, int | None]:
         face_frames = None
-        if self.face_detector:
-            face = clip_box(frames, cached_detector(self.face_detector))
-            face_frames = 0 if face.box is None else face.found
-            if face.box is not None:
-                frames = crop(frames, crop_area(face.box, self.size))
+        if self.face != "none":
+            detect = partial(cached_detector(self.face_detector), refine=self.face == "align")
+            found = clip_face(frames, detect)
+            face_frames = 0 if found.face is None else found.found
+            if found.face is not None:
+                frames = face_pixels(frames, found.face, self.size, self.face)
         return resize_frames(frames, self.size, self.resize), face_frames
 
 
@@ -274,5 +285,5 @@ def crop_half(frames: Frames, half: Half | None) -> Frames:
 
 @cache
 def cached_detector(name: str) -> FaceDetector:
-    """Return the face detector, opened once in this process."""
-    return FaceDetector(name)
+    """Return the face detector that `find_detector` finds, opened once in this process."""
+    return FaceDetector(find_detector(name))

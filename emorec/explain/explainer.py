@@ -14,7 +14,6 @@ from emorec.data.audio import NO_SOUND, AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
-from emorec.data.faces import find_detector
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.video.reader import ClipError
@@ -186,13 +185,13 @@ class InputReader:
     def __init__(self, checkpoint: checkpoint.Checkpoint, spec: ModelSpec) -> None:
         data = checkpoint.data["init_args"]
         self.inputs = spec.inputs
-        detector = data.get("face_detector", "auto")
         frame_spec = FrameSpec(
             num_frames=spec.num_frames if spec.uses_frames else 0,
             size=size_before_crop(spec.image_size),
             resize=spec.resize,
             decoder=data.get("decoder", "decord"),
-            face_detector=find_detector(detector) if spec.face else None,
+            face=spec.face,
+            face_detector=data.get("face_detector", "auto"),
         )
         self._read_frames = ClipReader(frame_spec)
         self._transform = ClipTransform(spec.image_size)

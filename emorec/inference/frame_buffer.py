@@ -1,13 +1,14 @@
-"""Frame buffers: the frames of open windows, as whole frames or with a crop per tracked face."""
+"""Frame buffers: the frames of open windows, as whole frames or as the pixels around each tracked face."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from emorec.data.faces import Box, clip_box, crop, crop_area, face_of_boxes
+from emorec.data.faces import Face, clip_face, face_of_frames, face_pixels
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import Frames, linspace_indices
 from emorec.image_size import size_before_crop
@@ -53,10 +54,10 @@ class FrameBuffer:
 
 
 class FaceBuffer(FrameBuffer):
-    """Frame buffer that tracks every face; a window for each person, cropped to one area.
+    """Frame buffer that tracks every face; a window for each person, all of its frames cropped or aligned alike.
 
     Args:
-        spec: Of the network.
+        spec: Of the network; its `face` is "crop" or "align".
         detector: Face detector.
         max_missing_seconds: A track ends when its face was not detected for this long.
         stopwatch: Measures the detector.
@@ -77,15 +78,18 @@ class FaceBuffer(FrameBuffer):
         self._tracker = Tracker(max_missing_seconds)
         self._seconds: dict[int, float] = {}
         self._last_index = -1
-        self._faces: dict[int, dict[int, Box]] = {}
+        self._faces: dict[int, dict[int, Face]] = {}
         self._persons: dict[int, int] = {}
 
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
         with self.stopwatch.measure("faces"):
-            self._faces[index] = self._tracker.update(
-                self.detector.all_faces(frame), seconds, follows=index == self._last_index + 1
+            faces = self.detector.detect(frame, refine=self.spec.face == "align")
+            by_box = {face.box: face for face in faces}
+            tracks = self._tracker.update(
+                list(by_box), seconds, follows=index == self._last_index + 1
             )
+            self._faces[index] = {track: by_box[box] for track, box in tracks.items()}
         self._frames[index], self._seconds[index], self._last_index = frame, seconds, index
 
     @override
@@ -99,8 +103,8 @@ class FaceBuffer(FrameBuffer):
         """See `FrameBuffer`; yields one window without a person where no face is in at least half of the frames."""
         windows: dict[int, Window] = {}
         for track in sorted({track for index in indices for track in self._faces[index]}):
-            box = face_of_boxes([self._faces[index].get(track) for index in indices]).box
-            if box is None:
+            face = face_of_frames([self._faces[index].get(track) for index in indices]).face
+            if face is None:
                 continue
             # numbered late: tracks found in less than half of every window are mostly false detections
             person = self._persons.setdefault(track, len(self._persons) + 1)
@@ -108,10 +112,10 @@ class FaceBuffer(FrameBuffer):
                 start=start,
                 end=end,
                 person=person,
-                frames=self._crop(box, indices),
-                box=box,
+                frames=self._pixels(face, indices),
+                box=face.box,
                 boxes=tuple(
-                    (self._seconds[index], self._faces[index][track])
+                    (self._seconds[index], self._faces[index][track].box)
                     for index in sorted(set(indices))
                     if track in self._faces[index]
                 ),
@@ -120,11 +124,12 @@ class FaceBuffer(FrameBuffer):
         if not windows:
             yield Window(start=start, end=end, person=None)
 
-    def _crop(self, box: Box, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
-        crops = {
-            index: crop_face(self._frames[index][None], box, self.spec)[0] for index in set(indices)
+    def _pixels(self, face: Face, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
+        pixels = {
+            index: preprocess(self._frames[index][None], self.spec, face)[0]
+            for index in set(indices)
         }
-        return np.stack([crops[index] for index in indices])  # (T, H, W, 3)
+        return np.stack([pixels[index] for index in indices])  # (T, H, W, 3)
 
 
 def frame_buffer(
@@ -136,18 +141,18 @@ def frame_buffer(
     return FaceBuffer(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
 
 
-def preprocess(frames: Frames, spec: ModelSpec) -> Frames:
-    """(T, H, W, C) -> (T, height, width, C), resized and cropped as in training without augmentation; a copy."""
-    return np.array(
-        center_crop(
-            resize_frames(frames, size_before_crop(spec.image_size), spec.resize), spec.image_size
-        )
-    )
+def preprocess(frames: Frames, spec: ModelSpec, face: Face | None = None) -> Frames:
+    """Return frames as in training without augmentation, (T, H, W, C) -> (T, height, width, C), a copy.
 
-
-def crop_face(frames: Frames, box: Box, spec: ModelSpec) -> Frames:
-    """(T, H, W, C) -> (T, height, width, C), cropped around the face in `box` and preprocessed."""
-    return preprocess(crop(frames, crop_area(box, size_before_crop(spec.image_size))), spec)
+    Args:
+        frames: (T, H, W, C) uint8.
+        spec: Of the network.
+        face: To crop or align to; `None` takes whole frames.
+    """
+    size = size_before_crop(spec.image_size)
+    if face is not None and spec.face != "none":
+        frames = face_pixels(frames, face, size, spec.face)
+    return np.array(center_crop(resize_frames(frames, size, spec.resize), spec.image_size))
 
 
 def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector | None") -> Window:
@@ -155,18 +160,20 @@ def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector 
 
     Args:
         frames: (N, H, W, 3) uint8, RGB.
-        spec: Of a network that takes frames.
-        detector: Finds the face to crop; `None` takes whole frames.
+        spec: Of a network that takes frames; its `face` is how the detected face is cut out.
+        detector: `None` takes whole frames.
     """
     chosen = frames[linspace_indices(len(frames), spec.num_frames)]  # (T, H, W, 3)
-    box = None if detector is None else clip_box(chosen, detector).box
-    if detector is not None and box is None:
-        return Window(start=0, end=0, person=None)
+    face = None
+    if detector is not None:
+        face = clip_face(chosen, partial(detector, refine=spec.face == "align")).face
+        if face is None:
+            return Window(start=0, end=0, person=None)
     return Window(
         start=0,
         end=0,
         person=1,
-        frames=preprocess(chosen, spec) if box is None else crop_face(chosen, box, spec),
+        frames=preprocess(chosen, spec, face),
         sound=spec.audio.silence if spec.uses_sound else None,
-        box=box,
+        box=None if face is None else face.box,
     )

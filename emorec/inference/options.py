@@ -8,11 +8,14 @@ from emorec.errors import UserError
 
 if TYPE_CHECKING:  # the command line needs the options alone
     from emorec.data.faces import FaceDetector
+    from emorec.data.preprocessing import FaceMode
     from emorec.inference.spec import ModelSpec
 
 log = logging.getLogger(__name__)
 
-FaceMode = Literal["as_trained", "crop", "none"]
+FaceOption = Literal["as_trained", "crop", "align", "none"]
+
+FACE_NAMES = {"none": "whole frames", "crop": "cropped faces", "align": "aligned faces"}
 
 MIN_FRAME_WINDOW_SECONDS = 0.2
 """Shortest default window of a single-frame network: more than five predictions a second are noise to look at."""
@@ -27,7 +30,7 @@ class Options:
         hop_seconds: From the start of one window to the next; by default half a window, and a whole one for networks
             of single frames.
         abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1.
-        face: Crop faces as_trained; or override that: crop, or none.
+        face: Faces as_trained; or override that: crop, align, or none.
         face_detector: auto, yunet or a YuNet file.
         batch_size: Windows in a forward pass.
 
@@ -38,7 +41,7 @@ class Options:
     window_seconds: float | None = None
     hop_seconds: float | None = None
     abstain_below: float = 0.0
-    face: FaceMode = "as_trained"
+    face: FaceOption = "as_trained"
     face_detector: str = "auto"
     batch_size: int = 16
 
@@ -49,8 +52,8 @@ class Options:
                 raise UserError(f"{name} is {seconds:g}: choose 0.01 to 3600")
         if not 0 <= self.abstain_below <= 1:
             raise UserError(f"abstain_below is {self.abstain_below:g}: choose 0 to 1")
-        if self.face not in get_args(FaceMode):
-            raise UserError(f"face is {self.face}: choose as_trained, crop or none")
+        if self.face not in get_args(FaceOption):
+            raise UserError(f"face is {self.face}: choose as_trained, crop, align or none")
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}: choose at least 1")
 
@@ -61,21 +64,26 @@ class Options:
         window = self.window_seconds or max(spec.window_seconds, shortest)
         return window, self.hop_seconds or (window if single_frame else window / 2)
 
+    def face_mode(self, spec: "ModelSpec") -> "FaceMode":
+        """What is made of faces for a model."""
+        return spec.face if self.face == "as_trained" else self.face
+
     def open_detector(self, spec: "ModelSpec") -> "FaceDetector | None":
         """Open the face detector for a model; `None` where whole frames are used.
 
-        Logs a warning when faces are cropped (or not) unlike in training.
+        Logs a warning when faces are cropped or aligned unlike in training.
 
         Raises:
-            UserError: When the detector is not available.
+            UserError: When the detector's file is missing or something else.
         """
-        crop = spec.face if self.face == "as_trained" else self.face == "crop"
+        mode = self.face_mode(spec)
         if not spec.uses_frames:
             return None
-        if crop != spec.face:
-            trained_on = "cropped faces" if spec.face else "whole frames"
-            log.warning("face is %s, but the network was trained on %s", self.face, trained_on)
-        if not crop:
+        if mode != spec.face:
+            log.warning(
+                "face is %s, but the network was trained on %s", mode, FACE_NAMES[spec.face]
+            )
+        if mode == "none":
             return None
         from emorec.data.faces import FaceDetector, find_detector
 

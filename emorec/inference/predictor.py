@@ -72,7 +72,8 @@ class Predictor:
         chosen = replace(self.options, **options)
         if isinstance(video, np.ndarray):
             check_frames(video, self.spec)
-            window = window_from_frames(video, self.spec, self.detector(chosen))
+            spec = replace(self.spec, face=chosen.face_mode(self.spec))
+            window = window_from_frames(video, spec, self.detector(chosen))
             return self._predict_batch([window], chosen)[0]
         file = open_file(Path(video).expanduser(), self.spec)
         return self.timeline(file, self.stream(file, chosen), chosen)

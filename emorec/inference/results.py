@@ -248,7 +248,7 @@ def summary(
             "window_seconds": timeline.window_seconds,
             "hop_seconds": timeline.hop_seconds,
             "abstain_below": options.abstain_below,
-            "face": "crop" if detector else "none",
+            "face": options.face_mode(spec) if detector else "none",
             "face_detector": detector,
             "batch_size": options.batch_size,
         },

@@ -10,9 +10,9 @@ from emorec.image_size import Size, format_size, parse_image_size, size_before_c
 
 if TYPE_CHECKING:  # the command line needs the literals alone
     from emorec.data.audio import AudioSpec
-    from emorec.data.preprocessing import Resize
+    from emorec.data.preprocessing import FaceMode, Resize
 
-SPEC_FORMAT = 2
+SPEC_FORMAT = 3
 """Version of the stored specification; a higher one was written by a newer emorec."""
 
 METADATA_KEY = "emorec"
@@ -40,7 +40,7 @@ class ModelSpec:
         num_frames: T, evenly spaced over a window; 0 for audio networks.
         image_size: Height and width of the frames, in pixels.
         resize: How frames of another aspect ratio were resized in training.
-        face: Whether it was trained on cropped faces; else on whole frames.
+        face: Whether it was trained on cropped or aligned faces; "none" on whole frames.
         sound_rate: Audio samples per second.
         sound_seconds: Length of the audio input, taken from the middle of a window.
         window_seconds: Length of its training clips.
@@ -59,7 +59,7 @@ class ModelSpec:
     num_frames: int
     image_size: Size
     resize: "Resize"
-    face: bool
+    face: "FaceMode"
     sound_rate: int
     sound_seconds: float
     window_seconds: float
@@ -102,7 +102,7 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Parse what `to_json` wrote; of format 1 the image size was one number.
+        """Parse what `to_json` wrote; before format 2 the image size was one number, before 3 `face` was true or false.
 
         Raises:
             UserError: When it is invalid or was written by a newer emorec.
@@ -116,6 +116,8 @@ class ModelSpec:
             stored["task"] = stored["says"]
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])
+            if isinstance(values["face"], bool):
+                values["face"] = "crop" if values["face"] else "none"
             return cls(
                 **{**values, "names": tuple(values["names"]), "inputs": tuple(values["inputs"])}
             )
@@ -167,12 +169,17 @@ def describe_inputs(spec: ModelSpec) -> dict[str, str]:
         "squash": "all of the picture, squashed into these proportions",
     }[spec.resize]
     spacing = f", evenly spaced over about {seconds}, first and last included"
-    face = "what is around the face (emorec's margin), of these proportions"
+    region = {
+        "none": whole,
+        "crop": "what is around the face (emorec's margin), of these proportions",
+        "align": "the face, turned, scaled and shifted alike in all frames so that, at the size named next, "
+        f"{_describe_points(size_before_crop(spec.image_size))}",
+    }[spec.face]
     texts = {
         "frames": (
             f"uint8 (batch, {spec.num_frames}, {height}, {width}, 3), RGB"
             f"{spacing if spec.num_frames > 1 else ''}, of each frame "
-            f"{face if spec.face else whole}, scaled to {format_size(size_before_crop(spec.image_size))} pixels and "
+            f"{region}, scaled to {format_size(size_before_crop(spec.image_size))} pixels and "
             f"cropped to the central {size}; values 0 to 255 as decoded, normalization is inside the network"
         ),
         "sound": (
@@ -183,6 +190,19 @@ def describe_inputs(spec: ModelSpec) -> dict[str, str]:
         "heard": "bool (batch,): whether the window has sound; where not, sound is zeros",
     }
     return {name: texts[name] for name in spec.inputs}
+
+
+def _describe_points(size: Size) -> str:
+    """Where the points of aligned faces lie in frames of a size."""
+    from emorec.data.faces import canonical_points  # late: the command line needs no OpenCV
+
+    right_eye, left_eye, nose, right_mouth, left_mouth = (
+        f"({x:.1f}, {y:.1f})" for x, y in canonical_points(size)
+    )
+    return (
+        f"the person's right eye lies near {right_eye}, the left eye near {left_eye}, the tip of the nose near "
+        f"{nose}, the corners of the mouth near {right_mouth} and {left_mouth}, as (x, y) in pixels"
+    )
 
 
 def describe_output(spec: ModelSpec) -> tuple[str, str]:

@@ -131,7 +131,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         num_frames=data["num_frames"],
         image_size=parse_image_size(data["image_size"]),
         resize=data["resize"],
-        face=data.get("face") == "crop" or is_affwild2,
+        face="crop" if is_affwild2 else data.get("face", "none"),
         sound_rate=data.get("sound_rate", 16_000),
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds

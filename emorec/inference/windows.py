@@ -61,6 +61,7 @@ def windows_of(
         UserError: When an audio network gets a camera, or a camera ends before the first window does.
     """
     stopwatch = stopwatch or Stopwatch()
+    spec = replace(spec, face=options.face_mode(spec))
     window_seconds, hop_seconds = options.window_and_hop(spec)
     if isinstance(video, Camera):
         from emorec.inference.camera import camera_windows

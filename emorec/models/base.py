@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import torch
@@ -329,7 +330,11 @@ class ClipNetwork(LightningModule):
     def evaluate(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the output for a batch, averaged over its views if it has several, and collect it."""
         if "views" in batch:
-            views = [self.output({**batch, "frames": view}) for view in batch["views"]]
+            faces: tuple[Mapping[str, Tensor], ...] = ({}, batch.get("mirrored", {}))
+            views = [
+                self.output({**batch, "frames": view, **face})
+                for view, face in zip(batch["views"], cycle(faces), strict=False)
+            ]
             output = self.average_views(views)
         else:
             output = self.output(batch)

@@ -56,6 +56,8 @@ def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list
         }.get(arguments.get("resize", ""), "the image")
         if arguments.get("face") == "crop":
             region = "the face and its surroundings"
+        elif arguments.get("face") == "align":
+            region = "the face, turned upright, and its surroundings"
         elif data["class_path"] == "emorec.data.AffWild2DataModule":
             region = "the face, as cropped by the data set"
         frames = format_frames(network["num_frames"], tuple(network["image_size"]))

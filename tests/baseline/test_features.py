@@ -12,9 +12,10 @@ import torchvision
 from emorec.baseline.feature_cache import FeatureCache
 from emorec.baseline.features import BackboneFeatures, HogFeatures, LandmarkFeatures
 from emorec.data import RavdessDataModule
+from emorec.data.faces import FaceDetector, find_detector
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
-from tests.yunet_stand_in import stand_in_onnx
+from tests import videos
 
 
 @pytest.fixture(scope="module")
@@ -111,22 +112,17 @@ def test_hog_does_not_depend_on_contrast() -> None:
     assert np.abs(bright - dim).mean() < 0.1 * bright.mean()
 
 
-@pytest.fixture
-def yunet(tmp_path: Path) -> str:
-    """A stand-in for YuNet that detects red squares; landmarks are the corner of their cell."""
-    path = tmp_path / "stand_in.onnx"
-    path.write_bytes(stand_in_onnx())
-    return str(path)
-
-
-def test_the_box_surrounds_the_face_and_frames_without_one_are_nan(yunet: str) -> None:
-    frames = np.zeros((2, 320, 320, 3), np.uint8)
-    frames[0, 128:160, 64:96, 0] = 255  # one cell of 32 pixels, the face is 3 by 4 of them
-    with_face, without_face = LandmarkFeatures(yunet)(frames)
+def test_the_box_surrounds_the_face_and_frames_without_one_are_nan() -> None:
+    frames = np.zeros((2, 160, 200, 3), np.uint8)
+    frames[0, 16:144, 40:168] = videos.face_frames(1, 128)[0]
+    face = FaceDetector(find_detector())(frames[0])
+    assert face is not None
+    with_face, without_face = LandmarkFeatures()(frames)
     assert np.isnan(without_face).all()
-    left, top, width, height = with_face[10:]
-    assert (width, height) == pytest.approx((96 / 320, 128 / 320), abs=1e-4)
-    assert left + width / 2 == pytest.approx(80 / 320, abs=1e-4)
-    assert top + height / 2 == pytest.approx(144 / 320, abs=1e-4)
-    corner = ((64 - 80 + 48) / 96, (128 - 144 + 64) / 128)
-    np.testing.assert_allclose(with_face[:10].reshape(5, 2), [corner] * 5, atol=1e-4)
+    box = face.box
+    expected = (box.left / 200, box.top / 160, box.width / 200, box.height / 160)
+    assert with_face[10:] == pytest.approx(expected, abs=1e-4)
+    corner, sides = (box.left, box.top), (box.width, box.height)
+    np.testing.assert_allclose(
+        with_face[:10].reshape(5, 2), np.subtract(face.points, corner) / sides, atol=1e-4
+    )

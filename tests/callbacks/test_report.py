@@ -10,42 +10,53 @@ from emorec.callbacks.report import warn_of_other_detector
 from emorec.checkpoint import Checkpoint
 from emorec.cli import main
 
-DETECTORS = [None, "YuNet 2023mar", "Haar of OpenCV 4.12"]
+FACES = [
+    ("none", None),
+    ("crop", "yunet 8f2383e4"),
+    ("crop", "yunet ebafce4e"),
+    ("align", "yunet ebafce4e"),
+]
 
 
-def trained_with(detector: str | None) -> Checkpoint:
+def trained_with(face: str, detector: str | None) -> Checkpoint:
     return Checkpoint(
         path=Path("last.ckpt"),
         model={},
         data={},
         settings={},
         class_names=("calm", "happy"),
-        split={"face_detector": detector},
+        split={"face": face, "face_detector": detector},
         epochs=1,
         train_seconds=1.0,
     )
 
 
-@pytest.mark.parametrize("now", DETECTORS)
-@pytest.mark.parametrize("trained", DETECTORS)
-def test_a_face_crop_that_differs_from_training_is_a_warning(
-    trained: str | None, now: str | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        warn_of_other_detector(trained_with(trained), {"face_detector": now})
-    assert bool(caplog.messages) == (trained != now)
-    for message in caplog.messages:
-        before, after = message.split(", measured on ")
-        assert (trained or "whole pictures") in before
-        assert (now or "whole pictures") in after
-
-
-def test_a_checkpoint_without_a_detector_was_trained_on_whole_frames(
+@pytest.mark.parametrize("now", FACES)
+@pytest.mark.parametrize("trained", FACES)
+def test_faces_that_differ_from_training_are_a_warning(
+    trained: tuple[str, str | None],
+    now: tuple[str, str | None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    old = trained_with(None)
+    with caplog.at_level(logging.WARNING):
+        warn_of_other_detector(trained_with(*trained), {"face": now[0], "face_detector": now[1]})
+    assert bool(caplog.messages) == (trained != now)
+    for message in caplog.messages:
+        texts = message.split(", measured on ")
+        for (face, detector), text in zip((trained, now), texts, strict=True):
+            assert (detector or "whole pictures") in text
+            assert ("aligned" in text) == (face == "align")
+
+
+def test_records_without_face_are_of_crops_or_whole_pictures(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for face, detector in FACES[:2]:
+        old = trained_with(face, detector)
+        del old.split["face"]
+        warn_of_other_detector(old, {"face": face, "face_detector": detector})
     old.split.clear()
-    warn_of_other_detector(old, {"face_detector": None})
+    warn_of_other_detector(old, {"face": "none", "face_detector": None})
     assert not caplog.messages
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from lightning.pytorch import Trainer
 from emorec import checkpoint
 from emorec.cli import main
 from emorec.data import RavdessDataModule
-from emorec.data.faces import FaceDetector, clip_box, crop, crop_area
+from emorec.data.faces import FaceDetector, clip_face, face_pixels, find_detector
 from emorec.data.preprocessing import resize_frames
 from emorec.data.sets.ravdess.parser import SINGERS
 from emorec.data.split import SUBSETS
@@ -28,7 +28,6 @@ from emorec.image_size import Size, size_before_crop
 from tests import videos
 from tests.data.test_audio import RATE, tone
 from tests.program import SMALL
-from tests.yunet_stand_in import stand_in_onnx
 
 EMOTIONS_OF = {"01": {"01": 1, "03": 2}, "02": {f"{code:02d}": 1 for code in range(1, 7)}}
 """Map from channel to emotion to number of takes: neutral has half as many as happy; six emotions are sung."""
@@ -316,13 +315,10 @@ FACELESS = "01-01-03-01-01-01-05.mp4"
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of each person with a red square, which the stand-in of YuNet detects, and one without."""
+    """A clip of a drawn face of each person, and one without a face."""
     root = tmp_path_factory.mktemp("faces")
-    frames = np.full((3, 128, 160, 3), 60, dtype=np.uint8)
-    frames[:, 32:64, 64:96] = (255, 0, 0)
     clip = root / "clip.mp4"
-    clip.write_bytes(encode_mp4(frames, fps=10))
-    (root / "yunet.onnx").write_bytes(stand_in_onnx())
+    clip.write_bytes(encode_mp4(videos.face_frames(3), fps=10))
     (root / "clips").mkdir()
     for actor in range(1, 23):
         videos.write_copy(clip, root / "clips" / FACELESS.replace("05.mp4", f"{actor:02}.mp4"))
@@ -330,32 +326,30 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "clips"
 
 
-def detector_of(faces: Path) -> str:
-    return str(faces.with_name("yunet.onnx"))
-
-
 def face_data(root: Path, tmp_path: Path, **arguments: Any) -> RavdessDataModule:
     small = {"num_frames": 3, "image_size": 56, "batch_size": 4, "num_workers": 0}
-    crop = {"face": "crop", "face_detector": detector_of(root), "cache": str(tmp_path / "cache")}
+    crop = {"face": "crop", "cache": str(tmp_path / "cache")}
     module = RavdessDataModule(str(root), **{**small, **crop, **arguments})
     module.prepare_data()
     module.setup("fit")
     return module
 
 
+@pytest.mark.parametrize("face", ["crop", "align"])
 @pytest.mark.parametrize("size", [(56, 56), (60, 100)])
-def test_every_frame_of_a_clip_is_cropped_to_the_area_around_its_face(
-    faces: Path, tmp_path: Path, size: Size
+def test_every_frame_of_a_clip_is_cropped_or_aligned_to_its_face(
+    faces: Path, tmp_path: Path, size: Size, face: Literal["crop", "align"]
 ) -> None:
-    module = face_data(faces, tmp_path, image_size=size)
+    module = face_data(faces, tmp_path, image_size=size, face=face)
     clip = next(clip for clip in module.subsets["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
-    box = clip_box(frames, FaceDetector(detector_of(faces))).box
-    assert box is not None
+    steady = clip_face(frames, FaceDetector(find_detector())).face
+    assert steady is not None
     larger = size_before_crop(size)
-    face = resize_frames(crop(frames, crop_area(box, larger)), larger)
-    assert np.array_equal(module.read_frames(clip), face)
-    assert not np.array_equal(face, resize_frames(frames, larger))
+    expected = resize_frames(face_pixels(frames, steady, larger, face), larger)
+    assert module.read_frames(clip).shape == (3, *larger, 3)
+    assert np.array_equal(module.read_frames(clip), expected)
+    assert not np.array_equal(expected, resize_frames(frames, larger))
 
 
 def test_a_clip_without_a_face_is_centre_cropped_logged_and_recorded(
@@ -383,17 +377,21 @@ def test_a_clip_without_a_face_can_be_skipped_or_refused(faces: Path, tmp_path: 
         face_data(faces, tmp_path, face_missing="error")
 
 
-def test_faces_need_a_cache(faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"data.face crop needs a cache"):
-        face_data(faces, tmp_path, cache="none")
+@pytest.mark.parametrize("face", ["crop", "align"])
+def test_faces_need_a_cache(faces: Path, tmp_path: Path, face: str) -> None:
+    with pytest.raises(UserError, match=f"data.face {face} needs a cache"):
+        face_data(faces, tmp_path, cache="none", face=face)
 
 
-def test_full_frames_and_faces_do_not_share_a_cache(faces: Path, tmp_path: Path) -> None:
-    face_data(faces, tmp_path)
-    face_data(faces, tmp_path, face="none")
+def test_full_frames_crops_and_aligned_faces_do_not_share_a_cache(
+    faces: Path, tmp_path: Path
+) -> None:
+    for face in ("align", "crop", "none"):
+        assert face_data(faces, tmp_path, face=face).split_record()["face"] == face
     names = sorted(path.name for path in (tmp_path / "cache").glob("*/"))
     assert [name.rpartition("-")[0] for name in names] == [
-        "3x64x64-face-decord",
+        "3x64x64-align-decord",
+        "3x64x64-crop-decord",
         "3x64x64-shorter_side-decord",
     ]
 

@@ -1,43 +1,46 @@
-"""The face detector, its file, the face box of a clip, the area around it, and the crop."""
+"""The face detector and its file, the face of a clip, the crop around it, and its alignment."""
 
 import hashlib
 import json
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
-from emorec.data import faces
 from emorec.data.faces import (
+    EYE,
     MARGIN,
     MIN_SHARE,
-    YUNET_NAME,
+    MOUTH,
+    NOSE,
     YUNET_SIDE,
-    YUNET_URLS,
     Box,
-    ClipFace,
     CropArea,
+    Face,
     FaceDetector,
-    clip_box,
+    alignment,
+    canonical_points,
+    clip_face,
     crop,
     crop_area,
+    face_of_frames,
     find_detector,
     iou,
+    warp,
 )
-from emorec.data.sets.ravdess.parser import RavdessName
-from emorec.data.synthetic.clips import draw_clip
-from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.preprocessing import FaceMode, FrameSpec
 from emorec.data.video.reader import Frames, decode, linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import CROP_SHARE, Size
+from tests.videos import face_frames
 from tests.yunet_stand_in import stand_in_onnx
-from tests.zenodo_server import ZenodoServer, zenodo
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +54,10 @@ def black_frame(height: int, width: int) -> Frames:
     return np.zeros((height, width, 3), dtype=np.uint8)
 
 
-def synthetic_frames(actor: int, pixels: int = 160) -> Frames:
-    return draw_clip(
-        RavdessName.parse(f"01-01-04-01-01-01-{actor:02d}"),
-        ClipSettings(width=pixels, height=pixels, num_frames=3, sound=False),
-    )
-
-
 def test_yunet_boxes_are_in_pixels_of_the_frame(stand_in: Path) -> None:
     frame = black_frame(176, 320)
     frame[64:72, 128:136, 0] = 255  # a cell of 8: a face of 24 by 32 around it
-    box = FaceDetector(stand_in)(frame)
-    assert box is not None
+    box = box_of(FaceDetector(stand_in)(frame))
     assert astuple(box) == pytest.approx((120, 52, 24, 32), abs=1e-3)
 
 
@@ -74,8 +69,7 @@ def test_large_frames_are_downscaled_and_the_box_is_scaled_back(
     scale = max(height, width) / YUNET_SIDE
     top, left, cell = round(64 * scale), round(128 * scale), round(8 * scale)
     frame[top : top + cell, left : left + cell, 0] = 255
-    box = FaceDetector(stand_in)(frame)
-    assert box is not None
+    box = box_of(FaceDetector(stand_in)(frame))
     assert astuple(box) == pytest.approx(
         (120 * scale, 52 * scale, 24 * scale, 32 * scale), rel=0.02
     )
@@ -91,8 +85,7 @@ def test_the_largest_face_is_returned_even_if_a_smaller_one_scores_higher(stand_
     frame = black_frame(176, 320)
     frame[8:16, 8:16, 0] = 255
     frame[96:112, 160:176, 0] = 220  # a cell of 16, less red
-    box = FaceDetector(stand_in)(frame)
-    assert box is not None
+    box = box_of(FaceDetector(stand_in)(frame))
     assert astuple(box) == pytest.approx((144, 72, 48, 64), abs=1e-3)
 
 
@@ -121,7 +114,7 @@ def test_frames_of_any_size_without_a_face_return_none(
 
 
 def test_frames_are_not_changed(stand_in: Path) -> None:
-    frame = synthetic_frames(4)[0]
+    frame = face_frames(1)[0]
     original = frame.copy()
     FaceDetector(stand_in)(frame)
     np.testing.assert_array_equal(frame, original)
@@ -130,11 +123,11 @@ def test_frames_are_not_changed(stand_in: Path) -> None:
 def test_detections_do_not_depend_on_previous_frames(stand_in: Path) -> None:
     face_frame = black_frame(176, 320)
     face_frame[64:72, 128:136, 0] = 255
-    frames = [face_frame, *synthetic_frames(2), black_frame(90, 160), face_frame]
+    frames = [face_frame, *face_frames(3), black_frame(90, 160), face_frame]
     detect = FaceDetector(stand_in)
-    boxes = [detect(frame) for frame in frames]
-    assert boxes == [FaceDetector(stand_in)(frame) for frame in frames]
-    assert boxes[0] == boxes[-1] is not None
+    faces = [detect(frame) for frame in frames]
+    assert faces == [FaceDetector(stand_in)(frame) for frame in frames]
+    assert faces[0] == faces[-1] is not None
 
 
 @pytest.mark.parametrize(
@@ -179,6 +172,11 @@ def test_importing_the_detector_imports_neither_torch_nor_requests_nor_scipy() -
     assert json.loads(run.stdout) == []
 
 
+def box_of(face: Face | None) -> Box:
+    assert face is not None
+    return face.box
+
+
 def astuple(box: Box) -> tuple[float, float, float, float]:
     return box.left, box.top, box.width, box.height
 
@@ -188,155 +186,44 @@ def test_all_faces_above_the_threshold_are_returned(stand_in: Path) -> None:
     frame[24:32, 24:32, 0] = frame[64:72, 128:136, 0] = 255
     frame[120:128, 240:248, 0] = 100
     detect = FaceDetector(stand_in)
-    boxes = sorted(map(astuple, detect.all_faces(frame)))
+    boxes = sorted(astuple(face.box) for face in detect.detect(frame))
     np.testing.assert_allclose(boxes, [(16, 12, 24, 32), (120, 52, 24, 32)], atol=1e-3)
-    assert detect.all_faces(black_frame(176, 320)) == []
-
-
-ONNX = stand_in_onnx()
-DIGEST = hashlib.sha256(ONNX).hexdigest()
-
-
-@pytest.fixture
-def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Folder of YuNet's file in an empty cache."""
-    monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("EMOREC_FACE_DETECTOR", raising=False)
-    return tmp_path / "cache" / "models"
-
-
-@pytest.fixture
-def server(models: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZenodoServer]:
-    """Server for both URLs of YuNet, with the stand-in as the release."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(faces, "YUNET_SHA256", DIGEST)
-    monkeypatch.setattr(faces, "YUNET_BYTES", len(ONNX))
-    with zenodo({}) as running:
-        urls = (running.url("first"), running.url("second"))
-        monkeypatch.setattr(faces, "YUNET_URLS", urls)
-        yield running
-
-
-def test_the_release_is_pinned_by_its_hash_and_has_two_urls() -> None:
-    assert len(faces.YUNET_SHA256) == 64
-    assert all(url.endswith(f"/{YUNET_NAME}") for url in YUNET_URLS)
-    assert len({url.split("/")[2] for url in YUNET_URLS}) == 2
+    assert detect.detect(black_frame(176, 320)) == []
 
 
 @pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_yunet_is_downloaded_once(name: str, server: ZenodoServer, models: Path) -> None:
-    server.files["first"] = ONNX
-    path = find_detector(name)
-    assert Path(path) == models / YUNET_NAME
-    assert Path(path).read_bytes() == ONNX
-    assert FaceDetector(path).version.startswith("yunet ")
-    server.requests.clear()
-    assert find_detector(name) == path
-    assert server.requests == []
+def test_the_file_in_the_package_detects_a_drawn_face(name: str) -> None:
+    frame = np.zeros((360, 480, 3), np.uint8)
+    frame[100:228, 200:328] = face_frames(1, 128)[0]
+    face = FaceDetector(find_detector(name))(frame)
+    assert face is not None
+    x, y = np.transpose(face.points) - [[200], [100]]
+    right_eye, left_eye, nose, right_mouth, left_mouth = range(5)
+    assert 0 < x[right_eye] < x[nose] < x[left_eye] < 128
+    assert 0 < y[right_eye] < y[nose] < y[right_mouth] < 128
+    assert x[right_mouth] < x[left_mouth]
 
 
-@pytest.mark.parametrize(
-    "first",
-    [None, ONNX[:-1] + b"x", b"version https://git-lfs.github.com/spec/v1\n"],
-    ids=["no file", "another file", "a pointer"],
-)
-def test_the_second_url_is_used_if_the_first_has_no_valid_file(
-    server: ZenodoServer, models: Path, first: bytes | None
+def test_a_path_names_another_file_of_yunet(
+    stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.files = {"second": ONNX} if first is None else {"first": first, "second": ONNX}
-    assert Path(find_detector()).read_bytes() == ONNX
-    assert [path.name for path in models.glob("[!.]*")] == [YUNET_NAME]
+    monkeypatch.chdir(stand_in.parent)
+    assert find_detector(stand_in.name) == str(stand_in)
 
 
-def test_an_altered_file_is_downloaded_again(server: ZenodoServer, models: Path) -> None:
-    server.files["first"] = ONNX
-    models.mkdir(parents=True)
-    (models / YUNET_NAME).write_bytes(ONNX[:-1] + b"x")
-    assert Path(find_detector()).read_bytes() == ONNX
-
-
-@pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_without_a_network_the_error_names_the_url_and_the_folder(
-    name: str, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(faces, "YUNET_URLS", ("http://127.0.0.1:1/yunet.onnx",))
-    with pytest.raises(UserError) as error:
-        find_detector(name)
-    message = str(error.value)
-    assert "\n" not in message
-    assert f"download http://127.0.0.1:1/yunet.onnx to {models / YUNET_NAME}" in message
-    assert "EMOREC_FACE_DETECTOR" in message
-    assert "Connection refused" in message
-    models.mkdir(parents=True, exist_ok=True)
-    (models / YUNET_NAME).write_bytes(ONNX)
-    monkeypatch.setattr(faces, "YUNET_SHA256", DIGEST)
-    assert find_detector(name) == str(models / YUNET_NAME)
-
-
-@pytest.mark.parametrize("name", ["auto", "yunet"])
-def test_a_file_named_by_the_environment_is_used_instead_of_the_release(
-    name: str, server: ZenodoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "mine.onnx").write_bytes(ONNX)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("EMOREC_FACE_DETECTOR", "mine.onnx")
-    assert find_detector(name) == str(tmp_path / "mine.onnx")
-    assert server.requests == []
-
-
-def test_a_named_file_takes_precedence_over_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "mine.onnx").write_bytes(ONNX)
-    monkeypatch.setenv("EMOREC_FACE_DETECTOR", str(tmp_path / "nowhere.onnx"))
-    assert find_detector(str(tmp_path / "mine.onnx")) == str(tmp_path / "mine.onnx")
-
-
-def test_a_missing_file_in_the_environment_is_refused(
-    models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EMOREC_FACE_DETECTOR", "nowhere.onnx")
-    with pytest.raises(UserError, match=r"EMOREC_FACE_DETECTOR is 'nowhere.onnx': no such file"):
-        find_detector()
-
-
-@pytest.mark.parametrize("name", ["haar", "YuNet", "mtcnn", "", "models/"])
+@pytest.mark.parametrize("name", ["YuNet", "mtcnn", "", "models/"])
 def test_an_unknown_detector_name_is_refused(name: str) -> None:
     with pytest.raises(UserError, match=rf"'{name}'.*choose yunet or a file of YuNet"):
         find_detector(name)
 
 
-def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mine.onnx").write_bytes(b"something else")
-    with pytest.raises(UserError, match="not a YuNet network"):
-        find_detector(str(tmp_path / "mine.onnx"))
+POINTS = ((115.0, 70.0), (145.0, 70.0), (130.0, 85.0), (118.0, 98.0), (142.0, 98.0))
 
 
-def test_a_cache_that_cant_be_written_to_is_one_line(server: ZenodoServer, tmp_path: Path) -> None:
-    server.files["first"] = ONNX
-    (tmp_path / "cache").write_text("a file in place of the folder")
-    with pytest.raises(UserError, match=r"can't use .*cache"):
-        find_detector()
-
-
-def test_two_processes_may_download_at_once(server: ZenodoServer, models: Path) -> None:
-    server.files["first"] = ONNX
-    code = (
-        "from emorec.data import faces\n"
-        f"faces.YUNET_URLS = ({server.url('first')!r},)\n"
-        f"faces.YUNET_SHA256 = {DIGEST!r}\n"
-        f"faces.YUNET_BYTES = {len(ONNX)}\n"
-        "print(faces.find_detector())"
-    )
-    processes = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    paths = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert paths == [str(models / YUNET_NAME)] * 2
-    assert (models / YUNET_NAME).read_bytes() == ONNX
-    assert [name for name, _ in server.requests] == ["first"]
+def face_at(box: Box) -> Face:
+    """A face whose points move with its box."""
+    shift = box.left - FACE_BOX.left, box.top - FACE_BOX.top
+    return Face(box, tuple((x + shift[0], y + shift[1]) for x, y in POINTS), 0.9)
 
 
 FACE_BOX = Box(100, 40, 60, 80)
@@ -346,33 +233,34 @@ def frames(num_frames: int) -> Frames:
     return np.zeros((num_frames, 8, 8, 3), dtype=np.uint8)
 
 
-def detector_of(boxes: Iterable[Box | None]) -> Callable[[Frames], Box | None]:
-    """Return a detector that returns the boxes one after another."""
-    remaining = iter(boxes)
-    return lambda frame: next(remaining)
+def steady_box(boxes: Iterable[Box | None]) -> tuple[Box | None, int]:
+    """Return the box of a clip in whose frames a detector finds these, and in how many it was found."""
+    faces = [None if box is None else face_at(box) for box in boxes]
+    remaining = iter(faces)
+    clip = clip_face(frames(len(faces)), lambda frame: next(remaining))
+    return None if clip.face is None else clip.face.box, clip.found
 
 
 def test_a_clips_box_is_the_median_of_centre_and_size() -> None:
     boxes = [Box(10, 20, 40, 50), Box(12, 20, 44, 50), Box(20, 30, 30, 70)]
     # centres (30, 45), (34, 45), (35, 65): median (34, 45); sizes: median 40 by 50
-    assert clip_box(frames(3), detector_of(boxes)) == ClipFace(Box(14, 20, 40, 50), 3)
+    assert steady_box(boxes) == (Box(14, 20, 40, 50), 3)
 
 
 def test_a_clip_of_one_frame_has_that_frames_box() -> None:
-    assert clip_box(frames(1), detector_of([FACE_BOX])) == ClipFace(FACE_BOX, 1)
+    assert steady_box([FACE_BOX]) == (FACE_BOX, 1)
 
 
 def test_a_clip_without_a_face_has_no_box() -> None:
-    assert clip_box(frames(4), detector_of([None] * 4)) == ClipFace(None, 0)
+    assert steady_box([None] * 4) == (None, 0)
 
 
 @pytest.mark.parametrize("outlier", [Box(-900, 0, 20, 30), Box(0, 0, 4000, 3000), None])
 def test_one_wrong_or_missing_box_has_no_effect(outlier: Box | None) -> None:
-    steady = clip_box(frames(6), detector_of([FACE_BOX] * 6)).box
     for position in range(6):
         frame_boxes: list[Box | None] = [FACE_BOX] * 6
         frame_boxes[position] = outlier
-        assert clip_box(frames(6), detector_of(frame_boxes)) == ClipFace(steady, 5)
+        assert steady_box(frame_boxes) == (FACE_BOX, 5)
 
 
 @pytest.mark.parametrize("order", [[0, 1, 0, 1, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]])
@@ -380,27 +268,30 @@ def test_of_two_faces_the_more_frequent_one_is_selected_and_not_their_mean(
     order: list[int],
 ) -> None:
     faces = [FACE_BOX, Box(500, 40, 70, 90)]
-    assert clip_box(frames(5), detector_of(faces[index] for index in order)) == ClipFace(
-        FACE_BOX, 3
-    )
+    assert steady_box(faces[index] for index in order) == (FACE_BOX, 3)
 
 
 def test_a_face_must_be_detected_in_half_of_the_frames() -> None:
     assert MIN_SHARE == 0.5
-    half = clip_box(frames(10), detector_of([FACE_BOX] * 5 + [None] * 5))
-    fewer = clip_box(frames(10), detector_of([FACE_BOX] * 4 + [None] * 6))
-    assert half == ClipFace(FACE_BOX, 5)
-    assert fewer == ClipFace(None, 4)
+    assert steady_box([FACE_BOX] * 5 + [None] * 5) == (FACE_BOX, 5)
+    assert steady_box([FACE_BOX] * 4 + [None] * 6) == (None, 4)
 
 
 def test_scattered_boxes_are_not_a_face() -> None:
     scattered = [Box(100.0 * index, 0, 50, 50) for index in range(10)]
-    assert clip_box(frames(10), detector_of(scattered)) == ClipFace(None, 1)
+    assert steady_box(scattered) == (None, 1)
 
 
 def test_a_moving_face_is_one_face() -> None:
     moving_boxes = [Box(100 + 4 * index, 40 + 3 * index, 60, 80) for index in range(9)]
-    assert clip_box(frames(9), detector_of(moving_boxes)) == ClipFace(Box(116, 52, 60, 80), 9)
+    assert steady_box(moving_boxes) == (Box(116, 52, 60, 80), 9)
+
+
+def test_the_points_of_a_clip_are_their_median_where_its_face_is() -> None:
+    faces = [face_at(Box(100 + shift, 40, 60, 80)) for shift in (0, 2, 10, 500)]
+    steady = face_of_frames([*faces, None]).face
+    assert steady is not None
+    assert steady.points == tuple((x + 2, y) for x, y in POINTS)
 
 
 def test_iou_is_one_for_the_same_box_and_zero_for_boxes_that_only_touch() -> None:
@@ -461,20 +352,125 @@ def test_border_pixels_are_repeated_outside_the_frame(area: CropArea) -> None:
     np.testing.assert_array_equal(crop(clip, area), expected)
 
 
+SIZES = [(64, 64), (69, 114), (114, 69)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("degrees", [-170, -20, 0, 35, 90])
+def test_alignment_maps_turned_and_scaled_points_back(size: Size, degrees: float) -> None:
+    canonical = np.array(canonical_points(size))
+    turn = cv2.getRotationMatrix2D((30, 50), degrees, 3.7)
+    turned = canonical @ turn[:, :2].T + turn[:, 2]
+    matrix = alignment(tuple(map(tuple, turned)), size)
+    np.testing.assert_allclose(matrix, cv2.invertAffineTransform(turn), atol=1e-9)
+
+
+def test_alignment_is_the_similarity_transform_of_least_squares() -> None:
+    points = np.random.default_rng(0).normal(size=(5, 2)) * 30 + np.array(POINTS)
+    target = np.array(canonical_points((64, 64)))
+
+    def error(parameters: Sequence[float]) -> float:
+        a, b, x, y = parameters
+        return float(((points @ np.array([[a, b], [-b, a]]) + (x, y) - target) ** 2).sum())
+
+    (a, minus_b, x), (b, _, y) = alignment(tuple(map(tuple, points)), (64, 64))
+    assert b == -minus_b
+    best = np.array([a, b, x, y])
+    for step in np.concatenate([np.eye(4), -np.eye(4)]) * 1e-4:
+        assert error(best + step) > error(best)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_canonical_points_lie_where_a_crop_has_them(size: Size) -> None:
+    (eye_x, eye_y), (mouth_x, mouth_y) = EYE, MOUTH
+    points = np.array([(-eye_x, eye_y), EYE, NOSE, (-mouth_x, mouth_y), MOUTH])
+    box = Box(1000, 3000, 1500, 2000)  # large, as the area has whole pixels
+    area = crop_area(box, size)
+    in_area = points * 2000 + (1750, 4000) - (area.left, area.top)
+    scale = size[0] / area.height
+    np.testing.assert_allclose(canonical_points(size), in_area * scale, atol=0.05)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (5, -9), (-30, 40)])
+def test_a_warp_by_whole_pixels_is_a_crop(shift: tuple[int, int]) -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), dtype=np.uint8)
+    left, top = shift
+    matrix = np.array([[1.0, 0, -left], [0, 1, -top]])
+    expected = crop(clip, CropArea(left=left, top=top, height=24, width=18))
+    np.testing.assert_array_equal(warp(clip, matrix, (24, 18)), expected)
+
+
+def test_a_warp_that_shrinks_averages_fine_texture() -> None:
+    clip = np.zeros((1, 200, 300, 3), np.uint8)
+    clip[:, :, ::2] = 200
+    turn = cv2.getRotationMatrix2D((150, 100), 20, 1 / 4)
+    turn[:, 2] += (32 - 150, 32 - 100)
+    warped = warp(clip, turn, (64, 64))[0, 20:44, 20:44].astype(int)
+    assert np.abs(warped - 100).max() <= 3
+
+
+def test_a_turned_and_smaller_drawn_face_is_aligned_alike() -> None:
+    assert_aligned_alike([face_frames(3, 240)])
+
+
+@pytest.mark.real
+def test_a_turned_and_smaller_real_face_is_aligned_alike(ravdess_root: Path) -> None:
+    paths = sorted(ravdess_root.glob("Actor_*/01-01-0[1358]-*.mp4"))[::80]
+    assert paths
+    sampler = partial(linspace_indices, num_frames=3)
+    assert_aligned_alike([decode(path, sampler).frames for path in paths])
+
+
+def assert_aligned_alike(clips: Sequence[Frames]) -> None:
+    """Compare clips to the same turned by 20 degrees and smaller: where the points end up, and the pixels."""
+    detect = partial(FaceDetector(find_detector()), refine=True)
+    distances, pixels = [], {mode: [] for mode in get_args(FaceMode)}
+    for clip in clips:
+        height, width = clip.shape[1:3]
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), 20, 0.75)
+        turned = np.stack(
+            [
+                cv2.warpAffine(frame, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+                for frame in clip
+            ]
+        ).astype(np.uint8)
+        upright_face, turned_face = clip_face(clip, detect).face, clip_face(turned, detect).face
+        assert upright_face is not None
+        assert turned_face is not None
+        points = np.array(upright_face.points)
+        upright, tilted = (alignment(face.points, (64, 64)) for face in (upright_face, turned_face))
+        there = transformed(transformed(points, turn), tilted) - transformed(points, upright)
+        distances.append(np.linalg.norm(there, axis=1).mean())
+        for mode, differences in pixels.items():
+            faces = [middle_of_face(each, mode) for each in (clip, turned)]
+            differences.append(np.abs(faces[0] - faces[1]).mean())
+    assert np.mean(distances) < 1.5  # pixels of 64
+    assert 1.5 * np.mean(pixels["align"]) < np.mean(pixels["crop"])
+
+
+def transformed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return points (N, 2) after an affine map (2, 3)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def middle_of_face(clip: Frames, mode: FaceMode) -> np.ndarray:
+    """Return pixels (T, 32, 32, 3) int, without what lies around the face and perhaps beyond the frame."""
+    frames, _ = FrameSpec(num_frames=len(clip), size=(64, 64), face=mode).preprocess(clip)
+    return frames[:, 16:48, 16:48].astype(int)
+
+
 @pytest.mark.real
 def test_faces_of_real_clips_are_in_the_middle_of_the_frame(ravdess_root: Path) -> None:
-    try:
-        detect = FaceDetector(find_detector())
-    except UserError as error:
-        pytest.skip(str(error))
+    detect = FaceDetector(find_detector())
     clips = sorted(ravdess_root.glob("Actor_*/01-01-0[1358]-*.mp4"))[::40]
     assert clips
     for clip in clips:
         frames = decode(clip, partial(linspace_indices, num_frames=6)).frames
-        face = clip_box(frames, detect)
-        assert face.box is not None, clip
-        assert face.found >= 5, clip
+        found = clip_face(frames, detect)
+        assert found.face is not None, clip
+        assert found.found >= 5, clip
+        box = found.face.box
         height, width = frames.shape[1:3]
         # head and shoulders in the middle of the picture
-        assert 0.45 * height <= face.box.height <= 0.85 * height, clip
-        assert abs(face.box.left + face.box.width / 2 - width / 2) <= 0.15 * width, clip
+        assert 0.45 * height <= box.height <= 0.85 * height, clip
+        assert abs(box.left + box.width / 2 - width / 2) <= 0.15 * width, clip

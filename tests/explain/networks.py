@@ -101,7 +101,7 @@ def spec_for(network: ClipNetwork, **changes: Any) -> ModelSpec:
         "num_frames": network.num_frames,
         "image_size": network.image_size,
         "resize": "shorter_side",
-        "face": False,
+        "face": "none",
         "sound_rate": 16_000,
         "sound_seconds": 1.0 if hears else 3.0,
         "window_seconds": 3.7,

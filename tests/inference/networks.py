@@ -82,7 +82,7 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
         num_frames=network.num_frames,
         image_size=network.image_size,
         resize="shorter_side",
-        face=False,
+        face="none",
         sound_rate=8000,
         sound_seconds=1.5,
         window_seconds=3.7,

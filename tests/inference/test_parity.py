@@ -8,10 +8,11 @@ import pytest
 from emorec.data.audio import AudioSpec, to_float
 from emorec.data.augment import ClipTransform
 from emorec.data.clip import Clip
-from emorec.data.faces import FaceDetector
-from emorec.data.preprocessing import FrameSpec
+from emorec.data.preprocessing import FaceMode, FrameSpec
+from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import Decoder
 from emorec.image_size import Size, size_before_crop
+from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Window
@@ -21,22 +22,19 @@ from tests import videos
 from tests.inference.specs import make_spec
 
 
-def only_window(path: Path, wanted: ModelSpec, detector: str | None = None) -> Window:
-    face_detector = FaceDetector(detector) if detector else None
-    (window,) = windows_of(VideoFile(path), wanted, Options(), face_detector)
+def only_window(path: Path, wanted: ModelSpec) -> Window:
+    (window,) = windows_of(VideoFile(path), wanted, Options(), Options().open_detector(wanted))
     assert isinstance(window, Window)
     return window
 
 
-def trained(
-    path: Path, wanted: ModelSpec, detector: str | None = None, decoder: Decoder = "pyav"
-) -> np.ndarray:
+def trained(path: Path, wanted: ModelSpec, decoder: Decoder = "pyav") -> np.ndarray:
     recipe = FrameSpec(
         num_frames=wanted.num_frames,
         size=size_before_crop(wanted.image_size),
         resize=wanted.resize,
         decoder=decoder,
-        face_detector=detector,
+        face=wanted.face,
     )
     return ClipTransform(wanted.image_size)(
         recipe.load(Clip(path=path, label=0, actor="", take=""))
@@ -84,17 +82,32 @@ def test_a_clip_with_hidden_leading_frames_gives_the_frames_of_training(
     np.testing.assert_array_equal(only_window(path, make_spec()).frames, trained(path, make_spec()))
 
 
+@pytest.mark.parametrize("face", ["crop", "align"])
+@pytest.mark.parametrize("image_size", [(28, 28), (60, 100)])
+def test_a_drawn_face_gives_the_frames_of_training(
+    tmp_path: Path, face: FaceMode, image_size: Size
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(encode_mp4(videos.face_frames(8), fps=10))
+    wanted = make_spec(image_size=image_size, face=face)
+    window = only_window(path, wanted)
+    assert window.box is not None
+    np.testing.assert_array_equal(window.frames, trained(path, wanted))
+    decoded = np.stack([frame for _, _, frame in VideoFile(path).frames(range(8))])
+    predicted = window_from_frames(decoded, wanted, Options().open_detector(wanted))
+    np.testing.assert_array_equal(window.frames, predicted.frames)
+
+
 @pytest.mark.real
-@pytest.mark.parametrize("face", [False, True])
+@pytest.mark.parametrize("face", ["none", "crop", "align"])
 @pytest.mark.parametrize("decoder", ["pyav", "decord"])
 def test_real_clips_give_the_frames_of_training(
-    ravdess_root: Path, yunet: Path, face: bool, decoder: Decoder
+    ravdess_root: Path, face: FaceMode, decoder: Decoder
 ) -> None:
     wanted = make_spec(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
-    detector = str(yunet) if face else None
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:
-        window = only_window(path, wanted, detector)
-        np.testing.assert_array_equal(window.frames, trained(path, wanted, detector, decoder))
+        window = only_window(path, wanted)
+        np.testing.assert_array_equal(window.frames, trained(path, wanted, decoder))
         assert window.person == 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emorec.data import faces
-from emorec.data.faces import Box
+from emorec.data.faces import Box, Face
 from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
@@ -123,19 +123,19 @@ def test_faces_in_frames_are_cropped_as_in_training(monkeypatch: pytest.MonkeyPa
 
     frames = np.zeros((2, 100, 100, 3), np.uint8)
     frames[:, 35:65, 35:65] = 255
-    face = Box(40, 40, 20, 20)
+    face = Face(Box(40, 40, 20, 20), (), 1.0)
 
     class Finds:
         version = "made"
 
-        def __init__(self, box: Box | None) -> None:
-            self.box = box
+        def __init__(self, face: Face | None) -> None:
+            self.face = face
 
-        def __call__(self, frame: Any) -> Box | None:
-            return self.box
+        def __call__(self, frame: Any, *, refine: bool) -> Face | None:
+            return self.face
 
     opened = []
-    runtime = Grey(face=True)
+    runtime = Grey(face="crop")
     monkeypatch.setattr(faces, "find_detector", lambda wanted: wanted)
     monkeypatch.setattr(faces, "FaceDetector", lambda path: opened.append(path) or Finds(face))
     predictor = Predictor(runtime)

@@ -56,16 +56,13 @@ def test_predictions_of_plain_clips_equal_those_of_emorec_test(best: Path, tmp_p
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("frames", [("none", "64"), ("crop", "64"), ("crop", "[60,100]")])
+@pytest.mark.parametrize("frames", [("none", "64"), ("crop", "64"), ("align", "[60,100]")])
 def test_predictions_of_real_clips_equal_those_of_emorec_test(
     ravdess_root: Path,
-    yunet: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     frames: tuple[str, str],
 ) -> None:
     face, size = frames
-    monkeypatch.setenv("EMOREC_FACE_DETECTOR", str(yunet))
     actors: dict[int, list[Path]] = {}
     for path in sorted(ravdess_root.rglob("01-01-0[1-3]-01-01-01-*.mp4")):
         actors.setdefault(int(path.stem[-2:]), []).append(path)

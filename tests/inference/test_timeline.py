@@ -90,7 +90,7 @@ def test_windows_have_the_duration_of_training_clips(
         ({"window_seconds": float("inf")}, "window_seconds is inf: "),
         ({"abstain_below": 1.5}, "abstain_below is 1.5: "),
         ({"batch_size": 0}, "batch_size is 0: "),
-        ({"face": "maybe"}, "face is maybe: choose as_trained, crop or none"),
+        ({"face": "maybe"}, "face is maybe: choose as_trained, crop, align or none"),
     ],
 )
 def test_invalid_options_are_refused(options: Any, message: str) -> None:

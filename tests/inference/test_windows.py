@@ -11,7 +11,7 @@ import pytest
 
 from emorec.data.audio import AudioSpec, to_float
 from emorec.data.clip import Clip
-from emorec.data.faces import Box
+from emorec.data.faces import Box, Face
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
@@ -21,7 +21,6 @@ from emorec.inference.video import Stopwatch, VideoFile, open_file
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec
-from tests.yunet_stand_in import stand_in_onnx
 
 SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
 
@@ -34,14 +33,13 @@ class Marks:
     def __init__(self) -> None:
         self.num_calls = 0
 
-    def __call__(self, frame: Frames) -> Box | None:
-        return next(iter(self.all_faces(frame)), None)
-
-    def all_faces(self, frame: Frames) -> list[Box]:
+    def detect(self, frame: Frames, *, refine: bool = False) -> list[Face]:
+        assert not refine  # crops need boxes alone
         self.num_calls += 1
         bright = np.flatnonzero(frame[4, :, 0] > 128)
         groups = np.split(bright, np.flatnonzero(np.diff(bright) > 1) + 1) if len(bright) else []
-        return [Box(float(g[0]), 0.0, float(len(g)), float(len(g))) for g in groups if len(g) > 8]
+        sides = [(float(g[0]), float(len(g))) for g in groups if len(g) > 8]
+        return [Face(Box(left, 0.0, side, side), ((left, 0.0),), 1.0) for left, side in sides]
 
 
 def film(path: Path, faces: Sequence[Sequence[int]], fps: int = 10) -> Path:
@@ -63,7 +61,7 @@ def windows(
 
 def people(path: Path, patience: float = 1.0) -> list[tuple[float, int | None]]:
     options = Options(window_seconds=patience, hop_seconds=patience)
-    results = windows(path, options, detector=Marks(), face=True, num_frames=10)
+    results = windows(path, options, detector=Marks(), face="crop", num_frames=10)
     return [(each.start, each.person) for each in results if isinstance(each, Window)]
 
 
@@ -206,7 +204,7 @@ def test_each_face_is_a_person_with_separate_windows(tmp_path: Path) -> None:
 def test_a_window_without_a_face_has_no_person(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[]] * 20)
     options = Options(window_seconds=1.0, hop_seconds=1.0)
-    for window in windows(path, options, detector=Marks(), face=True):
+    for window in windows(path, options, detector=Marks(), face="crop"):
         assert isinstance(window, Window)
         assert (window.person, window.frames, window.box) == (None, None, None)
 
@@ -233,7 +231,7 @@ def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20]] * 40)
     marks, stopwatch = Marks(), Stopwatch()
     options = Options(window_seconds=1.0, hop_seconds=0.1)
-    spec = make_spec(face=True, num_frames=10)
+    spec = make_spec(face="crop", num_frames=10)
     results = list(windows_of(VideoFile(path), spec, options, marks, stopwatch))
     assert len(results) == 31
     assert marks.num_calls == stopwatch.frames == 40
@@ -243,7 +241,7 @@ def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
 def test_a_face_is_cropped_around_the_median_of_its_boxes(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20 + index] for index in range(10)])
     options = Options(window_seconds=1.0, hop_seconds=1.0)
-    (window,) = windows(path, options, detector=Marks(), face=True, num_frames=10)
+    (window,) = windows(path, options, detector=Marks(), face="crop", num_frames=10)
     assert isinstance(window, Window)
     assert window.box is not None
     assert window.box.left + window.box.width / 2 == pytest.approx(32.5, abs=1)
@@ -320,18 +318,17 @@ def test_an_audio_network_takes_sound_files(tmp_path: Path, suffix: str, codec: 
         windows(path)
 
 
-def test_a_face_crop_unlike_training_is_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    detector = tmp_path / "yunet.onnx"
-    detector.write_bytes(stand_in_onnx())
+def test_faces_unlike_training_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert Options().open_detector(make_spec()) is None
+    assert Options().open_detector(make_spec(face="align")) is not None
     assert not caplog.messages
-    assert Options(face="crop", face_detector=str(detector)).open_detector(make_spec()) is not None
-    assert Options(face="none").open_detector(make_spec(face=True)) is None
+    assert Options(face="crop").open_detector(make_spec()) is not None
+    assert Options(face="align").open_detector(make_spec(face="crop")) is not None
+    assert Options(face="none").open_detector(make_spec(face="align")) is None
     assert caplog.messages == [
         "face is crop, but the network was trained on whole frames",
-        "face is none, but the network was trained on cropped faces",
+        "face is align, but the network was trained on cropped faces",
+        "face is none, but the network was trained on aligned faces",
     ]
 
 

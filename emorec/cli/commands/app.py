@@ -17,7 +17,7 @@ def app(
     max_megabytes: float = 200,
     max_seconds: float = 300,
     abstain_below: float = 0.0,
-    face: Literal["as_trained", "crop", "none"] = "as_trained",
+    face: Literal["as_trained", "crop", "align", "none"] = "as_trained",
     face_detector: str = "auto",
     device: str | None = None,
 ) -> None:
@@ -34,7 +34,7 @@ def app(
         max_megabytes: Largest upload.
         max_seconds: Longest video.
         abstain_below: Label windows with a lower confidence "uncertain".
-        face: Crop faces as_trained; or override that: crop, or none.
+        face: Faces as_trained; or override that: crop, align, or none.
         face_detector: auto, yunet or a YuNet file.
         device: Such as cuda or cpu; by default the fastest available.
 

@@ -23,7 +23,7 @@ def prepare(
     cache: str = "auto",
     num_frames: int = 10,
     image_size: ImageSize = 224,
-    face: Literal["none", "crop"] = "none",
+    face: Literal["none", "crop", "align"] = "none",
     dry_run: bool = False,
     verify: bool = False,
 ) -> None:

@@ -165,7 +165,7 @@ def decode_frames(
     channel: Literal["speech", "song", "both"],
     num_frames: int,
     image_size: ImageSize,
-    face: Literal["none", "crop"],
+    face: Literal["none", "crop", "align"],
     cache: str,
 ) -> None:
     """Decode the frames of clips that are not in the cache yet, as training will need them.
@@ -184,7 +184,6 @@ def decode_frames(
     """
     # late: NumPy and OpenCV take long to import
     from emorec.data.cache.build import build_cache
-    from emorec.data.faces import find_detector
     from emorec.data.preprocessing import FrameSpec
     from emorec.data.sets.ravdess.parser import find_clips
     from emorec.image_size import format_size, parse_image_size, size_before_crop
@@ -196,9 +195,9 @@ def decode_frames(
     spec = FrameSpec(
         num_frames=num_frames,
         size=size_before_crop(size),
-        face_detector=find_detector() if face == "crop" else None,
+        face=face,
     )
-    reader = build_cache(clips, spec, cache, workers=os.cpu_count() or 1, required=face == "crop")
+    reader = build_cache(clips, spec, cache, workers=os.cpu_count() or 1, required=face != "none")
     decoded = f"{len(clips) - len(reader.errors):,} of {plural(len(clips), 'clip')}"
     console.print(
         f"frames of {decoded} are in {reader.folder} ({num_frames} of {format_size(size)} pixels each)",

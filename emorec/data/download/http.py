@@ -84,8 +84,6 @@ def download(
     remote: RemoteFile,
     target: Path,
     progress: Callable[[int], None] | None = None,
-    *,
-    retries: int = RETRIES,
 ) -> None:
     """Download a file, unless it is there already; it takes its name only once its size and hash are right.
 
@@ -96,7 +94,6 @@ def download(
         target: Where to store it; the folder is created when missing.
         progress: Called with the number of bytes present, which drops when the server makes the download start over;
             may raise to stop it.
-        retries: Failures in a row before it is given up.
 
     Raises:
         UserError: When the server refuses, the disk fails, or the file keeps coming with a wrong size or hash.
@@ -107,7 +104,7 @@ def download(
         if target.is_file() and remote.mismatch(target) is None:
             return
         for _ in range(MAX_CORRUPT_FILES):
-            _complete(remote, part, progress, retries)
+            _complete(remote, part, progress)
             mismatch = remote.mismatch(part)
             if mismatch is None:
                 part.replace(target)
@@ -154,7 +151,7 @@ class _LoggedRetry(Retry):
         super().sleep(response)
 
 
-def _session(retries: int = RETRIES) -> requests.Session:
+def _session(retries: int) -> requests.Session:
     retry = _LoggedRetry(
         total=retries,
         other=0,  # a certificate that can't be verified stays so
@@ -204,12 +201,10 @@ def _root_cause(error: requests.RequestException) -> str:
     return " ".join(str(cause).split())
 
 
-def _complete(
-    remote: RemoteFile, part: Path, progress: Callable[[int], None] | None, retries: int
-) -> None:
+def _complete(remote: RemoteFile, part: Path, progress: Callable[[int], None] | None) -> None:
     """Resume a partial file until it has its full size, right or wrong."""
     failures = 0
-    with _session(retries) as session:
+    with _session(RETRIES) as session:
         while (start := _size(part)) < remote.size:
             try:
                 _request_rest(session, remote, part, progress)
@@ -218,7 +213,7 @@ def _complete(
                 reason = str(error) or type(error).__name__
             if _size(part) >= min(start + CHUNK_BYTES, remote.size):
                 failures = 0
-            elif (failures := failures + 1) > retries:
+            elif (failures := failures + 1) > RETRIES:
                 raise UserError(
                     f"can't get {remote.name}: {reason} ({failures} times; try again later)"
                 )

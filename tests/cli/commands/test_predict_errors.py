@@ -16,7 +16,6 @@ from tests import videos
 from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
 from tests.program import wait_for
-from tests.yunet_stand_in import stand_in_onnx
 
 
 def test_bad_videos_are_one_line_each_and_the_others_are_predicted(
@@ -104,12 +103,10 @@ def test_ffmpeg_failing_on_one_annotation_leaves_its_predictions_and_the_other_v
 def test_a_video_without_a_face_is_written_and_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime = Grey(face=True)
+    runtime = Grey(face="crop")
     monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
     path = videos.write_video(tmp_path / "a.mp4", 15)
-    detector = tmp_path / "yunet.onnx"
-    detector.write_bytes(stand_in_onnx())
-    arguments = ("--face_detector", detector, "--out", tmp_path / "out", "--annotate")
+    arguments = ("--out", tmp_path / "out", "--annotate")
     message = error_of(capsys, "--ckpt", "any.ckpt", path, *arguments)
     assert "a.mp4: no face found" in message
     (row,) = rows_of(tmp_path / "out" / "a" / "timeline.csv")
@@ -129,7 +126,7 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
         (["--ckpt", "x.ckpt", "a.mp4", "--window_second", "1"], "did you mean --window_seconds?"),
         (
             ["--ckpt", "x.ckpt", "a.mp4", "--face", "maybe"],
-            "Expected a Literal['as_trained', 'crop', 'none']",
+            "Expected a Literal['as_trained', 'crop', 'align', 'none']",
         ),
         (
             ["--ckpt", "x.ckpt", "a.mp4", "--batch_size", "many"],

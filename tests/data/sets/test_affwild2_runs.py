@@ -58,7 +58,7 @@ def test_a_frame_network_predicts_a_video_five_times_per_second(
     folder: Path, tmp_path: Path
 ) -> None:
     predictor = load(run_of(folder) / "checkpoints" / "best.ckpt", device="cpu")
-    assert predictor.spec.face
+    assert predictor.spec.face == "crop"
     assert predictor.spec.window_seconds == pytest.approx(1 / 30)
     path = videos.write_video(tmp_path / "talk.mp4", 60, look="gradient")
     prediction = predictor.predict(path, face="none")

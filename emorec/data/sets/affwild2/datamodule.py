@@ -103,8 +103,10 @@ class AffWild2DataModule(ClipDataModule):
             raise UserError(f"data.every is {every}: it has to be at least 1")
         if smooth_frames < 1 or smooth_frames % 2 == 0:
             raise UserError(f"data.smooth_frames is {smooth_frames}: it has to be odd, such as 25")
-        if self.face == "crop":
-            raise UserError("data.face crop: Aff-Wild2's images are faces already, leave it out")
+        if self.frame_spec.face != "none":
+            raise UserError(
+                f"data.face {self.frame_spec.face}: Aff-Wild2's images are faces already, leave it out"
+            )
         if features is not None and self.augment:
             raise UserError("data.augment changes images: leave it out with data.features")
         self.root = root

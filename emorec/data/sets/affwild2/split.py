@@ -67,6 +67,7 @@ def split_record(split: Split, subsets: Mapping[Subset, FrameClips]) -> dict[str
         "hash": digest.hexdigest()[:16],
         "num_clips": {subset: len(subsets[subset]) for subset in SUBSETS},
         "skipped": [],
+        "face": "none",
         "face_detector": None,
         "faceless": [],
     }

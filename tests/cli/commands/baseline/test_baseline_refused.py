@@ -36,7 +36,7 @@ from tests.cli.commands.baseline.measured_runs import TINY, error_of
         (["--weights", "none.pth", "--features", "backbone"], "none.pth", "weights"),
         (["--backbone", "resnet19", "--features", "backbone"], "resnet19", "resnet18"),
         (["--out", "/dev/null/runs"], "can't write /dev/null/runs", "--out"),
-        (["--data.face_detector", "haar", "--features", "landmarks"], "haar", "choose yunet"),
+        (["--data.face_detector", "mtcnn", "--features", "landmarks"], "mtcnn", "choose yunet"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
