@@ -11,12 +11,12 @@ from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
 from emorec.errors import UserError
 from emorec.layers.standardize import Standardize
 from emorec.layers.temporal import AttentionPool, last_state, recurrent
-from emorec.models.classifier import ClipClassifier
+from emorec.models.feature_classifier import FeatureClassifier
 
 EmbeddingPool: TypeAlias = Literal["statistics", "mean", "attention", "gru"]
 
 
-class AudioEmbedding(ClipClassifier):
+class AudioEmbedding(FeatureClassifier):
     """The embedding of a clip's sound pooled over its S windows, then one or two linear layers.
 
     What the first layer takes is standardised by the training clips that have sound.
@@ -104,12 +104,17 @@ class AudioEmbedding(ClipClassifier):
                 yield self.pooled(embedding) if self.standardizes_pooled else embedding
 
     @override
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Embedding (B, S, D) -> logits (B, K)."""
+    def features(self, embedding: Tensor) -> Tensor:
+        """Embedding (B, S, D) -> standardised features (B, S, D), or of all windows together (B, 1, num_pooled)."""
         if self.standardizes_pooled:
-            pooled = self.standardize(self.pooled(embedding))
-        else:
-            pooled = self.pooled(self.standardize(embedding))
+            embedding = self.pooled(embedding).unsqueeze(1)
+        features: Tensor = self.standardize(embedding)
+        return features
+
+    @override
+    def classify(self, features: Tensor) -> Tensor:
+        """Standardised features -> logits (B, K)."""
+        pooled = features.squeeze(1) if self.standardizes_pooled else self.pooled(features)
         logits: Tensor = self.classifier(self.hidden(pooled))  # (B, K)
         return logits
 
