@@ -158,9 +158,10 @@ def print_table(contenders: Sequence[Contender], machine: dict[str, Any], consol
         *([format_frames(spec.num_frames, spec.image_size)] if spec.uses_frames else []),
         *([f"landmarks of {spec.num_frames} frames"] if spec.uses_landmarks else []),
     ]
+    processors = f"{plural(machine['threads'], 'thread')} on {plural(machine['cores'], 'core')}"
     console.print(
-        f"{spec.network.rpartition('.')[2]}, windows of {' and '.join(taken) or 'sound'}, {plural(machine['threads'], 'thread')} on "
-        f"{plural(machine['cores'], 'core')}. Medians of the rounds; differences are from the first file's outputs"
+        f"{spec.network.rpartition('.')[2]}, windows of {' and '.join(taken) or 'sound'}, {processors}. "
+        "Medians of the rounds; differences are from the first file's outputs"
     )
     table = Table(box=None, pad_edge=False)
     for column in ("file", "run by"):

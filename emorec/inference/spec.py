@@ -65,7 +65,6 @@ class ModelSpec:
     face: "FaceMode"
     sound_rate: int
     sound_seconds: float
-    sound_embedding: "EmbeddingNetwork | Literal['none']"
     window_seconds: float
     temperature: float | None
     checkpoint_sha256: str
@@ -73,6 +72,7 @@ class ModelSpec:
     data: str
     split: dict[str, Any]
     licence: str
+    sound_embedding: "EmbeddingNetwork | Literal['none']" = "none"
 
     @property
     def uses_frames(self) -> bool:

@@ -14,9 +14,10 @@ from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
 from emorec.models.feature_classifier import FeatureClassifier
 
 TemporalNetwork = Literal["gru", "lstm", "transformer", "none"]
-MIN_VARIANCE = 1e-6
-
 Pool = Literal["attention", "mean", "std", "max", "min"]
+
+MIN_VARIANCE = 1e-6
+"""Added before the square root, whose gradient is infinite at 0."""
 
 
 class LandmarkRNN(FeatureClassifier):
@@ -172,7 +173,6 @@ class LandmarkRNN(FeatureClassifier):
             case "mean":
                 return states.mean(dim=1)  # (B, S)
             case "std":
-                # the gradient of the square root is infinite at 0
                 return (states.var(dim=1, correction=0) + MIN_VARIANCE).sqrt()  # (B, S)
             case "max":
                 return states.amax(dim=1)  # (B, S)

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections import Counter
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -343,7 +344,8 @@ def test_every_frame_of_a_clip_is_cropped_or_aligned_to_its_face(
     module = face_data(faces, tmp_path, image_size=size, face=face)
     clip = next(clip for clip in module.subsets["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
-    steady = clip_face(frames, FaceDetector(find_detector())).face
+    detect = partial(FaceDetector(find_detector()), refine=face == "align")
+    steady = clip_face(frames, detect).face
     assert steady is not None
     larger = size_before_crop(size)
     expected = resize_frames(face_pixels(frames, steady, larger, face), larger)
