@@ -104,7 +104,8 @@ def test_the_embedding_of_a_clip_is_that_of_its_sound(
     spec = EmbeddingSpec(network=network, sound_seconds=1.2)
     samples = AudioSpec(sound_rate=RATE, sound_seconds=1.2).load(clip)
     embedding = spec.load(clip)
-    assert (embedding.shape, embedding.dtype) == (spec.shape, np.float32)
+    assert embedding.shape == spec.shape
+    assert embedding.dtype == np.float32
     np.testing.assert_array_equal(embedding, embed(to_float(samples), network))
 
 
