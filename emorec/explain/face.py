@@ -52,7 +52,7 @@ def face_attribution(score: Score, face: LandmarkRNN, inputs: Mapping[str, Tenso
     with torch.backends.cudnn.flags(enabled=False):
         by_feature: Tensor = gradients.attribute(features, n_steps=NUM_STEPS)[0]  # (T, D)
     geometry = face.geometry
-    sizes = (len(geometry.components), geometry.num_blendshapes, len(geometry.components))
+    sizes = [len(geometry.components), geometry.num_blendshapes, len(geometry.components)]
     shape, blendshapes, motion = torch.split(by_feature.detach().float(), sizes, dim=1)
     landmarks = torch.cat([shape, motion], dim=1).sum(dim=1, keepdim=True)  # (T, 1)
     together = torch.cat([blendshapes, landmarks], dim=1).T  # (S + 1, T)
