@@ -220,6 +220,18 @@ def _add_evaluation_arguments(parser: LightningArgumentParser) -> None:
         "--drop", default=None, help="leave out frames, landmarks, sound or a network of a fusion"
     )
     parser.add_argument(
+        "--enrol",
+        type=int | None,
+        default=None,
+        help="adapt each clip by N other unlabelled clips of the person instead of all",
+    )
+    parser.add_argument(
+        "--enrol_classes",
+        type=list[str] | None,
+        default=None,
+        help="with --enrol, only clips of these classes",
+    )
+    parser.add_argument(
         "--calibrate", action="store_true", help="calibrate by the checkpoint's temperature"
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 import yaml
 from rich import box
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from emorec.baseline import Classifier
 from emorec.baseline.feature_cache import FeatureCache
-from emorec.baseline.features import FeatureExtractor
+from emorec.baseline.features import FeatureExtractor, Floats
 from emorec.baseline.model_selection import (
     LabelledFeatures,
     Logits,
@@ -33,6 +34,7 @@ from emorec.errors import UserError
 from emorec.evaluation.report import RunInfo, write_report
 from emorec.evaluation.task import Classification
 from emorec.io import atomic_write, disk_errors, write_json
+from emorec.models.adaptation import clip_statistics, describe, same_person
 
 RECORD = "baseline.json"
 """Beside `config.yaml`: the selected hyper-parameters, and the candidates."""
@@ -81,9 +83,46 @@ def check_data(data: ClipDataModule) -> None:
 def labelled_features(
     data: ClipDataModule, cache: FeatureCache, clips: Sequence[Clip]
 ) -> LabelledFeatures:
-    """Return features and labels of clips."""
+    """Return features and labels of clips, with `data.adapt person` adapted to each person.
+
+    Args:
+        data: Set up for a stage that includes the clips.
+        cache: Gives the features.
+        clips: Of one subset.
+    """
     labels = np.array([clip.label for clip in clips], np.int64)
-    return LabelledFeatures(cache.features(data, clips), labels)
+    features = cache.features(data, clips)
+    if data.adapt == "person":
+        features = adapt_to_person(features, [clip.actor for clip in clips])
+    return LabelledFeatures(features, labels)
+
+
+def adapt_to_person(features: Floats, people: Sequence[int | str]) -> Floats:
+    """Return features (N, D), centred and scaled by those of all clips of the same person; rows of NaN stay.
+
+    Args:
+        features: (N, D).
+        people: (N,) the person of each clip.
+
+    >>> adapt_to_person(np.array([[1], [3], [50]], np.float32), ["a", "a", "b"]).ravel()
+    array([-1.,  1.,  0.], dtype=float32)
+    """
+    (known,) = np.nonzero(~np.isnan(features).any(axis=1))
+    adapted = features.copy()
+    if len(known):
+        rows = torch.from_numpy(features[known]).unsqueeze(1)  # (N, 1, D)
+        statistics = clip_statistics(
+            lambda batch: batch["features"],
+            [{"features": rows}],
+            same_person([people[row] for row in known]),
+        )
+        adapted[known] = statistics.adapt(rows, torch.arange(len(known))).squeeze(1).numpy()
+    return adapted
+
+
+def describe_features(data: ClipDataModule, extractor: FeatureExtractor) -> str:
+    """Return the name of the features, marked like the models of `emorec compare` when they are adapted."""
+    return extractor.name + (" [adapted]" if data.adapt == "person" else "")
 
 
 def evaluate(
@@ -130,6 +169,7 @@ def evaluate(
     progress("")
     data.setup("test")  # test clips are not opened before every model is selected
     test = labelled_features(data, cache, data.subsets["test"])
+    adapted = "-adapted" if data.adapt == "person" else ""
     results = []
     for classifier, model in models.items():
         logits = model.predict(test.features)
@@ -138,7 +178,9 @@ def evaluate(
             model=model,
             labels=test.labels,
             logits=logits,
-            run_folder=new_run_folder(out, f"Baseline-{classifier}-{cache.extractor.name}"),
+            run_folder=new_run_folder(
+                out, f"Baseline-{classifier}-{cache.extractor.name}{adapted}"
+            ),
         )
         write_run(result, data, cache.extractor, config)
         results.append(result)
@@ -189,6 +231,7 @@ def write_run(
                 checkpoint="",
                 train_seconds=model.fit_seconds,
                 epochs=0,
+                adapted=describe(None) if data.adapt == "person" else None,
             ),
             paths=[clip.address for clip in clips],
             actors=[str(clip.actor) for clip in clips],

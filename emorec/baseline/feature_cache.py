@@ -9,20 +9,20 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
-from emorec.baseline.features import FeatureExtractor, Floats, pool_frames
+from emorec.baseline.features import FeatureExtractor, Floats, Stream, pool_frames
 from emorec.data.cache.progress import with_progress
 from emorec.data.cache.store import file_digests, resolve_cache, wait_for_lock
+from emorec.data.cache.workers import ClipSpec
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.dataset import make_loader
-from emorec.data.preprocessing import FrameSpec
-from emorec.data.video.reader import Frames
 from emorec.io import atomic_write
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """Of the file, and of how frames are pooled."""
 
 FOLDER = "features"
@@ -35,11 +35,11 @@ SAVE_INTERVAL_SECONDS = 60.0
 class FeatureCache:
     """Pooled features of clips.
 
-    The cache folder has one file for each way of making frames and features; in it, a clip is identified by the
-    content of its video file. With `--data.cache none`, features are kept in memory only.
+    The cache folder has one file for each way of making a stream and its features; in it, a clip is identified by the
+    content of its file. With `--data.cache none`, features are kept in memory only.
 
     Args:
-        extractor: Computes the features of frames.
+        extractor: Computes the features of clips from a stream of the data module.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
@@ -47,7 +47,7 @@ class FeatureCache:
         self._features: dict[Clip, Floats] = {}
 
     def features(self, data: ClipDataModule, clips: Sequence[Clip]) -> Floats:
-        """(N, 2D): mean and standard deviation over the frames of each clip, as a network would get them.
+        """(N, D): those of the frames of each clip, pooled, from what a network would get without augmentation.
 
         Args:
             data: Set up for a stage that includes the clips.
@@ -67,8 +67,9 @@ class FeatureCache:
         self, data: ClipDataModule, clips: Sequence[Clip], cache_folder: Path
     ) -> None:
         path = cache_folder / FOLDER / f"{self._file_stem(data)}.npz"
-        digests = file_digests(cache_folder, {clip.path for clip in clips})
-        keys = {clip: FrameSpec.key(clip, digests[clip.path]) for clip in clips}
+        spec = self._spec(data)
+        digests = file_digests(cache_folder, {spec.source(clip) for clip in clips})
+        keys = {clip: spec.key(clip, digests[spec.source(clip)]) for clip in clips}
 
         def load() -> dict[str, Floats]:
             stored = read_features(path)
@@ -103,10 +104,12 @@ class FeatureCache:
         """Compute the features of clips; save them every minute and at the end, also after Ctrl-C."""
         saved_at = time.monotonic()
         try:
-            for clip, frames in with_progress(
-                _clip_frames(data, clips), len(clips), f"{self.extractor.name} features"
+            for clip, entries in with_progress(
+                _clip_entries(data, clips), len(clips), f"{self.extractor.name} features"
             ):
-                self._features[clip] = pool_frames(self.extractor(frames))
+                self._features[clip] = pool_frames(
+                    self.extractor(entries), self.extractor.statistics
+                )
                 if time.monotonic() - saved_at > SAVE_INTERVAL_SECONDS:
                     save()
                     saved_at = time.monotonic()
@@ -114,14 +117,29 @@ class FeatureCache:
             save()
 
     def _file_stem(self, data: ClipDataModule) -> str:
-        size = "x".join(map(str, data.image_size))
-        source = f"{FORMAT} {data.frame_spec.name} {size} {self.extractor.version}"
+        stream = self._spec(data).name
+        if self.extractor.stream == "frames":
+            stream += "-" + "x".join(map(str, data.image_size))  # to which they are cropped
+        statistics = " ".join(self.extractor.statistics)
+        source = f"{FORMAT} {stream} {self.extractor.version} {statistics}"
         digest = hashlib.sha256(source.encode()).hexdigest()
-        return f"{data.frame_spec.name}-{size}-{self.extractor.name}-{digest[:8]}"
+        return f"{stream}-{self.extractor.name}-{digest[:8]}"
+
+    def _spec(self, data: ClipDataModule) -> ClipSpec:
+        """What the clips of the stream are made by."""
+        specs: dict[Stream, ClipSpec | None] = {
+            "frames": data.frame_spec,
+            "landmarks": data.landmark_spec,
+            "embedding": data.embedding_spec,
+        }
+        spec = specs[self.extractor.stream]
+        if spec is None:
+            raise ValueError(f"the data module loads no {self.extractor.stream}")
+        return spec
 
 
 def read_features(path: Path) -> dict[str, Floats]:
-    """Content key -> (2D,) features; empty when the file is missing or damaged, since they can be computed again."""
+    """Content key -> (D,) features; empty when the file is missing or damaged, since they can be computed again."""
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return dict(zip(file["clips"].tolist(), file["features"], strict=True))
@@ -141,8 +159,10 @@ def write_features(path: Path, features: Mapping[str, Floats]) -> None:
         log.warning("features are not cached: can't write %s: %s", path, error.strerror)
 
 
-def _clip_frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[Clip, Frames]]:
-    """Each clip with its frames (T, H, W, C), without augmentation."""
+def _clip_entries(
+    data: ClipDataModule, clips: Sequence[Clip]
+) -> Iterator[tuple[Clip, Mapping[str, Tensor]]]:
+    """Each clip with its entries of a batch, without augmentation."""
     if not clips:
         return
     loader = make_loader(
@@ -151,5 +171,5 @@ def _clip_frames(data: ClipDataModule, clips: Sequence[Clip]) -> Iterator[tuple[
         num_workers=min(data.num_workers, len(clips)),
     )
     for batch in loader:
-        frames = batch["frames"].permute(0, 1, 3, 4, 2).contiguous().numpy()  # (B, T, H, W, C)
-        yield from zip([clips[index] for index in batch["index"].tolist()], frames, strict=True)
+        for position, index in enumerate(batch["index"].tolist()):
+            yield clips[index], {name: values[position] for name, values in batch.items()}

@@ -1,25 +1,33 @@
-"""Frozen frame features: an ImageNet backbone, HOG, or facial landmarks."""
+"""Frozen features of frames and sound: an ImageNet backbone, HOG, landmarks and blendshapes, embeddings of sound."""
 
 import hashlib
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from emorec.baseline import FeatureKind
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.datamodule import ClipDataModule
-from emorec.data.faces import MIN_SCORE, YUNET_SIDE, FaceDetector, find_detector
-from emorec.data.video.reader import Frames
+from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkSpec
 from emorec.errors import UserError
 from emorec.image_size import Size
 from emorec.inference.runtimes import choose_device
+from emorec.layers.geometry import align
 from emorec.models import LateFusion
 from emorec.models.flops import gflops_per_clip, num_parameters
 
 Floats = npt.NDArray[np.float32]
+
+Stream = Literal["frames", "landmarks", "embedding"]
+"""The entry of a batch that features are computed from."""
+
+Statistic = Literal["mean", "std", "max"]
+"""How features are pooled over frames."""
 
 HOG_SIDE = 128
 """Pixels that a frame is resized to."""
@@ -30,56 +38,61 @@ HOG_CELL = 16
 HOG_BINS = 9
 """Orientations, over 180 degrees."""
 
-NUM_LANDMARK_FEATURES = 14
-"""Two for each of five points, and four for the box."""
-
 
 class FeatureExtractor(Protocol):
     """Frame features that need no training.
 
     Attributes:
         name: As shown to users.
+        stream: What they are computed from.
+        statistics: By which they are pooled over the frames.
         version: Changes whenever the features do.
         num_parameters: Of a pretrained network.
         gflops_per_clip: 1e9 multiply-adds for the frames of a clip; NaN when unknown.
     """
 
     name: str
+    stream: Stream
+    statistics: tuple[Statistic, ...]
     version: str
     num_parameters: int
     gflops_per_clip: float
 
-    def __call__(self, frames: Frames) -> Floats:
-        """(T, H, W, C) uint8, RGB -> (T, D) float32; a row of NaN where a frame has no features."""
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
+        """A clip of a batch (see `emorec.data.clip.Batch`) -> (T, D) float32; NaN where a frame has no features."""
         ...
 
 
 def make_extractor(
     kind: FeatureKind, data: ClipDataModule, *, backbone: str, weights: str, seed: int
 ) -> FeatureExtractor:
-    """Return the feature extractor for the frames of a data module.
+    """Return the feature extractor for the clips of a data module.
 
     Args:
         kind: Which one.
-        data: Gives the frames.
+        data: Gives the clips.
         backbone: The network's torchvision name, for "backbone".
         weights: Its weights.
         seed: Of random weights.
 
     Raises:
-        UserError: When the network's weights or the face detector can't be loaded.
+        UserError: When the network's weights can't be loaded.
     """
     if kind == "hog":
         return HogFeatures()
-    if kind == "landmarks":
-        return LandmarkFeatures(data.frame_spec.face_detector)
-    return BackboneFeatures(
-        backbone,
-        weights=weights,
-        num_frames=data.frame_spec.num_frames,
-        image_size=data.image_size,
-        seed=seed,
-    )
+    if kind == "backbone":
+        return BackboneFeatures(
+            backbone,
+            weights=weights,
+            num_frames=data.frame_spec.num_frames,
+            image_size=data.image_size,
+            seed=seed,
+        )
+    if kind == "sound":
+        assert data.embedding_spec is not None
+        return SoundFeatures(data.embedding_spec)
+    assert data.landmark_spec is not None
+    return LandmarkFeatures(data.landmark_spec, blendshapes_only=kind == "blendshapes")
 
 
 class BackboneFeatures:
@@ -101,6 +114,9 @@ class BackboneFeatures:
     Raises:
         UserError: When there is no such network, or its weights can't be loaded.
     """
+
+    stream: Stream = "frames"
+    statistics: tuple[Statistic, ...] = ("mean", "std")
 
     def __init__(
         self, backbone: str, *, weights: str, num_frames: int, image_size: Size, seed: int
@@ -127,9 +143,9 @@ class BackboneFeatures:
         self._network = network.to(self._device).eval()
 
     @torch.inference_mode()
-    def __call__(self, frames: Frames) -> Floats:
-        """(T, H, W, C) uint8, RGB -> (T, D)."""
-        pixels = torch.from_numpy(frames).to(self._device).permute(0, 3, 1, 2)  # (T, C, H, W)
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
+        """Frames (T, C, H, W) uint8 -> (T, D)."""
+        pixels = clip["frames"].to(self._device)
         images = self._network.normalized(pixels.unsqueeze(0)).squeeze(0)  # (T, C, H, W)
         features = self._network.backbone(images)  # (T, D)
         return np.asarray(features.float().cpu().numpy(), np.float32)
@@ -148,6 +164,8 @@ class HogFeatures:
     """
 
     name = "hog"
+    stream: Stream = "frames"
+    statistics: tuple[Statistic, ...] = ("mean", "std")
     num_parameters = 0
     gflops_per_clip = float("nan")
 
@@ -157,8 +175,9 @@ class HogFeatures:
         cell = (HOG_CELL, HOG_CELL)
         self._hog = cv2.HOGDescriptor((HOG_SIDE, HOG_SIDE), block, cell, cell, HOG_BINS)
 
-    def __call__(self, frames: Frames) -> Floats:
-        """(T, H, W, C) uint8, RGB -> (T, 1764)."""
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
+        """Frames (T, C, H, W) uint8 -> (T, 1764)."""
+        frames = clip["frames"].permute(0, 2, 3, 1).contiguous().numpy()  # (T, H, W, C)
         size = (HOG_SIDE, HOG_SIDE)
         small = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames)
         grey = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small)
@@ -166,86 +185,86 @@ class HogFeatures:
 
 
 class LandmarkFeatures:
-    """YuNet's five points (eyes, nose, corners of the mouth) within the face's box, and the box within the image.
+    """Aligned landmarks and blendshapes of the face in a frame: 478 * 3 + 52 numbers, or the blendshapes alone.
 
-    Five points describe the pose of the head and how wide the mouth is, hardly more: none of emorec's dependencies
-    ships a model of finer landmarks. A frame without a face is a row of NaN.
+    A frame without a face is a row of NaN.
 
     Args:
-        detector: "auto" or "yunet" for the YuNet of the package, or the path of its ONNX file.
+        spec: Of the landmarks.
+        blendshapes_only: Leave out the landmarks.
 
     Attributes:
-        name: "landmarks".
-        version: Changes with the detector and OpenCV.
-        num_parameters: 0; the detector's are not counted.
+        name: "landmarks" or "blendshapes".
+        version: Changes with MediaPipe's graphs and the face detector.
+        num_parameters: 0; those of the graphs are not counted.
         gflops_per_clip: NaN.
-
-    Raises:
-        UserError: When YuNet can't be loaded.
-
-    Source: Wu, Peng & Yu 2023, "YuNet: a tiny millisecond-level face detector".
     """
 
-    name = "landmarks"
+    stream: Stream = "landmarks"
+    statistics: tuple[Statistic, ...] = ("mean", "std", "max")
     num_parameters = 0
     gflops_per_clip = float("nan")
 
-    def __init__(self, detector: str = "auto") -> None:
-        path = find_detector(detector)
-        self.version = f"landmarks 1 {FaceDetector(path).version} opencv {cv2.__version__}"
-        self._detector = cv2.FaceDetectorYN.create(
-            "onnx",
-            np.frombuffer(Path(path).read_bytes(), np.uint8),
-            np.empty(0, np.uint8),
-            (YUNET_SIDE, YUNET_SIDE),
-            score_threshold=MIN_SCORE,
-        )
+    def __init__(self, spec: LandmarkSpec, *, blendshapes_only: bool = False) -> None:
+        self.name = "blendshapes" if blendshapes_only else "landmarks"
+        self.version = f"{self.name} 2 {spec.version}"
+        self._blendshapes_only = blendshapes_only
 
-    def __call__(self, frames: Frames) -> Floats:
-        """(T, H, W, C) uint8, RGB -> (T, 14)."""
-        return np.stack([self._features(frame) for frame in frames])
-
-    def _features(self, frame: Frames) -> Floats:
-        height, width = frame.shape[:2]
-        self._detector.setInputSize((width, height))
-        _, detected = self._detector.detect(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-        faces = np.atleast_2d(np.asarray(detected, np.float32))  # None, without a face, becomes NaN
-        if np.isnan(faces).any():
-            return np.full(NUM_LANDMARK_FEATURES, np.nan, np.float32)
-        largest = faces[(faces[:, 2] * faces[:, 3]).argmax()]
-        return landmarks_in_box(largest, width, height)
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
+        """Landmarks (T, 478, 3) and blendshapes (T, 52) -> (T, D)."""
+        features = clip["blendshapes"]
+        if not self._blendshapes_only:
+            shapes = align(clip["landmarks"], (RIGHT_EYE, LEFT_EYE)).flatten(1)  # (T, 478 * 3)
+            features = torch.cat([shapes, features], dim=1)  # (T, D)
+        return features.where(clip["face_present"].unsqueeze(1), torch.nan).numpy()
 
 
-def landmarks_in_box(face: Floats, width: int, height: int) -> Floats:
-    """Convert one of YuNet's detections to (14,): points in 0 to 1 within the box, then the box in 0 to 1 of the image.
+class SoundFeatures:
+    """The embedding of a clip's sound, of which each window counts like a frame.
+
+    A clip without sound has rows of NaN.
 
     Args:
-        face: Left, top, width and height of the box, then x and y of five points, in pixels; the rest is ignored.
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
+        spec: Of the embedding.
 
-    >>> face = np.array([10, 20, 40, 50, *(30, 45) * 5, 0.9], np.float32)
-    >>> landmarks_in_box(face, 100, 200)[[0, 1, 8, 9, 10, 11, 12, 13]]
-    array([0.5 , 0.5 , 0.5 , 0.5 , 0.1 , 0.1 , 0.4 , 0.25], dtype=float32)
+    Attributes:
+        name: "sound".
+        version: Changes with the networks of the embedding and the length of the sound.
+        num_parameters: 0; those of the networks are not counted.
+        gflops_per_clip: NaN.
     """
-    box, points = face[:4], face[4:14].reshape(5, 2)
-    in_box = (points - box[:2]) / box[2:]
-    in_image = box / np.array([width, height, width, height])
-    return np.concatenate([in_box.ravel(), in_image]).astype(np.float32)
+
+    name = "sound"
+    stream: Stream = "embedding"
+    statistics: tuple[Statistic, ...] = ("mean", "std", "max")
+    num_parameters = 0
+    gflops_per_clip = float("nan")
+
+    def __init__(self, spec: EmbeddingSpec) -> None:
+        self.version = f"sound {spec.name}"
+
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
+        """Embedding (S, D) -> (S, D)."""
+        return clip["embedding"].where(clip["heard"], torch.nan).numpy()
 
 
-def pool_frames(features: Floats) -> Floats:
-    """(T, D) -> (2D,): the mean of each feature over the frames, then its standard deviation (of T, not of T - 1).
+def pool_frames(features: Floats, statistics: Sequence[Statistic]) -> Floats:
+    """(T, D) -> (len(statistics) * D,): statistics of each feature over the frames.
 
     Frames without features are rows of NaN and are left out; a clip that has no other frame is NaN.
 
-    >>> pool_frames(np.array([[1, 0], [3, 0], [np.nan, np.nan]], np.float32))
-    array([2., 0., 1., 0.], dtype=float32)
+    Args:
+        features: Of T frames.
+        statistics: In order; "std" divides by T, not by T - 1.
+
+    >>> pool_frames(np.array([[1, 0], [3, 0], [np.nan, np.nan]], np.float32), ["mean", "std", "max"])
+    array([2., 0., 1., 0., 3., 0.], dtype=float32)
     """
     known = features[~np.isnan(features).any(axis=1)].astype(np.float64)
     if not len(known):
-        return np.full(2 * features.shape[1], np.nan, np.float32)
-    return np.concatenate([known.mean(axis=0), known.std(axis=0)]).astype(np.float32)
+        return np.full(len(statistics) * features.shape[1], np.nan, np.float32)
+    pool = {"mean": np.mean, "std": np.std, "max": np.max}
+    return np.concatenate([pool[name](known, axis=0) for name in statistics]).astype(np.float32)
 
 
 def _digest(network: torch.nn.Module) -> str:

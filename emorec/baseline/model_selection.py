@@ -215,7 +215,7 @@ def check_trainable(
         )
     if np.isnan(train.features).all():
         raise UserError(
-            "no face was detected in any training clip: choose --features hog or backbone instead"
+            "no training clip has a face or sound to compute features of: choose --features hog or backbone instead"
         )
 
 

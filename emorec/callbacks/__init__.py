@@ -4,7 +4,7 @@ from emorec.callbacks.checkpointing import BestAndLast, EpochSeed, Patience
 from emorec.callbacks.images import Pictures
 from emorec.callbacks.interrupts import DistributedShutdown, StopBetweenBatches
 from emorec.callbacks.progress import EpochLines, ProgressBar, Throughput
-from emorec.callbacks.report import EvaluationReport, ModalityAblation
+from emorec.callbacks.report import EvaluationReport, ModalityAblation, PersonEnrolment
 from emorec.callbacks.run_record import RunRecord
 from emorec.callbacks.validation_log import ValidationLog
 
@@ -16,6 +16,7 @@ __all__ = [
     "EvaluationReport",
     "ModalityAblation",
     "Patience",
+    "PersonEnrolment",
     "Pictures",
     "ProgressBar",
     "RunRecord",

@@ -20,6 +20,7 @@ from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
 from emorec.evaluation.report import RunInfo, scores_table, write_report
+from emorec.models.adaptation import Enrolment, describe
 from emorec.models.base import ClipNetwork
 from emorec.models.flops import gflops_per_clip, num_parameters
 from emorec.models.fusion import Fusion
@@ -35,7 +36,8 @@ class EvaluationReport(Callback):
         checkpoint: The checkpoint.
         command: "validate", "test" or "predict".
         num_views: Views of each clip whose predictions are averaged, 1 to 10.
-        without: Modality that is ablated; the folder is then `<command>_without_<modality>`.
+        variant: What makes this measurement another one than the plain test, such as "without_sound"; the folder is
+            then `<command>_<variant>`.
         calibrate: Report calibrated probabilities too, by the checkpoint's temperature for so many views. If it has
             none, "validate" fits one and writes it into the checkpoint.
 
@@ -51,16 +53,14 @@ class EvaluationReport(Callback):
         *,
         num_views: int = 1,
         calibrate: bool = False,
-        without: str | None = None,
+        variant: str = "",
     ) -> None:
         check_num_views(num_views)
         self.checkpoint = checkpoint
-        self.folder = checkpoint.run_folder / (
-            f"{command}_without_{without}" if without else command
-        )
+        self.folder = checkpoint.run_folder / (f"{command}_{variant}" if variant else command)
         self._command = command
         self._num_views = num_views
-        self._without = without
+        self._variant = variant
         if calibrate and not checkpoint.class_names:
             raise UserError(
                 f"--calibrate is about probabilities of classes, and {checkpoint.path} predicts numbers: leave it out"
@@ -143,6 +143,7 @@ class EvaluationReport(Callback):
             trained_on=self.checkpoint.trained_on,
             num_views=self._num_views,
             smoothed=smoothed,
+            adapted=self._adapted(data, network),
         )
         write_report(
             self.folder,
@@ -176,8 +177,16 @@ class EvaluationReport(Callback):
         else:
             kind = f"unseen {people}" if self._command == "test" else f"its validation {people}"
         actors = number_ranges(list(dict.fromkeys(clip.actor for clip in clips)))
-        ablated = f" without {self._without}" if self._without else ""
-        return f"{type(network).__name__}{ablated} on {kind} {actors}"
+        variant = f" {self._variant.replace('_', ' ')}" if self._variant else ""
+        adapted = self._adapted(data, network)
+        protocol = f", adapted by {adapted}" if adapted else ""
+        return f"{type(network).__name__}{variant} on {kind} {actors}{protocol}"
+
+    @staticmethod
+    def _adapted(data: ClipDataModule, network: ClipNetwork) -> str | None:
+        if data.adapt == "none":
+            return None
+        return describe(network.enrolment, network.names)
 
     def _smoothed(
         self, data: ClipDataModule, network: ClipNetwork, clips: Sequence[Clip]
@@ -275,6 +284,44 @@ def _faces_of(split: Mapping[str, Any]) -> str:
         return "whole pictures"
     kind = "aligned" if split.get("face") == "align" else "cropped"
     return f"{kind} faces found by {split['face_detector']}"
+
+
+class PersonEnrolment(Callback):
+    """Adapts each clip by some other clips of the same person instead of all; for networks with `data.adapt person`.
+
+    Args:
+        num_clips: K.
+        class_names: Only clips of these classes are drawn; empty takes all.
+        seed: Decides which.
+
+    Raises:
+        UserError: When K is below 1.
+    """
+
+    def __init__(self, num_clips: int, class_names: Sequence[str] = (), seed: int = 0) -> None:
+        if num_clips < 1:
+            raise UserError(f"--enrol is {num_clips}: choose a number of clips of at least 1")
+        self.num_clips = num_clips
+        self.class_names = tuple(class_names)
+        self.seed = seed
+
+    @override
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        data = ClipDataModule.of(trainer)
+        if data.adapt == "none":
+            raise UserError(
+                "--enrol is for networks that are adapted to a person: train one with --data.adapt person"
+            )
+        unknown = [name for name in self.class_names if name not in data.class_names]
+        if unknown:
+            raise UserError(
+                f"--enrol_classes has {unknown[0]}: choose of {', '.join(data.class_names)}"
+            )
+        ClipNetwork.of(pl_module).enrolment = Enrolment(
+            num_clips=self.num_clips,
+            seed=self.seed,
+            labels=frozenset(data.class_names.index(name) for name in self.class_names),
+        )
 
 
 class ModalityAblation(Callback):

@@ -19,6 +19,7 @@ from emorec.callbacks import (
     EpochSeed,
     EvaluationReport,
     ModalityAblation,
+    PersonEnrolment,
     Pictures,
     ProgressBar,
     RunRecord,
@@ -89,14 +90,22 @@ def evaluation_callbacks(experiment: Experiment) -> list[Callback]:
     """Return the callbacks of a measurement, beside those that the settings name."""
     config = experiment.config
     assert experiment.checkpoint is not None
+    variants: dict[str, Callback] = {}
+    if config.drop:
+        variants[f"without_{config.drop}"] = ModalityAblation(config.drop)
+    if config.enrol is not None:
+        classes = config.enrol_classes or []
+        variants["_".join(["enrol", str(config.enrol), *classes])] = PersonEnrolment(
+            config.enrol, classes, config.seed_everything or 0
+        )
     report = EvaluationReport(
         experiment.checkpoint,
         experiment.command,
         num_views=config.views,
         calibrate=config.calibrate,
-        without=config.drop,
+        variant="_".join(variants),
     )
-    return [*progress_bar(), *([ModalityAblation(config.drop)] if config.drop else []), report]
+    return [*progress_bar(), *variants.values(), report]
 
 
 def make_trainer(experiment: Experiment, callbacks: Sequence[Callback]) -> Trainer:

@@ -78,7 +78,7 @@ def mirror(track: FaceTrack) -> FaceTrack:
     landmarks[..., 0] = 2 * middle - landmarks[..., 0]
     mirrored["landmarks"] = landmarks
     mirrored["blendshapes"] = track["blendshapes"][:, mirror_blendshapes()]
-    mirrored["pose"] = track["pose"] * np.float32([-1, 1, -1])
+    mirrored["pose"] = track["pose"] * np.array([-1, 1, -1], np.float32)
     return mirrored
 
 
@@ -149,7 +149,7 @@ def turn(track: FaceTrack, yaw: float, pitch: float) -> FaceTrack:
     turned = track.copy()
     centre = track["landmarks"].mean(axis=1, keepdims=True)
     turned["landmarks"] = (track["landmarks"] - centre) @ _turn_matrix(yaw, pitch).T + centre
-    turned["pose"] += np.float32([yaw, pitch, 0])
+    turned["pose"] += np.array([yaw, pitch, 0], np.float32)
     return turned
 
 
@@ -159,7 +159,8 @@ def _turn_matrix(yaw: float, pitch: float) -> npt.NDArray[np.float32]:
     cos_pitch, sin_pitch = math.cos(math.radians(pitch)), math.sin(math.radians(pitch))
     about_vertical = np.array([[cos_yaw, 0, -sin_yaw], [0, 1, 0], [sin_yaw, 0, cos_yaw]])
     about_horizontal = np.array([[1, 0, 0], [0, cos_pitch, -sin_pitch], [0, sin_pitch, cos_pitch]])
-    return (about_vertical @ about_horizontal).astype(np.float32)
+    matrix: npt.NDArray[np.float32] = (about_vertical @ about_horizontal).astype(np.float32)
+    return matrix
 
 
 def stretch(track: FaceTrack, width: float) -> FaceTrack:

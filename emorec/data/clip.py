@@ -138,8 +138,10 @@ class Sample(TypedDict):
         pose: (T, 3) float32.
         face_present: (T,) bool.
         sound: (samples,) float32 from -1 to 1, with `data.sound`.
-        heard: Whether the clip has sound; `sound` is silence where it has none.
+        embedding: (S, D) float32 of the sound, with `data.sound_embedding`.
+        heard: Whether the clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
         uncropped: (T, H, W, C) uint8 in place of the frames, from which test-time views are cropped.
+        mirrored: With `uncropped` and `landmarks`, the landmarks and the next three of the mirrored clip.
         features: (T, D) float32 in place of the frames, for networks that take precomputed features.
     """
 
@@ -151,8 +153,10 @@ class Sample(TypedDict):
     pose: NotRequired["Tensor"]
     face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired[bool]
     uncropped: NotRequired["Tensor"]
+    mirrored: NotRequired[dict[str, "Tensor"]]
     features: NotRequired["Tensor"]
 
 
@@ -169,8 +173,10 @@ class Batch(TypedDict):
         face_present: (B, T) bool, whether the face was found in a frame; if not, its values are those of the nearest
             frame with a face.
         sound: (B, samples) float32 from -1 to 1, with `data.sound`.
-        heard: (B,) bool, whether a clip has sound; `sound` is silence where it has none.
-        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`.
+        embedding: (B, S, D) float32 of the sound, D features of S windows, with `data.sound_embedding`.
+        heard: (B,) bool, whether a clip has sound; `sound` is silence, and `embedding` zeros, where it has none.
+        views: N test-time views, each (B, T, C, H, W) uint8; the first one is `frames`, every second one mirrored.
+        mirrored: With `views` and `landmarks`, the landmarks and the next three of the mirrored clips.
     """
 
     frames: "Tensor"
@@ -181,8 +187,10 @@ class Batch(TypedDict):
     pose: NotRequired["Tensor"]
     face_present: NotRequired["Tensor"]
     sound: NotRequired["Tensor"]
+    embedding: NotRequired["Tensor"]
     heard: NotRequired["Tensor"]
     views: NotRequired[list["Tensor"]]
+    mirrored: NotRequired[dict[str, "Tensor"]]
 
 
 def label_name(label: int | tuple[float, ...], class_names: Sequence[str]) -> str:

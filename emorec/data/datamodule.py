@@ -3,7 +3,7 @@
 import logging
 import os
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,9 +13,11 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from emorec.data.audio import NO_SOUND, AudioSpec
+from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
 from emorec.data.cache.store import resolve_cache
+from emorec.data.cache.workers import ClipSpec
 from emorec.data.clip import Clip, Sample, median_seconds
 from emorec.data.dataset import (
     ClipDataset,
@@ -26,7 +28,7 @@ from emorec.data.dataset import (
 )
 from emorec.data.duplicates import check_duplicates
 from emorec.data.landmarks import LandmarkSpec
-from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize, VideoSpec
+from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 FaceMissing = Literal["center", "skip", "error"]
 SoundMissing = Literal["error", "silence"]
+SoundEmbedding = Literal["none"] | EmbeddingNetwork
 
 NO_FACE = "no face is found in it"
 
@@ -53,9 +56,9 @@ class ClipDataModule(LightningDataModule):
         landmarks: Load the landmarks, blendshapes and head pose of the face in each of the T frames. It needs a cache.
         image_size: Side of the frames that the network takes, in pixels, or their height and width, as in [60, 100].
         resize: "shorter_side" keeps the aspect ratio and crops centrally; "squash" changes the aspect ratio.
-        augment: Augment the training clips. `true`: all frames of a clip alike, and its landmarks (`augment_track`);
-            "per_frame": each frame by itself, as the seed study did; "seed_affwild2": as the seed study of Aff-Wild2
-            (rotation, shift, shear, zoom, flip, brightness).
+        augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
+            seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
+            brightness). Landmarks are augmented with any of them, see `augment_track`.
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -74,7 +77,9 @@ class ClipDataModule(LightningDataModule):
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
-        sound_missing: Treatment of a clip without sound: stop with an "error", or use "silence".
+        sound_embedding: Load an embedding of the sound by "yamnet", Google's "speech_embedding" or "both", made once
+            from the middle `sound_seconds` of a clip. It needs a cache.
+        sound_missing: Treatment of a clip without sound: stop with an "error", or use "silence" (its embedding is 0).
         sound_augment: Shift the sound of training clips, change its volume, and add noise to half of them.
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
         allow_missing_actors: Go on when actors of the split have no clip.
@@ -92,6 +97,7 @@ class ClipDataModule(LightningDataModule):
         read_frames: Clip -> (T, H, W, C) uint8, before augmentation.
         read_landmarks: Clip -> (T,) of `FACE`; `None` without `landmarks`.
         read_audio: Clip -> (samples,) int16; `None` without `sound`.
+        read_embedding: Clip -> (S, D) float32; `None` without `sound_embedding`.
         num_views: Number of test-time views (see `crop_views`); set it before the loaders are created.
 
     Raises:
@@ -122,6 +128,7 @@ class ClipDataModule(LightningDataModule):
         sound: bool = False,
         sound_rate: int = 16_000,
         sound_seconds: float = 3.0,
+        sound_embedding: SoundEmbedding = "none",
         sound_missing: SoundMissing = "error",
         sound_augment: bool = False,
         on_error: Literal["refuse", "skip"] = "refuse",
@@ -130,8 +137,9 @@ class ClipDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        hears = sound or sound_embedding != "none"
         for name, number, least in (
-            ("num_frames", num_frames, 0 if sound and not landmarks else 1),
+            ("num_frames", num_frames, 0 if hears and not landmarks else 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers or 0, 0),
             ("seed", seed, 0),
@@ -140,13 +148,18 @@ class ClipDataModule(LightningDataModule):
         ):
             if number < least:
                 raise UserError(f"data.{name} is {number}: it has to be at least {least}")
-        if not (frames or landmarks or sound):
+        if not (frames or landmarks or hears):
             raise UserError(
                 "data.frames is false: load something else with --data.landmarks true or --data.sound true"
             )
         if cache == "none" and num_frames and (landmarks or (frames and face != "none")):
             raise UserError(
                 f"data.{'landmarks' if landmarks else f'face {face}'} needs a cache, so that faces are detected once: "
+                "choose --data.cache auto or a folder"
+            )
+        if sound_embedding != "none" and cache == "none":
+            raise UserError(
+                f"data.sound_embedding {sound_embedding} needs a cache, so that it is made once: "
                 "choose --data.cache auto or a folder"
             )
         self.image_size = parse_image_size(image_size)
@@ -164,6 +177,11 @@ class ClipDataModule(LightningDataModule):
         self.audio_spec = (
             AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
         )
+        self.embedding_spec = (
+            EmbeddingSpec(network=sound_embedding, sound_seconds=sound_seconds)
+            if sound_embedding != "none"
+            else None
+        )
         self.augment: Augment = augment
         self.balance = balance
         self.batch_size = batch_size
@@ -180,6 +198,7 @@ class ClipDataModule(LightningDataModule):
         self.read_frames: ReadFrames = ClipReader(self.frame_spec)
         self.read_landmarks = ClipReader(self.landmark_spec) if self.landmark_spec else None
         self.read_audio = ClipReader(self.audio_spec) if self.audio_spec else None
+        self.read_embedding = ClipReader(self.embedding_spec) if self.embedding_spec else None
         self.subsets: dict[Subset, Sequence[Clip]] = {}
         self.all_clips: Sequence[Clip] = []
         self.duplicates: Sequence[tuple[Clip, Clip]] = ()
@@ -226,6 +245,7 @@ class ClipDataModule(LightningDataModule):
             *(("frames",) if self.frame_spec.num_frames else ()),
             *(("landmarks", "blendshapes", "pose", "face_present") if self.landmark_spec else ()),
             *(("sound", "heard") if self.audio_spec else ()),
+            *(("embedding", "heard") if self.embedding_spec else ()),
         }
 
     def prepare_data(self) -> None:
@@ -269,7 +289,11 @@ class ClipDataModule(LightningDataModule):
                 [clip for clip in clips if clip not in self.skipped], self.landmark_spec
             )
         if self.audio_spec is not None:
-            self._open_audio([clip for clip in clips if clip not in self.skipped], self.audio_spec)
+            clips = [clip for clip in clips if clip not in self.skipped]
+            self.read_audio = self._open_audio(clips, self.audio_spec)
+        if self.embedding_spec is not None:
+            clips = [clip for clip in clips if clip not in self.skipped]
+            self.read_embedding = self._open_audio(clips, self.embedding_spec, required=True)
 
     def _open_frames(self, clips: Sequence[Clip]) -> None:
         required = self.frame_spec.face != "none"
@@ -297,8 +321,10 @@ class ClipDataModule(LightningDataModule):
             if clip not in self.skipped and clip not in self.faceless
         ]
 
-    def _open_audio(self, clips: Sequence[Clip], spec: AudioSpec) -> None:
-        self.read_audio = reader = self._build(clips, spec)
+    def _open_audio(
+        self, clips: Sequence[Clip], spec: AudioSpec | EmbeddingSpec, *, required: bool = False
+    ) -> ClipReader:
+        reader = self._build(clips, spec, required=required)
         errors = {}
         for clip, error in reader.errors.items():
             if error != NO_SOUND:
@@ -307,15 +333,17 @@ class ClipDataModule(LightningDataModule):
                 errors[clip] = error
         check_broken(errors, len(clips), self.on_error)
         self.skipped |= errors
+        return reader
 
     def _sources(self, clip: Clip) -> set[Path]:
         """Return the files of a clip that are decoded."""
         shows = self.frame_spec.num_frames or self.landmark_spec
         sources = {self.frame_spec.source(clip)} if shows else set()
-        return sources | ({self.audio_spec.source(clip)} if self.audio_spec else set())
+        sound = self.audio_spec or self.embedding_spec
+        return sources | ({sound.source(clip)} if sound else set())
 
     def _build(
-        self, clips: Sequence[Clip], spec: VideoSpec | AudioSpec, *, required: bool = False
+        self, clips: Sequence[Clip], spec: ClipSpec, *, required: bool = False
     ) -> ClipReader:
         workers = max(1, self.num_workers)
         return build_cache(clips, spec, self.cache, workers=workers, required=required)
@@ -365,8 +393,10 @@ class ClipDataModule(LightningDataModule):
         index.warn_missing_actors(stage)
 
     def _is_silent(self, clip: Clip) -> bool:
-        errors: Mapping[Clip, str] = self.read_audio.errors if self.read_audio else {}
-        return errors.get(clip) == NO_SOUND and clip not in self.skipped
+        reader = self.read_audio or self.read_embedding
+        return (
+            reader is not None and reader.errors.get(clip) == NO_SOUND and clip not in self.skipped
+        )
 
     def dataset(
         self,
@@ -380,7 +410,7 @@ class ClipDataModule(LightningDataModule):
 
         Args:
             clips: The clips.
-            augment: Of the frames.
+            augment: Of the frames, and whether the landmarks are augmented.
             augment_sound: Whether the sound is augmented.
             crop: `False` leaves the frames uncropped, for test-time views.
         """
@@ -394,6 +424,7 @@ class ClipDataModule(LightningDataModule):
             read_audio=self.read_audio,
             augment_landmarks=augment is not False,
             augment_sound=augment_sound,
+            read_embedding=self.read_embedding,
         )
 
     def train_dataloader(self) -> DataLoader[Any]:

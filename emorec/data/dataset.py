@@ -17,9 +17,10 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_co
 
 from emorec.data.audio import NO_SOUND, AudioSpec, augment_audio, to_float
 from emorec.data.augment import ClipTransform
-from emorec.data.augment_landmarks import augment_track
+from emorec.data.augment_landmarks import augment_track, mirror
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Batch, Clip, Sample
+from emorec.data.landmarks import FaceTrack
 from emorec.data.preprocessing import ReadFrames
 
 
@@ -33,8 +34,9 @@ class ClipDataset(Dataset[Sample]):
         seed: Of the run; with the epoch and the position it decides the augmentation.
         read_landmarks: Reads the face of a clip, (T,) of `FACE`, where the network takes it.
         read_audio: Reads the sound of a clip, where the network takes it.
-        augment_landmarks: Whether the landmarks are augmented.
+        augment_landmarks: Whether the face is augmented.
         augment_sound: Whether the sound is augmented.
+        read_embedding: Reads the embedding of a clip's sound, where the network takes it.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ClipDataset(Dataset[Sample]):
         read_audio: ClipReader | None = None,
         augment_landmarks: bool = False,
         augment_sound: bool = False,
+        read_embedding: ClipReader | None = None,
     ) -> None:
         self.clips = clips
         self.read_frames = read_frames
@@ -57,6 +60,7 @@ class ClipDataset(Dataset[Sample]):
         self.read_audio = read_audio
         self.augment_landmarks = augment_landmarks
         self.augment_sound = augment_sound
+        self.read_embedding = read_embedding
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -74,15 +78,20 @@ class ClipDataset(Dataset[Sample]):
         if self.read_landmarks is not None:
             track = self.read_landmarks(clip)
             if self.augment_landmarks:
-                rng = np.random.default_rng([self.seed, epoch, index, 2])
-                track = augment_track(track, rng)
-            sample["landmarks"], sample["blendshapes"], sample["pose"], sample["face_present"] = (
-                torch.from_numpy(np.ascontiguousarray(track[name]))
-                for name in ("landmarks", "blendshapes", "pose", "present")
-            )
+                track = augment_track(track, np.random.default_rng([self.seed, epoch, index, 2]))
+            sample.update(cast("Sample", track_tensors(track)))
+            if self.transform is None:
+                sample["mirrored"] = track_tensors(mirror(track))
         if self.read_audio is not None:
             sample["heard"] = self.read_audio.errors.get(clip) != NO_SOUND
             sample["sound"] = self._sound(self.read_audio, clip, epoch, index)
+        if self.read_embedding is not None:
+            sample["heard"] = self.read_embedding.errors.get(clip) != NO_SOUND
+            sample["embedding"] = (
+                torch.from_numpy(self.read_embedding(clip))
+                if sample["heard"]
+                else torch.zeros(self.read_embedding.spec.shape)
+            )
         return sample
 
     def _sound(self, read_audio: ClipReader, clip: Clip, epoch: int, index: int) -> Tensor:
@@ -94,6 +103,20 @@ class ClipDataset(Dataset[Sample]):
             rng = np.random.default_rng([self.seed, epoch, index, 1])
             waveform = augment_audio(waveform, rng, read_audio.spec.sound_rate)
         return torch.from_numpy(waveform)
+
+
+def track_tensors(track: FaceTrack) -> dict[str, Tensor]:
+    """Return the entries of a batch for the face in a clip, (T,) of `FACE`."""
+    landmarks, blendshapes, pose, present = (
+        torch.from_numpy(np.ascontiguousarray(track[name]))
+        for name in ("landmarks", "blendshapes", "pose", "present")
+    )
+    return {
+        "landmarks": landmarks,
+        "blendshapes": blendshapes,
+        "pose": pose,
+        "face_present": present,
+    }
 
 
 class EpochSampler(DistributedSampler[Any]):

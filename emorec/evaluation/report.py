@@ -39,6 +39,8 @@ class RunInfo:
         trained_on: Name of that device.
         num_views: Views of each clip whose predictions were averaged.
         smoothed: How predictions were smoothed over time, and the scores after that; None for most runs.
+        adapted: By which unlabelled clips of a person the features of that person's clips were centred and scaled; None
+            when a prediction uses nothing but the clip.
     """
 
     split: Mapping[str, Any]
@@ -53,6 +55,7 @@ class RunInfo:
     trained_on: str | None = None
     num_views: int = 1
     smoothed: Mapping[str, str | float] | None = None
+    adapted: str | None = None
 
 
 def write_report(
@@ -108,7 +111,7 @@ def metrics_json(
         KeyError: When the split lacks a key.
     """
     facts = asdict(run)
-    views, smoothed = facts.pop("num_views"), facts.pop("smoothed")
+    views, smoothed, adapted = (facts.pop(name) for name in ("num_views", "smoothed", "adapted"))
     facts["split"] = {key: run.split[key] for key in SPLIT_KEYS}
     scores = {name: finite(value) for name, value in task.evaluate(target, output).items()}
     counts = {"num_clips": len(np.asarray(target)), "views": views}
@@ -145,6 +148,7 @@ def metrics_json(
         **metrics,
         **{name: finite(it) if isinstance(it, float) else it for name, it in facts.items()},
         **({"smoothed": dict(smoothed)} if smoothed else {}),
+        **({"adapted": adapted} if adapted else {}),
     }
 
 

@@ -17,9 +17,9 @@ MIN_STD = 1e-6
 class Geometry(nn.Module):
     """Landmarks and blendshapes of a clip -> standardised features of its frames.
 
-    The landmarks are aligned (see `align`) and projected to the principal components of the training clips. The
-    components and the blendshapes are followed by the difference of each to the first frame of the clip, their onset.
-    All are standardised to mean 0 and standard deviation 1 over the training clips.
+    The landmarks are aligned (see `align`) and projected to the principal components of the training clips. Components
+    and blendshapes are followed by the motion of the components, their difference to the frame before. All are
+    standardised to mean 0 and standard deviation 1 over the training clips.
 
     Args:
         num_landmarks: L.
@@ -28,14 +28,14 @@ class Geometry(nn.Module):
         num_components: C, of the principal subspace.
 
     Attributes:
-        num_features: D = 2 * (C + S).
+        num_features: D = 2 * C + S.
         fitted: Whether `fit` was called, here or before the weights were saved.
 
     Source: Cootes et al. 1995, Active Shape Models, section 4 (alignment, principal components).
 
     >>> geometry = Geometry(num_landmarks=478, num_blendshapes=52, eyes=(33, 263), num_components=8)
     >>> geometry(torch.rand(2, 5, 478, 3), torch.rand(2, 5, 52)).shape
-    torch.Size([2, 5, 120])
+    torch.Size([2, 5, 68])
     """
 
     components: Tensor
@@ -50,7 +50,7 @@ class Geometry(nn.Module):
         self.num_coordinates = num_landmarks * 3
         self.num_blendshapes = num_blendshapes
         self.eyes = eyes
-        self.num_features = 2 * (num_components + num_blendshapes)
+        self.num_features = 2 * num_components + num_blendshapes
         # as untrained weights, so that the network works before `fit`
         components = torch.randn(num_components, self.num_coordinates) / self.num_coordinates**0.5
         self.register_buffer("components", components)
@@ -62,8 +62,8 @@ class Geometry(nn.Module):
     def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
         """Landmarks (B, T, L, 3) in pixels and blendshapes (B, T, S) -> (B, T, D)."""
         shapes = align(landmarks, self.eyes).flatten(2)  # (B, T, 3 * L)
-        values = torch.cat([shapes @ self.components.T, blendshapes], dim=2)  # (B, T, C + S)
-        features = torch.cat([values, onset(values)], dim=2)  # (B, T, D)
+        components = shapes @ self.components.T  # (B, T, C)
+        features = torch.cat([components, blendshapes, motion(components)], dim=2)  # (B, T, D)
         return (features - self.mean) / self.std
 
     def second_moments(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
@@ -75,11 +75,11 @@ class Geometry(nn.Module):
 
         Returns:
             (2, 1 + 3 * L + S, 1 + 3 * L + S) float64: sums over all frames of the outer products of 1, the aligned
-            landmarks and the blendshapes; and the same of their onsets.
+            landmarks and the blendshapes; and the same of their motion.
         """
         shapes = align(landmarks.double(), self.eyes).flatten(2)  # (B, T, 3 * L)
         values = torch.cat([shapes, blendshapes.double()], dim=2)  # (B, T, V)
-        both = torch.stack([values, onset(values)]).flatten(1, 2)  # (2, B * T, V)
+        both = torch.stack([values, motion(values)]).flatten(1, 2)  # (2, B * T, V)
         rows = torch.cat([torch.ones_like(both[..., :1]), both], dim=2)  # (2, B * T, 1 + V)
         return rows.mT @ rows
 
@@ -99,11 +99,13 @@ class Geometry(nn.Module):
         # the sign of an eigenvector is arbitrary and would differ between machines
         largest = components.gather(1, components.abs().argmax(dim=1, keepdim=True))
         components = components * largest.sign()
-        project = torch.block_diag(components, torch.eye(self.num_blendshapes).to(components))
+        project = means.new_zeros(len(components) + self.num_blendshapes, means.shape[1])
+        project[: len(components), : self.num_coordinates] = components
+        project[len(components) :, self.num_coordinates :] = torch.eye(self.num_blendshapes)
         variance = (project @ covariance @ project.T).diagonal(dim1=1, dim2=2)  # (2, C + S)
-        std = variance.clamp(min=0).sqrt().flatten()
+        std = variance.clamp(min=0).sqrt().flatten()[: self.num_features]
         self.components.copy_(components)
-        self.mean.copy_((means @ project.T).flatten())
+        self.mean.copy_((means @ project.T).flatten()[: self.num_features])
         self.std.copy_(torch.where(std > MIN_STD, std, 1))
         self.fitted.fill_(True)
 
@@ -128,6 +130,10 @@ def align(landmarks: Tensor, eyes: Eyes) -> Tensor:
     return torch.stack([cos * x + sin * y, cos * y - sin * x, z * square.rsqrt()], dim=-1)
 
 
-def onset(values: Tensor) -> Tensor:
-    """Values (B, T, D) -> (B, T, D), their difference to the first frame."""
-    return values - values[:, :1]
+def motion(values: Tensor) -> Tensor:
+    """Values (B, T, D) -> (B, T, D), their difference to the frame before; 0 in the first frame.
+
+    >>> motion(torch.tensor([[[1.0], [3.0], [7.0]]])).flatten().tolist()
+    [0.0, 2.0, 4.0]
+    """
+    return values - torch.cat([values[:, :1], values[:, :-1]], dim=1)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emorec.models.audio import AudioCNN, AudioCNNLSTM, AudioCNNRNN
+    from emorec.models.audio_embedding import AudioEmbedding
     from emorec.models.base import ClipNetwork
     from emorec.models.classifier import ClipClassifier
     from emorec.models.cnn3d import CNN3D
@@ -23,6 +24,7 @@ _MODULES = {
     "AudioCNN": "audio",
     "AudioCNNLSTM": "audio",
     "AudioCNNRNN": "audio",
+    "AudioEmbedding": "audio_embedding",
     "AudioVisual": "fusion",
     "ClipClassifier": "classifier",
     "ClipNetwork": "base",
@@ -44,6 +46,7 @@ __all__ = [
     "AudioCNN",
     "AudioCNNLSTM",
     "AudioCNNRNN",
+    "AudioEmbedding",
     "AudioVisual",
     "ClipClassifier",
     "ClipNetwork",

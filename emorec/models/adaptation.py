@@ -33,6 +33,19 @@ class Enrolment:
     labels: frozenset[int] = frozenset()
 
 
+def describe(enrolment: Enrolment | None, class_names: Sequence[str] = ()) -> str:
+    """Return by which clips features are adapted.
+
+    >>> describe(None), describe(Enrolment(num_clips=8, labels=frozenset({0})), ["calm"])
+    ('all unlabelled clips of the person', '8 other unlabelled clips of the person, all of them calm')
+    """
+    if enrolment is None:
+        return "all unlabelled clips of the person"
+    text = f"{enrolment.num_clips} other unlabelled clips of the person"
+    names = " or ".join(class_names[label] for label in sorted(enrolment.labels))
+    return f"{text}, all of them {names}" if names else text
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipStatistics:
     """Mean and standard deviation of the features by which each of N clips is adapted.

@@ -1,6 +1,6 @@
 """A network over time for the landmarks and blendshapes of a face."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -9,37 +9,44 @@ from typing_extensions import override
 
 from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE
 from emorec.errors import UserError
-from emorec.layers.geometry import Geometry, align
+from emorec.layers.geometry import Geometry
 from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
-from emorec.models.classifier import ClipClassifier
+from emorec.models.feature_classifier import FeatureClassifier
 
-TemporalNetwork = Literal["gru", "lstm", "transformer"]
-Pool = Literal["attention", "mean", "max"]
+TemporalNetwork = Literal["gru", "lstm", "transformer", "none"]
+Pool = Literal["attention", "mean", "std", "max", "min"]
+
+MIN_VARIANCE = 1e-6
+"""Added before the square root, whose gradient is infinite at 0."""
 
 
-class LandmarkRNN(ClipClassifier):
-    """`Geometry` of the face, a network over time, pooling over time, one linear layer.
+class LandmarkRNN(FeatureClassifier):
+    """`Geometry` of the face, a network over time or none, statistics over time, a small network.
 
-    The network takes landmarks in pixels: all normalisation is part of it, and is fitted to the training clips at the
+    It takes landmarks in pixels: all normalisation is part of the network, and is fitted to the training clips at the
     start of `fit`.
 
     Args:
+        num_frames: T.
         num_components: Principal components of the landmarks.
-        rnn: "gru", "lstm" or "transformer" (an encoder over the frames).
+        rnn: "gru", "lstm", "transformer" (an encoder over the frames), or "none" for the features as they are.
         hidden_size: Of the states, in each direction.
         num_layers: Stacked recurrent or encoder layers.
         bidirectional: Read the clip backwards too; the states of both directions are concatenated.
         num_heads: Attention heads of the transformer.
-        pool: "attention" (a mean with learned weights), "mean" and "max" over time; the results of several are
-            concatenated.
-        dropout: Between the layers and before the last one.
+        pool: "attention" (a mean with learned weights), "mean", "std" (standard deviation), "max" and "min" over time;
+            the results of several are concatenated, and normalised over the batch.
+        classifier_size: Of the hidden layer after pooling; 0 leaves it out.
         feature_dropout: Of the features, before the network over time.
+        pool_dropout: Before the hidden layer.
+        dropout: Between the layers and before the last one.
         training: See `ClipClassifier`.
 
     Raises:
-        UserError: When a size is below 1 or settings contradict each other.
+        UserError: When a size is out of range or settings contradict each other.
 
-    Source: Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder (GRU).
+    Source: Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder (GRU); Ioffe & Szegedy 2015,
+    Batch Normalization.
     """
 
     inputs: tuple[str, ...] = ("landmarks", "blendshapes")
@@ -48,15 +55,17 @@ class LandmarkRNN(ClipClassifier):
         self,
         *,
         num_frames: int = 16,
-        num_components: int = 48,
+        num_components: int = 32,
         rnn: TemporalNetwork = "gru",
         hidden_size: int = 96,
         num_layers: int = 1,
-        bidirectional: bool = True,
+        bidirectional: bool = False,
         num_heads: int = 4,
         pool: Sequence[Pool] = ("attention", "mean", "max"),
-        dropout: float = 0.4,
+        classifier_size: int = 0,
         feature_dropout: float = 0.0,
+        pool_dropout: float = 0.0,
+        dropout: float = 0.5,
         **training: Any,
     ) -> None:
         super().__init__(num_frames=num_frames, **training)
@@ -67,13 +76,14 @@ class LandmarkRNN(ClipClassifier):
         ):
             if size < 1:
                 raise UserError(f"model.{name} {size} has to be at least 1")
-        if not pool:
-            raise UserError("model.pool is empty: choose attention, mean, max or several of them")
-        if rnn == "transformer" and bidirectional:
+        if classifier_size < 0:
+            raise UserError(f"model.classifier_size {classifier_size} has to be at least 0")
+        if not pool or len({*pool}) < len(pool):
             raise UserError(
-                "model.bidirectional true: rnn transformer has no direction, choose false"
+                f"model.pool {list(pool)} has to name one or more statistics, each once"
             )
-        self.pool = tuple(pool)
+        if rnn in ("none", "transformer") and bidirectional:
+            raise UserError(f"model.bidirectional true: rnn {rnn} has no direction, leave it out")
         self.geometry = Geometry(
             num_landmarks=NUM_LANDMARKS,
             num_blendshapes=len(BLENDSHAPES),
@@ -81,28 +91,38 @@ class LandmarkRNN(ClipClassifier):
             num_components=num_components,
         )
         self.feature_dropout = nn.Dropout(feature_dropout)
-        self.over_time: nn.RNNBase | FrameTransformer
+        num_features = self.geometry.num_features
+        self.over_time: nn.RNNBase | FrameTransformer | None = None
         if rnn == "transformer":
             self.over_time = FrameTransformer(
-                self.geometry.num_features,
+                num_features,
                 hidden_size=hidden_size,
                 num_layers=num_layers,
                 num_heads=num_heads,
                 dropout=dropout,
             )
-        else:
+        elif rnn != "none":
             self.over_time = recurrent(
                 rnn,
-                self.geometry.num_features,
+                num_features,
                 hidden_size,
                 num_layers,
                 bidirectional=bidirectional,
                 dropout=dropout,
             )
-        size = hidden_size * (2 if bidirectional else 1)
+        size = num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
+        self.pool: tuple[Pool, ...] = tuple(pool)
         self.attention = AttentionPool(size) if "attention" in pool else None
-        self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(size * len(pool), self.num_classes)
+        size *= len(pool)
+        # the statistics have different ranges
+        self.normalize_pooled = nn.BatchNorm1d(size, affine=False)
+        layers: list[nn.Module] = []
+        if classifier_size:
+            layers = [nn.Dropout(pool_dropout), nn.Linear(size, classifier_size), nn.GELU()]
+            size = classifier_size
+        self.classifier = nn.Sequential(
+            *layers, nn.Dropout(dropout), nn.Linear(size, self.num_classes)
+        )
 
     @property
     @override
@@ -113,54 +133,52 @@ class LandmarkRNN(ClipClassifier):
 
     @override
     def prepare(self, stage: str) -> None:
-        """Fit the geometry to the training clips, unless the checkpoint has it; see `ClipNetwork.prepare`."""
+        """Fit the geometry to the training clips, augmented as in the first epoch, unless the checkpoint has it."""
         if stage == "fit" and not self.geometry.fitted:
-            data: Any = getattr(self.trainer, "datamodule", None)
             moments = torch.zeros((), dtype=torch.float64)
-            for batch in data.ordered_loader(data.subsets["train"]):
+            batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
+            for batch in batches:
                 moments = moments + self.geometry.second_moments(
                     batch["landmarks"], batch["blendshapes"]
                 )
-            self.geometry.fit(moments)
+            if self.trainer.world_size > 1:  # each process has its share of the clips
+                moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
+            self.geometry.fit(moments.cpu())
         super().prepare(stage)
 
     @override
-    def adaptable_features(self, batch: Mapping[str, Any]) -> Tensor:
-        features: Tensor = self.geometry(batch["landmarks"], batch["blendshapes"])
-        return features  # (B, T, D)
+    def features(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
+        """Landmarks (B, T, 478, 3) in pixels and blendshapes (B, T, 52) -> features (B, T, D)."""
+        features: Tensor = self.geometry(landmarks, blendshapes)
+        return features
 
     @override
-    def output(self, batch: Mapping[str, Any]) -> Tensor:
-        return self.classify(self.adapted(self.adaptable_features(batch), batch))
-
-    @override
-    def mixed_batch(
-        self, batch: Mapping[str, Any], order: Tensor, share: float
-    ) -> Mapping[str, Any]:
-        # aligned, faces of different places and sizes can be mixed, and so are their features
-        return super().mixed_batch(
-            {**batch, "landmarks": align(batch["landmarks"], self.geometry.eyes)}, order, share
-        )
-
-    @override
-    def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
-        """Landmarks (B, T, 478, 3) in pixels and blendshapes (B, T, 52) -> logits (B, K)."""
-        return self.classify(self.geometry(landmarks, blendshapes))
-
     def classify(self, features: Tensor) -> Tensor:
-        """Features (B, T, D) -> logits (B, K)."""
-        states = self.over_time(self.feature_dropout(features))
-        if isinstance(self.over_time, nn.RNNBase):
-            states = states[0]  # (B, T, S)
-        pooled = torch.cat([self._pooled(states, pool) for pool in self.pool], dim=1)  # (B, S * N)
-        logits: Tensor = self.classifier(self.dropout(pooled))  # (B, K)
+        """Features (B, T, D) of the geometry -> logits (B, K)."""
+        states = self.states(self.feature_dropout(features))  # (B, T, S)
+        pooled = torch.cat([self._pooled(states, pool) for pool in self.pool], dim=1)  # (B, N * S)
+        logits: Tensor = self.classifier(self.normalize_pooled(pooled))  # (B, K)
         return logits
+
+    def states(self, features: Tensor) -> Tensor:
+        """Features (B, T, D) -> states (B, T, S), with rnn none the features."""
+        if self.over_time is None:
+            return features
+        states = self.over_time(features)
+        return states[0] if isinstance(self.over_time, nn.RNNBase) else states  # type: ignore[no-any-return]
 
     def _pooled(self, states: Tensor, pool: Pool) -> Tensor:
         """States (B, T, S) -> (B, S)."""
-        if pool == "max":
-            return states.amax(dim=1)  # (B, S)
-        if pool == "mean" or self.attention is None:
-            return states.mean(dim=1)  # (B, S)
-        pooled: Tensor = self.attention(states)
-        return pooled  # (B, S)
+        match pool:
+            case "mean":
+                return states.mean(dim=1)  # (B, S)
+            case "std":
+                return (states.var(dim=1, correction=0) + MIN_VARIANCE).sqrt()  # (B, S)
+            case "max":
+                return states.amax(dim=1)  # (B, S)
+            case "min":
+                return states.amin(dim=1)  # (B, S)
+            case "attention":
+                assert self.attention is not None
+                pooled: Tensor = self.attention(states)
+                return pooled  # (B, S)

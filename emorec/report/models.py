@@ -132,7 +132,11 @@ def name_models(groups: Sequence[Sequence[Run]]) -> list[str]:
                 for number, better in zip(same, detailed, strict=True):
                     names[number] = better
     numbers = {name: count(1) for name, times in Counter(names).items() if times > 1}
-    return [f"{name} ({next(numbers[name])})" if name in numbers else name for name in names]
+    numbered = [f"{name} ({next(numbers[name])})" if name in numbers else name for name in names]
+    return [
+        f"{name} [adapted]" if run.adapted else name
+        for name, run in zip(numbered, first, strict=True)
+    ]
 
 
 def _add_study(name: str, runs: Sequence[Run]) -> list[str]:

@@ -109,6 +109,11 @@ class Run:
         return sort_actors(set(self.predictions["actor"]))
 
     @property
+    def adapted(self) -> str | None:
+        """By which unlabelled clips of a person predictions were adapted; `None` when they use nothing but the clip."""
+        return self.metrics.get("adapted")
+
+    @property
     def leaks(self) -> tuple[str, ...]:
         """A line for each two subsets with common actors."""
         return find_leaks(self.split, self.predictions["actor"])

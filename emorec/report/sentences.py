@@ -22,10 +22,24 @@ def summarize_comparison(comparison: Comparison) -> list[str]:
     """Return the findings, the most important first, without full stops at the end."""
     return [
         *(leak_warning(each.name, each.leaks) for each in comparison.results if each.leaks),
+        *_adapted(comparison),
         _test_set(comparison),
         *_differences(comparison),
         *_few_actors(comparison),
         *_left_out(comparison),
+    ]
+
+
+def _adapted(comparison: Comparison) -> list[str]:
+    """Say which models know more about the people that they are tested on."""
+    by_protocol: dict[str, list[str]] = {}
+    for result in comparison.results:
+        if protocol := result.model.runs[0].adapted:
+            by_protocol.setdefault(protocol, []).append(result.name)
+    return [
+        f"ADAPTED: {', '.join(names)} {'uses' if len(names) == 1 else 'use'} {protocol} (labels unused; balanced "
+        "classes flatter it), the others nothing but the clip: another protocol, not a better model"
+        for protocol, names in by_protocol.items()
     ]
 
 

@@ -1,33 +1,35 @@
 """Features are computed once, and again when their settings change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from emorec.baseline.feature_cache import FeatureCache
-from emorec.baseline.features import Floats
+from emorec.baseline.features import Floats, Statistic, Stream
 from emorec.data import RavdessDataModule
-from emorec.data.video.reader import Frames
 
 
 class Brightness:
     """The mean of each frame; counts its calls, and can raise KeyboardInterrupt."""
 
     name, num_parameters, gflops_per_clip = "brightness", 0, 0.0
+    stream: Stream = "frames"
+    statistics: tuple[Statistic, ...] = ("mean", "std")
 
     def __init__(self, version: str = "1", stop_after: int = 10_000) -> None:
         self.version = version
         self.calls = 0
         self.stop_after = stop_after
 
-    def __call__(self, frames: Frames) -> Floats:
+    def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
         if self.calls == self.stop_after:
             raise KeyboardInterrupt
         self.calls += 1
-        return np.asarray(frames.mean(axis=(1, 2, 3))[:, None], np.float32)
+        return clip["frames"].float().mean(dim=(1, 2, 3)).unsqueeze(1).numpy()
 
 
 def files(folder: Path) -> list[Path]:

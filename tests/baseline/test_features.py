@@ -1,4 +1,4 @@
-"""Backbone features match torchvision, HOG the direction of edges, landmarks the position of the face."""
+"""Features match torchvision, the direction of edges, and the landmarks and sound of a batch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import Tensor
 
 from emorec.baseline.feature_cache import FeatureCache
-from emorec.baseline.features import BackboneFeatures, HogFeatures, LandmarkFeatures
+from emorec.baseline.features import (
+    BackboneFeatures,
+    HogFeatures,
+    LandmarkFeatures,
+    SoundFeatures,
+    pool_frames,
+)
 from emorec.data import RavdessDataModule
-from emorec.data.faces import FaceDetector, find_detector
-from emorec.data.video.reader import Frames
+from emorec.data.audio_embedding import EmbeddingSpec
+from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkSpec
 from emorec.errors import UserError
-from tests import videos
 
 
 @pytest.fixture(scope="module")
@@ -89,17 +95,17 @@ def test_weights_of_another_network_are_refused_with_the_matching_option(
         BackboneFeatures("resnet18", weights=str(weights), num_frames=3, image_size=32, seed=0)
 
 
-def striped(degrees: float, contrast: float = 100.0) -> Frames:
-    """(1, 128, 128, 3): a wave whose brightness changes in one direction only."""
+def striped(degrees: float, contrast: float = 100.0) -> Tensor:
+    """(1, 3, 128, 128): a wave whose brightness changes in one direction only."""
     y, x = np.mgrid[:128, :128]
     angle = np.deg2rad(degrees)
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) / 6)
-    return np.repeat((128 + contrast * wave)[None, ..., None], 3, axis=3).astype(np.uint8)
+    return torch.from_numpy(128 + contrast * wave).to(torch.uint8).expand(1, 3, 128, 128)
 
 
 @pytest.mark.parametrize("degrees", [10, 50, 90, 130, 170])
 def test_hog_of_a_wave_is_in_the_bin_of_its_direction(degrees: float) -> None:
-    features = HogFeatures()(striped(degrees))
+    features = HogFeatures()({"frames": striped(degrees)})
     assert features.shape == (1, 7 * 7 * 4 * 9)
     bin_sums = features.reshape(-1, 9).sum(axis=0)
     assert bin_sums.argmax() == degrees // 20  # bins are 20 degrees wide
@@ -107,22 +113,48 @@ def test_hog_of_a_wave_is_in_the_bin_of_its_direction(degrees: float) -> None:
 
 
 def test_hog_does_not_depend_on_contrast() -> None:
-    bright, dim = (HogFeatures()(striped(30, contrast)) for contrast in (100, 50))
+    bright, dim = (HogFeatures()({"frames": striped(30, contrast)}) for contrast in (100, 50))
     # only approximately: OpenCV applies gamma correction first
     assert np.abs(bright - dim).mean() < 0.1 * bright.mean()
 
 
-def test_the_box_surrounds_the_face_and_frames_without_one_are_nan() -> None:
-    frames = np.zeros((2, 160, 200, 3), np.uint8)
-    frames[0, 16:144, 40:168] = videos.face_frames(1, 128)[0]
-    face = FaceDetector(find_detector())(frames[0])
-    assert face is not None
-    with_face, without_face = LandmarkFeatures()(frames)
-    assert np.isnan(without_face).all()
-    box = face.box
-    expected = (box.left / 200, box.top / 160, box.width / 200, box.height / 160)
-    assert with_face[10:] == pytest.approx(expected, abs=1e-4)
-    corner, sides = (box.left, box.top), (box.width, box.height)
+def face_clip() -> dict[str, Tensor]:
+    """Four frames of random landmarks, the second without a face."""
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "landmarks": 100 * torch.rand(4, 478, 3, generator=generator),
+        "blendshapes": torch.rand(4, 52, generator=generator),
+        "face_present": torch.tensor([True, False, True, True]),
+    }
+
+
+def test_a_moved_turned_and_larger_face_has_the_same_landmark_features() -> None:
+    clip = face_clip()
+    turn = torch.tensor([[0.0, 3, 0], [-3, 0, 0], [0, 0, 3]])
+    moved = {**clip, "landmarks": clip["landmarks"] @ turn + torch.tensor([50.0, 20, 0])}
+    extractor = LandmarkFeatures(LandmarkSpec(num_frames=4))
+    features, same = extractor(clip), extractor(moved)
+    np.testing.assert_allclose(features, same, atol=1e-4)
+    shapes = features[:, :-52].reshape(4, 478, 3)
+    eyes = shapes[:, LEFT_EYE] - shapes[:, RIGHT_EYE]
+    np.testing.assert_allclose(eyes[[0, 2, 3], :2], [(1, 0)] * 3, atol=1e-5)
+    only = LandmarkFeatures(LandmarkSpec(num_frames=4), blendshapes_only=True)
+    np.testing.assert_array_equal(only(clip), features[:, -52:])
+
+
+def test_frames_without_a_face_and_clips_without_sound_are_left_out() -> None:
+    clip = face_clip()
+    features = LandmarkFeatures(LandmarkSpec(num_frames=4), blendshapes_only=True)(clip)
+    known = clip["blendshapes"][[0, 2, 3]].numpy()
     np.testing.assert_allclose(
-        with_face[:10].reshape(5, 2), np.subtract(face.points, corner) / sides, atol=1e-4
+        pool_frames(features, ["mean", "std", "max"]),
+        np.concatenate([known.mean(axis=0), known.std(axis=0), known.max(axis=0)]),
+        rtol=1e-5,
     )
+    sound = SoundFeatures(EmbeddingSpec(network="both", sound_seconds=1.0))
+    embedding = torch.rand(3, 608)
+    heard, silent = (
+        sound({"embedding": embedding, "heard": torch.tensor(each)}) for each in (True, False)
+    )
+    np.testing.assert_array_equal(heard, embedding.numpy())
+    assert np.isnan(pool_frames(silent, ["mean"])).all()

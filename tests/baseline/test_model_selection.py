@@ -190,7 +190,7 @@ def test_the_number_of_parameters_follows_from_the_model() -> None:
         (
             LabelledFeatures(np.full((3, 1), np.nan, np.float32), np.arange(3)),
             random_features(2),
-            "no face was detected",
+            "no training clip has a face or sound",
         ),
     ],
 )

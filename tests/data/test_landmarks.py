@@ -13,6 +13,7 @@ import torch
 
 from emorec import pretrained
 from emorec.data import RavdessDataModule
+from emorec.data.augment_landmarks import mirror
 from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
 from emorec.data.landmarks import (
@@ -134,12 +135,10 @@ def clips(tmp_path_factory: pytest.TempPathFactory, drawn: Frames) -> Path:
     return root
 
 
-def test_batches_hold_the_landmarks_from_the_cache(
-    clips: Path, tmp_path: Path, track: FaceTrack
-) -> None:
+def landmark_data(clips: Path, cache: Path) -> RavdessDataModule:
     data = RavdessDataModule(
         root=str(clips),
-        cache=str(tmp_path),
+        cache=str(cache),
         num_frames=3,
         frames=False,
         landmarks=True,
@@ -147,6 +146,13 @@ def test_batches_hold_the_landmarks_from_the_cache(
         allow_missing_actors=True,
     )
     data.setup("test")
+    return data
+
+
+def test_batches_hold_the_landmarks_from_the_cache(
+    clips: Path, tmp_path: Path, track: FaceTrack
+) -> None:
+    data = landmark_data(clips, tmp_path)
     batch = next(iter(data.test_dataloader()))
     assert batch["landmarks"].shape == (2, 3, NUM_LANDMARKS, 3)
     assert batch["blendshapes"].shape == (2, 3, len(BLENDSHAPES))
@@ -160,6 +166,28 @@ def test_batches_hold_the_landmarks_from_the_cache(
     stored = list(tmp_path.glob("landmarks-3-*/*.npy"))
     assert len(stored) == 2
     assert np.load(stored[0]).dtype == FACE
+
+
+def test_augmented_landmarks_depend_on_epoch_and_clip(clips: Path, tmp_path: Path) -> None:
+    data = landmark_data(clips, tmp_path)
+    plain, augmented = (data.dataset(data.subsets["test"], augment=on) for on in (False, True))
+    first, again, other = (augmented[key]["landmarks"] for key in ((1, 0), (1, 0), (2, 0)))  # type: ignore[index]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, plain[0]["landmarks"])
+    assert first.shape == plain[0]["landmarks"].shape
+
+
+def test_every_second_view_has_mirrored_landmarks(clips: Path, tmp_path: Path) -> None:
+    data = landmark_data(clips, tmp_path)
+    data.num_views = 2
+    (batch,) = (data.on_after_batch_transfer(each, 0) for each in data.test_dataloader())
+    stored = np.stack([data.read_landmarks(clip) for clip in data.subsets["test"]])  # type: ignore[misc]
+    mirrored = np.stack([mirror(each) for each in stored])
+    assert len(batch["views"]) == 2
+    for name in ("landmarks", "blendshapes", "pose"):
+        np.testing.assert_array_equal(batch[name], stored[name])
+        np.testing.assert_array_equal(batch["mirrored"][name], mirrored[name])
 
 
 @pytest.mark.parametrize(

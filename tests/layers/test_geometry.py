@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, face_mesh
-from emorec.layers.geometry import Geometry, align, onset
+from emorec.layers.geometry import Geometry, align, motion
 
 EYES = RIGHT_EYE, LEFT_EYE
 
@@ -56,8 +56,9 @@ def test_components_are_those_of_scikit_learn_and_features_have_mean_0_and_devia
     cosines = (geometry.components * expected).sum(dim=1).abs()
     torch.testing.assert_close(cosines, torch.ones(3), rtol=1e-3, atol=0)
     features = geometry(landmarks, blendshapes)
-    values = torch.cat([shapes @ geometry.components.T, blendshapes.flatten(0, 1)], dim=1)
-    both = torch.cat([values, onset(values.view(12, 5, -1)).flatten(0, 1)], dim=1)
+    components = shapes @ geometry.components.T
+    moved = motion(components.view(12, 5, -1)).flatten(0, 1)
+    both = torch.cat([components, blendshapes.flatten(0, 1), moved], dim=1)
     by_hand = (both - both.mean(dim=0)) / both.std(dim=0, correction=0)
     torch.testing.assert_close(features.flatten(0, 1), by_hand, rtol=1e-2, atol=1e-2)
 

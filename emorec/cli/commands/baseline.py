@@ -25,6 +25,15 @@ DEFAULTS = {
 }
 """Options that the `config.yaml` of a run records -> their defaults."""
 
+STREAMS: dict[FeatureKind, str] = {
+    "backbone": "frames",
+    "hog": "frames",
+    "landmarks": "landmarks",
+    "blendshapes": "landmarks",
+    "sound": "sound_embedding",
+}
+"""Features -> the setting of the data that loads what they are computed from."""
+
 LINKED_FLAGS = ("model.num_classes", "model.num_frames", "model.image_size")
 """Flags of the model that the experiment's parser refuses with a better message."""
 
@@ -40,7 +49,7 @@ def baseline(
     draws: int = 5,
     out: str = "lightning_logs",
 ) -> None:
-    """Measure simple classifiers on frozen features.
+    """Measure simple classifiers on frozen features of frames, faces or sound.
 
     The validation actors select each classifier's hyper-parameters, the test actors are predicted once, and emorec
     compare reads the run folders. Options of an earlier run's config.yaml are defaults.
@@ -48,8 +57,8 @@ def baseline(
     Args:
         *experiment_flags: The data of an experiment, as for emorec fit: --config FILE, --data.root DIR,
             --data.split NAME, --seed_everything N.
-        features: backbone (a frozen image network; the default), hog, or landmarks (YuNet's five points); mean and
-            standard deviation over the frames.
+        features: backbone (a frozen image network; the default) or hog, by mean and standard deviation over the frames;
+            landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard deviation and maximum.
         classifier: One classifier, or all (the default).
         backbone: The image network's torchvision name (resnet18).
         weights: Its weights: DEFAULT, none, or the path of a state dict.
@@ -105,7 +114,7 @@ def _measure(
     modules: Sequence[Any], configs: Sequence[dict[str, Any]], *, random_splits: int, out: Path
 ) -> None:
     """Evaluate the classifiers on each fold, or on the split by actor and random splits, and print the scores."""
-    from emorec.baseline.evaluate import evaluate, print_results
+    from emorec.baseline.evaluate import describe_features, evaluate, print_results
     from emorec.baseline.feature_cache import FeatureCache
     from emorec.baseline.features import make_extractor
     from emorec.baseline.leakage_demo import compare_splits, features_of_folds, print_leakage
@@ -143,7 +152,7 @@ def _measure(
                 progress=show,
             )
             show("")
-            print_leakage(leakage, extractor.name, console)
+            print_leakage(leakage, describe_features(first, extractor), console)
             return
         results = [
             result
@@ -152,7 +161,7 @@ def _measure(
                 data, config, classifiers, cache, seed=seed, out=out, progress=show
             )
         ]
-        print_results(results, first.class_names, extractor.name, console)
+        print_results(results, first.class_names, describe_features(first, extractor), console)
     finally:
         show("")
 
@@ -201,6 +210,7 @@ def _make_folds(
     from emorec.data.split import TEST_FOLDS
 
     settings = experiment.config.data.init_args
+    _load_stream(settings, STREAMS[options["features"]])
     numbers = [settings.get("fold")]
     if folds == "all":
         num_folds = {name: len(each) for name, each in TEST_FOLDS.items()} | FOLDS
@@ -226,3 +236,13 @@ def _make_folds(
             }
         )
     return modules, configs
+
+
+def _load_stream(settings: Any, stream: str) -> None:
+    """Set the data to load one stream alone, so that no other one is decoded."""
+    embedding = settings.sound_embedding
+    for name in ("frames", "landmarks", "sound"):
+        settings[name] = name == stream
+    settings.sound_embedding = "none"
+    if stream == "sound_embedding":
+        settings.sound_embedding = "both" if embedding == "none" else embedding

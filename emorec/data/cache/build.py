@@ -50,10 +50,10 @@ MAX_SPANS = 16
 
 
 class ClipReader:
-    """Read the frames, landmarks or sound of clips from the cache, or decode them.
+    """Read the frames, landmarks, sound or embeddings of clips from the cache, or decode them.
 
     Args:
-        spec: Of the frames, the landmarks or the sound.
+        spec: Of the frames, the landmarks, the sound or the embeddings.
         files: The .npy files of cached clips; other clips are decoded at each call.
         errors: Why clips can't be used.
         faceless: Clips in which no face was found.
@@ -76,7 +76,9 @@ class ClipReader:
         self.folder = folder
 
     def __call__(self, clip: Clip) -> Any:
-        """Return frames (T, H, W, C) uint8, faces (T,) or sound (samples,) int16, in memory of their own.
+        """Return frames (T, H, W, C) uint8, faces (T,), sound (samples,) int16 or an embedding (S, D) float32.
+
+        They are in memory of their own.
 
         Raises:
             ClipError: When the clip is not cached and can't be decoded, or that takes longer than a minute.
@@ -114,7 +116,7 @@ def build_cache(
 
     Args:
         clips: The clips.
-        spec: Of their frames, landmarks or sound.
+        spec: Of their frames, landmarks, sound or embeddings.
         cache: "auto", "none" or a folder; see `ClipDataModule`. With "none" clips are only checked.
         workers: Number of decoder subprocesses.
         required: Whether "auto" must not go on without a cache.

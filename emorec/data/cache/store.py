@@ -53,7 +53,7 @@ LOCK_MESSAGE_SECONDS = 5.0
 """How long a process waits for another one that fills the cache before it logs a warning."""
 
 _OURS = re.compile(
-    r"(sound-)?\d+x\d+(x\d+)?-.*|landmarks-\d+-.*|cache\.sqlite.*"
+    r"(sound-|embedding-)?\d+x\d+(x\d+)?-.*|landmarks-\d+-.*|cache\.sqlite.*"
 )  # users may keep other files in the folder
 
 Fingerprint = tuple[int, int]

@@ -24,6 +24,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 
 import emorec
 from emorec.data.audio import AudioSpec
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
 from emorec.data.preprocessing import PreprocessedClip, VideoSpec
@@ -35,7 +36,7 @@ from emorec.data.video.reader import (
 )
 from emorec.errors import UserError
 
-ClipSpec: TypeAlias = VideoSpec | AudioSpec
+ClipSpec: TypeAlias = VideoSpec | AudioSpec | EmbeddingSpec
 
 Key = TypeVar("Key")
 
@@ -197,7 +198,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
 
     Args:
         clip: The clip.
-        spec: Of its frames, its landmarks or its sound.
+        spec: Of its frames, its landmarks, its sound or that sound's embedding.
         target: The .npy file; `None` stores nothing.
 
     Raises:
@@ -205,10 +206,10 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
         OSError: When the file can't be written.
     """
     try:
-        if isinstance(spec, AudioSpec):
-            samples, note = spec.decode(clip)
+        if isinstance(spec, AudioSpec | EmbeddingSpec):
+            sound, note = spec.decode(clip)
             entry = CacheEntry()
-            return entry if target is None else write_clip(target, samples, entry), note
+            return entry if target is None else write_clip(target, sound, entry), note
         if target is None and clip.span_seconds is None:
             (length,), note = _decoded(spec, lambda spec: [video_length(clip.path, spec.decoder)])
             error = _damage(length.promised, length.decodable)

@@ -96,6 +96,26 @@ def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
     assert metrics["gflops_per_clip"] > 0
 
 
+def test_features_of_sound_adapted_to_people_need_no_frames_and_are_named_as_adapted(
+    voiced_clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = ("--data.sound_embedding", "speech_embedding", "--data.sound_seconds", "1")
+    arguments = ("--data.root", str(voiced_clips), "--classifier", "logistic", *short, *TINY)
+    main(["baseline", "--features", "sound", "--data.adapt", "person", *arguments])
+    (folder,) = Path().rglob("version_*")
+    metrics, _ = content(folder)
+    assert (folder.parent.name, metrics["model"]) == (
+        "Baseline-logistic-sound-adapted",
+        "logistic on sound",
+    )
+    assert metrics["adapted"] == "all unlabelled clips of the person"
+    assert "sound [adapted]" in capsys.readouterr().out
+    settings = yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]
+    assert (settings["frames"], settings["sound_embedding"]) == (False, "speech_embedding")
+    cached = {path.name.partition("-")[0] for path in (tmp_path / "cache").iterdir()}
+    assert cached == {"cache.sqlite", "embedding", "features"}
+
+
 def test_random_splits_are_a_demo_without_a_run_folder(
     run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,7 +36,11 @@ from tests.cli.commands.baseline.measured_runs import TINY, error_of
         (["--weights", "none.pth", "--features", "backbone"], "none.pth", "weights"),
         (["--backbone", "resnet19", "--features", "backbone"], "resnet19", "resnet18"),
         (["--out", "/dev/null/runs"], "can't write /dev/null/runs", "--out"),
-        (["--data.face_detector", "mtcnn", "--features", "landmarks"], "mtcnn", "choose yunet"),
+        (
+            ["--features", "landmarks", "--data.cache", "none"],
+            "data.landmarks",
+            "--data.cache auto",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -107,11 +111,11 @@ def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
 
     describe, calls = HogFeatures.__call__, []
 
-    def interrupt_at_call_21(self: HogFeatures, frames: Any) -> Any:
+    def interrupt_at_call_21(self: HogFeatures, clip: Any) -> Any:
         calls.append(1)
         if len(calls) == 21:
             raise KeyboardInterrupt
-        return describe(self, frames)
+        return describe(self, clip)
 
     monkeypatch.setattr(HogFeatures, "__call__", interrupt_at_call_21)
     with pytest.raises(SystemExit) as exit_info:

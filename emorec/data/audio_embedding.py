@@ -1,0 +1,336 @@
+"""Embeddings of sound by networks that were trained on much more of it: YAMNet and Google's speech embedding.
+
+Both take the log-mel spectrogram of windows of about a second. `EmbeddingSpec` makes them a stream that is cached like
+the sound itself.
+
+Source: Gemmeke et al. 2017, Audio Set; Howard et al. 2017, MobileNets (YAMNet); Lin et al. 2020, Training keyword
+spotters with limited and synthesized speech data (speech embedding).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from emorec.data.audio import FULL_SCALE, AudioSpec, Waveform, to_float
+from emorec.data.clip import Clip, settings_digest
+from emorec.errors import UserError
+from emorec.pretrained import DIGESTS, SPEECH_EMBEDDING, YAMNET, weights_file
+
+EmbeddingNetwork: TypeAlias = Literal["yamnet", "speech_embedding", "both"]
+
+Embedding: TypeAlias = npt.NDArray[np.float32]
+"""(S, D) float32: S windows of a clip, D features."""
+
+Spectrogram: TypeAlias = npt.NDArray[np.float32]
+"""(columns, bands) float32."""
+
+FORMAT = 1
+"""Version of the embeddings; raising it makes cached ones unused."""
+
+RATE = 16_000
+"""Samples per second that the networks take."""
+
+HOP_SAMPLES = 160
+"""Samples from one column of a spectrogram to the next: 10 ms."""
+
+WINDOW_SAMPLES = 400
+"""Samples under the window of a column: 25 ms."""
+
+YAMNET_COLUMNS, YAMNET_BANDS = 96, 64
+"""Size of the spectrogram that YAMNet takes: 0.96 s."""
+
+YAMNET_LAYER = 77
+"""The tensor that is the embedding: maps (6, 4, 512) after the seventh pair of convolutions.
+
+The last layer's, with which sounds are named, tells emotions apart much worse.
+"""
+
+YAMNET_FEATURES = 512
+
+SPEECH_COLUMNS, SPEECH_BANDS = 76, 32
+"""Size of the spectrogram that the speech embedding takes: 0.76 s."""
+
+FFT_SIZE = 512
+
+FREQUENCIES = np.linspace(0, RATE / 2, FFT_SIZE // 2 + 1)
+"""Of the spectrograms' bins, in hertz."""
+
+SLANEY_LOWEST, SLANEY_HIGHEST = 60 * 3 / 200, 15 + 27 * np.log(3.8) / np.log(6.4)
+"""60 and 3,800 Hz in Slaney's mel."""
+
+SPEECH_FEATURES = 96
+
+SPEECH_OFFSET = (YAMNET_COLUMNS - SPEECH_COLUMNS) // 2
+"""Columns by which its window begins later than YAMNet's, so that both have the same middle."""
+
+STEP = 12
+"""Columns from one window to the next: 0.12 s."""
+
+WEIGHTS: dict[EmbeddingNetwork, tuple[str, ...]] = {
+    "yamnet": (YAMNET,),
+    "speech_embedding": (SPEECH_EMBEDDING,),
+    "both": (YAMNET, SPEECH_EMBEDDING),
+}
+"""Files of each."""
+
+NUM_FEATURES: dict[EmbeddingNetwork, int] = {
+    "yamnet": YAMNET_FEATURES,
+    "speech_embedding": SPEECH_FEATURES,
+    "both": YAMNET_FEATURES + SPEECH_FEATURES,
+}
+"""D of each."""
+
+
+def num_windows(num_samples: int) -> int:
+    """Return S, the number of windows in a waveform; a shorter one than a window is padded to one.
+
+    >>> num_windows(48_000), num_windows(100)
+    (17, 1)
+    """
+    columns = 1 + (num_samples - WINDOW_SAMPLES) // HOP_SAMPLES
+    return 1 + max(0, columns - YAMNET_COLUMNS) // STEP
+
+
+def embed(waveform: Waveform, network: EmbeddingNetwork) -> Embedding:
+    """Return the embedding of a waveform, (S, D).
+
+    Args:
+        waveform: (samples,) float32 from -1 to 1, at 16,000 samples per second.
+        network: Which one; "both" joins their features.
+    """
+    parts = []
+    if network != "speech_embedding":
+        parts.append(cached_yamnet()(waveform))
+    if network != "yamnet":
+        parts.append(cached_speech_embedding()(waveform))
+    return np.hstack(parts)
+
+
+class Yamnet:
+    """YAMNet by LiteRT. Not picklable: each process opens its own.
+
+    Raises:
+        UserError: When LiteRT is not installed, or a file of the package is damaged.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError as error:
+            raise UserError(
+                f"data.sound_embedding yamnet needs ai-edge-litert, which this Python can't import ({error}): "
+                "pip install ai-edge-litert, or choose --data.sound_embedding speech_embedding"
+            ) from None
+        self._interpreter = Interpreter(
+            str(weights_file(YAMNET)),
+            num_threads=1,
+            # an inner tensor is read: kept, and computed by LiteRT's own kernels, not by a delegate
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        self._interpreter.allocate_tensors()
+        (layer,) = (
+            each for each in self._interpreter.get_tensor_details() if each["index"] == YAMNET_LAYER
+        )
+        self._scale, self._zero = layer["quantization"]
+
+    def __call__(self, waveform: Waveform) -> Embedding:
+        """Waveform (samples,) -> (S, 512): the largest value of each map in a window."""
+        spectrogram = yamnet_spectrogram(waveform)
+        windows = _windows(spectrogram, num_windows(len(waveform)), YAMNET_COLUMNS, first=0)
+        return np.stack([self._embed(window) for window in windows])
+
+    def _embed(self, window: Spectrogram) -> Embedding:
+        self._interpreter.set_tensor(0, window[None])
+        self._interpreter.invoke()
+        maps = self._interpreter.get_tensor(YAMNET_LAYER)[0]  # (6, 4, 512) int8
+        largest = maps.max(axis=(0, 1)).astype(np.float32)
+        return np.asarray((largest - self._zero) * self._scale, np.float32)
+
+
+class SpeechEmbedding:
+    """Google's speech embedding by OpenCV. Not picklable: each process opens its own.
+
+    Raises:
+        UserError: When its file is damaged.
+    """
+
+    def __init__(self) -> None:
+        self._network = cv2.dnn.readNetFromONNX(str(weights_file(SPEECH_EMBEDDING)))
+
+    def __call__(self, waveform: Waveform) -> Embedding:
+        """Waveform (samples,) -> (S, 96)."""
+        spectrogram = speech_spectrogram(waveform)
+        count = num_windows(len(waveform))
+        windows = _windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET)
+        return np.stack([self._embed(window) for window in windows])
+
+    def _embed(self, window: Spectrogram) -> Embedding:
+        self._network.setInput(window[None, :, :, None])
+        return np.array(self._network.forward(), np.float32).reshape(SPEECH_FEATURES)
+
+
+@cache
+def cached_yamnet() -> Yamnet:
+    """Return YAMNet, opened once in this process."""
+    return Yamnet()
+
+
+@cache
+def cached_speech_embedding() -> SpeechEmbedding:
+    """Return the speech embedding, opened once in this process."""
+    return SpeechEmbedding()
+
+
+def yamnet_spectrogram(waveform: Waveform) -> Spectrogram:
+    """Waveform (samples,) -> (columns, 64), the logarithm of mel bands from 125 to 7,500 Hz.
+
+    Source: `features.py` of YAMNet in TensorFlow's model garden.
+    """
+    magnitude = np.abs(np.fft.rfft(_columns(waveform, WINDOW_SAMPLES), FFT_SIZE))
+    edges = np.linspace(_mel(125.0), _mel(7500.0), YAMNET_BANDS + 2)
+    bands = magnitude @ _triangles(_mel(FREQUENCIES), edges)
+    return np.log(bands + 0.001).astype(np.float32)
+
+
+def speech_spectrogram(waveform: Waveform) -> Spectrogram:
+    """Waveform (samples,) -> (columns, 32), mel bands from 60 to 3,800 Hz, in decibels / 10 + 2.
+
+    They are those of samples of 16 bits, and at most 80 decibels below the loudest.
+
+    Source: `melspectrogram.onnx` of openWakeWord, whose mel bands are librosa's.
+    """
+    power = np.abs(np.fft.rfft(_columns(waveform * np.float32(FULL_SCALE), FFT_SIZE))) ** 2
+    edges = _hertz(np.linspace(SLANEY_LOWEST, SLANEY_HIGHEST, SPEECH_BANDS + 2))
+    bands = power @ (_triangles(FREQUENCIES, edges) * (2 / (edges[2:] - edges[:-2])))
+    decibels = 10 * np.log10(np.maximum(bands, 1e-10))
+    return np.asarray(np.maximum(decibels, decibels.max() - 80) / 10 + 2, np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingSpec:
+    """The embedding of a clip's sound.
+
+    Attributes:
+        network: Which one, see `embed`.
+        sound_seconds: Length of the sound, see `AudioSpec`.
+
+    >>> EmbeddingSpec(network="both", sound_seconds=3.0).shape
+    (17, 608)
+    """
+
+    network: EmbeddingNetwork
+    sound_seconds: float
+
+    @property
+    def audio(self) -> AudioSpec:
+        """Of the waveform."""
+        return AudioSpec(sound_rate=RATE, sound_seconds=self.sound_seconds)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(S, D) of a clip."""
+        return num_windows(self.audio.shape[0]), NUM_FEATURES[self.network]
+
+    @property
+    def dtype(self) -> type[np.float32]:
+        """Of the features."""
+        return np.float32
+
+    @property
+    def name(self) -> str:
+        """A file name that is unique to this specification, the networks and the version of the decoder."""
+        content = {
+            "format": FORMAT,
+            **asdict(self),
+            "audio": self.audio.name,
+            "networks": [DIGESTS[name] for name in WEIGHTS[self.network]],
+        }
+        windows, features = self.shape
+        return f"embedding-{windows}x{features}-{settings_digest(content)}"
+
+    @property
+    def check_name(self) -> str:
+        """Takes the place of the name where clips are only checked and nothing is stored."""
+        return self.audio.check_name
+
+    @staticmethod
+    def source(clip: Clip) -> Path:
+        """Return the file that is decoded."""
+        return AudioSpec.source(clip)
+
+    @staticmethod
+    def key(clip: Clip, digest: str) -> str:
+        """Return the name of the clip's embedding in the cache; see `AudioSpec.key`."""
+        return AudioSpec.key(clip, digest)
+
+    def load(self, clip: Clip) -> Embedding:
+        """Return the embedding of a clip, (S, D) float32; see `decode`."""
+        return self.decode(clip)[0]
+
+    def decode(self, clip: Clip) -> tuple[Embedding, str | None]:
+        """Decode the sound of a clip and embed it, (S, D) float32; return where it has holes, too, or `None`.
+
+        Raises:
+            ClipError: When it can't be decoded.
+            UserError: When LiteRT is not installed.
+        """
+        samples, note = self.audio.decode(clip)
+        return embed(to_float(samples), self.network), note
+
+    @staticmethod
+    def warning(notes: Sequence[tuple[Path, str]]) -> str:
+        """Return what a user should know about the clips that were decoded with a note."""
+        return AudioSpec.warning(notes)
+
+
+def _columns(waveform: Waveform, length: int) -> npt.NDArray[np.float32]:
+    """Cut a waveform into columns (columns, length) under a Hann window in their middle; pad one that is too short."""
+    padded = np.pad(waveform, (0, max(0, length - len(waveform))))
+    columns = np.lib.stride_tricks.sliding_window_view(padded, length)[::HOP_SAMPLES]
+    window = np.hanning(WINDOW_SAMPLES + 1)[:-1]  # periodic
+    before = (length - WINDOW_SAMPLES) // 2
+    padded_window = np.pad(window, (before, length - WINDOW_SAMPLES - before))
+    return np.asarray(columns * padded_window, np.float32)
+
+
+def _windows(spectrogram: Spectrogram, count: int, columns: int, first: int) -> list[Spectrogram]:
+    """Cut a spectrogram into windows (columns, bands); what is missing at its end has the values of silence."""
+    end = first + (count - 1) * STEP + columns
+    missing = max(0, end - len(spectrogram))
+    padded = np.pad(spectrogram, ((0, missing), (0, 0)), constant_values=spectrogram.min())
+    return [padded[start : start + columns] for start in range(first, end - columns + 1, STEP)]
+
+
+def _triangles(
+    points: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return (len(points), len(edges) - 2): triangles of height 1 that reach from an edge to the next but one."""
+    rising = (points[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - points[:, None]) / (edges[2:] - edges[1:-1])
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+def _mel(hertz: float | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Convert hertz to mel.
+
+    >>> round(_mel(1000.0).item())
+    1000
+    """
+    return np.asarray(1127 * np.log1p(np.asarray(hertz) / 700), np.float64)
+
+
+def _hertz(slaney: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Convert Slaney's mel, linear up to 1,000 Hz (which is 15), to hertz.
+
+    >>> _hertz(np.array([3.0, 15.0, 42.0])).round(1).tolist()
+    [200.0, 1000.0, 6400.0]
+    """
+    above = 1000 * np.exp(np.log(6.4) / 27 * (slaney - 15))
+    return np.asarray(np.where(slaney < 15, slaney * 200 / 3, above), np.float64)

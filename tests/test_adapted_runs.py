@@ -1,0 +1,110 @@
+"""Runs of a network of landmarks that is adapted to people: fit, test, enrolment."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from emorec.cli import main
+from tests.refusal import refusal
+
+ACTORS = (1, 21, 23)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in the layout of RAVDESS: clips of three actors that are large enough to show a face."""
+    from emorec.data.synthetic.clips import write_dataset
+    from emorec.data.synthetic.settings import ClipSettings
+
+    root = tmp_path_factory.mktemp("faces")
+    small = ClipSettings(width=96, height=96, num_frames=6, sound=False)
+    write_dataset(root, actors=ACTORS, takes=1, settings=small, num_workers=0)
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run folder of a training that adapts to people."""
+    folder = tmp_path_factory.mktemp("adapted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        main(
+            [
+                *(
+                    "fit",
+                    "--model",
+                    "LandmarkRNN",
+                    "--model.mixup",
+                    "0.2",
+                    "--trainer.max_epochs",
+                    "2",
+                ),
+                *(
+                    "--data",
+                    "RavdessDataModule",
+                    "--data.root",
+                    str(clips),
+                    "--data.num_frames",
+                    "3",
+                ),
+                *("--data.frames", "false", "--data.landmarks", "true", "--data.augment", "true"),
+                *("--data.adapt", "person", "--data.num_workers", "0", "--data.batch_size", "8"),
+                *("--data.allow_missing_actors", "true", "--trainer.accelerator", "cpu"),
+            ]
+        )
+    return folder / "lightning_logs/LandmarkRNN/version_0"
+
+
+def measure(run: Path, *flags: str) -> None:
+    main(["test", "--ckpt", str(run / "checkpoints/best.ckpt"), "--data.num_workers", "0", *flags])
+
+
+def test_a_test_says_by_which_clips_it_was_adapted(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measure(run)
+    assert "all unlabelled clips of the person" in " ".join(capsys.readouterr().out.split())
+    measure(run, "--enrol", "3")
+    measure(run, "--enrol", "3", "--enrol_classes", "[neutral,calm]")
+    adapted = {
+        name: json.loads((run / name / "metrics.json").read_text())["adapted"]
+        for name in ("test", "test_enrol_3", "test_enrol_3_neutral_calm")
+    }
+    assert adapted == {
+        "test": "all unlabelled clips of the person",
+        "test_enrol_3": "3 other unlabelled clips of the person",
+        "test_enrol_3_neutral_calm": "3 other unlabelled clips of the person, all of them neutral or calm",
+    }
+    predictions = [pd.read_csv(run / name / "predictions.csv") for name in adapted]
+    assert not predictions[0].equals(predictions[1])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--enrol", "0"), ("--enrol is 0", "at least 1")),
+        (("--enrol", "2", "--enrol_classes", "[merry]"), ("merry", "neutral, calm")),
+        (("--enrol", "2", "--data.adapt", "none"), ("--enrol", "--data.adapt person")),
+    ],
+)
+def test_mistakes_are_told(
+    run: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    error = refusal(capsys, "test", "--ckpt", run / "checkpoints/best.ckpt", *flags)
+    assert all(word in error for word in words)
+
+
+def test_a_network_of_pixels_can_not_be_adapted(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = refusal(
+        capsys,
+        *("fit", "--model", "EarlyFusionCNN", "--data", "RavdessDataModule", "--data.root", clips),
+        *("--data.image_size", "32", "--data.num_frames", "2", "--data.adapt", "person"),
+        *("--data.allow_missing_actors", "true", "--data.num_workers", "0"),
+        *("--trainer.max_epochs", "1", "--trainer.logger", "false"),
+    )
+    assert "data.adapt is person and EarlyFusionCNN has no features to adapt" in error
