@@ -82,9 +82,11 @@ def test_a_config_runs(
     options = {**SMALL, "data.root": request.getfixturevalue(clips_for(config))}
     if "clip_cnn" in (ROOT / config).read_text():  # it needs larger clips
         options |= {"data.image_size": [45, 60], "data.num_frames": 9}
-    if config == "configs/audio_embedding.yaml":  # a single window of sound, which is fast
-        options |= {"data.sound_seconds": 1.0, "model.sound_seconds": 1.0}
-    main(["fit", "--config", str(ROOT / config), *to_arguments(**options), *no_weights(config)])
+    file, text = ROOT / config, (ROOT / config).read_text()
+    if "sound_embedding" in text:  # a single window of sound, which is fast
+        file = tmp_path / "shorter.yaml"
+        file.write_text(text.replace("sound_seconds: 4.0", "sound_seconds: 1.0"))
+    main(["fit", "--config", str(file), *to_arguments(**options), *no_weights(config)])
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 
 

@@ -51,14 +51,12 @@ def face_attribution(score: Score, face: LandmarkRNN, inputs: Mapping[str, Tenso
     # cuDNN has no gradients of recurrent networks in evaluation mode
     with torch.backends.cudnn.flags(enabled=False):
         by_feature: Tensor = gradients.attribute(features, n_steps=NUM_STEPS)[0]  # (T, D)
-    # values, then their motion: principal components of the landmarks, and blendshapes
-    values, motion = by_feature.detach().float().chunk(2, dim=1)  # (T, C + S) each
-    together = values + motion
-    num_components = len(face.geometry.components)
-    landmarks = together[:, :num_components].sum(dim=1, keepdim=True)  # (T, 1)
-    attribution: Attribution = (
-        torch.cat([together[:, num_components:], landmarks], dim=1).T.cpu().numpy()
-    )
+    geometry = face.geometry
+    sizes = [len(geometry.components), geometry.num_blendshapes, len(geometry.components)]
+    shape, blendshapes, motion = torch.split(by_feature.detach().float(), sizes, dim=1)
+    landmarks = torch.cat([shape, motion], dim=1).sum(dim=1, keepdim=True)  # (T, 1)
+    together = torch.cat([blendshapes, landmarks], dim=1).T  # (S + 1, T)
+    attribution: Attribution = together.cpu().numpy()
     return attribution
 
 
