@@ -206,6 +206,26 @@ def check_decoder() -> Report:
     return Report([("decoder", "works: a clip came back as it was encoded")])
 
 
+def check_landmarks() -> Report:
+    """Draw a face and look for its landmarks; without LiteRT, networks of frames and sound still work."""
+    try:
+        from emorec.data.landmarks import FaceLandmarker
+        from emorec.data.sets.ravdess.parser import RavdessName
+        from emorec.data.synthetic.clips import draw_clip
+        from emorec.data.synthetic.settings import ClipSettings
+
+        settings = ClipSettings(width=160, height=160, num_frames=1, sound=False)
+        drawn = draw_clip(RavdessName.parse("01-01-01-01-01-01-01"), settings)
+        found = FaceLandmarker()(drawn)["present"].all()
+    except Exception as error:
+        return Report([("landmarks", "fail")], warnings=[f"landmarks fail: {first_line(error)}"])
+    if not found:
+        return Report(
+            [("landmarks", "fail")], warnings=["landmarks fail: a drawn face is not found"]
+        )
+    return Report([("landmarks", "work: a drawn face was found")])
+
+
 def _encode(path: Path, greys: Sequence[int]) -> None:
     import av
     import numpy as np

@@ -39,6 +39,13 @@ def network_record(checkpoint: Checkpoint) -> Mapping[str, Any]:
     )
 
 
+EMBEDDING_TITLES = {
+    "yamnet": "the middle layers of YAMNet",
+    "speech_embedding": "the layers of Google's speech embedding",
+    "both": "YAMNet and Google's speech embedding",
+}
+
+
 def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list[str]:
     """Return what a network gets of a clip, a sentence for each modality.
 
@@ -69,9 +76,12 @@ def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list
             "evenly spaced over the clip"
         )
     if "sound" in network["modalities"]:
+        seconds = f"the middle {arguments.get('sound_seconds', 3.0):g} seconds of audio"
+        embedding = arguments.get("sound_embedding", "none")
         inputs.append(
-            f"the middle {arguments.get('sound_seconds', 3.0):g} seconds of audio, "
-            f"{arguments.get('sound_rate', 16_000):,} samples a second"
+            f"{seconds}, {arguments.get('sound_rate', 16_000):,} samples a second"
+            if embedding == "none"
+            else f"{seconds}, as {EMBEDDING_TITLES[embedding]} describe it"
         )
     return inputs
 

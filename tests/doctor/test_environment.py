@@ -2,6 +2,7 @@
 
 import builtins
 import shutil
+import sys
 from contextlib import nullcontext
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
@@ -16,6 +17,7 @@ from emorec.doctor.environment import (
     check_decoder,
     check_disk,
     check_gpus,
+    check_landmarks,
     check_machine,
     check_packages,
     cudnn_version,
@@ -151,3 +153,11 @@ def test_a_decoder_that_raises_is_a_failure_in_one_line(monkeypatch):
 
     monkeypatch.setattr(decode_module, "decode", failing_decode)
     assert check_decoder().failures == ["decoding fails: OSError: no codec"]
+
+
+def test_landmarks_are_tried_on_a_drawn_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_landmarks().rows == [("landmarks", "work: a drawn face was found")]
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    report = check_landmarks()
+    assert report.rows == [("landmarks", "fail")]
+    assert "pip install ai-edge-litert" in report.warnings[0]
