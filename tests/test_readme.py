@@ -51,8 +51,14 @@ def test_the_table_of_networks_has_their_size_and_cost(name: str) -> None:
     untrained = {"weights": "none"}
     if name == "AudioVisual":
         untrained = {"video_args": untrained}
-    if name in ("EarlyFusionCNN", "LandmarkRNN") or name.startswith("AudioCNN"):
+    weightless = ("AudioCNN", "AudioEmbedding", "EarlyFusionCNN", "LandmarkRNN")
+    if name.startswith(weightless):
         untrained = {}
+    if name == "Fusion":
+        networks = {"face": "LandmarkRNN", "voice": "AudioEmbedding"}
+        untrained = {
+            "networks": {key: {"class_path": f"emorec.models.{it}"} for key, it in networks.items()}
+        }
     network = getattr(models, name)(**untrained)
     row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
     cells = [cell.strip() for cell in row.split("|")]

@@ -84,7 +84,7 @@ def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
     return ModelInfo(
         network=f"{spec.network.rpartition('.')[2]}, predicts {one_of}{', '.join(spec.names)}",
         subject="a person speaking" if spec.uses_sound else "a face",
-        takes_sound_files=not spec.uses_frames,
+        takes_sound_files=not spec.uses_video,
         trained_on=f"{clips} of {people}, from {sheet.name}{about}",
         test_result=test_result,
         meaning=f"What the network predicts is {sheet.meaning}",

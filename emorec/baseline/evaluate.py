@@ -114,7 +114,7 @@ def adapt_to_person(features: Floats, people: Sequence[int | str]) -> Floats:
         statistics = clip_statistics(
             lambda batch: batch["features"],
             [{"features": rows}],
-            same_person([people[row] for row in known.tolist()]),
+            same_person([people[int(row)] for row in known]),
         )
         adapted[known] = statistics.adapt(rows, torch.arange(len(known))).squeeze(1).numpy()
     return adapted

@@ -1,8 +1,8 @@
 """Frozen features of frames and sound: an ImageNet backbone, HOG, landmarks and blendshapes, embeddings of sound."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -263,8 +263,8 @@ def pool_frames(features: Floats, statistics: Sequence[Statistic]) -> Floats:
     known = features[~np.isnan(features).any(axis=1)].astype(np.float64)
     if not len(known):
         return np.full(len(statistics) * features.shape[1], np.nan, np.float32)
-    pooled = {"mean": known.mean(axis=0), "std": known.std(axis=0), "max": known.max(axis=0)}
-    return np.concatenate([pooled[name] for name in statistics]).astype(np.float32)
+    pool: dict[str, Callable[..., Any]] = {"mean": np.mean, "std": np.std, "max": np.max}
+    return np.concatenate([pool[name](known, axis=0) for name in statistics]).astype(np.float32)
 
 
 def _digest(network: torch.nn.Module) -> str:

@@ -137,7 +137,7 @@ def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> 
 def _signature(spec: ModelSpec) -> tuple[Any, ...]:
     """Return a network's inputs and outputs."""
     sound = (spec.sound_rate, spec.sound_seconds) if spec.uses_sound else ()
-    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound
+    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound, spec.sound_embedding
 
 
 def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:
@@ -154,10 +154,14 @@ def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: in
 def print_table(contenders: Sequence[Contender], machine: dict[str, Any], console: Console) -> None:
     """Print a row for each file and batch size."""
     spec = contenders[0].runtime.spec
-    frames = format_frames(spec.num_frames, spec.image_size) if spec.uses_frames else "sound"
+    taken = [
+        *([format_frames(spec.num_frames, spec.image_size)] if spec.uses_frames else []),
+        *([f"landmarks of {spec.num_frames} frames"] if spec.uses_landmarks else []),
+    ]
+    processors = f"{plural(machine['threads'], 'thread')} on {plural(machine['cores'], 'core')}"
     console.print(
-        f"{spec.network.rpartition('.')[2]}, windows of {frames}, {plural(machine['threads'], 'thread')} on "
-        f"{plural(machine['cores'], 'core')}. Medians of the rounds; differences are from the first file's outputs"
+        f"{spec.network.rpartition('.')[2]}, windows of {' and '.join(taken) or 'sound'}, {processors}. "
+        "Medians of the rounds; differences are from the first file's outputs"
     )
     table = Table(box=None, pad_edge=False)
     for column in ("file", "run by"):

@@ -14,13 +14,17 @@ from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.run_record import last_step
 from emorec.data.clip import Clip, Sample, label_name
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, RIGHT_EYE, face_mesh
 from emorec.evaluation.figures import (
+    blendshape_sheet,
     class_counts_figure,
     contact_sheet,
     figure_to_image,
+    mesh_sheet,
     plane_figure,
     spectrogram_sheet,
 )
+from emorec.layers.geometry import align
 from emorec.layers.spectrogram import Spectrogram
 from emorec.models.base import ClipNetwork
 
@@ -56,6 +60,7 @@ class Pictures(Callback):
             return
         data, network = ClipDataModule.of(trainer), ClipNetwork.of(pl_module)
         _draw(trainer, "train/clips_as_the_network_sees_them", training_clips(data))
+        _draw(trainer, "train/faces_as_the_network_sees_them", training_faces(data))
         _draw(trainer, "train/clips_as_the_network_hears_them", training_audio(data, network))
         _draw(trainer, "train/balance", balance_figure(data))
 
@@ -77,15 +82,26 @@ class Pictures(Callback):
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._worst and _has_tensorboard(trainer):
-            _draw(
-                trainer, "val/misclassified", worst_clips(ClipDataModule.of(trainer), self._worst)
-            )
+            data = ClipDataModule.of(trainer)
+            _draw(trainer, "val/misclassified", worst_clips(data, self._worst))
+            _draw(trainer, "val/misclassified_blendshapes", worst_blendshapes(data, self._worst))
 
 
 def training_clips(data: ClipDataModule) -> Figure | None:
     """Draw a training clip of each class (of numbers: of each quadrant), augmented as in the first epoch."""
     positions, captions = _choose_clips(data)
     return _sheet(data.dataset(data.subsets["train"], augment=data.augment), positions, captions)
+
+
+def training_faces(data: ClipDataModule) -> Figure | None:
+    """Draw the aligned landmarks of these clips, augmented as in the first epoch; `None` without landmarks."""
+    if data.landmark_spec is None:
+        return None
+    positions, captions = _choose_clips(data)
+    dataset = data.dataset(data.subsets["train"], augment=data.augment)
+    landmarks = torch.stack([dataset[position]["landmarks"] for position in positions])
+    faces = align(landmarks, (RIGHT_EYE, LEFT_EYE))  # (N, T, 478, 3)
+    return mesh_sheet(faces.numpy(), face_mesh().triangles, captions)
 
 
 def training_audio(data: ClipDataModule, network: ClipNetwork) -> Figure | None:
@@ -142,6 +158,17 @@ def worst_clips(data: ClipDataModule, worst: Sequence[tuple[int, str]]) -> Figur
     positions = [position for position, _ in worst]
     captions = [f"{caption}: {_clip_name(clips[at])}" for at, caption in worst]
     return _sheet(data.dataset(clips), positions, captions)
+
+
+def worst_blendshapes(data: ClipDataModule, worst: Sequence[tuple[int, str]]) -> Figure | None:
+    """Draw the blendshapes of these validation clips over time; `None` without landmarks."""
+    if data.landmark_spec is None:
+        return None
+    clips = data.subsets["val"]
+    dataset = data.dataset(clips)
+    blendshapes = torch.stack([dataset[position]["blendshapes"] for position, _ in worst])
+    captions = [f"{caption}: {_clip_name(clips[at])}" for at, caption in worst]
+    return blendshape_sheet(blendshapes.numpy(), BLENDSHAPES, captions)
 
 
 def one_of_each(labels: Sequence[int], limit: int) -> list[int]:

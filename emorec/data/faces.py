@@ -17,7 +17,6 @@ import numpy.typing as npt
 from emorec.data.video.reader import Frames
 from emorec.errors import UserError
 from emorec.image_size import CROP_SHARE, Size
-from emorec.pretrained import YUNET, weights_file
 
 Points = tuple[tuple[float, float], ...]
 """(x, y) of several points, in pixels."""
@@ -334,6 +333,8 @@ def find_detector(detector: str = "auto") -> str:
         UserError: When there is no such file.
     """
     if detector in ("auto", "yunet"):
+        from emorec.pretrained import YUNET, weights_file  # late: whole frames need no detector
+
         return str(weights_file(YUNET))
     path = Path(detector).expanduser().absolute()
     if not path.is_file():

@@ -9,10 +9,10 @@ tracking); Grishchenko et al. 2023, Blendshapes GHUM (blendshapes).
 
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -266,28 +266,39 @@ class FaceLandmarker:
                 for name in ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
             )
 
-    def __call__(self, frames: Frames) -> FaceTrack:
-        """Return the largest face of a clip, (T,) of `FACE`.
+    def __call__(
+        self, frames: Sequence[Frames] | Frames, faces: Sequence[Face | None] | None = None
+    ) -> FaceTrack:
+        """Return one face of a clip, (T,) of `FACE`.
 
         Args:
-            frames: (T, H, W, C) uint8, RGB, in temporal order.
+            frames: T frames (H, W, C) uint8, RGB, in temporal order.
+            faces: The face to measure as it was detected in each frame; by default the largest one of the first frame
+                with any.
         """
         track = np.zeros(len(frames), FACE)
         last: Points | None = None
-        for frame, face in zip(frames, track, strict=True):
-            last = self.landmarks(frame, last)
+        for index, (frame, face) in enumerate(zip(frames, track, strict=True)):
+            find = self._largest_face if faces is None else partial(_the_same, faces[index])
+            last = self.landmarks(frame, last, find)
             if last is not None:
                 face["landmarks"], face["present"] = last, True
                 face["blendshapes"] = self.blendshapes(last)
                 face["pose"] = head_pose(last)
         return fill_missing(track)
 
-    def landmarks(self, frame: Frames, last: Points | None = None) -> Points | None:
+    def landmarks(
+        self,
+        frame: Frames,
+        last: Points | None = None,
+        find: Callable[[Frames], Face | None] | None = None,
+    ) -> Points | None:
         """Return the landmarks (478, 3) of the face in a frame; `None` without one.
 
         Args:
             frame: (H, W, C) uint8, RGB.
             last: Landmarks of the frame before, where the face is searched for first.
+            find: Detects the face where it is not there; by default the largest one.
         """
         if last is not None:
             square = Square.of_landmarks(last)
@@ -296,11 +307,10 @@ class FaceLandmarker:
                 found = self._in_square(frame, Square.of_landmarks(found))
             if found is not None:
                 return found
-        faces = self._detector.detect(frame)
-        if not faces:
+        face = (find or self._largest_face)(frame)
+        if face is None:
             return None
-        largest = max(faces, key=lambda face: face.box.width * face.box.height)
-        found = self._in_square(frame, Square.of_face(largest))
+        found = self._in_square(frame, Square.of_face(face))
         # the box of the detector is not that of the landmarks, with which the graph was trained
         return None if found is None else self._in_square(frame, Square.of_landmarks(found))
 
@@ -308,6 +318,10 @@ class FaceLandmarker:
         """Landmarks (478, 3) in pixels -> (52,) scores from 0 to 1."""
         (scores,) = self._blendshapes(landmarks[BLENDSHAPE_LANDMARKS, :2])
         return scores.reshape(-1)
+
+    def _largest_face(self, frame: Frames) -> Face | None:
+        faces = self._detector.detect(frame)
+        return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
 
     def _in_square(self, frame: Frames, square: Square) -> Points | None:
         """The landmarks in a square; `None` where no face is in it."""
@@ -368,6 +382,10 @@ class LandmarkSpec(VideoSpec):
 def cached_landmarker() -> FaceLandmarker:
     """Return the Face Landmarker, opened once in this process."""
     return FaceLandmarker()
+
+
+def _the_same(face: Face | None, _: Frames) -> Face | None:
+    return face
 
 
 class _Graph:

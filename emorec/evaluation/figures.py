@@ -216,6 +216,64 @@ def spectrogram_sheet(spectrograms: NDArray[np.float32], captions: Sequence[str]
     return figure
 
 
+MAX_MESHES = 6
+"""Frames of a clip that are drawn as meshes, evenly spaced."""
+
+MAX_CURVES = 6
+"""Blendshapes of a clip that are drawn: those that vary most."""
+
+
+def mesh_sheet(
+    landmarks: NDArray[np.float32], triangles: NDArray[np.uint16], captions: Sequence[str]
+) -> Figure:
+    """Draw the faces of clips as meshes, the frames of a clip side by side, each clip under its caption.
+
+    Args:
+        landmarks: (N, T, L, 3), x to the right, y down, at one scale.
+        triangles: (M, 3) of the landmarks.
+        captions: N texts.
+    """
+    num_frames = landmarks.shape[1]
+    shown = np.linspace(0, num_frames - 1, min(num_frames, MAX_MESHES)).round().astype(int)
+    rows = -(-len(landmarks) // 2)
+    figure = Figure(figsize=(12, 1.35 * rows), dpi=DPI, layout="constrained")
+    spread = landmarks[..., :2].max(axis=(0, 1, 2)) - landmarks[..., :2].min(axis=(0, 1, 2))
+    for axes in figure.subplots(rows, 2, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, faces, caption in zip(figure.axes, landmarks, captions, strict=False):
+        for column, frame in enumerate(shown):
+            x, y = faces[frame, :, 0] + column * spread[0], -faces[frame, :, 1]
+            axes.triplot(x, y, triangles, linewidth=0.25, color=INK)
+        axes.set_aspect("equal")
+        axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
+    return figure
+
+
+def blendshape_sheet(
+    blendshapes: NDArray[np.float32], names: Sequence[str], captions: Sequence[str]
+) -> Figure:
+    """Draw the blendshapes that vary most in each clip over its frames, two clips in a row.
+
+    Args:
+        blendshapes: (N, T, S) from 0 to 1.
+        names: S names.
+        captions: N texts.
+    """
+    rows = -(-len(blendshapes) // 2)
+    figure = Figure(figsize=(12, 2.1 * rows), dpi=DPI, layout="constrained")
+    for axes in figure.subplots(rows, 2, squeeze=False).flat:
+        axes.set_axis_off()
+    for axes, values, caption in zip(figure.axes, blendshapes, captions, strict=False):
+        axes.set_axis_on()
+        for position in np.argsort(-np.ptp(values, axis=0))[:MAX_CURVES]:
+            axes.plot(np.arange(len(values)) + 1, values[:, position], label=names[position])
+        axes.set_ylim(0, 1)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
+        axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
+    return figure
+
+
 def _strip(clip: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return frames (T, H, W, C) side by side with gaps, (H, T * (W + gap) - gap, C)."""
     num_frames, height, width, _ = clip.shape

@@ -11,13 +11,18 @@ from torch import Tensor
 
 from emorec import checkpoint
 from emorec.data.audio import NO_SOUND, AudioSpec, to_float
+from emorec.data.audio_embedding import embed
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
+from emorec.data.datamodule import NO_FACE
+from emorec.data.dataset import track_tensors
+from emorec.data.landmarks import LandmarkSpec
 from emorec.data.preprocessing import FrameSpec
 from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.video.reader import ClipError
 from emorec.errors import UserError
+from emorec.explain.face import Attribution, face_attribution, landmark_network
 from emorec.explain.importance import Importance, frame_importance, sound_importance
 from emorec.explain.saliency import (
     Method,
@@ -94,12 +99,26 @@ class SoundExplanation:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class FaceExplanation:
+    """Explanation over the landmarks and blendshapes of a clip.
+
+    Attributes:
+        attribution: (53, T), see `face_attribution`.
+        blendshapes: (52, T) from 0 to 1.
+    """
+
+    attribution: Attribution
+    blendshapes: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Explanation:
-    """A prediction and its explanation over frames and sound; `None` for an input that the network lacks."""
+    """A prediction and its explanation over frames, face and sound; `None` for an input that the network lacks."""
 
     prediction: Prediction
     frames: FrameExplanation | None
     sound: SoundExplanation | None
+    face: FaceExplanation | None = None
 
 
 def explain(
@@ -124,8 +143,11 @@ def explain(
     """
     if method == "grad_cam" and "frames" not in inputs:
         raise UserError(
-            f"{spec.network} takes sound only: Grad-CAM is for networks with frames, choose --method occlusion"
+            f"{spec.network} takes no frames, and Grad-CAM is for networks that do: leave out --method"
         )
+    face_network = landmark_network(network)
+    if not {"frames", "sound"} & inputs.keys() and face_network is None:
+        raise UserError(f"{spec.network} takes {' and '.join(inputs)}, which can't be shown")
     prediction, score = _predict(network, spec, inputs, target)
     frames = sound = None
     if "frames" in inputs:
@@ -147,7 +169,13 @@ def explain(
             importance=sound_importance(score, inputs, spec.sound_seconds),
             seconds=spec.sound_seconds,
         )
-    return Explanation(prediction=prediction, frames=frames, sound=sound)
+    face = None
+    if face_network is not None and bool(inputs.get("face_present", torch.tensor(True)).any()):
+        face = FaceExplanation(
+            attribution=face_attribution(score, face_network, inputs),
+            blendshapes=inputs["blendshapes"][0].T.cpu().numpy(),
+        )
+    return Explanation(prediction=prediction, frames=frames, sound=sound, face=face)
 
 
 def _predict(
@@ -197,27 +225,39 @@ class InputReader:
         self._transform = ClipTransform(spec.image_size)
         self._audio_spec: AudioSpec = spec.audio
         self._read_audio = ClipReader(self._audio_spec)
+        self._read_landmarks = ClipReader(LandmarkSpec(num_frames=spec.num_frames))
+        self._sound_embedding = spec.sound_embedding
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:
-        """Return frames (1, T, 3, H, W) uint8, sound (1, samples) and heard (1,), in the network's order.
+        """Return the inputs of the network in its order, of a batch of one clip; see `emorec.data.clip.Batch`.
 
         Raises:
-            ClipError: When the clip can't be decoded, or has no sound and the network takes no frames.
+            ClipError: When the clip can't be decoded, has no sound and the network takes nothing else, or has no face
+                and the network takes landmarks.
         """
         inputs: dict[str, Tensor] = {}
         if "frames" in self.inputs:
             frames = torch.from_numpy(self._transform(self._read_frames(clip)))  # (T, H, W, 3)
             inputs["frames"] = frames.permute(0, 3, 1, 2)[None]
-        if "sound" in self.inputs:
+        if "landmarks" in self.inputs:
+            track = self._read_landmarks(clip)
+            if not track["present"].any():
+                raise ClipError.of(clip.path, NO_FACE)
+            inputs |= {name: values[None] for name, values in track_tensors(track).items()}
+        if "sound" in self.inputs or "embedding" in self.inputs:
             inputs["sound"], heard = self._sound(clip)
             inputs["heard"] = torch.tensor([heard])
+        if "embedding" in self.inputs:
+            assert self._sound_embedding != "none"
+            embedding = embed(inputs["sound"][0].numpy(), self._sound_embedding)
+            inputs["embedding"] = torch.from_numpy(embedding)[None] * heard
         return {name: inputs[name] for name in self.inputs}
 
     def _sound(self, clip: Clip) -> tuple[Tensor, bool]:
         try:
             samples = self._read_audio(clip)
         except ClipError as error:
-            if error.reason != NO_SOUND or "frames" not in self.inputs:
+            if error.reason != NO_SOUND or not {"frames", "landmarks"} & {*self.inputs}:
                 raise
             return torch.from_numpy(self._audio_spec.silence)[None], False
         return torch.from_numpy(to_float(samples))[None], True

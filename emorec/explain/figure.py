@@ -6,12 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from emorec.data.landmarks import BLENDSHAPES
 from emorec.evaluation.figures import DPI, FAINT, INK
 from emorec.explain.explainer import (
     Explanation,
+    FaceExplanation,
     FrameExplanation,
     Prediction,
     SoundExplanation,
@@ -32,9 +35,15 @@ LEFT, RIGHT = 0.95, 0.3
 BARS_HEIGHT = 0.75
 TICKS_HEIGHT = 0.4
 SPECTROGRAM_HEIGHT = 1.5
+FACE_HEIGHT = 3.2
+NAMES_WIDTH = 1.1
 TITLE_CHARACTER, CHARACTER = 0.105, 0.072
 
 COLORMAP = colormaps["inferno"]
+FOR_AND_AGAINST = LinearSegmentedColormap.from_list("for and against", [AGAINST, "white", FOR])
+
+FACE_ROWS = 13
+"""Rows of an explained face: the landmarks, and the blendshapes that matter most."""
 
 
 def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None) -> Figure:
@@ -53,7 +62,8 @@ def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None
     header = 0.2 + 0.27 * len(title) + 0.2 * len(note) + 0.12
     rows = _rows(explanation.frames)
     sound = SPECTROGRAM_HEIGHT + GAP + BARS_HEIGHT + TICKS_HEIGHT if explanation.sound else 0.0
-    height = header + sum(row.total_height for row in rows) + sound + 0.1
+    face = FACE_HEIGHT + TICKS_HEIGHT if explanation.face else 0.0
+    height = header + sum(row.total_height for row in rows) + face + sound + 0.1
     figure = Figure(figsize=(width, height), dpi=1.2 * DPI, facecolor="white")
     _draw_header(figure, title, note)
     top = header
@@ -61,6 +71,9 @@ def explanation_figure(explanation: Explanation, *, clip: str, truth: str | None
         assert explanation.frames is not None
         _draw_frames(figure, explanation.frames, row, top)
         top += row.total_height
+    if explanation.face:
+        _draw_face(figure, explanation.face, top)
+        top += face
     if explanation.sound:
         _draw_sound(figure, explanation.sound, top)
     return figure
@@ -95,6 +108,9 @@ def legend(explanation: Explanation) -> str:
     colours = []
     if explanation.frames:
         colours.append(f"frame saliency ({methods[explanation.frames.method]})")
+    if explanation.face:
+        name = explanation.prediction.name
+        colours.append(f"what raises (orange) and lowers (blue) {name}, against an average face")
     if explanation.sound:
         colours.append("spectrogram saliency (occlusion)")
     parts = [f"colours: {' and '.join(colours)}"] if colours else []
@@ -136,7 +152,7 @@ def _rows(frames: FrameExplanation | None) -> list[_Row]:
 
 def _width(explanation: Explanation) -> float:
     rows = _rows(explanation.frames)
-    if explanation.sound or explanation.frames is None or not rows:
+    if explanation.sound or explanation.face or explanation.frames is None or not rows:
         return WIDTH
     count = max(2, _frames_per_row(len(explanation.frames.frames)))
     return max(MIN_WIDTH, LEFT + count * (rows[0].width + GAP) - GAP + RIGHT)
@@ -273,6 +289,26 @@ def overlay_saliency(frame: NDArray[np.uint8], saliency: NDArray[np.float32]) ->
     mixed = (1 - alpha) * grey + alpha * colour
     image: NDArray[np.uint8] = np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
     return image
+
+
+def _draw_face(figure: Figure, face: FaceExplanation, top: float) -> None:
+    """Draw a row for the landmarks and for each of the blendshapes that matter most, a column for each frame."""
+    names = [*BLENDSHAPES, "landmarks"]
+    order = np.argsort(-np.abs(face.attribution[:-1]).sum(axis=1))[: FACE_ROWS - 1]
+    rows = [len(names) - 1, *order.tolist()]
+    shown = face.attribution[rows]
+    limit = max(float(np.abs(shown).max()), MIN_RANGE)
+    axes = _axes(figure, LEFT + NAMES_WIDTH, top, WIDTH - LEFT - NAMES_WIDTH - RIGHT, FACE_HEIGHT)
+    axes.imshow(shown, aspect="auto", cmap=FOR_AND_AGAINST, vmin=-limit, vmax=limit)
+    axes.set_yticks(range(len(rows)), [names[row] for row in rows], color=INK, size=9)
+    num_frames = shown.shape[1]
+    axes.set_xticks(range(num_frames), [str(each + 1) for each in range(num_frames)], size=9)
+    axes.tick_params(length=0, colors=GREY)
+    axes.spines[:].set_visible(False)
+    for row, position in enumerate(rows[1:], start=1):
+        for frame, value in enumerate(face.blendshapes[position]):
+            axes.text(frame, row, f"{value:.2f}", ha="center", va="center", size=7, color=INK)
+    _label_row(figure, "face", top + FACE_HEIGHT / 2)
 
 
 def _draw_sound(figure: Figure, sound: SoundExplanation, top: float) -> None:

@@ -31,7 +31,11 @@ class Score:
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The inputs of the network for B clips -> scores (B,)."""
-        outputs = self.network(*inputs).float()  # (B, K) or (B, R)
+        return self.of_logits(self.network(*inputs))
+
+    def of_logits(self, outputs: Tensor) -> Tensor:
+        """Logits (B, K), or numbers (B, R) -> scores (B,)."""
+        outputs = outputs.float()
         if isinstance(self.network, ClipClassifier):
             return log_odds(outputs, self.output)
         number: Tensor = self.sign * outputs[:, self.output]

@@ -56,7 +56,7 @@ def camera_windows(
     Raises:
         UserError: When the network takes sound only, or the camera ends before the first window does.
     """
-    if not spec.uses_frames:
+    if not spec.uses_video:
         raise UserError(
             f"camera {camera.index}: cameras have no sound, and this network takes nothing else"
         )

@@ -19,7 +19,14 @@ from typing_extensions import override
 
 from emorec import __version__
 from emorec.data.audio import fit_length
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
+from emorec.data.landmarks import (
+    BLENDSHAPES,
+    NUM_LANDMARKS,
+    LandmarkSpec,
+    cached_landmarker,
+)
 from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
@@ -163,17 +170,20 @@ def synthetic_inputs(spec: ModelSpec, count: int = MAX_CLIPS) -> Inputs:
     """Return inputs of synthetic faces that act the emotions in turn, with their voices."""
     settings = ClipSettings(num_frames=max(1, spec.num_frames))
     spoken = ClipSettings(num_frames=max(1, round(spec.sound_seconds * settings.fps)))
-    windows = [
-        Window(
-            start=0,
-            end=spec.window_seconds,
-            person=1,
-            frames=resize_frames(draw_clip(name, settings), spec.image_size),
-            sound=_resample(voice_clip(name, spoken), spec),
-            has_sound=True,
+    windows = []
+    for name in (plan(actors=[1], takes=1) * count)[:count]:
+        frames = draw_clip(name, settings)
+        windows.append(
+            Window(
+                start=0,
+                end=spec.window_seconds,
+                person=1,
+                frames=resize_frames(frames, spec.image_size),
+                face=cached_landmarker()(frames) if spec.uses_landmarks else None,
+                sound=_resample(voice_clip(name, spoken), spec),
+                has_sound=True,
+            )
         )
-        for name in (plan(actors=[1], takes=1) * count)[:count]
-    ]
     return stack_inputs(windows, spec)
 
 
@@ -186,6 +196,10 @@ def _read_clip(path: Path, spec: ModelSpec) -> Window:
         )
         frames = frame_spec.load(Clip(path=path, label=UNLABELLED, actor="", take=path.stem))
         window = replace(window, frames=center_crop(frames, spec.image_size))
+    if spec.uses_landmarks:
+        landmark_spec = LandmarkSpec(num_frames=spec.num_frames)
+        face = landmark_spec.load(Clip(path=path, label=UNLABELLED, actor="", take=path.stem))
+        window = replace(window, face=face)
     if spec.uses_sound:
         sound, has_sound = AudioWindows(path, spec.audio).read_all()
         window = replace(window, sound=sound, has_sound=has_sound)
@@ -265,10 +279,21 @@ def zero_inputs(spec: ModelSpec, batch_size: int = 1) -> tuple[Tensor, ...]:
     """Return zeros of the shapes and types of a network's inputs."""
     inputs = {
         "frames": torch.zeros(batch_size, spec.num_frames, *spec.image_size, 3, dtype=torch.uint8),
+        "landmarks": torch.zeros(batch_size, spec.num_frames, NUM_LANDMARKS, 3),
+        "blendshapes": torch.zeros(batch_size, spec.num_frames, len(BLENDSHAPES)),
+        "face_present": torch.zeros(batch_size, spec.num_frames, dtype=torch.bool),
         "sound": torch.zeros(batch_size, spec.sound_samples),
+        "embedding": torch.zeros(batch_size, *_embedding_shape(spec)),
         "heard": torch.zeros(batch_size, dtype=torch.bool),
     }
     return tuple(inputs[name] for name in spec.inputs)
+
+
+def _embedding_shape(spec: ModelSpec) -> tuple[int, int]:
+    """(S, D) of the embedding that a network takes."""
+    if spec.sound_embedding == "none":
+        return 0, 0
+    return EmbeddingSpec(network=spec.sound_embedding, sound_seconds=spec.sound_seconds).shape
 
 
 def to_onnx(program: ExportedProgram, spec: ModelSpec, metadata: Mapping[str, str]) -> bytes:

@@ -18,6 +18,7 @@ from emorec.inference.video import Stopwatch
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
+    from emorec.data.landmarks import FaceTrack
 
 MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""
@@ -112,7 +113,8 @@ class FaceBuffer(FrameBuffer):
                 start=start,
                 end=end,
                 person=person,
-                frames=self._pixels(face, indices),
+                frames=self._pixels(face, indices) if self.spec.uses_frames else None,
+                face=self._landmarks(track, indices) if self.spec.uses_landmarks else None,
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
@@ -123,6 +125,16 @@ class FaceBuffer(FrameBuffer):
         yield from (windows[person] for person in sorted(windows))
         if not windows:
             yield Window(start=start, end=end, person=None)
+
+    def _landmarks(self, track: int, indices: Sequence[int]) -> "FaceTrack":
+        """Return the face of a track in T frames, (T,)."""
+        from emorec.data.landmarks import cached_landmarker
+
+        with self.stopwatch.measure("faces"):
+            return cached_landmarker()(
+                [self._frames[index] for index in indices],
+                [self._faces[index].get(track) for index in indices],
+            )
 
     def _pixels(self, face: Face, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
         pixels = {
@@ -164,7 +176,13 @@ def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector 
         detector: `None` takes whole frames.
     """
     chosen = frames[linspace_indices(len(frames), spec.num_frames)]  # (T, H, W, 3)
-    face = None
+    face = track = None
+    if spec.uses_landmarks:
+        from emorec.data.landmarks import cached_landmarker
+
+        track = cached_landmarker()(chosen)
+        if not track["present"].any():
+            return Window(start=0, end=0, person=None)
     if detector is not None:
         face = clip_face(chosen, partial(detector, refine=spec.face == "align")).face
         if face is None:
@@ -173,7 +191,8 @@ def window_from_frames(frames: Frames, spec: ModelSpec, detector: "FaceDetector 
         start=0,
         end=0,
         person=1,
-        frames=preprocess(chosen, spec, face),
+        frames=preprocess(chosen, spec, face) if spec.uses_frames else None,
+        face=track,
         sound=spec.audio.silence if spec.uses_sound else None,
         box=None if face is None else face.box,
     )

@@ -77,13 +77,13 @@ class Options:
             UserError: When the detector's file is missing or something else.
         """
         mode = self.face_mode(spec)
-        if not spec.uses_frames:
+        if not spec.uses_video:
             return None
         if mode != spec.face:
             log.warning(
                 "face is %s, but the network was trained on %s", mode, FACE_NAMES[spec.face]
             )
-        if mode == "none":
+        if mode == "none" and not spec.uses_landmarks:
             return None
         from emorec.data.faces import FaceDetector, find_detector
 

@@ -219,7 +219,7 @@ def load(
 def with_prediction(
     window: Window, spec: ModelSpec, output: Outputs | None, abstain_below: float = 0.0
 ) -> Window:
-    """Return a window with its prediction, without frames and sound.
+    """Return a window with its prediction, without the network's inputs.
 
     Args:
         window: The window.
@@ -227,7 +227,7 @@ def with_prediction(
         output: (K,) probabilities or (R,) numbers; `None` without a face.
         abstain_below: Lowest confidence that names a class.
     """
-    window = replace(window, frames=None, sound=None, names=spec.names)
+    window = replace(window, frames=None, face=None, sound=None, names=spec.names)
     if output is None:
         return replace(window, predicted=NO_FACE)
     values = tuple(output.tolist())
@@ -248,14 +248,37 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
     if spec.uses_frames:
         frames = [window.frames for window in windows if window.frames is not None]
         inputs["frames"] = np.stack(frames)  # (B, T, H, W, 3)
+    if spec.uses_landmarks:
+        faces = np.stack([window.face for window in windows if window.face is not None])  # (B, T)
+        inputs["landmarks"] = np.ascontiguousarray(faces["landmarks"])  # (B, T, 478, 3)
+        inputs["blendshapes"] = np.ascontiguousarray(faces["blendshapes"])  # (B, T, 52)
+        inputs["face_present"] = np.ascontiguousarray(faces["present"])  # (B, T)
     if spec.uses_sound:
         sound = [window.sound for window in windows if window.sound is not None]
         inputs["sound"] = np.stack(sound)  # (B, samples)
+    if "embedding" in spec.inputs:
+        inputs["embedding"] = _embeddings(windows, spec)  # (B, S, D)
     if "heard" in spec.inputs:
         inputs["heard"] = np.array([window.has_sound for window in windows])  # (B,)
     if any(len(each) != len(windows) for each in inputs.values()):
-        raise ValueError(f"some of {len(windows)} windows lack frames or sound")
-    return inputs
+        raise ValueError(f"some of {len(windows)} windows lack frames, landmarks or sound")
+    return {name: inputs[name] for name in spec.inputs}
+
+
+def _embeddings(windows: Sequence[Window], spec: ModelSpec) -> npt.NDArray[np.float32]:
+    """Embed the sound of B windows, (B, S, D); zeros where there is none, as in training."""
+    from emorec.data.audio_embedding import EmbeddingSpec, embed
+
+    assert spec.sound_embedding != "none"
+    shape = EmbeddingSpec(network=spec.sound_embedding, sound_seconds=spec.sound_seconds).shape
+    return np.stack(
+        [
+            embed(window.sound, spec.sound_embedding)
+            if window.sound is not None and window.has_sound
+            else np.zeros(shape, np.float32)
+            for window in windows
+        ]
+    )
 
 
 def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:
@@ -264,7 +287,7 @@ def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:
     Raises:
         UserError: When they have the wrong type or shape, or it takes no frames.
     """
-    if not spec.uses_frames:
+    if not spec.uses_video:
         raise UserError(f"{spec.network} takes only sound: pass the path of a file with sound")
     if frames.dtype != np.uint8:
         raise UserError(f"frames are {frames.dtype}: pass uint8, 0 to 255, RGB")

@@ -10,6 +10,7 @@ from emorec.image_size import Size, format_size, parse_image_size, size_before_c
 
 if TYPE_CHECKING:  # the command line needs the literals alone
     from emorec.data.audio import AudioSpec
+    from emorec.data.audio_embedding import EmbeddingNetwork
     from emorec.data.preprocessing import FaceMode, Resize
 
 SPEC_FORMAT = 3
@@ -36,13 +37,15 @@ class ModelSpec:
         network: Import path of its class.
         task: Whether it predicts one of K classes or R numbers.
         names: The classes in label order, or the numbers.
-        inputs: Its inputs in order, of "frames", "sound" and "heard" (whether a window has sound).
+        inputs: Its inputs in order, of "frames", "landmarks", "blendshapes", "face_present" (in which frames a face was
+            found), "sound", "embedding" (of the sound) and "heard" (whether a window has sound).
         num_frames: T, evenly spaced over a window; 0 for audio networks.
         image_size: Height and width of the frames, in pixels.
         resize: How frames of another aspect ratio were resized in training.
         face: Whether it was trained on cropped or aligned faces; "none" on whole frames.
         sound_rate: Audio samples per second.
         sound_seconds: Length of the audio input, taken from the middle of a window.
+        sound_embedding: The network whose embedding of the audio is the input; "none" for the audio itself.
         window_seconds: Length of its training clips.
         temperature: Divisor of its logits, where one was fitted.
         checkpoint_sha256: Digest of the checkpoint.
@@ -69,6 +72,7 @@ class ModelSpec:
     data: str
     split: dict[str, Any]
     licence: str
+    sound_embedding: "EmbeddingNetwork | Literal['none']" = "none"
 
     @property
     def uses_frames(self) -> bool:
@@ -76,9 +80,19 @@ class ModelSpec:
         return "frames" in self.inputs
 
     @property
+    def uses_landmarks(self) -> bool:
+        """Whether landmarks are among its inputs."""
+        return "landmarks" in self.inputs
+
+    @property
+    def uses_video(self) -> bool:
+        """Whether it needs pictures."""
+        return self.uses_frames or self.uses_landmarks
+
+    @property
     def uses_sound(self) -> bool:
-        """Whether audio is among its inputs."""
-        return "sound" in self.inputs
+        """Whether it needs audio."""
+        return "sound" in self.inputs or "embedding" in self.inputs
 
     @property
     def sound_samples(self) -> int:
@@ -114,6 +128,7 @@ class ModelSpec:
                     f"exported by emorec {stored.get('emorec_version')}: this emorec is too old, update it"
                 )
             stored["task"] = stored["says"]
+            stored.setdefault("sound_embedding", "none")  # of files before landmarks
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])
             if isinstance(values["face"], bool):
@@ -187,7 +202,21 @@ def describe_inputs(spec: ModelSpec) -> dict[str, str]:
             f"samples a second, from -1 to 1, the middle {spec.sound_seconds:g} s of the window; its spectrogram is "
             "inside the network"
         ),
-        "heard": "bool (batch,): whether the window has sound; where not, sound is zeros",
+        "landmarks": (
+            f"float32 (batch, {spec.num_frames}, 478, 3): x, y and z of MediaPipe's Face Landmarker "
+            "(face_landmarker.task of emorec.pretrained) in pixels of the upright frame"
+            f"{spacing}; normalization is inside the network"
+        ),
+        "blendshapes": f"float32 (batch, {spec.num_frames}, 52), 0 to 1, of the same Face Landmarker",
+        "face_present": (
+            f"bool (batch, {spec.num_frames}): whether a face was found in each frame; where not, landmarks and "
+            "blendshapes are those of the nearest frame with one"
+        ),
+        "embedding": (
+            f"float32 (batch, windows, features): {spec.sound_embedding} of emorec.data.audio_embedding, of one "
+            f"channel at {spec.sound_rate} samples a second, the middle {spec.sound_seconds:g} s of the window"
+        ),
+        "heard": "bool (batch,): whether the window has sound; where not, sound and embedding are zeros",
     }
     return {name: texts[name] for name in spec.inputs}
 

@@ -15,6 +15,7 @@ from emorec.inference.spec import TaskKind
 
 if TYPE_CHECKING:  # importing OpenCV is slow
     from emorec.data.faces import Box
+    from emorec.data.landmarks import FaceTrack
 
 NO_FACE = "no face"
 """Label of a window without a face."""
@@ -60,6 +61,7 @@ class Window(Prediction):
         box: The face, in pixels of the upright frame; `None` where none was searched or found.
         boxes: The face in single frames of the window: (seconds, box).
         frames: (T, H, W, 3) uint8, RGB; only until the window is predicted.
+        face: (T,) landmarks and blendshapes; only until the window is predicted.
         sound: (samples,) float32, -1 to 1; only until the window is predicted.
         has_sound: Whether the window has sound; where not, `sound` is zeros.
     """
@@ -70,6 +72,7 @@ class Window(Prediction):
     box: "Box | None" = None
     boxes: "tuple[tuple[float, Box], ...]" = ()
     frames: npt.NDArray[np.uint8] | None = None
+    face: "FaceTrack | None" = None
     sound: npt.NDArray[np.float32] | None = None
     has_sound: bool = False
 

@@ -115,13 +115,19 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
     """Return the specification of a checkpoint's network.
 
     Raises:
-        UserError: When it takes features instead of frames.
+        UserError: When it takes features instead of frames, or has to be adapted to a person.
     """
     data = loaded.data["init_args"]
     if data.get("features") is not None:
         raise UserError(
             f"{loaded.path} was trained on frame features: name the checkpoint of a network that takes frames"
         )
+    if data.get("adapt", "none") != "none":
+        raise UserError(
+            f"{loaded.path} was trained with data.adapt {data['adapt']}: it needs other clips of the same person, and "
+            "only emorec test has them; name a checkpoint trained with data.adapt none"
+        )
+    embedding = data.get("sound_embedding", "none")
     is_affwild2 = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
     return ModelSpec(
         network=loaded.model["class_path"],
@@ -132,7 +138,8 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         image_size=parse_image_size(data["image_size"]),
         resize=data["resize"],
         face="crop" if is_affwild2 else data.get("face", "none"),
-        sound_rate=data.get("sound_rate", 16_000),
+        sound_rate=16_000 if embedding != "none" else data.get("sound_rate", 16_000),
+        sound_embedding=embedding,
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds
         or (data["num_frames"] / AFFWILD2_FRAME_RATE if is_affwild2 else DEFAULT_CLIP_SECONDS),

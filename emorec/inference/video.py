@@ -369,4 +369,4 @@ def open_file(path: Path, spec: ModelSpec) -> VideoFile | AudioFile:
     Raises:
         ClipError: When it can't be read, or lacks what the network needs.
     """
-    return VideoFile(path) if spec.uses_frames else AudioFile(path)
+    return VideoFile(path) if spec.uses_video else AudioFile(path)

@@ -75,7 +75,7 @@ def windows_of(
         )
     )
     windows: Iterator[Window | Gap]
-    if spec.uses_frames and isinstance(video, VideoFile):
+    if spec.uses_video and isinstance(video, VideoFile):
 
         def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
             buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
@@ -159,7 +159,7 @@ def _add_sound(
         whole = (window.start, window.end) == (video.start, video.seconds)
         with stopwatch.measure("decode"):
             sound, has_sound = audio.read_all() if whole else audio.read(window.start, window.end)
-        if has_sound or spec.uses_frames:
+        if has_sound or spec.uses_video:
             yield replace(window, sound=sound, has_sound=has_sound)
         else:
             yield Gap(window.start, window.end)

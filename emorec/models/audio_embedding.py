@@ -1,7 +1,7 @@
 """Classifier of sound as another network describes it: pooling of its embedding over time, then few layers."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +11,15 @@ from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
 from emorec.errors import UserError
 from emorec.layers.standardize import Standardize
 from emorec.layers.temporal import AttentionPool, last_state, recurrent
-from emorec.models.classifier import ClipClassifier
+from emorec.models.feature_classifier import FeatureClassifier
 
 EmbeddingPool: TypeAlias = Literal["statistics", "mean", "attention", "gru"]
 
 
-class AudioEmbedding(ClipClassifier):
-    """The embedding of a clip's sound, standardised, pooled over its S windows, then one or two linear layers.
+class AudioEmbedding(FeatureClassifier):
+    """The embedding of a clip's sound pooled over its S windows, then one or two linear layers.
+
+    What the first layer takes is standardised by the training clips that have sound.
 
     Args:
         embedding: "yamnet", "speech_embedding" or "both"; as in the data.
@@ -29,13 +31,13 @@ class AudioEmbedding(ClipClassifier):
         training: See `ClipClassifier`.
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("embedding",)
+    inputs: tuple[str, ...] = ("embedding",)
 
     def __init__(
         self,
         *,
-        embedding: EmbeddingNetwork = "yamnet",
-        sound_seconds: float = 3.0,
+        embedding: EmbeddingNetwork = "both",
+        sound_seconds: float = 4.0,
         pool: EmbeddingPool = "statistics",
         hidden_size: int = 128,
         dropout: float = 0.5,
@@ -49,7 +51,6 @@ class AudioEmbedding(ClipClassifier):
             )
         num_features = self.spec.shape[1]
         self.pool = pool
-        self.standardize = Standardize(num_features)
         if pool == "attention":
             self.attention = AttentionPool(num_features, max(1, hidden_size))
         if pool == "gru":
@@ -60,6 +61,8 @@ class AudioEmbedding(ClipClassifier):
             "attention": num_features,
             "gru": 2 * hidden_size,
         }[pool]
+        self.standardizes_pooled = pool in ("statistics", "mean")
+        self.standardize = Standardize(num_pooled if self.standardizes_pooled else num_features)
         self.hidden = nn.Sequential()
         if hidden_size and pool != "gru":
             self.hidden = nn.Sequential(
@@ -74,7 +77,7 @@ class AudioEmbedding(ClipClassifier):
     @override
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Embedding (1, S, D) float, on the meta device."""
-        return (torch.zeros(1, *self.spec.shape, device="meta"),)
+        return (torch.zeros(1, *self.spec.shape, device="meta"),)  # (1, S, D)
 
     @override
     def setup(self, stage: str) -> None:
@@ -86,24 +89,32 @@ class AudioEmbedding(ClipClassifier):
                 f"{data_spec.network} of {data_spec.sound_seconds:g} s: set model.embedding and "
                 "model.sound_seconds alike"
             )
-
-    @override
-    def on_fit_start(self) -> None:
-        if not self.standardize.is_fitted:
+        if stage == "fit" and not self.standardize.is_fitted:
             self.standardize.fit(self._training_embeddings())
 
     def _training_embeddings(self) -> Iterator[Tensor]:
-        """Yield the embeddings (B, S, D) of the training clips that have sound."""
-        datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        for batch in datamodule.train_dataloader():
-            heard = batch.get("heard", torch.ones(len(batch["embedding"]), dtype=torch.bool))
-            if heard.any():
-                yield batch["embedding"][heard]
+        """Yield what is standardised of the training clips that have sound, (1, num_pooled) or (1, S, D)."""
+        from emorec.data.datamodule import ClipDataModule  # late: a prediction needs no data module
+
+        data = ClipDataModule.of(self.trainer)
+        assert data.read_embedding is not None
+        for clip in data.subsets["train"]:
+            if clip not in data.read_embedding.errors:
+                embedding = torch.from_numpy(data.read_embedding(clip))[None]  # (1, S, D)
+                yield self.pooled(embedding) if self.standardizes_pooled else embedding
 
     @override
-    def forward(self, embedding: Tensor) -> Tensor:
-        """Embedding (B, S, D) -> logits (B, K)."""
-        pooled = self.pooled(self.standardize(embedding))
+    def features(self, embedding: Tensor) -> Tensor:
+        """Embedding (B, S, D) -> standardised features (B, S, D), or of all windows together (B, 1, num_pooled)."""
+        if self.standardizes_pooled:
+            embedding = self.pooled(embedding).unsqueeze(1)
+        features: Tensor = self.standardize(embedding)
+        return features
+
+    @override
+    def classify(self, features: Tensor) -> Tensor:
+        """Standardised features -> logits (B, K)."""
+        pooled = features.squeeze(1) if self.standardizes_pooled else self.pooled(features)
         logits: Tensor = self.classifier(self.hidden(pooled))  # (B, K)
         return logits
 

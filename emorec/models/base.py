@@ -21,10 +21,9 @@ from emorec.image_size import ImageSize, parse_image_size
 from emorec.layers.pretrained import IMAGENET, Normalize, PixelStatistics, skip_pretrained
 
 if TYPE_CHECKING:
-    from emorec.data.split import Subset
     from emorec.evaluation.collector import Collected, PredictionCollector
     from emorec.evaluation.task import Task
-    from emorec.models.adaptation import ClipStatistics, Enrolment
+    from emorec.models.adaptation import Enrolment
 
 OptimizerName: TypeAlias = Literal["adam", "adamw", "sgd"]
 
@@ -136,7 +135,6 @@ class ClipNetwork(LightningModule):
         self.normalize = Normalize(self.statistics)
         self._collected: Collected | None = None
         self.enrolment: Enrolment | None = None
-        self._statistics: dict[Subset, ClipStatistics] = {}
         # of this epoch, counted from 1; infinite while all losses are finite
         self._diverged_step = torch.tensor(math.inf)
 
@@ -238,7 +236,7 @@ class ClipNetwork(LightningModule):
     def loss(self, output: Tensor, label: Tensor) -> Tensor:
         """Return the training loss, a scalar."""
 
-    def prepare(self, stage: str) -> None:
+    def prepare(self, stage: str) -> None:  # noqa: ARG002 - of subclasses
         """Compute what depends on the clips of a stage; called before its first batch.
 
         Args:
@@ -250,49 +248,10 @@ class ClipNetwork(LightningModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         if getattr(data, "adapt", "none") == "none":
             return
-        # late: a prediction needs neither
-        from emorec.data.split import STAGE_SUBSETS
-        from emorec.models.adaptation import clip_statistics, same_person
-
-        was_training = self.training
-        self.eval()
-        for subset in STAGE_SUBSETS[stage]:
-            clips = data.subsets[subset]
-            self._statistics[subset] = clip_statistics(
-                self._features_on_device,
-                data.ordered_loader(clips),
-                same_person(
-                    [clip.actor for clip in clips], [clip.label for clip in clips], self.enrolment
-                ),
-            )
-        self.train(was_training)
-
-    def adaptable_features(self, batch: Mapping[str, Any]) -> Tensor:  # noqa: ARG002 - of subclasses
-        """Return the features (B, T, D) that are adapted to a person.
-
-        Raises:
-            UserError: When the network has none.
-        """
         raise UserError(
-            f"data.adapt is person and {type(self).__name__} has no features to adapt: choose --data.adapt none, or a "
-            "network of landmarks or sound embeddings"
+            f"data.adapt is {data.adapt} and {type(self).__name__} has no features to adapt: choose --data.adapt none, "
+            "or a network of landmarks or sound embeddings"
         )
-
-    def adapted(self, features: Tensor, batch: Mapping[str, Any]) -> Tensor:
-        """Features (B, T, D) -> the same, centred and scaled by those of the same person with `data.adapt person`."""
-        if not self._statistics:
-            return features
-        return self._statistics[self._subset].adapt(features, batch["index"])
-
-    @property
-    def _subset(self) -> "Subset":
-        """The subset that the trainer is at."""
-        if self.trainer.testing:
-            return "test"
-        return "train" if self.trainer.training else "val"
-
-    def _features_on_device(self, batch: Mapping[str, Any]) -> Tensor:
-        return self.adaptable_features(self.transfer_batch_to_device(batch, self.device, 0))
 
     @override
     def on_fit_start(self) -> None:

@@ -8,6 +8,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from emorec.models.base import ClipNetwork
+from emorec.models.fusion import STREAMS
 
 
 def num_parameters(network: nn.Module) -> int:
@@ -55,7 +56,7 @@ def network_record(network: ClipNetwork) -> dict[str, Any]:
         "num_parameters": num_parameters(network),
         "num_trained_parameters": sum(each.numel() for each in trained),
         "gflops_per_clip": gflops_per_clip(network),
-        "modalities": [each for each in ("frames", "landmarks", "sound") if each in network.inputs],
+        "modalities": sorted({STREAMS[name] for name in network.inputs if name in STREAMS}),
         "num_frames": network.num_frames,
         "image_size": list(network.image_size),
     }

@@ -11,15 +11,16 @@ from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, NUM_LANDMARKS, RIGHT_EY
 from emorec.errors import UserError
 from emorec.layers.geometry import Geometry
 from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
-from emorec.models.classifier import ClipClassifier, mix
+from emorec.models.feature_classifier import FeatureClassifier
 
 TemporalNetwork = Literal["gru", "lstm", "transformer", "none"]
-MIN_VARIANCE = 1e-6
-
 Pool = Literal["attention", "mean", "std", "max", "min"]
 
+MIN_VARIANCE = 1e-6
+"""Added before the square root, whose gradient is infinite at 0."""
 
-class LandmarkRNN(ClipClassifier):
+
+class LandmarkRNN(FeatureClassifier):
     """`Geometry` of the face, a network over time or none, statistics over time, a small network.
 
     It takes landmarks in pixels: all normalisation is part of the network, and is fitted to the training clips at the
@@ -146,30 +147,12 @@ class LandmarkRNN(ClipClassifier):
         super().prepare(stage)
 
     @override
-    def adaptable_features(self, batch: Mapping[str, Any]) -> Tensor:
-        features: Tensor = self.geometry(batch["landmarks"], batch["blendshapes"])
-        return features  # (B, T, D)
+    def features(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
+        """Landmarks (B, T, 478, 3) in pixels and blendshapes (B, T, 52) -> features (B, T, D)."""
+        features: Tensor = self.geometry(landmarks, blendshapes)
+        return features
 
     @override
-    def output(self, batch: Mapping[str, Any]) -> Tensor:
-        features = batch.get("features")  # mixed ones
-        if features is None:
-            features = self.adapted(self.adaptable_features(batch), batch)
-        return self.classify(features)
-
-    @override
-    def mixed_batch(
-        self, batch: Mapping[str, Any], order: Tensor, share: float
-    ) -> Mapping[str, Any]:
-        # the features, as pixels of faces of different places and sizes can't be mixed
-        features = self.adapted(self.adaptable_features(batch), batch)
-        return {**batch, "features": mix(features, order, share)}
-
-    @override
-    def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
-        """Landmarks (B, T, 478, 3) in pixels and blendshapes (B, T, 52) -> logits (B, K)."""
-        return self.classify(self.geometry(landmarks, blendshapes))
-
     def classify(self, features: Tensor) -> Tensor:
         """Features (B, T, D) of the geometry -> logits (B, K)."""
         states = self.states(self.feature_dropout(features))  # (B, T, S)
@@ -190,7 +173,6 @@ class LandmarkRNN(ClipClassifier):
             case "mean":
                 return states.mean(dim=1)  # (B, S)
             case "std":
-                # the gradient of the square root is infinite at 0
                 return (states.var(dim=1, correction=0) + MIN_VARIANCE).sqrt()  # (B, S)
             case "max":
                 return states.amax(dim=1)  # (B, S)

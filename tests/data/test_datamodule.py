@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections import Counter
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -343,7 +344,8 @@ def test_every_frame_of_a_clip_is_cropped_or_aligned_to_its_face(
     module = face_data(faces, tmp_path, image_size=size, face=face)
     clip = next(clip for clip in module.subsets["train"] if clip.actor == 4)
     frames = decode(clip.path, lambda frame_count: linspace_indices(frame_count, 3)).frames
-    steady = clip_face(frames, FaceDetector(find_detector())).face
+    detect = partial(FaceDetector(find_detector()), refine=face == "align")
+    steady = clip_face(frames, detect).face
     assert steady is not None
     larger = size_before_crop(size)
     expected = resize_frames(face_pixels(frames, steady, larger, face), larger)
@@ -476,3 +478,49 @@ def test_sound_augmentation_depends_on_seed_epoch_and_clip_only(
     assert not torch.equal(augmented, sound((3, 5)))
     for key, seed in (((4, 5), 0), ((3, 6), 0), ((3, 5), 1)):
         assert not torch.equal(augmented, sound(key, seed, augment_sound=True))
+
+
+@pytest.fixture
+def embedded(sounds: Path, tmp_path: Path) -> RavdessDataModule:
+    """Sound as an embedding alone, in windows of a second."""
+    return make_data(
+        sounds,
+        frames=False,
+        num_frames=0,
+        sound_embedding="both",
+        sound_seconds=1.2,
+        sound_missing="silence",
+        cache=str(tmp_path / "cache"),
+    )
+
+
+def test_an_embedding_is_a_cached_stream_of_its_own(
+    embedded: RavdessDataModule, tmp_path: Path
+) -> None:
+    batch = next(iter(embedded.train_dataloader()))
+    assert embedded.inputs == {"embedding", "heard"}
+    assert batch["embedding"].shape == (7, 2, 608)
+    assert batch["embedding"].dtype == torch.float32
+    assert "sound" not in batch
+    (folder,) = (tmp_path / "cache").glob("*/")
+    assert folder.name.startswith("embedding-2x608-")
+    for clip, sample in zip(
+        embedded.subsets["train"], embedded.dataset(embedded.subsets["train"]), strict=True
+    ):
+        assert sample["heard"] is (clip.actor != 5)
+        assert bool(sample["embedding"].any()) is (clip.actor != 5)
+
+
+def test_an_embedding_of_a_clip_without_sound_may_be_refused(sounds: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"1 of 22 clips can't be used: .*05.mp4 \(it has no sound"):
+        make_data(
+            sounds,
+            num_frames=0,
+            sound_embedding="speech_embedding",
+            cache=str(tmp_path / "cache"),
+        )
+
+
+def test_an_embedding_needs_a_cache(sounds: Path) -> None:
+    with pytest.raises(UserError, match=r"data.sound_embedding yamnet needs a cache.*--data.cache"):
+        make_data(sounds, sound_embedding="yamnet", cache="none")

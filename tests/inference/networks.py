@@ -20,6 +20,7 @@ from emorec.models import (
     AudioCNN,
     AudioCNNLSTM,
     AudioCNNRNN,
+    AudioEmbedding,
     AudioVisual,
     ClipClassifier,
     ClipNetwork,
@@ -27,6 +28,8 @@ from emorec.models import (
     EarlyFusionResNet,
     FaceClassifier,
     FaceRegressor,
+    Fusion,
+    LandmarkRNN,
     LateFusion,
 )
 
@@ -64,6 +67,19 @@ NETWORKS: dict[str, Callable[[], ClipNetwork]] = {
         fusion="gated",
         **FRAMES,
     ),
+    "LandmarkRNN": lambda: LandmarkRNN(num_classes=5, num_frames=3),
+    "AudioEmbedding": lambda: AudioEmbedding(num_classes=5, sound_seconds=1.5),
+    "Fusion": lambda: Fusion(
+        networks={
+            "face": {"class_path": "emorec.models.LandmarkRNN"},
+            "voice": {
+                "class_path": "emorec.models.AudioEmbedding",
+                "init_args": {"sound_seconds": 1.5},
+            },
+        },
+        num_classes=5,
+        num_frames=3,
+    ),
     "FaceClassifier": lambda: FaceClassifier(num_classes=5, **FACE),
     "FaceRegressor": lambda: FaceRegressor(rnn="rnn", hidden_sizes=(20, 10), **FACE),
 }
@@ -74,6 +90,7 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
     torch.manual_seed(0)
     network = NETWORKS[name]().eval()
     classes = isinstance(network, ClipClassifier)
+    embeds = "embedding" in network.inputs
     return network, ModelSpec(
         network=checkpoint.class_path(type(network)),
         task="classes" if classes else "numbers",
@@ -83,8 +100,9 @@ def made(name: str) -> tuple[ClipNetwork, ModelSpec]:
         image_size=network.image_size,
         resize="shorter_side",
         face="none",
-        sound_rate=8000,
+        sound_rate=16_000 if embeds else 8000,
         sound_seconds=1.5,
+        sound_embedding="both" if embeds else "none",
         window_seconds=3.7,
         temperature=0.5,
         checkpoint_sha256="0" * 64,

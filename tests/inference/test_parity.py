@@ -6,17 +6,22 @@ import numpy as np
 import pytest
 
 from emorec.data.audio import AudioSpec, to_float
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.augment import ClipTransform
 from emorec.data.clip import Clip
+from emorec.data.landmarks import LandmarkSpec
 from emorec.data.preprocessing import FaceMode, FrameSpec
-from emorec.data.synthetic.clips import encode_mp4
+from emorec.data.sets.ravdess.parser import RavdessName
+from emorec.data.synthetic.clips import draw_clip, encode_mp4
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.video.reader import Decoder
 from emorec.image_size import Size, size_before_crop
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
+from emorec.inference.predictor import stack_inputs
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Window
-from emorec.inference.video import VideoFile
+from emorec.inference.video import AudioFile, VideoFile
 from emorec.inference.windows import windows_of
 from tests import videos
 from tests.inference.specs import make_spec
@@ -109,6 +114,37 @@ def test_real_clips_give_the_frames_of_training(
         window = only_window(path, wanted)
         np.testing.assert_array_equal(window.frames, trained(path, wanted, decoder))
         assert window.person == 1
+
+
+@pytest.mark.parametrize("face", ["none", "crop"])
+def test_a_clip_of_a_face_gives_the_landmarks_of_training(tmp_path: Path, face: FaceMode) -> None:
+    name = RavdessName.parse("01-01-03-01-01-01-05")
+    frames = draw_clip(name, ClipSettings(width=160, height=160, num_frames=9, sound=False))
+    path = tmp_path / "face.mp4"
+    path.write_bytes(encode_mp4(frames, fps=30))
+    inputs = ("landmarks", "blendshapes", "face_present", *(("frames",) if face == "crop" else ()))
+    wanted = make_spec(inputs=inputs, face=face, num_frames=4)
+    clip = Clip(path=path, label=0, actor="", take="")
+    window, expected = only_window(path, wanted), LandmarkSpec(num_frames=4).load(clip)
+    assert window.face is not None
+    assert expected["present"].all()
+    np.testing.assert_array_equal(window.face, expected)
+    if face == "crop":
+        np.testing.assert_array_equal(window.frames, trained(path, wanted))
+    decoded = np.stack([frame for _, _, frame in VideoFile(path).frames(range(9))])
+    predicted = window_from_frames(decoded, wanted, Options().open_detector(wanted))
+    np.testing.assert_array_equal(window.face, predicted.face)
+
+
+def test_a_plain_clip_gives_the_embedding_of_training(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "clip.mp4", 40, sound=True)
+    spec = make_spec(inputs=("embedding",), sound_embedding="both")
+    (window,) = windows_of(AudioFile(path), spec, Options(), None)
+    assert isinstance(window, Window)
+    expected = EmbeddingSpec(network="both", sound_seconds=1.0).load(
+        Clip(path=path, label=0, actor="", take="")
+    )
+    np.testing.assert_array_equal(stack_inputs([window], spec)["embedding"], expected[None])
 
 
 def test_a_plain_clip_gives_the_sound_of_training(voiced_clips: Path, tmp_path: Path) -> None:

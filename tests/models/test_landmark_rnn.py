@@ -189,7 +189,7 @@ def test_onnx_runtime_reproduces_the_network_for_any_batch_size() -> None:
         model,
         (landmarks[:2], blendshapes[:2]),
         dynamo=True,
-        dynamic_shapes=({0: batch}, {0: batch}),
+        dynamic_shapes=(({0: batch}, {0: batch}),),
         input_names=["landmarks", "blendshapes"],
         verbose=False,
     )

@@ -80,7 +80,7 @@ def predict(
     from emorec.inference.predictor import load
 
     predictor = load(network, device)
-    found = find_sources(videos, sound=not predictor.spec.uses_frames)
+    found = find_sources(videos, sound=not predictor.spec.uses_video)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
     batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)

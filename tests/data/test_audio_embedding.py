@@ -1,0 +1,122 @@
+"""Embeddings of sound are those of the networks' own front ends and runtimes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from emorec.data.audio import AudioSpec, to_float
+from emorec.data.audio_embedding import (
+    HOP_SAMPLES,
+    RATE,
+    SPEECH_COLUMNS,
+    SPEECH_OFFSET,
+    STEP,
+    YAMNET_COLUMNS,
+    YAMNET_LAYER,
+    EmbeddingNetwork,
+    EmbeddingSpec,
+    embed,
+    speech_spectrogram,
+    yamnet_spectrogram,
+)
+from emorec.data.clip import Clip
+from emorec.pretrained import SPEECH_EMBEDDING, YAMNET, weights_file
+from tests.data.test_audio import tone, write_wav
+
+TIMES = np.arange(RATE) / RATE
+CHIRP = (0.3 * TIMES * np.sin(2 * np.pi * (100 * TIMES + 900 * TIMES**2))).astype(np.float32)
+NOISE = np.random.default_rng(0).normal(0, 0.1, 20_000).astype(np.float32)
+
+
+def test_the_spectrogram_of_the_speech_embedding_is_that_of_its_onnx_file() -> None:
+    spectrogram = speech_spectrogram(CHIRP)
+    assert spectrogram.shape == (97, 32)
+    expected = [  # by ONNX Runtime and openWakeWord's melspectrogram.onnx, divided by 10, plus 2
+        [8.7258, 4.031, 4.031, 4.031, 4.031],
+        [4.031, 6.2182, 5.3112, 4.031, 4.031],
+        [4.031, 4.031, 5.8191, 4.7302, 4.031],
+        [4.031, 4.031, 4.031, 7.9001, 4.031],
+    ]
+    measured = spectrogram[np.ix_([0, 30, 60, 96], [0, 5, 12, 20, 31])]
+    np.testing.assert_allclose(measured, expected, atol=2e-4)
+
+
+def test_the_speech_embedding_is_that_of_onnx_runtime() -> None:
+    spectrogram = speech_spectrogram(NOISE)
+    starts = [SPEECH_OFFSET, SPEECH_OFFSET + STEP]
+    windows = np.stack([spectrogram[start : start + SPEECH_COLUMNS] for start in starts])
+    session = onnxruntime.InferenceSession(weights_file(SPEECH_EMBEDDING))
+    (expected,) = session.run(None, {"input_1": windows[..., None]})
+    embedding = embed(NOISE, "speech_embedding")
+    assert embedding.shape == (3, 96)
+    np.testing.assert_allclose(embedding[:2], expected.reshape(2, 96), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("waveform", "names"),
+    [
+        (np.zeros(RATE, np.float32), {494}),  # silence
+        (NOISE, {507, 514}),  # noise, white noise
+    ],
+)
+def test_yamnet_recognises_sounds_from_its_spectrogram(
+    waveform: np.ndarray, names: set[int]
+) -> None:
+    graph = Interpreter(str(weights_file(YAMNET)))
+    graph.allocate_tensors()
+    graph.set_tensor(0, yamnet_spectrogram(waveform)[None, :YAMNET_COLUMNS])
+    graph.invoke()
+    (scores,) = graph.get_tensor(graph.get_output_details()[0]["index"])
+    assert names <= set(scores.argsort()[-3:].tolist())
+
+
+def test_the_embedding_of_yamnet_is_that_of_the_reference_kernels() -> None:
+    graph = Interpreter(
+        str(weights_file(YAMNET)),
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+    )
+    graph.allocate_tensors()
+    graph.set_tensor(0, yamnet_spectrogram(NOISE)[None, :YAMNET_COLUMNS])
+    graph.invoke()
+    maps = graph.get_tensor(YAMNET_LAYER)[0]
+    assert maps.shape == (6, 4, 512)
+    expected = (maps.max(axis=(0, 1)) + 128.0) * 6 / 255  # its ReLU6 reaches from 0 to 6
+    difference = np.abs(embed(NOISE, "yamnet")[0] - expected)
+    assert difference.mean() < 0.03
+    assert np.corrcoef(embed(NOISE, "yamnet")[0], expected)[0, 1] > 0.99
+
+
+def test_a_window_has_the_same_embedding_wherever_it_is() -> None:
+    later = NOISE[STEP * HOP_SAMPLES :]
+    np.testing.assert_array_equal(embed(later, "yamnet"), embed(NOISE, "yamnet")[1:])
+
+
+@pytest.mark.parametrize("network", ["yamnet", "speech_embedding", "both"])
+def test_the_embedding_of_a_clip_is_that_of_its_sound(
+    network: EmbeddingNetwork, tmp_path: Path
+) -> None:
+    path = write_wav(tmp_path / "a.wav", [tone(0.6, 44_100)], 44_100)
+    clip = Clip(path=path, label=0, actor=1, take="a")
+    spec = EmbeddingSpec(network=network, sound_seconds=1.2)
+    samples = AudioSpec(sound_rate=RATE, sound_seconds=1.2).load(clip)
+    embedding = spec.load(clip)
+    assert embedding.shape == spec.shape
+    assert embedding.dtype == np.float32
+    np.testing.assert_array_equal(embedding, embed(to_float(samples), network))
+
+
+def test_shorter_sound_than_a_window_has_one_window() -> None:
+    assert embed(NOISE[:100], "both").shape == (1, 608)
+
+
+def test_caches_of_other_settings_have_other_names() -> None:
+    specs = [
+        EmbeddingSpec(network=network, sound_seconds=seconds)
+        for network in ("yamnet", "both")
+        for seconds in (3.0, 3.01)
+    ]
+    assert len({spec.name for spec in specs}) == len(specs)
