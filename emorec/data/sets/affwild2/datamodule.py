@@ -107,6 +107,11 @@ class AffWild2DataModule(ClipDataModule):
             raise UserError(
                 f"data.face {self.frame_spec.face}: Aff-Wild2's images are faces already, leave it out"
             )
+        if self.landmark_spec or self.audio_spec or self.embedding_spec:
+            raise UserError(
+                "Aff-Wild2 is loaded as images alone: leave out data.landmarks, data.sound and data.sound_embedding "
+                "(for emorec baseline choose --features hog or backbone)"
+            )
         if features is not None and self.augment:
             raise UserError("data.augment changes images: leave it out with data.features")
         self.root = root

@@ -184,3 +184,8 @@ def test_expressions_of_frames_are_classes_and_valence_is_refused(
         main(["baseline", "--config", str(CONFIGS / "affwild2_va.yaml"), *root])
     (line,) = capsys.readouterr().err.splitlines()
     assert "the labels are numbers (valence, arousal), and emorec baseline predicts classes" in line
+    with pytest.raises(SystemExit):
+        main(["baseline", *expr, *root, "--features", "landmarks"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Aff-Wild2 is loaded as images alone" in line
+    assert "--features hog or backbone" in line
