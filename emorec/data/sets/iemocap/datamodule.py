@@ -131,5 +131,5 @@ class IemocapDataModule(ClipDataModule):
             improvised_only=self.improvised_only,
             marked_half=self.marked_half,
             middle_seconds=self.middle_seconds,
-            videos_required=self.frame_spec.num_frames > 0,
+            videos_required=self.frame_spec.num_frames > 0 or self.landmark_spec is not None,
         )
