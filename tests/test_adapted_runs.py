@@ -67,15 +67,15 @@ def test_a_test_says_by_which_clips_it_was_adapted(
     measure(run)
     assert "all unlabelled clips of the person" in " ".join(capsys.readouterr().out.split())
     measure(run, "--enrol", "3")
-    measure(run, "--enrol", "3", "--enrol_classes", "[neutral,calm]")
+    measure(run, "--enrol", "1", "--enrol_classes", "[neutral,calm]")
     adapted = {
         name: json.loads((run / name / "metrics.json").read_text())["adapted"]
-        for name in ("test", "test_enrol_3", "test_enrol_3_neutral_calm")
+        for name in ("test", "test_enrol_3", "test_enrol_1_neutral_calm")
     }
     assert adapted == {
         "test": "all unlabelled clips of the person",
         "test_enrol_3": "3 other unlabelled clips of the person",
-        "test_enrol_3_neutral_calm": "3 other unlabelled clips of the person, all of them neutral or calm",
+        "test_enrol_1_neutral_calm": "1 other clips of the person, chosen among those labelled neutral or calm",
     }
     predictions = [pd.read_csv(run / name / "predictions.csv") for name in adapted]
     assert not predictions[0].equals(predictions[1])
@@ -86,6 +86,8 @@ def test_a_test_says_by_which_clips_it_was_adapted(
     [
         (("--enrol", "0"), ("--enrol is 0", "at least 1")),
         (("--enrol", "2", "--enrol_classes", "[merry]"), ("merry", "neutral, calm")),
+        (("--enrol", "50"), ("--enrol 50", "23 has 7")),
+        (("--enrol_classes", "[calm]"), ("--enrol_classes", "--enrol N")),
         (("--enrol", "2", "--data.adapt", "none"), ("--enrol", "--data.adapt person")),
     ],
 )

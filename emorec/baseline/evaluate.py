@@ -112,7 +112,7 @@ def adapt_to_person(features: Floats, people: Sequence[int | str]) -> Floats:
     if len(known):
         rows = torch.from_numpy(features[known]).unsqueeze(1)  # (N, 1, D)
         statistics = clip_statistics(
-            lambda batch: batch["features"],
+            lambda batch: (batch["features"], torch.ones(len(batch["features"]), dtype=torch.bool)),
             [{"features": rows}],
             same_person([people[int(row)] for row in known]),
         )

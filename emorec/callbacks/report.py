@@ -65,6 +65,10 @@ class EvaluationReport(Callback):
             raise UserError(
                 f"--calibrate is about probabilities of classes, and {checkpoint.path} predicts numbers: leave it out"
             )
+        if calibrate and variant and command == "validate":
+            raise UserError(
+                "--calibrate fits the temperature of the plain network: leave out --drop and --enrol"
+            )
         self._temperature = checkpoint.temperatures.get(num_views) if calibrate else None
         self._fits_temperature = calibrate and self._temperature is None
         if self._fits_temperature and command != "validate":

@@ -90,6 +90,8 @@ def evaluation_callbacks(experiment: Experiment) -> list[Callback]:
     """Return the callbacks of a measurement, beside those that the settings name."""
     config = experiment.config
     assert experiment.checkpoint is not None
+    if config.enrol_classes and config.enrol is None:
+        raise UserError("--enrol_classes is for --enrol: say how many clips with --enrol N")
     variants: dict[str, Callback] = {}
     if config.drop:
         variants[f"without_{config.drop}"] = ModalityAblation(config.drop)

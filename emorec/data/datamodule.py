@@ -13,6 +13,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from emorec.data.audio import NO_SOUND, AudioSpec
+from emorec.data.audio_embedding import RATE as EMBEDDING_RATE
 from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
@@ -156,6 +157,10 @@ class ClipDataModule(LightningDataModule):
             raise UserError(
                 f"data.{'landmarks' if landmarks else f'face {face}'} needs a cache, so that faces are detected once: "
                 "choose --data.cache auto or a folder"
+            )
+        if sound and sound_embedding != "none" and sound_rate != EMBEDDING_RATE:
+            raise UserError(
+                f"data.sound_rate is {sound_rate}, and sound embeddings take {EMBEDDING_RATE}: choose that rate"
             )
         if sound_embedding != "none" and cache == "none":
             raise UserError(

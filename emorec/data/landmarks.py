@@ -452,8 +452,7 @@ def head_pose(landmarks: Points) -> npt.NDArray[np.float32]:
     u, _, vh = np.linalg.svd((weights * canonical).T @ points)
     sign = np.sign(np.linalg.det(u @ vh))
     rotation = vh.T @ np.diag([1, 1, sign]) @ u.T
-    right, down, front = rotation[:, 0], rotation[:, 1], -rotation[:, 2]
-    del down
+    right, front = rotation[:, 0], -rotation[:, 2]
     yaw = np.arctan2(front[0], -front[2])
     pitch = np.arcsin(np.clip(front[1], -1, 1))
     # of the axis through the ears, after yaw and pitch are undone

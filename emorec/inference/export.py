@@ -50,8 +50,10 @@ from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
 from emorec.inference.windows import AudioWindows
 from emorec.io import atomic_write, disk_errors, list_files
+from emorec.layers.geometry import Geometry
 from emorec.layers.pretrained import Normalize
 from emorec.layers.spectrogram import Spectrogram
+from emorec.layers.standardize import Standardize
 from emorec.models import ClipNetwork, Fusion
 
 RUNTIMES: dict[ExportFormat, Callable[[Path, str], Runtime]] = {
@@ -64,10 +66,10 @@ MAX_ONNX_BYTES = 2**31 - 1
 MAX_CLIPS = 8
 """Clips on which the file and the checkpoint are compared."""
 
-FLOAT32_LAYERS = (Normalize, Spectrogram, nn.RNNBase)
+FLOAT32_LAYERS = (Normalize, Spectrogram, Geometry, Standardize, nn.RNNBase)
 """Layers that a float16 network computes at float32: a spectrogram's power is below the range of float16, brightness
-would be quantized, and ONNX Runtime has recurrent layers at float32 alone on a CPU (version 1.31 crashes on some of
-float16)."""
+and landmarks would be quantized, and ONNX Runtime has recurrent layers at float32 alone on a CPU (version 1.31 crashes
+on some of float16)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,7 +389,7 @@ class Float32Layer(nn.Module):
     """Layer computed at float32 within a float16 network.
 
     Args:
-        layer: Takes one tensor.
+        layer: Takes tensors.
     """
 
     def __init__(self, layer: nn.Module) -> None:
@@ -395,9 +397,9 @@ class Float32Layer(nn.Module):
         self.layer = layer
 
     @override
-    def forward(self, inputs: Tensor) -> Any:
-        """Any input of the layer -> its output, float16."""
-        return _half(self.layer(inputs.float()))
+    def forward(self, *inputs: Tensor) -> Any:
+        """Any inputs of the layer -> its output, float16."""
+        return _half(self.layer(*(each.float() for each in inputs)))
 
 
 def to_float16(network: nn.Module) -> None:

@@ -60,7 +60,11 @@ class Geometry(nn.Module):
 
     @override
     def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
-        """Landmarks (B, T, L, 3) in pixels and blendshapes (B, T, S) -> (B, T, D)."""
+        """Landmarks (B, T, L, 3) in pixels and blendshapes (B, T, S) -> (B, T, D), at float32 under autocast, too."""
+        device = landmarks.device.type
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return self.forward(landmarks.float(), blendshapes.float())
         shapes = align(landmarks, self.eyes).flatten(2)  # (B, T, 3 * L)
         components = shapes @ self.components.T  # (B, T, C)
         features = torch.cat([components, blendshapes, motion(components)], dim=2)  # (B, T, D)

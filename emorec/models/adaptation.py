@@ -37,13 +37,16 @@ def describe(enrolment: Enrolment | None, class_names: Sequence[str] = ()) -> st
     """Return by which clips features are adapted.
 
     >>> describe(None), describe(Enrolment(num_clips=8, labels=frozenset({0})), ["calm"])
-    ('all unlabelled clips of the person', '8 other unlabelled clips of the person, all of them calm')
+    ('all unlabelled clips of the person', '8 other clips of the person, chosen among those labelled calm')
     """
     if enrolment is None:
         return "all unlabelled clips of the person"
-    text = f"{enrolment.num_clips} other unlabelled clips of the person"
     names = " or ".join(class_names[label] for label in sorted(enrolment.labels))
-    return f"{text}, all of them {names}" if names else text
+    if names:
+        return (
+            f"{enrolment.num_clips} other clips of the person, chosen among those labelled {names}"
+        )
+    return f"{enrolment.num_clips} other unlabelled clips of the person"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,24 +69,31 @@ class ClipStatistics:
 
 @torch.no_grad()
 def clip_statistics(
-    features: Callable[[Mapping[str, Any]], Tensor],
+    features: Callable[[Mapping[str, Any]], tuple[Tensor, Tensor]],
     batches: Iterable[Mapping[str, Any]],
     sources: Sequence[Sequence[int]],
 ) -> ClipStatistics:
     """Return the statistics by which N clips are adapted.
 
     Args:
-        features: Batch -> (B, T, D); it gets no labels.
+        features: Batch -> (B, T, D), and a mask (B,) of the clips that have what is measured, such as a face; the
+            others are left out. It gets no labels.
         batches: The N clips in order.
         sources: For each clip the positions of the clips whose features make its statistics, see `same_person`.
     """
-    sums = []
+    sums, masks = [], []
     for batch in batches:
         unlabelled = {name: values for name, values in batch.items() if name != "label"}
-        rows = features(unlabelled).double().cpu()  # (B, T, D)
+        values, present = features(unlabelled)
+        rows = values.double().cpu()  # (B, T, D)
         sums.append(torch.stack([rows.mean(dim=1), rows.square().mean(dim=1)], dim=1))
-    moments = torch.cat(sums)  # (N, 2, D)
-    mean, square = torch.stack([moments[list(each)].mean(dim=0) for each in sources]).unbind(dim=1)
+        masks.append(present.cpu())
+    moments, usable = torch.cat(sums), torch.cat(masks)  # (N, 2, D), (N,)
+    unknown = moments.new_tensor([[0.0], [1.0]]).expand(2, moments.shape[2])  # mean 0, square 1
+    rows_of = [[position for position in each if usable[position]] for each in sources]
+    mean, square = torch.stack(
+        [moments[each].mean(dim=0) if each else unknown for each in rows_of]
+    ).unbind(dim=1)
     std = (square - mean.square()).clamp(min=0).sqrt()
     return ClipStatistics(mean.float(), torch.where(std > MIN_STD, std, 1.0).float())
 
@@ -101,7 +111,7 @@ def same_person(
         enrolment: K others, never the clip itself; `None` takes all clips of the person.
 
     Raises:
-        UserError: When a person has no other clip to be enrolled with.
+        UserError: When a person has fewer than K other clips.
 
     >>> same_person(["a", "b", "a"])
     [[0, 2], [1], [0, 2]]
@@ -120,9 +130,10 @@ def same_person(
             for other in of_person[person]
             if other != position and (not enrolment.labels or labels[other] in enrolment.labels)
         ]
-        if not others:
+        if len(others) < enrolment.num_clips:
             raise UserError(
-                f"--enrol needs other clips of each person, and {person} has none: test more clips, or drop --enrol"
+                f"--enrol {enrolment.num_clips} needs as many other clips of each person, and {person} has "
+                f"{len(others)}: choose a smaller number"
             )
         rng = np.random.default_rng([enrolment.seed, position])
         chosen = rng.permutation(len(others))[: enrolment.num_clips]

@@ -43,7 +43,7 @@ STREAM_SETTINGS = {
     "frames": "--data.frames true and --data.num_frames above 0",
     "landmarks": "--data.landmarks true",
     "sound": "--data.sound true",
-    "embedding": "--data.sound_embedding yamnet",
+    "embedding": "--data.sound_embedding both and --data.sound_seconds 4",
 }
 """The settings with which a data module loads what a network takes."""
 
@@ -265,6 +265,10 @@ class ClipNetwork(LightningModule):
     @override
     def on_test_start(self) -> None:
         self.prepare("test")
+
+    @override
+    def on_predict_start(self) -> None:
+        self.prepare("predict")
 
     def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         """Return the output for a training batch, for the metrics, and the loss."""

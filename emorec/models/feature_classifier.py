@@ -4,13 +4,14 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
+from emorec.errors import UserError
 from emorec.models.classifier import ClipClassifier, mix
 
 if TYPE_CHECKING:
-    from emorec.data.split import Subset
     from emorec.models.adaptation import ClipStatistics
 
 
@@ -25,7 +26,11 @@ class FeatureClassifier(ClipClassifier):
 
     def __init__(self, **training: Any) -> None:
         super().__init__(**training)
-        self._statistics: dict[Subset, ClipStatistics] = {}
+        if self.compiled:
+            raise UserError(
+                f"model.compile has no effect on {type(self).__name__}, which takes milliseconds: leave it out"
+            )
+        self._statistics: dict[str, ClipStatistics] = {}
 
     @abstractmethod
     def features(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -34,6 +39,15 @@ class FeatureClassifier(ClipClassifier):
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:
         """Features (B, T, D) -> logits (B, K)."""
+
+    def present(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return a mask (B,) of the clips that have what the network takes, such as a face."""
+        mask = torch.ones(len(batch["index"]), dtype=torch.bool, device=batch["index"].device)
+        if "landmarks" in self.inputs:
+            mask = mask & batch["face_present"].any(dim=1)
+        if "embedding" in self.inputs:
+            mask = mask & batch["heard"]
+        return mask
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -69,14 +83,14 @@ class FeatureClassifier(ClipClassifier):
         from emorec.data.split import STAGE_SUBSETS
         from emorec.models.adaptation import clip_statistics, same_person
 
-        def features(batch: Mapping[str, Any]) -> Tensor:
+        def features(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
             batch = self.transfer_batch_to_device(batch, self.device, 0)
-            return self.features(*(batch[name] for name in self.inputs))
+            return self.features(*(batch[name] for name in self.inputs)), self.present(batch)
 
         was_training = self.training
         self.eval()
-        for subset in STAGE_SUBSETS[stage]:
-            clips = data.subsets[subset]
+        for subset in STAGE_SUBSETS[stage] or ("all",):
+            clips = data.all_clips if subset == "all" else data.subsets[subset]
             people, labels = [clip.actor for clip in clips], [clip.label for clip in clips]
             sources = same_person(people, labels, self.enrolment)
             self._statistics[subset] = clip_statistics(
@@ -85,8 +99,10 @@ class FeatureClassifier(ClipClassifier):
         self.train(was_training)
 
     @property
-    def _subset(self) -> "Subset":
-        """The subset that the trainer is at."""
+    def _subset(self) -> str:
+        """The subset that the trainer is at; "all" for a prediction of every clip."""
+        if self.trainer.predicting:
+            return "all"
         if self.trainer.testing:
             return "test"
         return "train" if self.trainer.training else "val"

@@ -78,7 +78,8 @@ class Fusion(ClipClassifier):
 
     Args:
         networks: Each a class and its arguments, by a name of your choice, as in
-            {"face": {"class_path": "emorec.models.LandmarkRNN", "init_args": {"hidden_size": 96}}}.
+            {"face": {"class_path": "emorec.models.LandmarkRNN", "init_args": {"hidden_size": 96}}}. With "log_mean"
+            each may have its own `label_smoothing` and `mixup`; all else of the training is that of the fusion.
         fusion: "log_mean", "concat", "attention" or "gated", see `ModalityFusion`.
         num_features: Features of each network that are fused; unused with "log_mean".
         modality_dropout: Share of the training clips one network of which, each with equal probability, is dropped;
@@ -105,6 +106,11 @@ class Fusion(ClipClassifier):
         **training: Any,
     ) -> None:
         super().__init__(**training)
+        if self.mixup and fusion != "log_mean":
+            raise UserError(
+                f"model.mixup is {self.mixup:g}, and features of several streams are not mixed: choose 0, or fusion "
+                "log_mean"
+            )
         if not 0 <= modality_dropout <= 1:
             raise UserError(f"modality dropout is {modality_dropout}: choose a share from 0 to 1")
         if len(networks) < 2:
@@ -117,10 +123,18 @@ class Fusion(ClipClassifier):
             "num_frames": self.num_frames,
             "image_size": self.image_size,
         }
+        defaults = {"label_smoothing": self.label_smoothing, "mixup": self.mixup}
         for name, settings in networks.items():
-            if hasattr(self, name) or not name.isidentifier():
-                raise UserError(f"model.networks has the name {name!r}: choose another one")
-            self.add_module(name, make_network(name, settings, shared))
+            if not name.isidentifier():
+                raise UserError(f"model.networks has the name {name!r}: choose letters and digits")
+            if hasattr(self, name) or name in ("fusion", "dropout", "classifier"):
+                raise UserError(
+                    f"model.networks has the name {name!r}, which is taken: choose another"
+                )
+            self.add_module(
+                name,
+                make_network(name, settings, shared, defaults if fusion == "log_mean" else {}),
+            )
         self.inputs = self._inputs()
         self.fusion: ModalityFusion | None = None
         if fusion != "log_mean":
@@ -200,9 +214,17 @@ class Fusion(ClipClassifier):
     def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
         if self.fusion is not None:
             return super().training_loss(batch)
-        apart = [network.training_loss(batch) for network in self.networks]
-        loss = torch.stack([loss for _, loss in apart]).sum()
-        return self.fuse([output.detach() for output, _ in apart], self.present(batch)), loss
+        present = self.present(batch)  # (B, M)
+        outputs, losses = [], []
+        for network, mask in zip(self.networks, present.unbind(dim=1), strict=True):
+            output = torch.zeros(len(mask), self.num_classes, device=mask.device)  # (B, K)
+            if mask.any():  # a clip without a face teaches nothing about faces
+                part = {name: values[mask] for name, values in batch.items() if name != "views"}
+                logits, loss = network.training_loss(part)
+                output[mask] = logits.detach().float()
+                losses.append(loss)
+            outputs.append(output)
+        return self.fuse(outputs, present), torch.stack(losses).sum()
 
     def fuse(self, outputs: Sequence[Tensor], present: Tensor) -> Tensor:
         """Outputs (B, ...) of the M networks and a mask (B, M) of those to use -> logits (B, K)."""
@@ -230,7 +252,7 @@ class Fusion(ClipClassifier):
                 mask = mask & batch["face_present"].any(dim=1)
             masks.append(mask)
         present = torch.stack(masks, dim=1)  # (B, M)
-        if self.training and self.modality_dropout:
+        if self.training and self.modality_dropout and self.fusion is not None:
             count = len(masks)
             dropped = torch.rand(len(ones), device=ones.device) < self.modality_dropout  # (B,)
             which = torch.randint(count, (len(ones),), device=ones.device)  # (B,)
@@ -299,8 +321,26 @@ class AudioVisual(Fusion):
         )
 
 
+OF_THE_FUSION = frozenset(
+    [
+        "optimizer",
+        "lr",
+        "weight_decay",
+        "scheduler",
+        "plateau_patience",
+        "warmup_epochs",
+        "lr_decay",
+        "compile",
+    ]
+)
+"""Arguments of a training that networks of a fusion can't have of their own."""
+
+
 def make_network(
-    name: str, settings: Mapping[str, Any], shared: Mapping[str, Any]
+    name: str,
+    settings: Any,
+    shared: Mapping[str, Any],
+    defaults: Mapping[str, Any],
 ) -> ClipClassifier:
     """Instantiate a network of a `Fusion`.
 
@@ -308,14 +348,24 @@ def make_network(
         name: Its name, for error messages.
         settings: "class_path", such as "emorec.models.LateFusion", and "init_args".
         shared: Arguments of all networks.
+        defaults: Arguments that a network may have of its own.
 
     Raises:
         UserError: When there is no such network, or it does not take these arguments.
     """
-    cls = network_class(name, str(settings.get("class_path")))
+    if not isinstance(settings, Mapping) or "class_path" not in settings:
+        raise UserError(
+            f"the network {name} is {settings!r}: give all networks, each with class_path and init_args, in a YAML file"
+        )
+    cls = network_class(name, str(settings["class_path"]))
+    arguments = settings.get("init_args") or {}
+    for argument in sorted(OF_THE_FUSION & arguments.keys()):
+        raise UserError(
+            f"the network {name} has {argument}, but it is trained with the others: set --model.{argument} instead"
+        )
     try:
-        network: ClipClassifier = cls(**{**settings.get("init_args", {}), **shared})
-    except TypeError as error:
+        network: ClipClassifier = cls(**{**defaults, **arguments, **shared})
+    except (TypeError, ValueError, KeyError) as error:
         reason = str(error).partition("() ")[2] or error
         raise UserError(f"the arguments of the network {name}: {reason}") from None
     return network
@@ -328,7 +378,7 @@ def network_class(name: str, path: str) -> type[ClipClassifier]:
         UserError: When there is no such class, or it is no network of emorec.
     """
     try:
-        cls = import_class(path)
+        cls = import_class(path if "." in path else f"emorec.models.{path}")
     except ImportError:
         raise UserError(f"the network {name} is {path}: there is no such class") from None
     if not (isinstance(cls, type) and issubclass(cls, ClipClassifier)):
@@ -337,7 +387,7 @@ def network_class(name: str, path: str) -> type[ClipClassifier]:
 
 
 def _takes(network: ClipClassifier, stream: str) -> bool:
-    """Whether a network takes a stream: "frames", "landmarks" or "sound"."""
+    """Whether a network takes a stream: "landmarks" or "sound"."""
     return any(STREAMS.get(name) == stream for name in network.inputs)
 
 

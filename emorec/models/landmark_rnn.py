@@ -138,8 +138,9 @@ class LandmarkRNN(FeatureClassifier):
             moments = torch.zeros((), dtype=torch.float64)
             batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
             for batch in batches:
+                seen = batch["face_present"].any(dim=1)
                 moments = moments + self.geometry.second_moments(
-                    batch["landmarks"], batch["blendshapes"]
+                    batch["landmarks"][seen], batch["blendshapes"][seen]
                 )
             if self.trainer.world_size > 1:  # each process has its share of the clips
                 moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
@@ -164,8 +165,9 @@ class LandmarkRNN(FeatureClassifier):
         """Features (B, T, D) -> states (B, T, S), with rnn none the features."""
         if self.over_time is None:
             return features
-        states = self.over_time(features)
-        return states[0] if isinstance(self.over_time, nn.RNNBase) else states  # type: ignore[no-any-return]
+        output = self.over_time(features)  # of recurrent networks the states and the last state
+        states: Tensor = output[0] if isinstance(output, tuple) else output
+        return states
 
     def _pooled(self, states: Tensor, pool: Pool) -> Tensor:
         """States (B, T, S) -> (B, S)."""

@@ -143,7 +143,7 @@ def read_ablations(checkpoint: Checkpoint) -> dict[str, Mapping[str, Any]]:
             folder / METRICS.name, f"{TEST_AGAIN} with --drop {modality}"
         )
         for folder in folders
-        if (folder / METRICS.name).exists()
+        if (folder / METRICS.name).exists() and "_enrol_" not in folder.name
     }
     return {
         modality: metrics

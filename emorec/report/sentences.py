@@ -37,7 +37,7 @@ def _adapted(comparison: Comparison) -> list[str]:
         if protocol := result.model.runs[0].adapted:
             by_protocol.setdefault(protocol, []).append(result.name)
     return [
-        f"ADAPTED: {', '.join(names)} {'uses' if len(names) == 1 else 'use'} {protocol} (labels unused; balanced "
+        f"ADAPTED: {', '.join(names)} {'uses' if len(names) == 1 else 'use'} {protocol} (balanced "
         "classes flatter it), the others nothing but the clip: another protocol, not a better model"
         for protocol, names in by_protocol.items()
     ]

@@ -122,7 +122,9 @@ def test_what_can_be_left_out_is_told(name: str, words: str) -> None:
         ({"face": NETWORKS["face"]}, "1 networks"),
         ({"log": NETWORKS["face"], "b": NETWORKS["voice"]}, "'log'"),
         ({"a": {"class_path": "torch.nn.Linear"}, "b": NETWORKS["voice"]}, "torch.nn.Linear"),
-        ({"a": {}, "b": NETWORKS["voice"]}, "network a is None"),
+        ({"a": {}, "b": NETWORKS["voice"]}, "network a is {}"),
+        ({"dropout": NETWORKS["face"], "b": NETWORKS["voice"]}, "'dropout', which is taken"),
+        ({"a": {**NETWORKS["voice"], "init_args": {"lr": 1}}, "b": {}}, "set --model.lr instead"),
     ],
 )
 def test_networks_that_can_not_be_joined_are_told(networks: dict[str, object], words: str) -> None:
