@@ -129,10 +129,11 @@ class Report:
     def print(self, console: Console) -> None:
         """Print a table and what follows from it."""
         setting, machine = self.setting, self.machine
+        num_frames = setting["num_frames"]
+        frames = format_frames(num_frames, setting["image_size"]) if num_frames else "no frames"
         console.print(
             f"{setting['network']} on {machine['device']} ({setting['precision']}), "
-            f"{format_frames(setting['num_frames'], setting['image_size'])}, "
-            f"augment {str(setting['augment']).lower()}, batches of {setting['batch_size']}, "
+            f"{frames}, augment {str(setting['augment']).lower()}, batches of {setting['batch_size']}, "
             f"{plural(setting['num_workers'], 'worker')} on {plural(machine['cores'], 'core')}"
         )
         console.print(self._table())

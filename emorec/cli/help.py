@@ -18,7 +18,10 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --data.image_size N           pixels a side: 224, 112, ..., or height and width: [60, 100]
   --data.augment KIND           false, true, per_frame or seed_affwild2
   --data.face KIND              none, crop to the face, or align: also turn it upright
+  --data.landmarks true         landmarks and blendshapes of the face too; --data.frames false leaves out the pixels
   --data.sound true             the sound of the clips too, for a network that takes audio
+  --data.sound_embedding KIND   none, yamnet, speech_embedding or both, for AudioEmbedding
+  --data.adapt KIND             none, or person: by all clips of the same person, another protocol
   --data.cache WHERE            keep decoded frames: auto, none or a folder
   --data.balance KIND           none, weights or sampler
   --data.batch_size N           clips a step and process
@@ -48,6 +51,7 @@ CHECKPOINT_OPTIONS = """\
   --trainer.devices N           how many of them
   --trainer.precision KIND      32-true, bf16-mixed or 16-mixed
   --drop STREAM                 without frames, landmarks or sound, of a network that takes several
+  --enrol N                     with --data.adapt person: by N other clips of the person instead of all
   --views N                     average over N views of each clip, up to ten crops and mirrors
   --calibrate                   calibrated probabilities too; validate fits what that needs"""
 

@@ -178,6 +178,8 @@ def headline(run: Run) -> str:
     span = task.format_interval(estimate.interval)
     interval = f" (95 % interval {span})" if span else ""
     clips = f"{len(run.predictions):,} clips of {format_people(len(run.actors), run.split)}"
+    if run.adapted:
+        clips = f"{clips}, adapted by {run.adapted} (another protocol: it needs such clips of new people)"
     value = task.format(estimate.value)
     if task.kind == "numbers":
         return f"mean CCC {value}{interval} on {clips}"
