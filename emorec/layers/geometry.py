@@ -62,7 +62,7 @@ class Geometry(nn.Module):
     def forward(self, landmarks: Tensor, blendshapes: Tensor) -> Tensor:
         """Landmarks (B, T, L, 3) in pixels and blendshapes (B, T, S) -> (B, T, D), at float32 under autocast, too."""
         device = landmarks.device.type
-        if torch.is_autocast_enabled(device):
+        if device in ("cpu", "cuda") and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
                 return self.forward(landmarks.float(), blendshapes.float())
         shapes = align(landmarks, self.eyes).flatten(2)  # (B, T, 3 * L)

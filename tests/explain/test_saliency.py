@@ -155,7 +155,7 @@ def test_grad_cam_is_refused_for_networks_without_a_cam_layer() -> None:
     with pytest.raises(UserError, match=r"FaceRegressor has no maps .* choose --method occlusion"):
         frame_saliency(Score(face, 0), {"frames": frames}, "grad_cam")
     ear = LowAndEarly().eval()
-    with pytest.raises(UserError, match="LowAndEarly takes sound only"):
+    with pytest.raises(UserError, match="LowAndEarly takes no frames"):
         explain(ear, spec_for(ear), {"sound": torch.zeros(1, 16_000)}, method="grad_cam")
 
 

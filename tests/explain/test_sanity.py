@@ -20,6 +20,8 @@ from emorec.inference.spec import ModelSpec
 from tests.explain.drawn_faces import aim_on_drawn_faces, network_area, network_frames
 from tests.explain.networks import Small, spec_for
 
+pytestmark = pytest.mark.nightly  # it trains for a minute
+
 torch.set_num_threads(1)
 
 NAMES = ("happy", "sad", "angry")

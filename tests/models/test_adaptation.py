@@ -83,5 +83,5 @@ def test_the_seed_decides_which_clips_are_enrolled() -> None:
 def test_enrolment_with_some_classes_only() -> None:
     sources = same_person(["a"] * 4, [0, 1, 0, 0], Enrolment(num_clips=2, labels=frozenset({0})))
     assert all(1 not in chosen for chosen in sources)
-    with pytest.raises(UserError, match=r"--enrol 2 .* a has 1"):
+    with pytest.raises(UserError, match=r"--enrol 2 .* a has 0"):
         same_person(["a", "a"], [0, 1], Enrolment(num_clips=2, labels=frozenset({0})))

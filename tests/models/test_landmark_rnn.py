@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -56,7 +55,13 @@ class FaceDataModule(NoiseDataModule):
     def loader(self, seed: int) -> DataLoader[Any]:
         landmarks, blendshapes = faces(self.shape[0], seed=seed)
         clips: Any = [
-            {"landmarks": face, "blendshapes": shapes, "label": index % 5, "index": index}
+            {
+                "landmarks": face,
+                "blendshapes": shapes,
+                "face_present": torch.ones(len(face), dtype=torch.bool),
+                "label": index % 5,
+                "index": index,
+            }
             for index, (face, shapes) in enumerate(zip(landmarks, blendshapes, strict=True))
         ]
         return DataLoader(clips, batch_size=self.batch_size)
@@ -120,19 +125,6 @@ def test_the_geometry_is_fitted_to_the_training_clips_once(tmp_path: Path) -> No
         assert torch.equal(value, fitted[name])
 
 
-@pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")
-@pytest.mark.slow
-def test_two_processes_fit_the_same_geometry_as_one(tmp_path: Path) -> None:
-    states = {}
-    for devices in (1, 2):
-        model = network()
-        run = trainer(tmp_path, devices=devices, strategy="ddp_fork" if devices == 2 else "auto")
-        run.fit(model, FaceDataModule(num_frames=4))
-        states[devices] = model.geometry.state_dict()
-    for name, one in states[1].items():
-        torch.testing.assert_close(states[2][name], one, rtol=1e-3, atol=1e-4)
-
-
 def test_the_loss_of_mixup_is_that_of_mixed_features_and_both_labels(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -175,33 +167,6 @@ def test_masks_and_bytes_can_be_mixed() -> None:
 def test_aligned_landmarks_are_unchanged_by_a_second_alignment() -> None:
     aligned = align(faces(2)[0], (33, 263))
     torch.testing.assert_close(align(aligned, (33, 263)), aligned, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_onnx_runtime_reproduces_the_network_for_any_batch_size() -> None:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    model = network()
-    landmarks, blendshapes = faces(3)
-    model.geometry.fit(model.geometry.second_moments(landmarks, blendshapes))
-    model.eval()
-    batch = torch.export.Dim("batch")
-    program = torch.onnx.export(
-        model,
-        (landmarks[:2], blendshapes[:2]),
-        dynamo=True,
-        dynamic_shapes=(({0: batch}, {0: batch}),),
-        input_names=["landmarks", "blendshapes"],
-        verbose=False,
-    )
-    assert program is not None
-    content = program.model_proto.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    for count in (3, 1):
-        inputs = {"landmarks": landmarks[:count], "blendshapes": blendshapes[:count]}
-        (logits,) = session.run(None, {name: each.numpy() for name, each in inputs.items()})
-        with torch.no_grad():
-            expected = model(*inputs.values()).numpy()
-        np.testing.assert_allclose(logits, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ RUNS = {
     "affwild2_balance_va": 3,
     "affwild2_rnn": 6,
     "cross_validation": 5 * 6,
+    "face_and_sound": 2 * 6 * 3,
     "frozen_heads": 3 * 6,
     "hacer_heads": 7 * 5,
     "hacer_tune": 40,

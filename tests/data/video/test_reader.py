@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,6 @@ from pathlib import Path
 import decord
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader, Dataset
 
 from emorec.data.video.reader import (
     ClipError,
@@ -246,22 +246,17 @@ def test_a_file_named_like_a_url_is_a_file(tmp_path: Path, monkeypatch: pytest.M
     assert decode(Path("http:clip é.mp4"), sample_six).video_frames == 40
 
 
-class Damaged(Dataset[None]):
-    """A data set of one clip that can't be decoded."""
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int) -> None:
-        raise ClipError.of(Path("clip.mp4"), "damaged")
-
-
 def test_an_error_is_the_same_after_pickling_and_from_a_loader_process() -> None:
     error = ClipError.of(Path("clip.mp4"), "damaged")
     copied = pickle.loads(pickle.dumps(error))
     assert (str(copied), copied.reason) == ("clip.mp4: damaged", "damaged")
-    with pytest.raises(ClipError, match=r"^clip\.mp4: damaged$"):
-        next(iter(DataLoader(Damaged(), num_workers=1)))
+    try:
+        raise error
+    except ClipError:
+        trace = traceback.format_exc()
+    # torch's loader makes an exception of the same class from its text
+    rebuilt = ClipError(f"Caught ClipError in DataLoader worker process 0.\nOriginal {trace}")
+    assert str(rebuilt) == "clip.mp4: damaged"
 
 
 @pytest.mark.parametrize("video_frames", [1, 2, 5, 9, 10, 11, 98, 99, 121, 10_007])
