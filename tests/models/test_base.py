@@ -381,7 +381,7 @@ def test_a_checkpoint_is_loaded_without_its_pretrained_weights(
 
 
 # Lightning warns that repeated clips may be counted twice; they are not.
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_compiled_network_trains_to_the_same_weights(tmp_path: Path, make_data: MakeData) -> None:
     models = [network(), network(compile=True)]
     for model in models:

@@ -94,6 +94,7 @@ def test_pooled_frames_stay_inseparable_after_encoding(tmp_path):
     assert held_out_accuracy(np.diff(clips, axis=1), labels, train) == 1.0
 
 
+@pytest.mark.nightly
 def test_the_eight_emotions_generalise_to_other_actors():
     frames, labels, actors = dataset_frames(EMOTIONS, range(1, 25), num_frames=6)
     train = actors <= 18
