@@ -18,7 +18,8 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --data.image_size N           pixels a side: 224, 112, ..., or height and width: [60, 100]
   --data.augment KIND           false, true, per_frame or seed_affwild2
   --data.face KIND              none, crop to the face, or align: also turn it upright
-  --data.landmarks true         landmarks and blendshapes of the face too; --data.frames false leaves out the pixels
+  --data.landmarks true         landmarks and blendshapes of the face too
+  --data.frames false           no pixels, for a network of landmarks or sound
   --data.sound true             the sound of the clips too, for a network that takes audio
   --data.sound_embedding KIND   none, yamnet, speech_embedding or both, for AudioEmbedding
   --data.adapt KIND             none, or person: by all clips of the same person, another protocol

@@ -144,6 +144,10 @@ class LandmarkRNN(FeatureClassifier):
                 )
             if self.trainer.world_size > 1:  # each process has its share of the clips
                 moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
+            if not moments.any():
+                raise UserError(
+                    "no face is found in any training clip: choose a network of frames or sound"
+                )
             self.geometry.fit(moments.cpu())
         super().prepare(stage)
 
