@@ -84,7 +84,14 @@ def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> 
     assert first.startswith(f"# emorec fit --config {config}")
 
 
-@pytest.mark.parametrize("config", [path for path in RAVDESS if path not in IN_A_STUDY])
+@pytest.mark.parametrize(
+    "config",
+    [  # the seed study's own recipes train the same networks
+        pytest.param(path, marks=[pytest.mark.nightly] if path.startswith("configs/seed/") else [])
+        for path in RAVDESS
+        if path not in IN_A_STUDY
+    ],
+)
 def test_a_config_runs(
     config: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

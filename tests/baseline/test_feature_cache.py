@@ -68,6 +68,7 @@ def test_new_clips_are_added_to_the_cache(
     assert len(files(tmp_path)) == 1
 
 
+@pytest.mark.nightly
 def test_features_depend_on_the_frame_settings(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:

@@ -63,8 +63,22 @@ def test_every_network_of_the_package_is_covered() -> None:
     assert {name.partition("-")[0] for name in NETWORKS} == {*models.__all__} - BASES
 
 
-# a fusion of the two networks left out is among the others
-@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - {"LandmarkRNN", "AudioEmbedding"}))
+BY_NIGHT = frozenset(
+    (
+        *("AudioCNNLSTM", "AudioCNNRNN", "AudioEmbedding", "CNN3D-clip_cnn", "CNNRNN-gru"),
+        *("EarlyFusionResNet", "FaceClassifier", "LandmarkRNN"),
+    )
+)
+"""Networks of whose layers another one is made, too; exporting takes long."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] if name in BY_NIGHT else [])
+        for name in NETWORKS
+    ],
+)
 def test_both_formats_reproduce_the_network_for_any_batch_size(name: str, tmp_path: Path) -> None:
     network, spec = made(name)
     windows = synthetic_inputs(spec, 3)

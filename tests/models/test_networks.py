@@ -165,6 +165,7 @@ def test_bfloat16_gives_nearly_the_same_logits(
     torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
 
 
+@pytest.mark.nightly
 def test_a_network_trains_in_mixed_precision(
     make: Callable[..., ClipClassifier], frames: Tensor
 ) -> None:

@@ -211,6 +211,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert "<script" not in text
 
 
+@pytest.mark.nightly
 def test_many_models_are_split_into_tables_of_few_columns(tmp_path: Path) -> None:
     for number in range(7):
         trial = {"study": "s", "model": f"model {number}", "fold": None, "seed": 0}

@@ -171,6 +171,7 @@ def test_features_are_computed_once_and_train_a_recurrent_network(
     assert "CCC valence" in output
 
 
+@pytest.mark.nightly
 def test_a_recurrent_network_is_trained_end_to_end_from_the_checkpoint_of_single_frames(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
