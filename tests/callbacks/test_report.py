@@ -78,6 +78,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, voiced_clips: Path) -> Pat
     return folder / "lightning_logs/AudioVisual/version_0/checkpoints/best.ckpt"
 
 
+@pytest.mark.nightly
 def test_each_ablated_modality_has_its_own_folder_and_scores(trained: Path) -> None:
     run = trained.parents[1]
     losses = {}

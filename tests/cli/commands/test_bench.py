@@ -10,6 +10,8 @@ from emorec.cli import main
 from tests.affwild2 import write_features
 from tests.test_configs import clips_for
 
+pytestmark = pytest.mark.nightly  # it measures for a minute
+
 CONFIGS = [
     Path(__file__).parents[3] / "configs" / f"{name}.yaml"
     for name in (

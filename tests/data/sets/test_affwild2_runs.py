@@ -133,6 +133,7 @@ def test_every_frame_is_predicted_in_the_format_of_the_challenge(
     assert len(lines) == 1 + 9 * NUM_FRAMES
 
 
+@pytest.mark.nightly
 def test_features_are_computed_once_and_train_a_recurrent_network(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -208,6 +208,7 @@ def test_without_people_clips_are_split_with_a_warning(
     assert [line["actor"] for line in lines] == [line["path"] for line in lines]
 
 
+@pytest.mark.nightly
 def test_baselines_run_on_every_fold_of_hacer(
     hacer_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

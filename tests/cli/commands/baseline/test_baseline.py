@@ -60,6 +60,7 @@ def test_a_run_of_the_saved_config_is_reproducible(
     assert {"setting": records[0]["setting"], "uar": best} in records[0]["tried"]
 
 
+@pytest.mark.nightly
 def test_every_fold_of_a_split_is_one_run_and_every_actor_is_tested_once(
     run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
