@@ -17,6 +17,8 @@ from emorec.models import FaceRegressor
 from tests import videos
 from tests.affwild2 import NUM_FRAMES, write_affwild2
 
+pytestmark = pytest.mark.nightly  # whole trainings
+
 SMALL = (
     "--data.num_workers 0 --data.batch_size 16 --trainer.max_epochs 1 --trainer.accelerator cpu "
     "--trainer.num_sanity_val_steps 0"

@@ -13,6 +13,8 @@ import yaml
 from emorec.cli import main
 from tests.cli.commands.baseline.measured_runs import CONFIGS, TINY, content
 
+pytestmark = pytest.mark.nightly  # whole trainings
+
 
 def test_scores_of_the_predictions_file_equal_scikit_learn_s(
     run_baseline: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
