@@ -19,7 +19,7 @@ from emorec.study.definition import read_definition
 from emorec.study.plan import planned_runs
 from emorec.study.runner import check_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 ROOT = Path(__file__).parents[3]
 EMOTIONS = {"happy": 3, "sad": 4, "angry": 5}

@@ -12,7 +12,7 @@ from emorec.cli import main
 from emorec.data.sets.iemocap.split import SPEAKERS
 from tests.iemocap_set import DIALOGUES, name_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 SMALL = (
     *("--model", "LateFusion", "--model.weights", "none", "--data", "IemocapDataModule"),
