@@ -61,6 +61,15 @@ def measure(run: Path, *flags: str) -> None:
     main(["test", "--ckpt", str(run / "checkpoints/best.ckpt"), "--data.num_workers", "0", *flags])
 
 
+def test_tensorboard_shows_faces_and_blendshapes(run: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run))
+    events.Reload()
+    images = events.Tags()["images"]
+    assert {"train/faces_as_the_network_sees_them", "val/misclassified_blendshapes"} <= {*images}
+
+
 def test_a_test_says_by_which_clips_it_was_adapted(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

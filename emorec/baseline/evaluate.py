@@ -107,16 +107,10 @@ def adapt_to_person(features: Floats, people: Sequence[int | str]) -> Floats:
     >>> adapt_to_person(np.array([[1], [3], [50]], np.float32), ["a", "a", "b"]).ravel()
     array([-1.,  1.,  0.], dtype=float32)
     """
-    (known,) = np.nonzero(~np.isnan(features).any(axis=1))
-    adapted = features.copy()
-    if len(known):
-        rows = torch.from_numpy(features[known]).unsqueeze(1)  # (N, 1, D)
-        statistics = clip_statistics(
-            lambda batch: (batch["features"], torch.ones(len(batch["features"]), dtype=torch.bool)),
-            [{"features": rows}],
-            same_person([people[int(row)] for row in known]),
-        )
-        adapted[known] = statistics.adapt(rows, torch.arange(len(known))).squeeze(1).numpy()
+    rows = torch.from_numpy(features).unsqueeze(1)  # (N, 1, D)
+    known = ~rows.isnan().any(dim=2).squeeze(1)  # (N,)
+    statistics = clip_statistics(lambda _: (rows, known), [{}], same_person(people))
+    adapted: Floats = statistics.adapt(rows, torch.arange(len(rows))).squeeze(1).numpy()
     return adapted
 
 

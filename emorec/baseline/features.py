@@ -220,7 +220,7 @@ class LandmarkFeatures:
 
 
 class SoundFeatures:
-    """The embedding of a clip's sound, of which each window counts like a frame.
+    """Embedding of the sound of a clip, pooled over its windows as other features are over frames.
 
     A clip without sound has rows of NaN.
 

@@ -19,8 +19,13 @@ import numpy.typing as npt
 
 from emorec.data.audio import FULL_SCALE, AudioSpec, Waveform, to_float
 from emorec.data.clip import Clip, settings_digest
-from emorec.errors import UserError
-from emorec.pretrained import DIGESTS, SPEECH_EMBEDDING, YAMNET, weights_file
+from emorec.pretrained import (
+    DIGESTS,
+    SPEECH_EMBEDDING,
+    YAMNET,
+    litert_interpreter,
+    weights_file,
+)
 
 EmbeddingNetwork: TypeAlias = Literal["yamnet", "speech_embedding", "both"]
 
@@ -120,19 +125,15 @@ class Yamnet:
     """
 
     def __init__(self) -> None:
-        try:
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType
-        except ImportError as error:
-            raise UserError(
-                f"data.sound_embedding yamnet needs ai-edge-litert, which this Python can't import ({error}): "
-                "pip install ai-edge-litert, or choose --data.sound_embedding speech_embedding"
-            ) from None
-        self._interpreter = Interpreter(
+        litert = litert_interpreter(
+            "data.sound_embedding yamnet needs", "choose --data.sound_embedding speech_embedding"
+        )
+        self._interpreter = litert.Interpreter(
             str(weights_file(YAMNET)),
             num_threads=1,
             # an inner tensor is read: kept, and computed by LiteRT's own kernels, not by a delegate
             experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
         self._interpreter.allocate_tensors()
         (layer,) = (

@@ -53,7 +53,7 @@ EYE, NOSE, MOUTH = (0.172, -0.119), (0.0, 0.086), (0.152, 0.235)
 """Where the left eye, the tip of the nose and the left corner of the mouth of an average face lie.
 
 (x, y) from the centre of its box, in heights of the box; right and left mirror each other. Source: the mean of YuNet's
-refined points in 95 clips of RAVDESS, of 19 of the actors on whom its split `seed` trains.
+refined points in 95 clips of 19 training actors of the RAVDESS split `seed`.
 """
 
 
@@ -330,7 +330,7 @@ def find_detector(detector: str = "auto") -> str:
         detector: "yunet" or "auto" is the file that comes with emorec; anything else is the path of a YuNet file.
 
     Raises:
-        UserError: When there is no such file.
+        UserError: If the file does not exist.
     """
     if detector in ("auto", "yunet"):
         from emorec.pretrained import YUNET, weights_file  # late: whole frames need no detector

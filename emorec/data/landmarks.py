@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,11 +22,17 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from emorec.data.clip import settings_digest
-from emorec.data.faces import Face, FaceDetector
-from emorec.data.preprocessing import VideoSpec, decoder_versions
+from emorec.data.faces import Face
+from emorec.data.preprocessing import VideoSpec, cached_detector, decoder_versions
 from emorec.data.video.reader import Frames, library_of
-from emorec.errors import UserError
-from emorec.pretrained import DIGESTS, FACE_LANDMARKER, FACE_MESH, YUNET, weights_file
+from emorec.pretrained import (
+    DIGESTS,
+    FACE_LANDMARKER,
+    FACE_MESH,
+    YUNET,
+    litert_interpreter,
+    weights_file,
+)
 
 FORMAT = 1
 """Version of the landmarks; raising it makes cached ones unused."""
@@ -252,17 +258,13 @@ class FaceLandmarker:
     """
 
     def __init__(self, num_threads: int = 1) -> None:
-        try:
-            from ai_edge_litert.interpreter import Interpreter
-        except ImportError as error:
-            raise UserError(
-                f"landmarks need ai-edge-litert, which this Python can't import ({error}): pip install ai-edge-litert, "
-                "or choose a network of frames or sound"
-            ) from None
-        self._detector = FaceDetector(weights_file(YUNET))
+        litert = litert_interpreter("landmarks need", "choose a network of frames or sound")
+        self._detect = cached_detector("yunet")
         with zipfile.ZipFile(weights_file(FACE_LANDMARKER)) as archive, silent_stderr():
             self._landmarks, self._blendshapes = (
-                _Graph(Interpreter(model_content=archive.read(name), num_threads=num_threads))
+                _Graph(
+                    litert.Interpreter(model_content=archive.read(name), num_threads=num_threads)
+                )
                 for name in ("face_landmarks_detector.tflite", "face_blendshapes.tflite")
             )
 
@@ -279,8 +281,8 @@ class FaceLandmarker:
         track = np.zeros(len(frames), FACE)
         last: Points | None = None
         for index, (frame, face) in enumerate(zip(frames, track, strict=True)):
-            find = self._largest_face if faces is None else partial(_the_same, faces[index])
-            last = self.landmarks(frame, last, find)
+            detected = self._detect if faces is None else lambda _, index=index: faces[index]
+            last = self.landmarks(frame, last, detected)
             if last is not None:
                 face["landmarks"], face["present"] = last, True
                 face["blendshapes"] = self.blendshapes(last)
@@ -307,7 +309,7 @@ class FaceLandmarker:
                 found = self._in_square(frame, Square.of_landmarks(found))
             if found is not None:
                 return found
-        face = (find or self._largest_face)(frame)
+        face = (find or self._detect)(frame)
         if face is None:
             return None
         found = self._in_square(frame, Square.of_face(face))
@@ -318,10 +320,6 @@ class FaceLandmarker:
         """Landmarks (478, 3) in pixels -> (52,) scores from 0 to 1."""
         (scores,) = self._blendshapes(landmarks[BLENDSHAPE_LANDMARKS, :2])
         return scores.reshape(-1)
-
-    def _largest_face(self, frame: Frames) -> Face | None:
-        faces = self._detector.detect(frame)
-        return max(faces, key=lambda face: face.box.width * face.box.height, default=None)
 
     def _in_square(self, frame: Frames, square: Square) -> Points | None:
         """The landmarks in a square; `None` where no face is in it."""
@@ -382,10 +380,6 @@ class LandmarkSpec(VideoSpec):
 def cached_landmarker() -> FaceLandmarker:
     """Return the Face Landmarker, opened once in this process."""
     return FaceLandmarker()
-
-
-def _the_same(face: Face | None, _: Frames) -> Face | None:
-    return face
 
 
 class _Graph:

@@ -205,13 +205,19 @@ def spectrogram_sheet(spectrograms: NDArray[np.float32], captions: Sequence[str]
     """
     if len(captions) != len(spectrograms):
         raise ValueError(f"{len(captions)} captions for {len(spectrograms)} spectrograms")
-    rows = -(-len(spectrograms) // 2)
-    figure = Figure(figsize=(9, 2.1 * rows), dpi=DPI, layout="constrained")
+    figure = _two_in_a_row(captions, width=9, row_height=2.1)
+    for axes, spectrogram in zip(figure.axes, spectrograms, strict=False):
+        axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=3)
+    return figure
+
+
+def _two_in_a_row(captions: Sequence[str], *, width: float, row_height: float) -> Figure:
+    """Return a figure with axes, switched off, under each of N captions, two in a row; sizes in inches."""
+    rows = -(-len(captions) // 2)
+    figure = Figure(figsize=(width, row_height * rows), dpi=DPI, layout="constrained")
     for axes in figure.subplots(rows, 2, squeeze=False).flat:
         axes.set_axis_off()
-    shown = zip(figure.axes, spectrograms, captions, strict=False)
-    for axes, spectrogram, caption in shown:
-        axes.imshow(spectrogram, origin="lower", aspect="auto", cmap="magma", vmin=-2, vmax=3)
+    for axes, caption in zip(figure.axes, captions, strict=False):
         axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
     return figure
 
@@ -235,17 +241,13 @@ def mesh_sheet(
     """
     num_frames = landmarks.shape[1]
     shown = np.linspace(0, num_frames - 1, min(num_frames, MAX_MESHES)).round().astype(int)
-    rows = -(-len(landmarks) // 2)
-    figure = Figure(figsize=(12, 1.35 * rows), dpi=DPI, layout="constrained")
-    spread = landmarks[..., :2].max(axis=(0, 1, 2)) - landmarks[..., :2].min(axis=(0, 1, 2))
-    for axes in figure.subplots(rows, 2, squeeze=False).flat:
-        axes.set_axis_off()
-    for axes, faces, caption in zip(figure.axes, landmarks, captions, strict=False):
+    column_width = np.ptp(landmarks[..., 0])
+    figure = _two_in_a_row(captions, width=12, row_height=1.35)
+    for axes, faces in zip(figure.axes, landmarks, strict=False):
         for column, frame in enumerate(shown):
-            x, y = faces[frame, :, 0] + column * spread[0], -faces[frame, :, 1]
+            x, y = faces[frame, :, 0] + column * column_width, -faces[frame, :, 1]
             axes.triplot(x, y, triangles, linewidth=0.25, color=INK)
         axes.set_aspect("equal")
-        axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
     return figure
 
 
@@ -259,18 +261,14 @@ def blendshape_sheet(
         names: S names.
         captions: N texts.
     """
-    rows = -(-len(blendshapes) // 2)
-    figure = Figure(figsize=(12, 2.1 * rows), dpi=DPI, layout="constrained")
-    for axes in figure.subplots(rows, 2, squeeze=False).flat:
-        axes.set_axis_off()
-    for axes, values, caption in zip(figure.axes, blendshapes, captions, strict=False):
+    figure = _two_in_a_row(captions, width=12, row_height=2.1)
+    for axes, values in zip(figure.axes, blendshapes, strict=False):
         axes.set_axis_on()
         for position in np.argsort(-np.ptp(values, axis=0))[:MAX_CURVES]:
             axes.plot(np.arange(len(values)) + 1, values[:, position], label=names[position])
         axes.set_ylim(0, 1)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7, frameon=False)
-        axes.set_title(caption, size=9, loc="left", color=INK, parse_math=False)
     return figure
 
 

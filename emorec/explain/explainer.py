@@ -226,7 +226,7 @@ class InputReader:
         self._audio_spec: AudioSpec = spec.audio
         self._read_audio = ClipReader(self._audio_spec)
         self._read_landmarks = ClipReader(LandmarkSpec(num_frames=spec.num_frames))
-        self._sound_embedding = spec.sound_embedding
+        self._embedding_spec = spec.embedding
 
     def __call__(self, clip: Clip) -> dict[str, Tensor]:
         """Return the inputs of the network in its order, of a batch of one clip; see `emorec.data.clip.Batch`.
@@ -244,12 +244,11 @@ class InputReader:
             if not track["present"].any():
                 raise ClipError.of(clip.path, NO_FACE)
             inputs |= {name: values[None] for name, values in track_tensors(track).items()}
-        if "sound" in self.inputs or "embedding" in self.inputs:
+        if "sound" in self.inputs or self._embedding_spec is not None:
             inputs["sound"], heard = self._sound(clip)
             inputs["heard"] = torch.tensor([heard])
-        if "embedding" in self.inputs:
-            assert self._sound_embedding != "none"
-            embedding = embed(inputs["sound"][0].numpy(), self._sound_embedding)
+        if self._embedding_spec is not None:
+            embedding = embed(inputs["sound"][0].numpy(), self._embedding_spec.network)
             inputs["embedding"] = torch.from_numpy(embedding)[None] * heard
         return {name: inputs[name] for name in self.inputs}
 

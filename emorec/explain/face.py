@@ -1,4 +1,4 @@
-"""What a network of landmarks goes by: how far each blendshape and the landmarks move the score, frame by frame."""
+"""Attribution of a score to the blendshapes and landmarks of each frame."""
 
 from collections.abc import Callable, Mapping
 
@@ -31,7 +31,7 @@ def face_attribution(score: Score, face: LandmarkRNN, inputs: Mapping[str, Tenso
 
     Args:
         score: What is explained.
-        face: The network of landmarks, of which `score.network` may be a fusion.
+        face: The network of landmarks: `score.network` itself, or one of the networks that it fuses.
         inputs: One clip.
 
     Raises:

@@ -19,7 +19,6 @@ from typing_extensions import override
 
 from emorec import __version__
 from emorec.data.audio import fit_length
-from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
 from emorec.data.landmarks import (
     BLENDSHAPES,
@@ -285,17 +284,10 @@ def zero_inputs(spec: ModelSpec, batch_size: int = 1) -> tuple[Tensor, ...]:
         "blendshapes": torch.zeros(batch_size, spec.num_frames, len(BLENDSHAPES)),
         "face_present": torch.zeros(batch_size, spec.num_frames, dtype=torch.bool),
         "sound": torch.zeros(batch_size, spec.sound_samples),
-        "embedding": torch.zeros(batch_size, *_embedding_shape(spec)),
+        "embedding": torch.zeros(batch_size, *(spec.embedding.shape if spec.embedding else ())),
         "heard": torch.zeros(batch_size, dtype=torch.bool),
     }
     return tuple(inputs[name] for name in spec.inputs)
-
-
-def _embedding_shape(spec: ModelSpec) -> tuple[int, int]:
-    """(S, D) of the embedding that a network takes."""
-    if spec.sound_embedding == "none":
-        return 0, 0
-    return EmbeddingSpec(network=spec.sound_embedding, sound_seconds=spec.sound_seconds).shape
 
 
 def to_onnx(program: ExportedProgram, spec: ModelSpec, metadata: Mapping[str, str]) -> bytes:

@@ -267,13 +267,13 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
 
 def _embeddings(windows: Sequence[Window], spec: ModelSpec) -> npt.NDArray[np.float32]:
     """Embed the sound of B windows, (B, S, D); zeros where there is none, as in training."""
-    from emorec.data.audio_embedding import EmbeddingSpec, embed
+    from emorec.data.audio_embedding import embed
 
-    assert spec.sound_embedding != "none"
-    shape = EmbeddingSpec(network=spec.sound_embedding, sound_seconds=spec.sound_seconds).shape
+    assert spec.embedding is not None
+    network, shape = spec.embedding.network, spec.embedding.shape
     return np.stack(
         [
-            embed(window.sound, spec.sound_embedding)
+            embed(window.sound, network)
             if window.sound is not None and window.has_sound
             else np.zeros(shape, np.float32)
             for window in windows

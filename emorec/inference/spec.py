@@ -10,7 +10,7 @@ from emorec.image_size import Size, format_size, parse_image_size, size_before_c
 
 if TYPE_CHECKING:  # the command line needs the literals alone
     from emorec.data.audio import AudioSpec
-    from emorec.data.audio_embedding import EmbeddingNetwork
+    from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
     from emorec.data.preprocessing import FaceMode, Resize
 
 SPEC_FORMAT = 3
@@ -105,6 +105,15 @@ class ModelSpec:
         from emorec.data.audio import AudioSpec
 
         return AudioSpec(sound_rate=self.sound_rate, sound_seconds=self.sound_seconds)
+
+    @property
+    def embedding(self) -> "EmbeddingSpec | None":
+        """Preprocessing of the embedding of audio; `None` for networks that take none."""
+        if self.sound_embedding == "none":
+            return None
+        from emorec.data.audio_embedding import EmbeddingSpec
+
+        return EmbeddingSpec(network=self.sound_embedding, sound_seconds=self.sound_seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as files store it, where the task is called "says"."""

@@ -44,7 +44,7 @@ class Standardize(nn.Module):
         """Set mean and standard deviation to those of batches, each (..., D), in one pass.
 
         Raises:
-            ValueError: When there is no batch.
+            ValueError: If `batches` is empty.
 
         Source: Chan, Golub & LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances,
         equation 2.1.

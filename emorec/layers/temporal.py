@@ -47,6 +47,65 @@ def recurrent(
     )
 
 
+TemporalNetwork = Literal["lstm", "gru", "transformer", "none"]
+"""A network over the frames of a clip; "none" takes the features as they are."""
+
+
+def temporal_network(
+    kind: TemporalNetwork,
+    num_features: int,
+    hidden_size: int,
+    num_layers: int,
+    *,
+    bidirectional: bool,
+    num_heads: int,
+    dropout: float,
+) -> "nn.RNNBase | FrameTransformer | None":
+    """Return a network over (B, T, D) sequences; `temporal_states` runs it.
+
+    Args:
+        kind: Which one; `None` is returned for "none".
+        num_features: D.
+        hidden_size: Of the states, in each direction.
+        num_layers: Stacked recurrent or encoder layers.
+        bidirectional: Read the sequence backwards as well.
+        num_heads: Attention heads of a transformer.
+        dropout: Between the layers; of a transformer also within them.
+
+    Raises:
+        UserError: When it has no direction and is to be bidirectional.
+    """
+    if bidirectional and kind in ("none", "transformer"):
+        raise UserError(f"model.bidirectional true: rnn {kind} has no direction, leave it out")
+    if kind == "none":
+        return None
+    if kind == "transformer":
+        return FrameTransformer(
+            num_features,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            dropout=dropout,
+        )
+    return recurrent(
+        kind,
+        num_features,
+        hidden_size,
+        num_layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+    )
+
+
+def temporal_states(network: nn.Module | None, features: Tensor) -> Tensor:
+    """Features (B, T, D) -> the states (B, T, S) of a `temporal_network`; without one the features."""
+    if network is None:
+        return features
+    output = network(features)  # of recurrent networks the states, and the last state
+    states: Tensor = output[0] if isinstance(output, tuple) else output
+    return states
+
+
 def last_state(states: Tensor, *, bidirectional: bool = False) -> Tensor:
     """States (B, T, S) of a recurrent network -> (B, S), the last state in each direction.
 

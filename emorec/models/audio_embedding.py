@@ -26,7 +26,7 @@ class AudioEmbedding(FeatureClassifier):
         sound_seconds: Duration of the sound; as in the data.
         pool: "statistics" is mean and standard deviation of each feature over the windows, "mean" the mean alone,
             "attention" a weighted mean, "gru" the last states of a bidirectional GRU.
-        hidden_size: Of the hidden layer, and of the GRU in each direction; 0 is no hidden layer.
+        hidden_size: Of the hidden layer, and of the GRU in each direction; 0 leaves the hidden layer out.
         dropout: Before each linear layer.
         training: See `ClipClassifier`.
     """
@@ -89,8 +89,13 @@ class AudioEmbedding(FeatureClassifier):
                 f"{data_spec.network} of {data_spec.sound_seconds:g} s: set model.embedding and "
                 "model.sound_seconds alike"
             )
+
+    @override
+    def prepare(self, stage: str) -> None:
+        """Standardise by the training clips, unless the checkpoint has it; see `FeatureClassifier.prepare`."""
         if stage == "fit" and not self.standardize.is_fitted:
             self.standardize.fit(self._training_embeddings())
+        super().prepare(stage)
 
     def _training_embeddings(self) -> Iterator[Tensor]:
         """Yield what is standardised of the training clips that have sound, (1, num_pooled) or (1, S, D)."""

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -38,6 +38,15 @@ OPTIMIZERS: Mapping[OptimizerName, Callable[..., Optimizer]] = {
 
 Schedule = Literal["plateau", "cosine", "inverse_time", "none"]
 """Divide the rate by 10 when validation stalls, decay it along a cosine or with the steps, or keep it."""
+
+STREAMS = {
+    "frames": "frames",
+    "landmarks": "landmarks",
+    "blendshapes": "landmarks",
+    "sound": "sound",
+    "embedding": "sound",
+}
+"""The stream of each input of a network."""
 
 STREAM_SETTINGS = {
     "frames": "--data.frames true and --data.num_frames above 0",
@@ -226,6 +235,22 @@ class ClipNetwork(LightningModule):
         for stream, settings in STREAM_SETTINGS.items():
             if stream in self.inputs and stream not in available:
                 raise UserError(f"{type(self).__name__} takes {stream}: set {settings}")
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """What the network takes, of "frames", "landmarks" and "sound"."""
+        return tuple(dict.fromkeys(STREAMS[name] for name in self.inputs if name in STREAMS))
+
+    def has_input(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return a mask (B,) of the clips with what the network takes: sound, a face in any frame."""
+        masks = [
+            *([batch["heard"]] if "sound" in self.streams else []),
+            *([batch["face_present"].any(dim=1)] if "landmarks" in self.streams else []),
+        ]
+        if masks:
+            return reduce(torch.logical_and, masks)
+        first = batch[self.inputs[0]]
+        return torch.ones_like(first.flatten(1)[:, 0], dtype=torch.bool)  # (B,)
 
     def output(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the logits (B, K) or numbers (B, R) for a batch."""

@@ -6,10 +6,15 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.layers.temporal import AttentionPool, FrameTransformer, last_state, recurrent
+from emorec.layers.temporal import (
+    AttentionPool,
+    TemporalNetwork,
+    last_state,
+    temporal_network,
+    temporal_states,
+)
 from emorec.models.frame_classifier import FrameClassifier
 
-TemporalNetwork = Literal["lstm", "gru", "transformer", "none"]
 Pool = Literal["last", "mean", "attention"]
 
 
@@ -53,29 +58,20 @@ class CNNRNN(FrameClassifier):
         **frames_and_training: Any,
     ) -> None:
         super().__init__(**frames_and_training)
-        _check_settings(rnn, pool, hidden_size, num_layers, bidirectional=bidirectional)
+        _check_settings(rnn, pool, hidden_size, num_layers)
         self.pool = pool
         self.bidirectional = bidirectional
         self.feature_dropout = nn.Dropout(feature_dropout)
         num_features = self.backbone.num_features
-        network: nn.RNNBase | FrameTransformer | None = None
-        if rnn == "transformer":
-            network = FrameTransformer(
-                num_features,
-                hidden_size=hidden_size,
-                num_layers=num_layers,
-                num_heads=num_heads,
-                dropout=dropout,
-            )
-        elif rnn != "none":
-            network = recurrent(
-                rnn,
-                num_features,
-                hidden_size,
-                num_layers,
-                bidirectional=bidirectional,
-                dropout=dropout,
-            )
+        network = temporal_network(
+            rnn,
+            num_features,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            num_heads=num_heads,
+            dropout=dropout,
+        )
         self.add_module(self.temporal_name, network)
         size = num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
         self.attention = AttentionPool(size) if pool == "attention" else None
@@ -84,7 +80,8 @@ class CNNRNN(FrameClassifier):
 
     @override
     def classify(self, features: Tensor) -> Tensor:
-        states = self.states(self.feature_dropout(features))  # (B, T, S)
+        network = getattr(self, self.temporal_name)
+        states = temporal_states(network, self.feature_dropout(features))  # (B, T, S)
         if self.attention is not None:
             pooled: Tensor = self.attention(states)  # (B, S)
         elif self.pool == "mean":
@@ -93,14 +90,6 @@ class CNNRNN(FrameClassifier):
             pooled = last_state(states, bidirectional=self.bidirectional)  # (B, S)
         logits: Tensor = self.classifier(self.dropout(pooled))  # (B, K)
         return logits
-
-    def states(self, features: Tensor) -> Tensor:
-        """Features (B, T, D) -> states (B, T, S), S being `hidden_size` in each direction, or D with rnn none."""
-        network = getattr(self, self.temporal_name)
-        if network is None:
-            return features
-        states = network(features)
-        return states[0] if isinstance(network, nn.RNNBase) else states  # type: ignore[no-any-return]
 
 
 class CNNLSTM(CNNRNN):
@@ -139,9 +128,7 @@ class CNNLSTM(CNNRNN):
         )
 
 
-def _check_settings(
-    rnn: TemporalNetwork, pool: Pool, hidden_size: int, num_layers: int, *, bidirectional: bool
-) -> None:
+def _check_settings(rnn: TemporalNetwork, pool: Pool, hidden_size: int, num_layers: int) -> None:
     if hidden_size < 1 or num_layers < 1:
         raise UserError(
             f"model.hidden_size {hidden_size} and model.num_layers {num_layers} have to be at least 1"
@@ -150,5 +137,3 @@ def _check_settings(
         raise UserError(
             "model.rnn none with model.pool last classifies the last frame only: choose mean or attention"
         )
-    if bidirectional and rnn in ("none", "transformer"):
-        raise UserError(f"model.bidirectional true: rnn {rnn} has no direction, leave it out")

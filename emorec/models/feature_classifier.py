@@ -4,7 +4,6 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -39,15 +38,6 @@ class FeatureClassifier(ClipClassifier):
     @abstractmethod
     def classify(self, features: Tensor) -> Tensor:
         """Features (B, T, D) -> logits (B, K)."""
-
-    def present(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return a mask (B,) of the clips that have what the network takes, such as a face."""
-        mask = torch.ones(len(batch["index"]), dtype=torch.bool, device=batch["index"].device)
-        if "landmarks" in self.inputs:
-            mask = mask & batch["face_present"].any(dim=1)
-        if "embedding" in self.inputs:
-            mask = mask & batch["heard"]
-        return mask
 
     @override
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -85,7 +75,7 @@ class FeatureClassifier(ClipClassifier):
 
         def features(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
             batch = self.transfer_batch_to_device(batch, self.device, 0)
-            return self.features(*(batch[name] for name in self.inputs)), self.present(batch)
+            return self.features(*(batch[name] for name in self.inputs)), self.has_input(batch)
 
         was_training = self.training
         self.eval()

@@ -8,7 +8,6 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from emorec.models.base import ClipNetwork
-from emorec.models.fusion import STREAMS
 
 
 def num_parameters(network: nn.Module) -> int:
@@ -56,7 +55,7 @@ def network_record(network: ClipNetwork) -> dict[str, Any]:
         "num_parameters": num_parameters(network),
         "num_trained_parameters": sum(each.numel() for each in trained),
         "gflops_per_clip": gflops_per_clip(network),
-        "modalities": sorted({STREAMS[name] for name in network.inputs if name in STREAMS}),
+        "modalities": sorted(network.streams),
         "num_frames": network.num_frames,
         "image_size": list(network.image_size),
     }

@@ -1,6 +1,7 @@
 """Fusion of any networks: of frames, landmarks and sound."""
 
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -9,19 +10,11 @@ from typing_extensions import override
 
 from emorec.checkpoint import import_class
 from emorec.errors import UserError
+from emorec.models.base import ClipNetwork
 from emorec.models.classifier import ClipClassifier
 
 FeatureFusion = Literal["concat", "attention", "gated"]
 FusionKind = Literal["log_mean", FeatureFusion]
-
-STREAMS = {
-    "frames": "frames",
-    "landmarks": "landmarks",
-    "blendshapes": "landmarks",
-    "sound": "sound",
-    "embedding": "sound",
-}
-"""The stream of each input of a network."""
 
 
 class ModalityFusion(nn.Module):
@@ -82,8 +75,8 @@ class Fusion(ClipClassifier):
             each may have its own `label_smoothing` and `mixup`; all else of the training is that of the fusion.
         fusion: "log_mean", "concat", "attention" or "gated", see `ModalityFusion`.
         num_features: Features of each network that are fused; unused with "log_mean".
-        modality_dropout: Share of the training clips one network of which, each with equal probability, is dropped;
-            unused with "log_mean".
+        modality_dropout: Probability of dropping one network, chosen at random, from a training clip; unused with
+            "log_mean".
         dropout: Before the last layer; unused with "log_mean".
         training: See `ClipClassifier`.
 
@@ -190,11 +183,11 @@ class Fusion(ClipClassifier):
         self.ablated = tuple(
             each
             for each, network in zip(self.network_names, self.networks, strict=True)
-            if name == each or any(name == STREAMS.get(taken) for taken in network.inputs)
+            if name == each or name in network.streams
         )
         if not self.ablated or len(self.ablated) == len(self.network_names):
-            streams = dict.fromkeys(STREAMS[each] for each in self.inputs if each in STREAMS)
-            choices = dict.fromkeys((*self.network_names, *(streams if len(streams) > 1 else ())))
+            streams = self.streams if len(self.streams) > 1 else ()
+            choices = dict.fromkeys((*self.network_names, *streams))
             raise UserError(f"--drop is {name}: choose {' or '.join(choices)}")
 
     @override
@@ -219,7 +212,7 @@ class Fusion(ClipClassifier):
         for network, mask in zip(self.networks, present.unbind(dim=1), strict=True):
             output = torch.zeros(len(mask), self.num_classes, device=mask.device)  # (B, K)
             if mask.any():  # a clip without a face teaches nothing about faces
-                part = {name: values[mask] for name, values in batch.items() if name != "views"}
+                part = {name: values[mask] for name, values in batch.items()}
                 logits, loss = network.training_loss(part)
                 output[mask] = logits.detach().float()
                 losses.append(loss)
@@ -242,30 +235,26 @@ class Fusion(ClipClassifier):
 
     def present(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return a mask (B, M) of the networks to use: all whose input is there, less ablated and dropped ones."""
-        ones = torch.ones_like(batch[self.inputs[0]].flatten(1)[:, 0], dtype=torch.bool)  # (B,)
         masks = []
         for name, network in zip(self.network_names, self.networks, strict=True):
-            mask = ones if name not in self.ablated else ~ones
-            if _takes(network, "sound"):
-                mask = mask & batch["heard"]
-            if _takes(network, "landmarks"):
-                mask = mask & batch["face_present"].any(dim=1)
-            masks.append(mask)
+            mask = network.has_input(batch)  # (B,)
+            masks.append(torch.zeros_like(mask) if name in self.ablated else mask)
         present = torch.stack(masks, dim=1)  # (B, M)
         if self.training and self.modality_dropout and self.fusion is not None:
-            count = len(masks)
-            dropped = torch.rand(len(ones), device=ones.device) < self.modality_dropout  # (B,)
-            which = torch.randint(count, (len(ones),), device=ones.device)  # (B,)
-            hidden = dropped[:, None] & (which[:, None] == torch.arange(count, device=ones.device))
+            (size, count), device = present.shape, present.device
+            dropped = torch.rand(size, device=device) < self.modality_dropout  # (B,)
+            which = torch.randint(count, (size,), device=device)  # (B,)
+            hidden = dropped[:, None] & (which[:, None] == torch.arange(count, device=device))
             # a clip with a single modality keeps it
             present = present & ~(hidden & present.all(dim=1, keepdim=True))
         return present
 
     def _inputs(self) -> tuple[str, ...]:
         inputs = dict.fromkeys(name for network in self.networks for name in network.inputs)
-        if any(_takes(network, "sound") for network in self.networks):
+        streams = {stream for network in self.networks for stream in network.streams}
+        if "sound" in streams:
             inputs["heard"] = None
-        if any(_takes(network, "landmarks") for network in self.networks):
+        if "landmarks" in streams:
             inputs["face_present"] = None
         return tuple(inputs)
 
@@ -280,7 +269,7 @@ class AudioVisual(Fusion):
         audio_args: Its arguments.
         num_features: Features of each modality.
         fusion: "concat", "attention" or "gated", see `ModalityFusion`.
-        drop_sense: Share of the training clips one modality of which, either with equal probability, is dropped.
+        drop_sense: Probability of dropping one modality, chosen at random, from a training clip.
         dropout: Before the last layer.
         training: See `ClipClassifier`.
 
@@ -321,18 +310,7 @@ class AudioVisual(Fusion):
         )
 
 
-OF_THE_FUSION = frozenset(
-    [
-        "optimizer",
-        "lr",
-        "weight_decay",
-        "scheduler",
-        "plateau_patience",
-        "warmup_epochs",
-        "lr_decay",
-        "compile",
-    ]
-)
+OF_THE_FUSION = signature(ClipNetwork).parameters.keys() - {"num_frames", "image_size"}
 """Arguments of a training that networks of a fusion can't have of their own."""
 
 
@@ -351,7 +329,7 @@ def make_network(
         defaults: Arguments that a network may have of its own.
 
     Raises:
-        UserError: When there is no such network, or it does not take these arguments.
+        UserError: If the class does not exist or does not accept these arguments.
     """
     if not isinstance(settings, Mapping) or "class_path" not in settings:
         raise UserError(
@@ -375,7 +353,7 @@ def network_class(name: str, path: str) -> type[ClipClassifier]:
     """Import the class of a network of a `Fusion`.
 
     Raises:
-        UserError: When there is no such class, or it is no network of emorec.
+        UserError: If the class does not exist or is not a `ClipClassifier`.
     """
     try:
         cls = import_class(path if "." in path else f"emorec.models.{path}")
@@ -384,11 +362,6 @@ def network_class(name: str, path: str) -> type[ClipClassifier]:
     if not (isinstance(cls, type) and issubclass(cls, ClipClassifier)):
         raise UserError(f"the network {name} is {path}: choose a class of emorec.models")
     return cls
-
-
-def _takes(network: ClipClassifier, stream: str) -> bool:
-    """Whether a network takes a stream: "landmarks" or "sound"."""
-    return any(STREAMS.get(name) == stream for name in network.inputs)
 
 
 def _replace_head(network: ClipClassifier, num_features: int) -> nn.Linear:

@@ -10,10 +10,14 @@ from typing_extensions import override
 from emorec.data.landmarks import BLENDSHAPES, LEFT_EYE, NUM_LANDMARKS, RIGHT_EYE
 from emorec.errors import UserError
 from emorec.layers.geometry import Geometry
-from emorec.layers.temporal import AttentionPool, FrameTransformer, recurrent
+from emorec.layers.temporal import (
+    AttentionPool,
+    TemporalNetwork,
+    temporal_network,
+    temporal_states,
+)
 from emorec.models.feature_classifier import FeatureClassifier
 
-TemporalNetwork = Literal["gru", "lstm", "transformer", "none"]
 Pool = Literal["attention", "mean", "std", "max", "min"]
 
 MIN_VARIANCE = 1e-6
@@ -82,8 +86,6 @@ class LandmarkRNN(FeatureClassifier):
             raise UserError(
                 f"model.pool {list(pool)} has to name one or more statistics, each once"
             )
-        if rnn in ("none", "transformer") and bidirectional:
-            raise UserError(f"model.bidirectional true: rnn {rnn} has no direction, leave it out")
         self.geometry = Geometry(
             num_landmarks=NUM_LANDMARKS,
             num_blendshapes=len(BLENDSHAPES),
@@ -92,24 +94,15 @@ class LandmarkRNN(FeatureClassifier):
         )
         self.feature_dropout = nn.Dropout(feature_dropout)
         num_features = self.geometry.num_features
-        self.over_time: nn.RNNBase | FrameTransformer | None = None
-        if rnn == "transformer":
-            self.over_time = FrameTransformer(
-                num_features,
-                hidden_size=hidden_size,
-                num_layers=num_layers,
-                num_heads=num_heads,
-                dropout=dropout,
-            )
-        elif rnn != "none":
-            self.over_time = recurrent(
-                rnn,
-                num_features,
-                hidden_size,
-                num_layers,
-                bidirectional=bidirectional,
-                dropout=dropout,
-            )
+        self.over_time = temporal_network(
+            rnn,
+            num_features,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            num_heads=num_heads,
+            dropout=dropout,
+        )
         size = num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
         self.pool: tuple[Pool, ...] = tuple(pool)
         self.attention = AttentionPool(size) if "attention" in pool else None
@@ -138,9 +131,9 @@ class LandmarkRNN(FeatureClassifier):
             moments = torch.zeros((), dtype=torch.float64)
             batches: Iterable[Mapping[str, Tensor]] = self.trainer.train_dataloader or ()
             for batch in batches:
-                seen = batch["face_present"].any(dim=1)
+                shown = self.has_input(batch)
                 moments = moments + self.geometry.second_moments(
-                    batch["landmarks"][seen], batch["blendshapes"][seen]
+                    batch["landmarks"][shown], batch["blendshapes"][shown]
                 )
             if self.trainer.world_size > 1:  # each process has its share of the clips
                 moments = self.trainer.strategy.reduce(moments.to(self.device), reduce_op="sum")
@@ -160,18 +153,10 @@ class LandmarkRNN(FeatureClassifier):
     @override
     def classify(self, features: Tensor) -> Tensor:
         """Features (B, T, D) of the geometry -> logits (B, K)."""
-        states = self.states(self.feature_dropout(features))  # (B, T, S)
+        states = temporal_states(self.over_time, self.feature_dropout(features))  # (B, T, S)
         pooled = torch.cat([self._pooled(states, pool) for pool in self.pool], dim=1)  # (B, N * S)
         logits: Tensor = self.classifier(self.normalize_pooled(pooled))  # (B, K)
         return logits
-
-    def states(self, features: Tensor) -> Tensor:
-        """Features (B, T, D) -> states (B, T, S), with rnn none the features."""
-        if self.over_time is None:
-            return features
-        output = self.over_time(features)  # of recurrent networks the states and the last state
-        states: Tensor = output[0] if isinstance(output, tuple) else output
-        return states
 
     def _pooled(self, states: Tensor, pool: Pool) -> Tensor:
         """States (B, T, S) -> (B, S)."""

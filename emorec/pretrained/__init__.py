@@ -4,7 +4,9 @@ A file is used only if it has the digest below, so a damaged installation can't 
 """
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from emorec.errors import UserError
 from emorec.io import sha256
@@ -23,6 +25,25 @@ DIGESTS = {
     YUNET: "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
 }
 """SHA-256 of each file."""
+
+
+def litert_interpreter(purpose: str, remedy: str) -> Any:
+    """Return the module of LiteRT's interpreter.
+
+    Args:
+        purpose: What needs it, for the error.
+        remedy: What to do without it.
+
+    Raises:
+        UserError: When it is not installed or does not run here.
+    """
+    try:
+        return import_module("ai_edge_litert.interpreter")
+    except ImportError as error:
+        raise UserError(
+            f"{purpose} ai-edge-litert, which this Python can't import ({error}): pip install ai-edge-litert, or "
+            f"{remedy}"
+        ) from None
 
 
 @cache

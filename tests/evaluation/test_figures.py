@@ -13,10 +13,14 @@ from matplotlib.transforms import Bbox
 
 from emorec.data.clip import EMOTIONS
 from emorec.evaluation.figures import (
+    MAX_CURVES,
+    MAX_MESHES,
+    blendshape_sheet,
     class_counts_figure,
     confusion_figure,
     contact_sheet,
     figure_to_image,
+    mesh_sheet,
     plane_figure,
 )
 
@@ -237,3 +241,29 @@ def test_arrays_of_other_shapes_are_refused(clips: np.ndarray) -> None:
 def test_a_missing_caption_is_refused() -> None:
     with pytest.raises(ValueError, match="1 captions for 2 clips"):
         contact_sheet(grey_clips(2, 1, 8, 8), ["one"])
+
+
+def test_a_sheet_of_blendshapes_has_the_most_varied_ones_of_each_clip() -> None:
+    names = [f"blendshape {number}" for number in range(20)]
+    values = np.full((3, 5, 20), 0.5, np.float32)
+    varied = [[0, 3, 7, 8, 12, 19], [1, 2, 4, 5, 6, 9], [10, 11, 13, 14, 15, 16]]
+    for clip, positions in enumerate(varied):
+        values[clip, 2, positions] = 1
+    figure = blendshape_sheet(values, names, ["a", "b", "c"])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["a", "b", "c", ""]
+    for axes, positions in zip(figure.axes, varied, strict=False):
+        labels = {line.get_label() for line in axes.lines}
+        assert labels == {names[position] for position in positions}
+        assert len(labels) == MAX_CURVES
+
+
+def test_a_sheet_of_meshes_has_evenly_spaced_faces_side_by_side() -> None:
+    corners = np.array([[0, 0, 0], [2, 0, 0], [0, 1, 0]], np.float32)
+    landmarks = np.tile(corners, (1, 16, 1, 1)) * np.arange(1, 17).reshape(1, 16, 1, 1) / 16
+    triangles = np.array([[0, 1, 2]], np.uint16)
+    (axes, _) = mesh_sheet(landmarks, triangles, ["a"]).axes
+    meshes = [line for line in axes.lines if line.get_linestyle() == "-"]
+    assert len(meshes) == MAX_MESHES
+    heights = [-np.nanmin(line.get_ydata()) for line in meshes]
+    assert heights == pytest.approx(np.array([1, 4, 7, 10, 13, 16]) / 16)
+    assert [np.nanmin(line.get_xdata()) for line in meshes] == pytest.approx(range(0, 12, 2))

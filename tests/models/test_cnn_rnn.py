@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from emorec.errors import UserError
+from emorec.layers.temporal import temporal_states
 from emorec.models import CNNLSTM, CNNRNN
 
 SMALL: dict[str, Any] = {"weights": "none", "num_classes": 5, "num_frames": 3, "image_size": 32}
@@ -56,7 +57,7 @@ def test_mean_pooling_without_rnn_equals_late_fusion(features: Tensor) -> None:
 @pytest.mark.parametrize("rnn", ["lstm", "gru", "transformer"])
 def test_mean_pooling_averages_all_states(rnn: Any, features: Tensor) -> None:
     model = network(rnn=rnn, pool="mean")
-    states = model.states(features)
+    states = temporal_states(model.over_time, features)
     assert states.shape == (2, 3, 256)
     torch.testing.assert_close(model.classify(features), model.classifier(states.mean(dim=1)))
 
