@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
     "baseline": "Measure simple classifiers on frozen features.",
     "study": "Run a grid of experiments, or a search among settings.",
+    "ensemble": "Average what several tested runs predict.",
     "compare": "Compare tested runs: intervals, pairs, and a report.",
     "explain": "Show where and when a trained network looked.",
     "bench": "Measure where the time of a training goes.",
