@@ -57,8 +57,9 @@ def baseline(
     Args:
         *experiment_flags: The data of an experiment, as for emorec fit: --config FILE, --data.root DIR,
             --data.split NAME, --seed_everything N.
-        features: backbone (a frozen image network; the default) or hog, by mean and standard deviation over the frames;
-            landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard deviation and maximum.
+        features: backbone (a frozen image network; the default) by mean, standard deviation and change over the frames;
+            hog, by the first two; landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard
+            deviation and maximum.
         classifier: One classifier, or all (the default).
         backbone: The image network's torchvision name (resnet18).
         weights: Its weights: DEFAULT, none, or the path of a state dict or checkpoint, in which {fold} stands for the
