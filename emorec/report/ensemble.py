@@ -16,13 +16,13 @@ from emorec.evaluation.report import RunInfo, new_run_folder, write_report
 from emorec.evaluation.task import Task
 from emorec.io import atomic_write, disk_errors
 from emorec.report.models import check_same_task, group_runs
-from emorec.report.runs import Run, find_runs, sort_actors
+from emorec.report.runs import TEST, Run, find_runs, sort_actors
 from emorec.text import first_few
 
 FOLDER = "Ensemble"
 
 
-def write_ensemble(members: Mapping[str, float], out: Path) -> list[Path]:
+def write_ensemble(members: Mapping[str, float], out: Path, test: str = TEST) -> list[Path]:
     """Average tested runs and write a tested run for each fold.
 
     All runs of a member in a fold, such as those of several seeds, are averaged first; then the members are. Of classes
@@ -31,6 +31,7 @@ def write_ensemble(members: Mapping[str, float], out: Path) -> list[Path]:
     Args:
         members: Folders of runs, or above runs, of one model each, and the model's weight.
         out: The parent of the run folders.
+        test: The folder of the test in each run folder, see `find_runs`.
 
     Returns:
         The run folders, fold by fold.
@@ -41,7 +42,7 @@ def write_ensemble(members: Mapping[str, float], out: Path) -> list[Path]:
 
     Source: Kittler et al. 1998, On combining classifiers, equation 6 (the product rule).
     """
-    tested = {name: _runs_of_one_model(name) for name in members}
+    tested = {name: _runs_of_one_model(name, test) for name in members}
     check_same_task([run for runs in tested.values() for run in runs])
     folders = []
     for fold in _folds(tested):
@@ -50,13 +51,13 @@ def write_ensemble(members: Mapping[str, float], out: Path) -> list[Path]:
         }
         folder = new_run_folder(out, FOLDER)
         with disk_errors(folder):
-            _write_fold(folder, runs, members)
+            _write_fold(folder, runs, members, test)
         folders.append(folder)
     return folders
 
 
-def _runs_of_one_model(folder: str) -> list[Run]:
-    runs, _ = find_runs([folder])
+def _runs_of_one_model(folder: str, test: str) -> list[Run]:
+    runs, _ = find_runs([folder], test)
     models = group_runs(runs)
     if len(models) > 1:
         names = first_few([model.name for model in models], 3)
@@ -86,7 +87,7 @@ def _folds(tested: Mapping[str, Sequence[Run]]) -> list[tuple[str, int | None]]:
 
 
 def _write_fold(
-    folder: Path, runs: Mapping[str, Sequence[Run]], weights: Mapping[str, float]
+    folder: Path, runs: Mapping[str, Sequence[Run]], weights: Mapping[str, float], test: str
 ) -> None:
     every = [run for each in runs.values() for run in each]
     task = every[0].task
@@ -104,6 +105,7 @@ def _write_fold(
     mean = np.average(list(outputs.values()), axis=0, weights=[weights[name] for name in runs])
     config = {
         "ensemble": {name: weights[name] for name in runs},
+        "test": test,
         "data": every[0].config.get("data"),
     }
     with atomic_write(folder / "config.yaml") as file:

@@ -41,9 +41,9 @@ def models(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def log_probabilities(folder: Path) -> dict[str, np.ndarray]:
+def log_probabilities(folder: Path, test: str = "test") -> dict[str, np.ndarray]:
     """Clip -> (K,) for a run folder."""
-    [run], _ = find_runs([folder])
+    [run], _ = find_runs([folder], test)
     logits = run.task.output(run.predictions)
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return dict(zip(run.predictions["path"], logs, strict=True))
@@ -88,6 +88,32 @@ def test_people_whom_any_model_was_trained_on_count_as_trained_on(
     )
     [run], _ = find_runs([tmp_path / "Ensemble"])
     assert run.leaks == ("actor 1 is in the training and the test set",)
+
+
+def test_another_test_of_the_runs_is_read_by_its_folder(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, skill in (("A", 0.0), ("B", 4.0)):
+        write_run(tmp_path / name, skill=skill)
+        (tmp_path / name / "test").rename(tmp_path / name / "test_enrol_8")
+        write_run(tmp_path / name, skill=1.0)
+    main(
+        [
+            "ensemble",
+            str(tmp_path / "A"),
+            str(tmp_path / "B"),
+            "--test",
+            "test_enrol_8",
+            "--out",
+            str(tmp_path),
+        ]
+    )
+    logs = [log_probabilities(tmp_path / name, "test_enrol_8") for name in ("A", "B")]
+    for clip, mean in log_probabilities(tmp_path / "Ensemble").items():
+        expected = (logs[0][clip] + logs[1][clip]) / 2
+        np.testing.assert_allclose(mean, expected - np.log(np.exp(expected).sum()), atol=1e-6)
+    error = refusal(capsys, "ensemble", tmp_path / "A", tmp_path / "B", "--test", "test_enrol_4")
+    assert "with the options that write test_enrol_4" in error
 
 
 @pytest.mark.parametrize(

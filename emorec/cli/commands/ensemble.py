@@ -5,7 +5,12 @@ from pathlib import Path
 from emorec.errors import UserError
 
 
-def ensemble(*runs: str, weights: list[float] | None = None, out: str = "lightning_logs") -> None:
+def ensemble(
+    *runs: str,
+    weights: list[float] | None = None,
+    test: str = "test",
+    out: str = "lightning_logs",
+) -> None:
     """Average what several models predicted of the same test clips, and write that as a tested run.
 
     Each RUN is the folder of one model: a tested run, or a folder above its runs in several folds or with several
@@ -16,6 +21,7 @@ def ensemble(*runs: str, weights: list[float] | None = None, out: str = "lightni
         *runs: Run folders, or folders above those of one model, such as lightning_logs/studies/seeds/CNN-LSTM.
         weights: One positive number for each RUN, by which it counts; by default all count alike. Choose them on
             validation actors, never by the result.
+        test: The folder of the test in each run, such as test_enrol_8.
         out: Where the run folders are made.
 
     Raises:
@@ -41,8 +47,9 @@ def ensemble(*runs: str, weights: list[float] | None = None, out: str = "lightni
     from emorec.report.runs import find_runs
     from emorec.report.tables import describe, print_comparison
 
-    folders = write_ensemble(dict(zip(runs, numbers, strict=True)), Path(out).expanduser())
-    tested, untested = find_runs([*runs, *folders])
+    folders = write_ensemble(dict(zip(runs, numbers, strict=True)), Path(out).expanduser(), test)
+    tested, untested = find_runs(runs, test)
+    tested += find_runs(folders)[0]
     comparison = compare_runs(tested, untested=untested, resamples=DEFAULT_RESAMPLES)
     console = make_console()
     print_comparison(describe(comparison), console)
