@@ -85,15 +85,30 @@ def clip_statistics(
     for batch in batches:
         unlabelled = {name: values for name, values in batch.items() if name != "label"}
         values, present = features(unlabelled)
-        rows = values.double().cpu()  # (B, T, D)
-        sums.append(torch.stack([rows.mean(dim=1), rows.square().mean(dim=1)], dim=1))
+        sums.append(clip_moments(values))
         masks.append(present.cpu())
     moments, usable = torch.cat(sums), torch.cat(masks)  # (N, 2, D), (N,)
-    unknown = moments.new_tensor([[0.0], [1.0]]).expand(2, moments.shape[2])  # mean 0, square 1
+    unknown = unknown_moments(moments.shape[2])
     rows_of = [[position for position in each if usable[position]] for each in sources]
-    mean, square = torch.stack(
-        [moments[each].mean(dim=0) if each else unknown for each in rows_of]
-    ).unbind(dim=1)
+    return statistics_of(
+        torch.stack([moments[each].mean(dim=0) if each else unknown for each in rows_of])
+    )
+
+
+def clip_moments(features: Tensor) -> Tensor:
+    """Features (B, T, D) -> (B, 2, D) float64 on the CPU: the means over T of the features and of their squares."""
+    rows = features.double().cpu()  # (B, T, D)
+    return torch.stack([rows.mean(dim=1), rows.square().mean(dim=1)], dim=1)  # (B, 2, D)
+
+
+def unknown_moments(num_features: int) -> Tensor:
+    """Return moments (2, D) that leave standardised features as they are: mean 0, mean square 1."""
+    return torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, num_features)
+
+
+def statistics_of(moments: Tensor) -> ClipStatistics:
+    """Means of features and of their squares (N, 2, D) -> the statistics by which N clips are adapted."""
+    mean, square = moments.unbind(dim=1)  # (N, D)
     std = (square - mean.square()).clamp(min=0).sqrt()
     return ClipStatistics(mean.float(), torch.where(std > MIN_STD, std, 1.0).float())
 
