@@ -13,7 +13,7 @@ from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import Window, WindowFeatures
 from emorec.inference.torch_runtime import TorchRuntime
 from emorec.models import Fusion
-from emorec.models.adaptation import clip_moments, statistics_of, unknown_moments
+from emorec.models.adaptation import PRIOR_CLIPS, clip_moments, statistics_of, with_prior
 from emorec.models.feature_classifier import FeatureClassifier
 from emorec.text import first_few
 
@@ -22,72 +22,52 @@ log = logging.getLogger(__name__)
 MIN_SECONDS = 20.0
 """Of a person's face or sound; a warning says when there is less to adapt to."""
 
-PRIOR_WINDOWS = 4.0
-"""Weight of the training people in running statistics; k in `Moments`.
-
-Adapted by the clips so far, a network of landmarks and sound has a UAR on RAVDESS of 87.5, 87.6 and 87.1 for 1, 2 and 4
-clips, 85.2 for 0 and 84.6 for 16. Windows of a video overlap by half: four are as long as two and a half.
-"""
-
 Means: TypeAlias = Sequence[Tensor]
 """For each of M networks (2, D) float64: the means of a person's features and of their squares."""
 
 
 class Moments:
-    """Mean of a person's features and of their squares, over windows.
-
-    Of n windows, the i-th with means over time m_i of the features and s_i of their squares, they are
-
-        mean = sum(m_i) / (k + n)    mean square = (k + sum(s_i)) / (k + n)    std^2 = mean square - mean^2
-
-    The training people, whose standardised features have mean 0 and mean square 1, count as k windows; without any
-    window and with k = 0 the means are theirs.
+    """Mean of a person's features and of their squares over windows, see `with_prior`.
 
     Args:
         num_features: D.
-        prior_windows: k.
 
     Attributes:
         seconds: Duration of the windows; where they overlap it counts once.
     """
 
-    def __init__(self, num_features: int, prior_windows: float = 0.0) -> None:
+    def __init__(self, num_features: int) -> None:
         self.seconds = 0.0
-        self._prior = unknown_moments(num_features)
-        self._sum = prior_windows * self._prior  # (2, D)
-        self._weight = prior_windows
+        self._sums = torch.zeros(2, num_features, dtype=torch.float64)
+        self._num_windows = 0
         self._end = float("-inf")
 
     def add(self, features: Tensor, start: float, end: float) -> None:
         """Add the features (T, D) of a window that starts after those before, at `start` seconds."""
-        self._sum = self._sum + clip_moments(features[None])[0]
-        self._weight += 1
+        self._sums = self._sums + clip_moments(features[None])[0]
+        self._num_windows += 1
         self.seconds += end - max(start, self._end)
         self._end = end
 
     def merge(self, other: "Moments") -> None:
-        """Add the windows of another video; it has no prior."""
-        self._sum = self._sum + other._sum
-        self._weight += other._weight
+        """Add the windows of another video."""
+        self._sums = self._sums + other._sums
+        self._num_windows += other._num_windows
         self.seconds += other.seconds
 
     def mean(self) -> Tensor:
         """Return both means, (2, D) float64."""
-        return self._sum / self._weight if self._weight else self._prior
+        return with_prior(self._sums, self._num_windows, PRIOR_CLIPS)
 
 
 class PersonMoments:
     """Moments of the features of every person in a video.
 
-    Args:
-        prior_windows: See `Moments`.
-
     Attributes:
         moments: Number of a person -> moments for each of M networks.
     """
 
-    def __init__(self, prior_windows: float = 0.0) -> None:
-        self.prior_windows = prior_windows
+    def __init__(self) -> None:
         self.moments: dict[int, list[Moments]] = {}
         self._areas: dict[int, float] = {}
 
@@ -98,7 +78,7 @@ class PersonMoments:
         features, person = window.features, window.person
         if person not in self.moments:
             sizes = [each.shape[1] for each in features.features]
-            self.moments[person] = [Moments(size, self.prior_windows) for size in sizes]
+            self.moments[person] = [Moments(size) for size in sizes]
             self._areas[person] = 0.0
         if window.box is not None:
             self._areas[person] += window.box.width * window.box.height

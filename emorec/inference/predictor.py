@@ -276,9 +276,9 @@ class Predictor:
         stopwatch: Stopwatch,
     ) -> Iterator[Window | Gap]:
         """Yield the predicted windows, each adapted by the windows of its person up to and including itself."""
-        from emorec.inference.adaptation import PRIOR_WINDOWS, PersonMoments
+        from emorec.inference.adaptation import PersonMoments
 
-        network, persons = self._open_feature_network(), PersonMoments(PRIOR_WINDOWS)
+        network, persons = self._open_feature_network(), PersonMoments()
 
         def classify(windows: Sequence[Window]) -> Outputs:
             windows, means = self._with_features(windows), []
