@@ -4,9 +4,10 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +49,9 @@ MISSING = {
     "model": "no network: name one with --config FILE or with --model, as in --model emorec.models.CNNLSTM",
 }
 """Section that is not described -> how to do that; "" stands for all of them."""
+
+NETWORK_FLAG = re.compile(r"--model\.(?:init_args\.)?networks\.(\w+)\.(.+)")
+"""A flag of one network of a `Fusion`, as in --model.networks.face.hidden_size 64."""
 
 _FIRST = (("--ckpt",), ("--config", "-c"), ("--model", "--data"))
 
@@ -149,7 +153,14 @@ class Experiment(LightningCLI):
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        self.config = parser.parse_args(args)
+        of_networks, others = network_flags(args)
+        if of_networks:
+            without = parser.parse_args(
+                [each for each in others if not each.startswith("--print_config")]
+            )
+            networks = with_network_flags(without.get("model.init_args.networks"), of_networks)
+            others = [*others, f"--model.networks={json.dumps(networks)}"]
+        self.config = parser.parse_args(others)
 
     @override
     def instantiate_classes(self) -> None:
@@ -313,6 +324,64 @@ def in_order(arguments: Sequence[str]) -> list[str]:
         if rank < len(_FIRST) and not value:
             ranked[rank] += [value for value in [next(rest, None)] if value is not None]
     return [argument for group in ranked for argument in group]
+
+
+def network_flags(
+    arguments: Sequence[str],
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """Separate the flags of one network of a `Fusion`: jsonargparse replaces the whole network.
+
+    Returns:
+        Network, setting and value of each; and the other arguments.
+
+    >>> network_flags(["--model.networks.face.dropout", "0.3", "--model.lr", "1"])
+    ([('face', 'dropout', '0.3')], ['--model.lr', '1'])
+    """
+    flags, others = [], []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        named = NETWORK_FLAG.fullmatch(name)
+        if named is None:
+            others.append(argument)
+            continue
+        if not equals and (value := next(rest, "")).startswith("--"):
+            raise UserError(f"{name} needs a value")
+        flags.append((named[1], named[2], value))
+    return flags, others
+
+
+def with_network_flags(
+    networks: Mapping[str, Mapping[str, Any]] | None, flags: Sequence[tuple[str, str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Return the networks of a `Fusion` with some of their settings changed.
+
+    Args:
+        networks: Each with "class_path" and "init_args".
+        flags: Network, setting and value, see `network_flags`.
+
+    Raises:
+        UserError: When there is no such network.
+
+    >>> with_network_flags({"face": {"class_path": "LandmarkRNN"}}, [("face", "dropout", "0.3")])
+    {'face': {'class_path': 'LandmarkRNN', 'init_args': {'dropout': 0.3}}}
+    """
+    changed = {name: {**settings} for name, settings in (networks or {}).items()}
+    for name, setting, value in flags:
+        if name not in changed:
+            raise UserError(
+                f"--model.networks.{name}: there is no such network: choose "
+                f"{' or '.join(changed) or 'a config of emorec.models.Fusion'}"
+            )
+        parsed = yaml.safe_load(value)
+        with suppress(TypeError, ValueError):  # 1e-3 is a text in YAML
+            parsed = float(parsed) if isinstance(parsed, str) else parsed
+        if setting == "class_path":
+            changed[name] = {"class_path": parsed}
+        else:
+            own = changed[name].get("init_args") or {}
+            changed[name]["init_args"] = {**own, setting.removeprefix("init_args."): parsed}
+    return changed
 
 
 def refuse_incomplete(arguments: Sequence[str], command: Command, ignored: Sequence[str]) -> None:

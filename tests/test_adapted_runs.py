@@ -90,6 +90,30 @@ def test_a_test_says_by_which_clips_it_was_adapted(
     assert not predictions[0].equals(predictions[1])
 
 
+def test_videos_are_adapted_and_every_file_says_by_what(
+    run: Path,
+    clips: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, second, third = sorted((clips / "Actor_01").glob("*.mp4"))[:3]
+    ckpt = str(run / "checkpoints/best.ckpt")
+    for out, flags, text in (
+        ("auto", (), "the whole video"),
+        ("running", ("--adapt", "running"), "the video so far"),
+        ("enrolled", ("--enrol", str(second), str(third)), "0 s of enrolled videos"),
+    ):
+        main(["predict", str(first), "--ckpt", ckpt, "--out", str(tmp_path / out), *flags])
+        assert f"adapted to each person by {text}" in capsys.readouterr().out.splitlines()
+        assert "adapted by only 0 s of face" in caplog.messages[-1]
+        folder = tmp_path / out / first.stem
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["adapted_by"] == text
+        assert summary["network"]["adapt"] == "person"
+        assert set(pd.read_csv(folder / "timeline.csv")["adapted_by"]) == {text}
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -51,3 +51,30 @@ def test_an_invalid_value_is_a_user_error() -> None:
         experiment.instantiate_data()
     with pytest.raises(UserError, match="batch_size is 0"):
         experiment.instantiate()
+
+
+FUSION = ("--config", str(Path(__file__).parents[1] / "configs" / "face_and_sound.yaml"))
+
+
+def test_one_setting_of_one_network_of_a_fusion_can_be_changed() -> None:
+    face, voice = "--model.networks.face", "--model.networks.voice"
+    flags = (f"{face}.dropout", "0.25", f"{voice}.init_args.hidden_size=1e1", f"{voice}.pool=mean")
+    before, after = (
+        parse_experiment([*FUSION, *more]).config.model.init_args.networks for more in ((), flags)
+    )
+    expected = {name: {**each, "init_args": {**each["init_args"]}} for name, each in before.items()}
+    expected["face"]["init_args"]["dropout"] = 0.25
+    expected["voice"]["init_args"] |= {"hidden_size": 10.0, "pool": "mean"}
+    assert after == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--model.networks.nose.dropout", "1"), "no such network: choose face or voice"),
+        (("--model.networks.face.dropout", "--model.lr"), "face.dropout needs a value"),
+    ],
+)
+def test_a_setting_of_no_network_is_refused(flags: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse_experiment([*FUSION, *flags])

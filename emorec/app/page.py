@@ -329,8 +329,10 @@ def summarize(timeline: Timeline) -> str:
 
 
 def remarks(timeline: Timeline) -> list[str]:
-    """Return remarks on damage and missing faces."""
+    """Return remarks on adaptation, damage and missing faces."""
     lines = []
+    if timeline.adapted_by:
+        lines.append(f"Adapted to each person by {timeline.adapted_by}")
     if timeline.gaps:
         lines.append(f"Damaged, without a prediction: {format_gaps(timeline)}")
     coverage = timeline.face_coverage

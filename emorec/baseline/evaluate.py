@@ -1,9 +1,6 @@
 """Classifiers evaluated on held-out actors, fold by fold, each in a run folder like that of a tested network."""
 
-import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import stdev
@@ -28,10 +25,12 @@ from emorec.baseline.model_selection import (
     format_params,
     select_model,
 )
+from emorec.callbacks.report import check_unseen_actors
+from emorec.checkpoint import class_path, read
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
-from emorec.evaluation.report import RunInfo, write_report
+from emorec.evaluation.report import RunInfo, new_run_folder, write_report
 from emorec.evaluation.task import Classification
 from emorec.io import atomic_write, disk_errors, write_json
 from emorec.models.adaptation import clip_statistics, describe, same_person
@@ -78,6 +77,25 @@ def check_data(data: ClipDataModule) -> None:
         )
     for stage in ("fit", "test"):
         index.needed(stage, allow_missing_actors=data.allow_missing_actors)
+
+
+def check_weights(weights: str, data: ClipDataModule) -> None:
+    """Refuse the checkpoint of a network that was trained on people by whom the baseline is selected or tested.
+
+    Args:
+        weights: Of the frozen network; anything but a checkpoint of emorec passes.
+        data: Of the fold.
+
+    Raises:
+        UserError: When people of the validation or test set trained the network, or test people chose its epoch.
+    """
+    if not weights.endswith(".ckpt"):
+        return
+    checkpoint = read(weights)
+    if class_path(type(data)) == checkpoint.data["class_path"]:
+        split = data.find().split
+        for stage in ("validate", "test"):
+            check_unseen_actors(checkpoint, split, stage)
 
 
 def labelled_features(
@@ -230,25 +248,6 @@ def write_run(
             paths=[clip.address for clip in clips],
             actors=[str(clip.actor) for clip in clips],
         )
-
-
-def new_run_folder(out: Path, name: str) -> Path:
-    """Make and return `name/version_N` below a folder, with the lowest N above all others.
-
-    Raises:
-        UserError: When it can't be made.
-    """
-    parent = out / name
-    with disk_errors(out):
-        parent.mkdir(parents=True, exist_ok=True)
-        versions = [re.fullmatch(r"version_(\d+)", path.name) for path in parent.iterdir()]
-        last = max((int(match[1]) for match in versions if match), default=-1)
-        for number in itertools.count(last + 1):
-            folder = parent / f"version_{number}"
-            with suppress(FileExistsError):  # another process made it meanwhile
-                folder.mkdir()
-                break
-    return folder
 
 
 def print_results(

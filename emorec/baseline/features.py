@@ -26,8 +26,8 @@ Floats = npt.NDArray[np.float32]
 Stream = Literal["frames", "landmarks", "embedding"]
 """The entry of a batch that features are computed from."""
 
-Statistic = Literal["mean", "std", "max"]
-"""How features are pooled over frames."""
+Statistic = Literal["mean", "std", "max", "change"]
+"""How features are pooled over frames; "change" is the last less the first."""
 
 HOG_SIDE = 128
 """Pixels that a frame is resized to."""
@@ -116,7 +116,7 @@ class BackboneFeatures:
     """
 
     stream: Stream = "frames"
-    statistics: tuple[Statistic, ...] = ("mean", "std")
+    statistics: tuple[Statistic, ...] = ("mean", "std", "change")
 
     def __init__(
         self, backbone: str, *, weights: str, num_frames: int, image_size: Size, seed: int
@@ -257,13 +257,18 @@ def pool_frames(features: Floats, statistics: Sequence[Statistic]) -> Floats:
         features: Of T frames.
         statistics: In order; "std" divides by T, not by T - 1.
 
-    >>> pool_frames(np.array([[1, 0], [3, 0], [np.nan, np.nan]], np.float32), ["mean", "std", "max"])
-    array([2., 0., 1., 0., 3., 0.], dtype=float32)
+    >>> pool_frames(np.array([[1, 0], [3, 0], [np.nan, np.nan]], np.float32), ["mean", "std", "max", "change"])
+    array([2., 0., 1., 0., 3., 0., 2., 0.], dtype=float32)
     """
     known = features[~np.isnan(features).any(axis=1)].astype(np.float64)
     if not len(known):
         return np.full(len(statistics) * features.shape[1], np.nan, np.float32)
-    pool: dict[str, Callable[..., Any]] = {"mean": np.mean, "std": np.std, "max": np.max}
+    pool: dict[str, Callable[..., Any]] = {
+        "mean": np.mean,
+        "std": np.std,
+        "max": np.max,
+        "change": lambda rows, axis: rows.take(-1, axis) - rows.take(0, axis),
+    }
     return np.concatenate([pool[name](known, axis=0) for name in statistics]).astype(np.float32)
 
 

@@ -16,6 +16,7 @@ from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
+from emorec.data.split import Split
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
@@ -80,7 +81,7 @@ class EvaluationReport(Callback):
         data.num_views = self._num_views
         check_same_classes(self.checkpoint, data)
         if class_path(type(data)) == self.checkpoint.data["class_path"]:
-            check_unseen_actors(self.checkpoint, data, stage)
+            check_unseen_actors(self.checkpoint, data.split, stage)
         if self._fits_temperature:
             check_validation_actors(self.checkpoint, data)
         if trainer.is_global_zero:
@@ -216,21 +217,26 @@ def _paths_and_actors(clips: Sequence[Clip], index: NDArray[np.int64]) -> dict[s
     }
 
 
-def check_unseen_actors(checkpoint: Checkpoint, data: ClipDataModule, stage: str) -> None:
+def check_unseen_actors(checkpoint: Checkpoint, split: Split, stage: str) -> None:
     """Refuse to measure a network on people it was trained with.
+
+    Args:
+        checkpoint: Of the network.
+        split: By which it is measured.
+        stage: "test" or "validate"; others use no people who were held out.
 
     Raises:
         UserError: When a test actor trained the network or chose its epoch, or a validation actor trained it.
     """
     seen_subsets = {"test": ("train", "val"), "validate": ("train",)}.get(stage, ())
-    if data.split.shares_people and data.split.name == checkpoint.split["name"]:
+    if split.shares_people and split.name == checkpoint.split["name"]:
         return  # a split that shares people warns by itself, and the record states it
-    actors = set(getattr(data.split, "val" if stage == "validate" else "test"))
+    actors = set(getattr(split, "val" if stage == "validate" else "test"))
     for subset in seen_subsets:
         seen = sorted(actors & set(checkpoint.split[subset]))
         if seen:
             raise UserError(
-                f"actors {number_ranges(seen)} of split {data.split.name} were in {subset} when {checkpoint.path} "
+                f"actors {number_ranges(seen)} of split {split.name} were in {subset} when {checkpoint.path} "
                 "was trained: it can't be measured on them (other people of these names need other names)"
             )
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
     "baseline": "Measure simple classifiers on frozen features.",
     "study": "Run a grid of experiments, or a search among settings.",
+    "ensemble": "Average what several tested runs predict.",
     "compare": "Compare tested runs: intervals, pairs, and a report.",
     "explain": "Show where and when a trained network looked.",
     "bench": "Measure where the time of a training goes.",
@@ -47,7 +48,14 @@ INTERRUPTED = 130
 
 DATA_SET_FLAGS = {
     *("--ckpt", "-c", "--config", "--model", "--data", "--trainer", "--views", "--drop"),
-    *("--seed_everything", "--calibrate", "--print_config", "--help-all"),
+    *(
+        "--enrol",
+        "--enrol_classes",
+        "--seed_everything",
+        "--calibrate",
+        "--print_config",
+        "--help-all",
+    ),
 }
 """Flags of `emorec predict` with the clips of a data set, beside those with a dot (`--data.root`)."""
 
@@ -156,6 +164,8 @@ def predicts_data(arguments: Sequence[str]) -> bool:
 
     >>> predicts_data(["--ckpt", "a.ckpt", "talk.mp4"]), predicts_data(["--ckpt", "a.ckpt", "--data.root", "d"])
     (False, True)
+    >>> predicts_data(["--ckpt=a.ckpt", "--enrol", "8"]), predicts_data(["a.mp4", "--ckpt=a.ckpt", "--enrol", "b.mp4"])
+    (True, False)
     >>> predicts_data(["--model", "a.onnx"]), predicts_data(["--model", "emorec.models.CNN3D", "--ckpt", "a.ckpt"])
     (False, True)
     """

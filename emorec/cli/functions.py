@@ -2,9 +2,10 @@
 
 import argparse
 import inspect
+import json
 import keyword
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 import docstring_parser
 from jsonargparse import ArgumentParser
@@ -22,9 +23,10 @@ _Parameter = inspect.Parameter
 class FunctionParser(OneLineErrors, ArgumentParser):
     """The command line of one plain function.
 
-    Parameters before `/` or without a default are positional, `bool = False` is a switch that needs no value, `from_`
-    is the option `--from`, and hyphens in options mean underscores. `*names` takes any number of positional arguments,
-    anywhere between the options; `*experiment_flags` all flags that the function does not have, with their values.
+    Parameters before `/` or without a default are positional, `bool = False` is a switch that needs no value, a tuple
+    takes all values up to the next option, `from_` is the option `--from`, and hyphens in options mean underscores.
+    `*names` takes any number of positional arguments, anywhere between the options; `*experiment_flags` all flags that
+    the function does not have, with their values.
 
     Args:
         command: Its name on the command line.
@@ -49,7 +51,7 @@ class FunctionParser(OneLineErrors, ArgumentParser):
                 self._variadic, nargs="*", default=argparse.SUPPRESS, help=texts[self._variadic]
             )
         self.add_function_arguments(function, as_group=False, as_positional=True)
-        self._switches = set()
+        self._switches, self._lists = set(), set()
         for action in self._actions:
             parameter = self.parameters.get(action.dest)
             if parameter is None or parameter.default is _Parameter.empty:
@@ -59,6 +61,9 @@ class FunctionParser(OneLineErrors, ArgumentParser):
             elif parameter.default is False:
                 action.metavar = ""
                 self._switches.add(action.dest)
+            elif get_origin(parameter.annotation) is tuple:
+                action.metavar = f"{action.dest.upper()}..."
+                self._lists.add(action.dest)
             elif action.dest != _option_name(action.dest):
                 action.metavar = _option_name(action.dest).upper()
 
@@ -137,6 +142,11 @@ class FunctionParser(OneLineErrors, ArgumentParser):
             elif name in self._switches and not equals:
                 explicit = bool(rest) and rest[0].lower() in ("true", "false")
                 own.append(f"--{name}={rest.pop(0) if explicit else 'true'}")
+            elif name in self._lists:
+                values = [value] if equals else []
+                while rest and not rest[0].startswith("--"):
+                    values.append(rest.pop(0))
+                own.append(f"--{name}={json.dumps(values)}" if values else f"--{name}")
             elif name or EXPERIMENT_FLAGS in self.parameters:
                 target = own if name else others
                 target.append(f"--{name}{equals}{value}" if name else argument)

@@ -48,11 +48,13 @@ class AugmentParams(NamedTuple):
             pixels.
         contrast: Factor of the grey levels.
         brightness: Added to the grey levels afterwards.
+        hole: (left, top, right, bottom) of the rectangle that is erased afterwards, in pixels of the result.
     """
 
     source: npt.NDArray[np.float64]
     contrast: float = 1.0
     brightness: float = 0.0
+    hole: tuple[int, int, int, int] = (0, 0, 0, 0)
 
 
 class ClipTransform:
@@ -69,12 +71,14 @@ class ClipTransform:
     Args:
         image_size: Of the result.
         augment: False, True, "per_frame" or "seed_affwild2".
+        erasing: With True, the probability of filling a rectangle, the same in all frames, with the clip's mean colour.
+            Source: Zhong et al. 2020, Random Erasing Data Augmentation, section 3.2.
     """
 
-    def __init__(self, image_size: Size, augment: Augment = False) -> None:
+    def __init__(self, image_size: Size, augment: Augment = False, *, erasing: float = 0.0) -> None:
         self.image_size = image_size
         self.augment: Augment = augment
-        self._steps = A.Compose(_steps(image_size, augment))
+        self._steps = A.Compose(_steps(image_size, augment, erasing))
         self._light = A.RandomBrightnessContrast()
 
     def __call__(self, frames: Frames, seed: int = 0) -> Frames:
@@ -89,13 +93,16 @@ class ClipTransform:
         """
         params = self.params(len(frames), frames.shape[1:3], seed)
         result = np.empty((len(frames), *self.image_size, frames.shape[3]), dtype=np.uint8)
-        for frame, (source, _, _), target in zip(frames, params, result, strict=True):
-            _warp(frame, source, target)
+        for frame, each, target in zip(frames, params, result, strict=True):
+            _warp(frame, each.source, target)
         if not params:
             return result
-        _, contrast, brightness = params[0]  # the same for all frames; "per_frame" leaves it alone
+        # the same for all frames; "per_frame" leaves it alone
+        _, contrast, brightness, (left, top, right, bottom) = params[0]
         if (contrast, brightness) != (1.0, 0.0):
             result = self._light.apply(result, alpha=contrast, beta=brightness)
+        if right > left:
+            result[:, top:bottom, left:right] = result.mean(axis=(0, 1, 2))
         return result
 
     def params(self, num_frames: int, size: Size, seed: int = 0) -> list[AugmentParams]:
@@ -117,11 +124,14 @@ class ClipTransform:
         return [self._draw(size)] * num_frames
 
     def _draw(self, size: Size) -> AugmentParams:
-        source, contrast, brightness = np.eye(3), 1.0, 0.0
+        source, contrast, brightness, hole = np.eye(3), 1.0, 0.0, (0, 0, 0, 0)
         for step in self._steps.transforms:
             if not step.should_apply():
                 continue
-            drawn = step.get_params_dependent_on_data({"shape": (*size, 3)}, {"images": _ONE_PIXEL})
+            shape = self.image_size if isinstance(step, A.Erasing) else size
+            drawn = step.get_params_dependent_on_data(
+                {"shape": (*shape, 3)}, {"images": _ONE_PIXEL}
+            )
             match step:
                 case A.Rotate():
                     source = source @ np.linalg.inv(drawn["matrix"])
@@ -132,10 +142,12 @@ class ClipTransform:
                     source = source @ ((-1, 0, self.image_size[1] - 1), (0, 1, 0), (0, 0, 1))
                 case A.RandomBrightnessContrast():
                     contrast, brightness = drawn["alpha"], drawn["beta"]
-        return AugmentParams(source[:2], contrast, brightness)
+                case A.Erasing() if len(drawn["holes"]):
+                    hole = tuple(drawn["holes"][0].tolist())
+        return AugmentParams(source[:2], contrast, brightness, hole)
 
 
-def _steps(image_size: Size, augment: Augment) -> list[Any]:
+def _steps(image_size: Size, augment: Augment, erasing: float) -> list[Any]:
     if augment in (False, "seed_affwild2"):  # the latter draws without albumentations
         return [A.CenterCrop(*image_size)]
     crop_and_flip = [A.RandomCrop(*image_size), A.HorizontalFlip(p=0.5)]
@@ -143,7 +155,7 @@ def _steps(image_size: Size, augment: Augment) -> list[Any]:
         return crop_and_flip
     rotate = A.Rotate(limit=10, border_mode=cv2.BORDER_REFLECT_101, p=0.5)
     light = A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.8)
-    return [rotate, *crop_and_flip, light]
+    return [rotate, *crop_and_flip, light, A.Erasing(p=erasing)]
 
 
 def _warp(frame: Frames, source: npt.NDArray[np.float64], target: Frames) -> None:

@@ -60,6 +60,7 @@ class ClipDataModule(LightningDataModule):
         augment: Augment the training clips: `true` all frames of a clip alike, "per_frame" each frame by itself, as the
             seed study did, "seed_affwild2" as the seed study of Aff-Wild2 (rotation, shift, shear, zoom, flip,
             brightness). Landmarks are augmented with any of them, see `augment_track`.
+        random_erasing: With `augment: true`, the probability of erasing a rectangle in all frames of a training clip.
         balance: Treatment of rare classes: "weights" in the loss, or "sampler" draws them more often.
         batch_size: Clips per step and process.
         num_workers: Loader processes; by default one per core, at most 8.
@@ -117,6 +118,7 @@ class ClipDataModule(LightningDataModule):
         image_size: ImageSize = 224,
         resize: Resize = "shorter_side",
         augment: Augment = False,
+        random_erasing: float = 0.0,
         balance: Literal["none", "weights", "sampler"] = "none",
         batch_size: int = 16,
         num_workers: int | None = None,
@@ -153,6 +155,11 @@ class ClipDataModule(LightningDataModule):
             raise UserError(
                 "data.frames is false: load something else with --data.landmarks true or --data.sound true"
             )
+        if not 0 <= random_erasing <= 1 or (random_erasing and augment is not True):
+            raise UserError(
+                f"data.random_erasing is {random_erasing:g} and data.augment {augment}: choose a probability from 0 to "
+                "1, with augment true"
+            )
         if cache == "none" and num_frames and (landmarks or (frames and face != "none")):
             raise UserError(
                 f"data.{'landmarks' if landmarks else f'face {face}'} needs a cache, so that faces are detected once: "
@@ -188,6 +195,7 @@ class ClipDataModule(LightningDataModule):
             else None
         )
         self.augment: Augment = augment
+        self.random_erasing = random_erasing
         self.balance = balance
         self.batch_size = batch_size
         self.num_workers = min(8, os.cpu_count() or 1) if num_workers is None else num_workers
@@ -419,7 +427,8 @@ class ClipDataModule(LightningDataModule):
             augment_sound: Whether the sound is augmented.
             crop: `False` leaves the frames uncropped, for test-time views.
         """
-        transform = ClipTransform(self.image_size, augment) if crop else None
+        erasing = self.random_erasing
+        transform = ClipTransform(self.image_size, augment, erasing=erasing) if crop else None
         return ClipDataset(
             clips,
             self.read_frames,

@@ -1,7 +1,10 @@
 """What a finished test leaves: `metrics.json`, `predictions.csv`, a plot, and a table in the terminal."""
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from rich.text import Text
 from emorec.evaluation.calibration import calibrate
 from emorec.evaluation.predictions import write_predictions
 from emorec.evaluation.task import Classification, Regression, Task
-from emorec.io import atomic_write, write_json
+from emorec.io import atomic_write, disk_errors, write_json
 from emorec.text import number_ranges
 
 SPLIT_KEYS = ("name", "fold", "train", "val", "test", "hash")
@@ -93,6 +96,25 @@ def write_report(
     with atomic_write(folder / f"{task.plot_name}.png") as file:
         task.plot(target, output, title).savefig(file, format="png")
     write_json(metrics, folder / "metrics.json", allow_nan=False)
+
+
+def new_run_folder(out: Path, name: str) -> Path:
+    """Make and return `name/version_N` below a folder, with the lowest N above all others.
+
+    Raises:
+        UserError: When it can't be made.
+    """
+    parent = out / name
+    with disk_errors(out):
+        parent.mkdir(parents=True, exist_ok=True)
+        versions = [re.fullmatch(r"version_(\d+)", path.name) for path in parent.iterdir()]
+        last = max((int(match[1]) for match in versions if match), default=-1)
+        for number in itertools.count(last + 1):
+            folder = parent / f"version_{number}"
+            with suppress(FileExistsError):  # another process made it meanwhile
+                folder.mkdir()
+                break
+    return folder
 
 
 def metrics_json(

@@ -1,7 +1,9 @@
 """Prediction options: one set of defaults for the Python API, `emorec predict` and `emorec app`."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Literal, get_args
 
 from emorec.errors import UserError
@@ -14,6 +16,11 @@ if TYPE_CHECKING:  # the command line needs the options alone
 log = logging.getLogger(__name__)
 
 FaceOption = Literal["as_trained", "crop", "align", "none"]
+
+AdaptOption = Literal["auto", "video", "running", "none"]
+
+Adaptation = Literal["video", "running", "enrolled", "none"]
+"""By what predictions are adapted to a person: the whole video, the video so far, other videos, or nothing."""
 
 FACE_NAMES = {"none": "whole frames", "crop": "cropped faces", "align": "aligned faces"}
 
@@ -33,6 +40,9 @@ class Options:
         face: Faces as_trained; or override that: crop, align, or none.
         face_detector: auto, yunet or a YuNet file.
         batch_size: Windows in a forward pass.
+        adapt: Centre and scale features by those of each person in the whole video, or in the video so far (running),
+            or none; auto is video (running for a camera) for networks trained with data.adapt person, else none.
+        enrol: Other videos of the person, whose features do that instead.
 
     Raises:
         UserError: When a value is out of range.
@@ -44,6 +54,8 @@ class Options:
     face: FaceOption = "as_trained"
     face_detector: str = "auto"
     batch_size: int = 16
+    adapt: AdaptOption = "auto"
+    enrol: Sequence[str | PathLike[str]] = ()
 
     def __post_init__(self) -> None:
         for name in ("window_seconds", "hop_seconds"):
@@ -56,6 +68,14 @@ class Options:
             raise UserError(f"face is {self.face}: choose as_trained, crop, align or none")
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}: choose at least 1")
+        if self.adapt not in get_args(AdaptOption):
+            raise UserError(f"adapt is {self.adapt}: choose auto, video, running or none")
+        paths = (self.enrol,) if isinstance(self.enrol, str | PathLike) else tuple(self.enrol)
+        object.__setattr__(self, "enrol", paths)  # options are hashable
+        if paths and self.adapt != "auto":
+            raise UserError(
+                f"adapt is {self.adapt}, and enrol {paths[0]} adapts by other videos: leave one of them out"
+            )
 
     def window_and_hop(self, spec: "ModelSpec") -> tuple[float, float]:
         """Length of a window and distance between window starts for a model, in seconds."""
@@ -67,6 +87,33 @@ class Options:
     def face_mode(self, spec: "ModelSpec") -> "FaceMode":
         """What is made of faces for a model."""
         return spec.face if self.face == "as_trained" else self.face
+
+    def adaptation(self, spec: "ModelSpec", *, live: bool = False) -> Adaptation:
+        """By what the predictions of a model are adapted to a person.
+
+        Args:
+            spec: Of the model.
+            live: Whether the video is a camera.
+
+        Raises:
+            UserError: When the model has to be adapted and is not, or a camera's end is needed.
+        """
+        if self.enrol:
+            return "enrolled"
+        if self.adapt == "auto":
+            if spec.adapt == "none":
+                return "none"
+            return "running" if live else "video"
+        if self.adapt == "none" and spec.adapt != "none":
+            raise UserError(
+                f"adapt is none, and {spec.network} was trained with data.adapt {spec.adapt}: choose --adapt video, "
+                "--adapt running or --enrol FILES"
+            )
+        if self.adapt == "video" and live:
+            raise UserError(
+                "adapt is video, and a camera has no end: choose --adapt running or --enrol FILES"
+            )
+        return self.adapt
 
     def open_detector(self, spec: "ModelSpec") -> "FaceDetector | None":
         """Open the face detector for a model; `None` where whole frames are used.

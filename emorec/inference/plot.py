@@ -110,7 +110,10 @@ def timeline_figure(timeline: Timeline) -> Figure:
     )
     title = printable(timeline.path.name) if timeline.path else "camera"
     more = f" (and {num_hidden} more persons with fewer windows)" if num_hidden else ""
-    figure.suptitle(f"{title}{more}", size=11, x=0.01, ha="left", color=DARK, parse_math=False)
+    adapted = f", adapted to each person by {timeline.adapted_by}" if timeline.adapted_by else ""
+    figure.suptitle(
+        f"{title}{more}{adapted}", size=11, x=0.01, ha="left", color=DARK, parse_math=False
+    )
     panels = figure.subplots(num_panels, 1, squeeze=False, sharex=True)[:, 0]
     end = max(timeline.seconds, max((each.end for each in timeline.windows), default=0.0), 0.001)
     for index, axes in enumerate(panels):

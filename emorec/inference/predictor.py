@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,16 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
+from emorec.text import first_few
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
+    from emorec.inference.adaptation import FeatureNetwork, Moments
+    from emorec.inference.torch_runtime import TorchRuntime
+
+Classify: TypeAlias = Callable[[Sequence[Window]], Outputs]
+"""Windows of persons -> (B, K) probabilities or (B, R) numbers."""
+
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""
@@ -44,6 +51,8 @@ class Predictor:
         self.runtime = runtime
         self.options = options or Options()
         self._detectors: dict[Options, FaceDetector | None] = {}
+        self._feature_network: FeatureNetwork | None = None
+        self._enrolled: dict[Options, list[Moments]] = {}
 
     @property
     def spec(self) -> ModelSpec:
@@ -73,8 +82,14 @@ class Predictor:
         if isinstance(video, np.ndarray):
             check_frames(video, self.spec)
             spec = replace(self.spec, face=chosen.face_mode(self.spec))
+            adaptation = chosen.adaptation(self.spec)
+            if adaptation in ("video", "running"):
+                raise UserError(
+                    "frames are one window, too short to adapt to a person: pass the path of a video, or enrol others"
+                )
             window = window_from_frames(video, spec, self.detector(chosen))
-            return self._predict_batch([window], chosen)[0]
+            classify = self._classify if adaptation == "none" else self._classify_enrolled(chosen)
+            return self._predict_windows([window], classify, chosen)[0]
         file = open_file(Path(video).expanduser(), self.spec)
         return self.timeline(file, self.stream(file, chosen), chosen)
 
@@ -87,6 +102,8 @@ class Predictor:
     ) -> Iterator[Window | Gap]:
         """Yield the predicted windows of a video as soon as they are known, in constant memory.
 
+        Adapted by the whole video they are known at its end, and features stay in memory until then.
+
         Args:
             video: As `open_file` opens it for the network, or a `Camera`.
             options: By default those of the predictor.
@@ -94,23 +111,21 @@ class Predictor:
             progress: Called with the start of each window, in seconds, when its frames are decoded.
 
         Raises:
-            UserError: When the network does not take such a video.
+            UserError: When the network does not take such a video, or can't be adapted as the options say.
         """
         options = options or self.options
         stopwatch = stopwatch or Stopwatch()
-        batch_size = 1 if video.live else options.batch_size
-        waiting: list[Window | Gap] = []
-        num_inputs = 0
-        for piece in windows_of(video, self.spec, options, self.detector(options), stopwatch):
-            if progress:
-                progress(piece.start)
-            waiting.append(piece)
-            num_inputs += _has_input(piece)
-            full = num_inputs in (0, batch_size)
-            if full or len(waiting) >= MAX_WAITING_BATCHES * batch_size:
-                yield from self._predict_pieces(waiting, options, stopwatch)
-                waiting, num_inputs = [], 0
-        yield from self._predict_pieces(waiting, options, stopwatch)
+        adaptation = options.adaptation(self.spec, live=video.live)
+        pieces = windows_of(video, self.spec, options, self.detector(options), stopwatch)
+        batches = _batches(pieces, 1 if video.live else options.batch_size, progress)
+        if adaptation == "video":
+            yield from self._adapt_by_video(video, batches, options, stopwatch)
+            return
+        if adaptation == "running":
+            yield from self._adapt_by_past(video, batches, options, stopwatch)
+            return
+        classify = self._classify if adaptation == "none" else self._classify_enrolled(options)
+        yield from self._predict_batches(batches, classify, options, stopwatch)
 
     def timeline(
         self, video: Video, pieces: Iterable[Window | Gap], options: Options | None = None
@@ -135,6 +150,7 @@ class Predictor:
             else video.seconds,
             window_seconds=window_seconds,
             hop_seconds=hop_seconds,
+            adapted_by=self.adapted_by(options, live=video.live),
         )
 
     def detector(self, options: Options | None = None) -> "FaceDetector | None":
@@ -148,16 +164,171 @@ class Predictor:
             self._detectors[options] = options.open_detector(self.spec)
         return self._detectors[options]
 
-    def _predict_pieces(
-        self, pieces: Sequence[Window | Gap], options: Options, stopwatch: Stopwatch
-    ) -> Iterator[Window | Gap]:
-        with stopwatch.measure("network"):
-            windows = [piece for piece in pieces if isinstance(piece, Window)]
-            predicted = iter(self._predict_batch(windows, options))
-        for piece in pieces:
-            yield piece if isinstance(piece, Gap) else next(predicted)
+    def adapted_by(self, options: Options | None = None, *, live: bool = False) -> str:
+        """Return by what predictions are adapted, see `Timeline`; reads the enrolled videos.
 
-    def _predict_batch(self, windows: Sequence[Window], options: Options) -> list[Window]:
+        Args:
+            options: By default those of the predictor.
+            live: Whether the video is a camera.
+
+        Raises:
+            UserError: When an enrolled video can't be read or shows no person, or the network can't be adapted so.
+        """
+        options = options or self.options
+        adaptation = options.adaptation(self.spec, live=live)
+        if adaptation == "none":
+            return ""
+        self._open_feature_network()
+        if adaptation == "enrolled":
+            seconds = max(moments.seconds for moments in self._enrol(options))
+            return f"{seconds:.0f} s of enrolled videos"
+        return "the whole video" if adaptation == "video" else "the video so far"
+
+    def _enrol(self, options: Options) -> "list[Moments]":
+        """Return the moments of the person in the enrolled videos, for each network; they are read once.
+
+        Of a video that shows several people, it is the one whose face is largest and longest in view.
+
+        Raises:
+            UserError: When a video can't be read, or shows no person.
+        """
+        if options in self._enrolled:
+            return self._enrolled[options]
+        from emorec.inference.adaptation import PersonMoments
+
+        network = self._open_feature_network()
+        paths = [Path(path).expanduser() for path in options.enrol]
+        total: list[Moments] = []
+        for path in paths:
+            persons = PersonMoments()
+            video = open_file(path, self.spec)
+            pieces = windows_of(video, self.spec, options, self.detector(options))
+            for batch in _batches(pieces, options.batch_size):
+                for window in self._with_features(batch):
+                    persons.add(window)
+            if not persons.moments:
+                raise UserError(f"{path}: no person found: enrol a video that shows the face")
+            person = persons.main_person()
+            for one, other in zip(total, person, strict=False):
+                one.merge(other)
+            total = total or person
+        network.warn_if_short(first_few([path.name for path in paths], limit=1), {1: total})
+        self._enrolled[options] = total
+        return total
+
+    def _open_feature_network(self) -> "FeatureNetwork":
+        """Return the network in two steps, opened once.
+
+        Raises:
+            UserError: When it has no features to adapt, or is an exported file.
+        """
+        if self._feature_network is None:
+            if isinstance(self.runtime, OnnxRuntime | ExportedRuntime):
+                raise UserError(
+                    "exported files can't be adapted to a person: name the checkpoint, or leave --adapt and --enrol out"
+                )
+            from emorec.inference.adaptation import FeatureNetwork
+
+            self._feature_network = FeatureNetwork(cast("TorchRuntime", self.runtime))
+        return self._feature_network
+
+    def _adapt_by_video(
+        self,
+        video: Video,
+        batches: Iterable[list[Window | Gap]],
+        options: Options,
+        stopwatch: Stopwatch,
+    ) -> Iterator[Window | Gap]:
+        """Yield the predicted windows, each adapted by all windows of its person.
+
+        Features are kept until the video ends. Ctrl-C ends it early.
+        """
+        from emorec.inference.adaptation import PersonMoments
+
+        network, persons = self._open_feature_network(), PersonMoments()
+        kept: list[Window | Gap] = []
+        interrupted = False
+        try:
+            for batch in batches:
+                with stopwatch.measure("network"):
+                    windows = iter(self._with_features(batch))
+                    kept += [next(windows) if _has_input(piece) else piece for piece in batch]
+        except KeyboardInterrupt:
+            interrupted = True
+        for piece in kept:
+            if _has_input(piece):
+                persons.add(piece)
+        network.warn_if_short(_name(video), persons.moments)
+
+        def classify(windows: Sequence[Window]) -> Outputs:
+            return network.classify(windows, [persons.means(window) for window in windows])
+
+        batches = _batches(kept, options.batch_size)
+        yield from self._predict_batches(batches, classify, options, stopwatch)
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _adapt_by_past(
+        self,
+        video: Video,
+        batches: Iterable[list[Window | Gap]],
+        options: Options,
+        stopwatch: Stopwatch,
+    ) -> Iterator[Window | Gap]:
+        """Yield the predicted windows, each adapted by the windows of its person up to and including itself."""
+        from emorec.inference.adaptation import PersonMoments
+
+        network, persons = self._open_feature_network(), PersonMoments()
+
+        def classify(windows: Sequence[Window]) -> Outputs:
+            windows, means = self._with_features(windows), []
+            for window in windows:
+                persons.add(window)
+                means.append(persons.means(window))
+            return network.classify(windows, means)
+
+        yield from self._predict_batches(batches, classify, options, stopwatch)
+        network.warn_if_short(_name(video), persons.moments)
+
+    def _classify_enrolled(self, options: Options) -> "Classify":
+        """Return a function that classifies windows adapted by the enrolled videos."""
+        network = self._open_feature_network()
+        means = [moments.mean() for moments in self._enrol(options)]
+        return lambda windows: network.classify(
+            self._with_features(windows), [means] * len(windows)
+        )
+
+    def _classify(self, windows: Sequence[Window]) -> Outputs:
+        """Windows of persons -> (B, K) probabilities or (B, R) numbers, adapted by nothing."""
+        return self.runtime(stack_inputs(windows, self.spec))
+
+    def _with_features(self, pieces: Iterable[Window | Gap]) -> list[Window]:
+        """Return the windows of persons among pieces of a video, with features in place of frames and sound."""
+        network = self._open_feature_network()
+        windows = [piece for piece in pieces if _has_input(piece)]
+        features = network.features(stack_inputs(windows, network.spec)) if windows else []
+        return [
+            replace(window, frames=None, face=None, sound=None, features=each)
+            for window, each in zip(windows, features, strict=True)
+        ]
+
+    def _predict_batches(
+        self,
+        batches: Iterable[list[Window | Gap]],
+        classify: Classify,
+        options: Options,
+        stopwatch: Stopwatch,
+    ) -> Iterator[Window | Gap]:
+        for pieces in batches:
+            with stopwatch.measure("network"):
+                windows = [piece for piece in pieces if isinstance(piece, Window)]
+                predicted = iter(self._predict_windows(windows, classify, options))
+            for piece in pieces:
+                yield piece if isinstance(piece, Gap) else next(predicted)
+
+    def _predict_windows(
+        self, windows: Sequence[Window], classify: Classify, options: Options
+    ) -> list[Window]:
         """Return the windows with their predictions, without frames and sound.
 
         Raises:
@@ -166,7 +337,7 @@ class Predictor:
         batch = [window for window in windows if _has_input(window)]
         outputs: Iterator[Outputs] = iter(())
         if batch:
-            predicted = self.runtime(stack_inputs(batch, self.spec))
+            predicted = classify(batch)
             check_finite(predicted, self.spec)
             outputs = iter(predicted)
         return [
@@ -178,6 +349,33 @@ class Predictor:
             )
             for window in windows
         ]
+
+
+def _batches(
+    pieces: Iterable[Window | Gap],
+    batch_size: int,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[list[Window | Gap]]:
+    """Yield pieces in groups of up to `batch_size` windows of persons; others do not wait long.
+
+    Args:
+        pieces: Of a video.
+        batch_size: Windows in a forward pass.
+        progress: Called with the start of each window, in seconds, when it arrives.
+    """
+    waiting: list[Window | Gap] = []
+    num_inputs = 0
+    for piece in pieces:
+        if progress:
+            progress(piece.start)
+        waiting.append(piece)
+        num_inputs += _has_input(piece)
+        full = num_inputs in (0, batch_size)
+        if full or len(waiting) >= MAX_WAITING_BATCHES * batch_size:
+            yield waiting
+            waiting, num_inputs = [], 0
+    if waiting:
+        yield waiting
 
 
 def load_runtime(path: Path, device: str | None = None) -> Runtime:
@@ -227,7 +425,7 @@ def with_prediction(
         output: (K,) probabilities or (R,) numbers; `None` without a face.
         abstain_below: Lowest confidence that names a class.
     """
-    window = replace(window, frames=None, face=None, sound=None, names=spec.names)
+    window = replace(window, frames=None, face=None, sound=None, features=None, names=spec.names)
     if output is None:
         return replace(window, predicted=NO_FACE)
     values = tuple(output.tolist())
@@ -295,6 +493,10 @@ def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:
         raise UserError(f"frames have the shape {frames.shape}: pass (T, H, W, 3), RGB")
 
 
-def _has_input(piece: Window | Gap) -> bool:
+def _name(video: Video) -> str:
+    return f"camera {video.index}" if isinstance(video, Camera) else video.path.name
+
+
+def _has_input(piece: Window | Gap) -> TypeGuard[Window]:
     """Whether the network has to run for a piece."""
     return isinstance(piece, Window) and piece.person is not None

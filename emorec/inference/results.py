@@ -89,7 +89,8 @@ def predict_to_folder(
         for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4):
             (folder / name).unlink(missing_ok=True)
         try:
-            with TimelineWriter(folder / TIMELINE_CSV, predictor.spec) as writer:
+            adapted_by = predictor.adapted_by(options, live=video.live)
+            with TimelineWriter(folder / TIMELINE_CSV, predictor.spec, adapted_by) as writer:
                 decoded = partial(progress, "predicting")
                 for piece in predictor.stream(video, options, stopwatch, decoded):
                     pieces.append(piece)
@@ -157,10 +158,10 @@ def is_result_file(path: Path) -> bool:
     return path.name == ANNOTATED_MP4 and path.with_name(TIMELINE_CSV).is_file()
 
 
-def csv_columns(spec: ModelSpec) -> list[str]:
-    """Return the header of `timeline.csv`."""
+def csv_columns(spec: ModelSpec, adapted_by: str = "") -> list[str]:
+    """Return the header of `timeline.csv`; the last column is of adapted predictions only."""
     label = ["predicted", "confidence"] if spec.task == "classes" else []
-    return ["start", "end", "person", *label, *spec.names]
+    return ["start", "end", "person", *label, *spec.names, *(["adapted_by"] if adapted_by else [])]
 
 
 class TimelineWriter:
@@ -169,15 +170,17 @@ class TimelineWriter:
     Args:
         path: The file, replaced.
         spec: Of the network.
+        adapted_by: See `Timeline`.
 
     Raises:
         OSError: When it can't be written.
     """
 
-    def __init__(self, path: Path, spec: ModelSpec) -> None:
+    def __init__(self, path: Path, spec: ModelSpec, adapted_by: str = "") -> None:
         self._is_classifier = spec.task == "classes"
+        self._adapted_by = [adapted_by] if adapted_by else []
         self._file = path.open("wb", buffering=0)
-        self._write_line(csv_columns(spec))
+        self._write_line(csv_columns(spec, adapted_by))
 
     def write(self, window: Window) -> None:
         """Append the line of a window.
@@ -189,7 +192,7 @@ class TimelineWriter:
         row: list[str | int | None] = [f"{window.start:.3f}", f"{window.end:.3f}", window.person]
         if self._is_classifier:
             row += [window.predicted, _format_float(window.confidence)]
-        self._write_line([*row, *map(_format_float, values)])
+        self._write_line([*row, *map(_format_float, values), *self._adapted_by])
 
     def _write_line(self, row: list[str] | list[str | int | None]) -> None:
         text = io.StringIO()
@@ -242,6 +245,7 @@ def summary(
         "persons": len(timeline.persons),
         "predicted": {label: labels[label] for label in sorted(labels)},
         "most_frequent": timeline.most_frequent,
+        "adapted_by": timeline.adapted_by or None,
         "face_coverage": timeline.face_coverage if detector else None,
         "holes": [[gap.start, gap.end] for gap in timeline.gaps],
         "settings": {
@@ -251,6 +255,8 @@ def summary(
             "face": options.face_mode(spec) if detector else "none",
             "face_detector": detector,
             "batch_size": options.batch_size,
+            "adapt": options.adaptation(spec, live=timeline.path is None),
+            "enrol": [str(path) for path in options.enrol],
         },
         "network": spec.to_dict(),
         "runtime": runtime,

@@ -46,6 +46,7 @@ class ModelSpec:
         sound_rate: Audio samples per second.
         sound_seconds: Length of the audio input, taken from the middle of a window.
         sound_embedding: The network whose embedding of the audio is the input; "none" for the audio itself.
+        adapt: "person" for a network whose features have to be adapted to each person.
         window_seconds: Length of its training clips.
         temperature: Divisor of its logits, where one was fitted.
         checkpoint_sha256: Digest of the checkpoint.
@@ -73,6 +74,7 @@ class ModelSpec:
     split: dict[str, Any]
     licence: str
     sound_embedding: "EmbeddingNetwork | Literal['none']" = "none"
+    adapt: Literal["none", "person"] = "none"
 
     @property
     def uses_frames(self) -> bool:
@@ -138,6 +140,7 @@ class ModelSpec:
                 )
             stored["task"] = stored["says"]
             stored.setdefault("sound_embedding", "none")  # of files before landmarks
+            stored.setdefault("adapt", "none")  # of files before adaptation
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])
             if isinstance(values["face"], bool):

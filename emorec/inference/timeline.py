@@ -13,7 +13,9 @@ import numpy.typing as npt
 from emorec import text
 from emorec.inference.spec import TaskKind
 
-if TYPE_CHECKING:  # importing OpenCV is slow
+if TYPE_CHECKING:  # importing OpenCV and torch is slow
+    from torch import Tensor
+
     from emorec.data.faces import Box
     from emorec.data.landmarks import FaceTrack
 
@@ -49,6 +51,19 @@ class Prediction:
         return dict(zip(self.names, self.values or (), strict=False))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowFeatures:
+    """Features of a window for each of M networks: those of a fusion, or the only one.
+
+    Attributes:
+        features: M tensors (T, D), on the CPU.
+        present: (M,) bool, whether the window has what each network takes.
+    """
+
+    features: "tuple[Tensor, ...]"
+    present: "Tensor"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window(Prediction):
     """One person in a half-open interval of a video: the network's input first, its prediction later.
@@ -64,6 +79,7 @@ class Window(Prediction):
         face: (T,) landmarks and blendshapes; only until the window is predicted.
         sound: (samples,) float32, -1 to 1; only until the window is predicted.
         has_sound: Whether the window has sound; where not, `sound` is zeros.
+        features: To be adapted to the person; only until the window is predicted.
     """
 
     start: float
@@ -75,6 +91,7 @@ class Window(Prediction):
     face: "FaceTrack | None" = None
     sound: npt.NDArray[np.float32] | None = None
     has_sound: bool = False
+    features: WindowFeatures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,7 @@ class Timeline:
         seconds: End of the video, which players show as its length.
         window_seconds: Length of a window.
         hop_seconds: From the start of one window to the next.
+        adapted_by: By what predictions are adapted to a person, such as "the whole video"; empty when by nothing.
     """
 
     path: Path | None
@@ -113,6 +131,7 @@ class Timeline:
     seconds: float
     window_seconds: float
     hop_seconds: float
+    adapted_by: str = ""
 
     @property
     def persons(self) -> tuple[int, ...]:

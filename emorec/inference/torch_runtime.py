@@ -39,7 +39,7 @@ class TorchRuntime:
 
     def __init__(self, path: Path, device: str | None = None) -> None:
         self.device = choose_device(device)
-        network, self.spec = load_network(path)
+        network, self.spec = load_network(path, adapted=True)
         self.module = InferenceModule(network, self.spec).to(self.device)
         self.description = f"torch {torch.__version__}, {self.device}"
 
@@ -80,17 +80,29 @@ class InferenceModule(nn.Module):
                 0, 1, 4, 2, 3
             )  # (B, T, 3, H, W)
         outputs: Tensor = self.network(*tensors)
-        outputs = outputs.float()
-        return (outputs / self.temperature).softmax(dim=1) if self.is_classifier else outputs
+        return self.probabilities(outputs) if self.is_classifier else outputs.float()
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Logits (B, K) -> calibrated probabilities (B, K)."""
+        return (logits.float() / self.temperature).softmax(dim=1)
 
 
-def load_network(path: Path) -> tuple[ClipNetwork, ModelSpec]:
+def load_network(path: Path, *, adapted: bool = False) -> tuple[ClipNetwork, ModelSpec]:
     """Load a checkpoint's network, on the CPU and in evaluation mode, and its specification.
 
+    Args:
+        path: The checkpoint.
+        adapted: Whether it may be one that has to be adapted to a person.
+
     Raises:
-        UserError: When it is no emorec checkpoint, or its network takes features.
+        UserError: When it is no emorec checkpoint, its network takes features, or has to be adapted and may not.
     """
     loaded = checkpoint.read(path)
+    if not adapted and loaded.data["init_args"].get("adapt", "none") != "none":
+        raise UserError(
+            f"{path} was trained with data.adapt person, and only emorec predict and emorec test adapt it to people: "
+            "name a checkpoint trained with data.adapt none"
+        )
     network = network_class(loaded).load_from_checkpoint(
         loaded.path, map_location="cpu", weights_only=True
     )
@@ -115,17 +127,12 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
     """Return the specification of a checkpoint's network.
 
     Raises:
-        UserError: When it takes features instead of frames, or has to be adapted to a person.
+        UserError: When it takes features instead of frames.
     """
     data = loaded.data["init_args"]
     if data.get("features") is not None:
         raise UserError(
             f"{loaded.path} was trained on frame features: name the checkpoint of a network that takes frames"
-        )
-    if data.get("adapt", "none") != "none":
-        raise UserError(
-            f"{loaded.path} was trained with data.adapt {data['adapt']}: it needs other clips of the same person, and "
-            "only emorec test has them; name a checkpoint trained with data.adapt none"
         )
     embedding = data.get("sound_embedding", "none")
     is_affwild2 = loaded.data["class_path"] == "emorec.data.AffWild2DataModule"
@@ -140,6 +147,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         face="crop" if is_affwild2 else data.get("face", "none"),
         sound_rate=16_000 if embedding != "none" else data.get("sound_rate", 16_000),
         sound_embedding=embedding,
+        adapt=data.get("adapt", "none"),
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds
         or (data["num_frames"] / AFFWILD2_FRAME_RATE if is_affwild2 else DEFAULT_CLIP_SECONDS),

@@ -1,11 +1,15 @@
 """Backbones: torchvision's networks without their heads, frozen in part or inflated to stacks of frames; small CNNs."""
 
+from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torchvision.models import mobilenetv2, mobilenetv3, regnet, resnet
+from torchvision.ops import StochasticDepth, stochastic_depth
 from typing_extensions import override
 
 from emorec.errors import UserError
@@ -308,10 +312,94 @@ def freeze_front(network: nn.Module, freeze: Freeze) -> list[nn.Module]:
 
 
 def _first_trained_stage(network: nn.Module) -> nn.Module:
+    stages = _stages(network)
+    return stages[-max(1, len(stages) // 4)]
+
+
+def _stages(network: nn.Module) -> list[nn.Module]:
     modules = dict(network.named_modules())
     container = next((modules[name] for name in _STAGE_CONTAINERS if name in modules), network)
-    stages = [child for child in container.children() if any(True for _ in child.parameters())]
-    return stages[-max(1, len(stages) // 4)]
+    return [child for child in container.children() if any(True for _ in child.parameters())]
+
+
+def decayed_groups(
+    model: nn.Module, network: nn.Module, *, lr: float, decay: float
+) -> list[dict[str, Any]]:
+    """Return the trained parameters of a model in groups for an optimizer, the earlier stages with lower rates.
+
+    Args:
+        model: All of it.
+        network: Part of the model. Its last stage has the learning rate lr * decay, the one before it lr * decay ** 2.
+        lr: Of what follows the network's stages.
+        decay: From 0 to 1.
+
+    Source: Howard & Ruder 2018, Universal Language Model Fine-tuning, section 3.2; Clark et al. 2020, ELECTRA, table 8.
+
+    >>> network = nn.Sequential(nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1))
+    >>> model = nn.Sequential(network, nn.Linear(1, 2))
+    >>> [group["lr"] for group in decayed_groups(model, network, lr=0.4, decay=0.5)]
+    [0.1, 0.2, 0.4]
+    """
+    stages = _stages(network)
+    depths = {each: depth for depth, stage in enumerate(stages) for each in stage.parameters()}
+    depth = 0  # of what lies before the first stage
+    for parameter in network.parameters():
+        # what lies between or behind stages goes with the stage before it
+        depth = depths.setdefault(parameter, depth)
+    groups: list[dict[str, Any]] = [
+        {"params": [], "lr": lr * decay ** (len(stages) - depth)}
+        for depth in range(len(stages) + 1)
+    ]
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            groups[depths.get(parameter, len(stages))]["params"].append(parameter)
+    return [group for group in groups if group["params"]]
+
+
+RESIDUAL_BRANCHES: Mapping[type[nn.Module], str] = {
+    resnet.BasicBlock: "bn2",
+    resnet.Bottleneck: "bn3",
+    mobilenetv2.InvertedResidual: "conv",
+    mobilenetv3.InvertedResidual: "block",
+    regnet.ResBottleneckBlock: "f",
+}
+"""For each class of residual blocks, the module whose output is added to the block's input."""
+
+
+def add_stochastic_depth(network: nn.Module, rate: float) -> None:
+    """Make a network skip its residual blocks at random while it is trained, each image by itself.
+
+    Args:
+        network: One of torchvision.
+        rate: Probability of skipping the last block; it grows linearly from 0 at the first one.
+
+    Raises:
+        UserError: When the network has no residual blocks of a known kind.
+
+    Source: Huang et al. 2016, Deep Networks with Stochastic Depth, section 3.
+    """
+    blocks = [
+        block
+        for block in network.modules()
+        if isinstance(block, (StochasticDepth, *RESIDUAL_BRANCHES))
+        and getattr(block, "use_res_connect", True)
+    ]
+    if not blocks:
+        raise UserError(
+            f"model.stochastic_depth is {rate:g}, and {type(network).__name__} has no residual blocks to skip: choose 0"
+        )
+    for number, block in enumerate(blocks):
+        probability = rate * number / max(1, len(blocks) - 1)
+        if isinstance(block, StochasticDepth):
+            block.p = probability
+        else:
+            branch = block.get_submodule(RESIDUAL_BRANCHES[type(block)])
+            branch.register_forward_hook(partial(_skip_branch, probability))
+
+
+def _skip_branch(probability: float, branch: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    kept: Tensor = stochastic_depth(output, probability, "row", branch.training)
+    return kept
 
 
 def _is_frozen(module: nn.Module) -> bool:

@@ -11,7 +11,10 @@ MIN_DISTANCE = 1e-6
 """Between the eyes, in pixels: a clip without a face has zeros for landmarks."""
 
 MIN_STD = 1e-6
-"""Of a feature; one that varies less is centred only."""
+"""Of a component or its motion; one that varies less is centred only."""
+
+MIN_BLENDSHAPE_STD = 0.03
+"""Blendshapes that vary less, such as cheekPuff, are mostly noise: they are divided by this."""
 
 
 class Geometry(nn.Module):
@@ -19,7 +22,7 @@ class Geometry(nn.Module):
 
     The landmarks are aligned (see `align`) and projected to the principal components of the training clips. Components
     and blendshapes are followed by the motion of the components, their difference to the frame before. All are
-    standardised to mean 0 and standard deviation 1 over the training clips.
+    standardised to mean 0 and standard deviation 1 over the training clips; blendshapes that hardly vary stay small.
 
     Args:
         num_landmarks: L.
@@ -110,7 +113,10 @@ class Geometry(nn.Module):
         std = variance.clamp(min=0).sqrt().flatten()[: self.num_features]
         self.components.copy_(components)
         self.mean.copy_((means @ project.T).flatten()[: self.num_features])
-        self.std.copy_(torch.where(std > MIN_STD, std, 1))
+        std = torch.where(std > MIN_STD, std, 1)
+        blendshapes = slice(len(components), len(components) + self.num_blendshapes)
+        std[blendshapes] = std[blendshapes].clamp(min=MIN_BLENDSHAPE_STD)
+        self.std.copy_(std)
         self.fitted.fill_(True)
 
 

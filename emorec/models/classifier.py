@@ -26,6 +26,8 @@ class ClipClassifier(ClipNetwork):
         num_classes: K.
         label_smoothing: Share of the target spread over all classes, 0 to below 1.
         mixup: Parameter of the Beta distribution by which training clips are mixed in pairs; 0 mixes none.
+        cutmix: As mixup, of the area of a rectangle pasted from another clip, the same in all frames. With both,
+            each batch gets one of the two, at random.
         training: See `ClipNetwork`.
 
     Attributes:
@@ -40,6 +42,7 @@ class ClipClassifier(ClipNetwork):
         num_classes: int = 8,
         label_smoothing: float = 0.0,
         mixup: float = 0.0,
+        cutmix: float = 0.0,
         **training: Any,
     ) -> None:
         super().__init__(**training)
@@ -52,8 +55,13 @@ class ClipClassifier(ClipNetwork):
             raise UserError(f"label_smoothing {label_smoothing} has to be from 0 to below 1")
         if not 0 <= mixup < math.inf:
             raise UserError(f"mixup {mixup} has to be a number of at least 0, such as 0.2")
+        if not 0 <= cutmix < math.inf or (cutmix and self.inputs != ("frames",)):
+            raise UserError(
+                f"cutmix {cutmix} has to be a number of at least 0, and 0 for a network that takes more than frames"
+            )
         self.num_classes = num_classes
         self.mixup = mixup
+        self.cutmix = cutmix
         self.label_smoothing = label_smoothing
         self.names = tuple(str(label) for label in range(num_classes))
         self.register_buffer("class_weights", None, persistent=False)
@@ -89,19 +97,27 @@ class ClipClassifier(ClipNetwork):
 
     @override
     def training_loss(self, batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
-        """Return the logits for a training batch, mixed with `mixup`, and the loss.
+        """Return the logits for a training batch, mixed with `mixup` or `cutmix`, and the loss.
 
         The first label of a mixed pair is that of the clip with the larger share.
 
-        Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, section 2.
+        Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, section 2; Yun et al. 2019, CutMix,
+        section 3.
         """
-        if not self.mixup:
+        if not (self.mixup or self.cutmix):
             return super().training_loss(batch)
         label = batch["label"]
-        share = float(Beta(self.mixup, self.mixup).sample())
+        cuts = self.cutmix > 0 and (not self.mixup or bool(torch.rand(()) < 0.5))
+        parameter = self.cutmix if cuts else self.mixup
+        share = float(Beta(parameter, parameter).sample())
         share = max(share, 1 - share)
         order = torch.randperm(len(label)).to(label.device)
-        logits = self.output(self.mixed_batch(batch, order, share))
+        if cuts:
+            frames, share = paste(batch["frames"], order, share)
+            mixed: Mapping[str, Any] = {**batch, "frames": frames}
+        else:
+            mixed = self.mixed_batch(batch, order, share)
+        logits = self.output(mixed)
         loss = share * self.loss(logits, label) + (1 - share) * self.loss(logits, label[order])
         return logits, loss
 
@@ -138,6 +154,34 @@ def mix(values: Tensor, order: Tensor, share: float) -> Tensor:
     if values.dtype == torch.bool:
         return values | others
     return torch.lerp(others.float(), values.float(), share)
+
+
+def paste(frames: Tensor, order: Tensor, share: float) -> tuple[Tensor, float]:
+    """Paste a rectangle of another clip, at a random place that is the same in all frames and clips, into each clip.
+
+    Args:
+        frames: (B, T, C, H, W).
+        order: (B,) the other clip of each.
+        share: Of the picture that stays; the rectangle may reach over the border, so that more stays.
+
+    Returns:
+        A copy of the frames, and the share that stayed.
+
+    >>> black, white = torch.zeros(10, 3, 8, 8), torch.ones(10, 3, 8, 8)
+    >>> frames, stayed = paste(torch.stack([black, white]), torch.tensor([1, 0]), share=0.75)
+    >>> frames.mean(dim=(1, 2, 3, 4)).tolist() == [1 - stayed, stayed]
+    True
+
+    Source: Yun et al. 2019, CutMix, equation 2.
+    """
+    height, width = frames.shape[-2:]
+    half = math.sqrt(1 - share) / 2
+    y, x = torch.rand(2).tolist()
+    top, bottom = (round(min(max(each, 0), 1) * height) for each in (y - half, y + half))
+    left, right = (round(min(max(each, 0), 1) * width) for each in (x - half, x + half))
+    pasted = frames.clone()
+    pasted[..., top:bottom, left:right] = frames[order][..., top:bottom, left:right]
+    return pasted, 1 - (bottom - top) * (right - left) / (height * width)
 
 
 def mean_log_probability(logits: Sequence[Tensor]) -> Tensor:

@@ -62,10 +62,9 @@ class CNNRNN(FrameClassifier):
         self.pool = pool
         self.bidirectional = bidirectional
         self.feature_dropout = nn.Dropout(feature_dropout)
-        num_features = self.backbone.num_features
         network = temporal_network(
             rnn,
-            num_features,
+            self.num_features,
             hidden_size,
             num_layers,
             bidirectional=bidirectional,
@@ -73,7 +72,7 @@ class CNNRNN(FrameClassifier):
             dropout=dropout,
         )
         self.add_module(self.temporal_name, network)
-        size = num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
+        size = self.num_features if rnn == "none" else hidden_size * (2 if bidirectional else 1)
         self.attention = AttentionPool(size) if pool == "attention" else None
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(size, self.num_classes)

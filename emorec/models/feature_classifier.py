@@ -71,7 +71,7 @@ class FeatureClassifier(ClipClassifier):
             return
         # late: a prediction needs neither
         from emorec.data.split import STAGE_SUBSETS
-        from emorec.models.adaptation import clip_statistics, same_person
+        from emorec.models.adaptation import PRIOR_CLIPS, clip_statistics, same_person
 
         def features(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
             batch = self.transfer_batch_to_device(batch, self.device, 0)
@@ -84,7 +84,7 @@ class FeatureClassifier(ClipClassifier):
             people, labels = [clip.actor for clip in clips], [clip.label for clip in clips]
             sources = same_person(people, labels, self.enrolment)
             self._statistics[subset] = clip_statistics(
-                features, data.ordered_loader(clips), sources
+                features, data.ordered_loader(clips), sources, prior_clips=PRIOR_CLIPS
             )
         self.train(was_training)
 

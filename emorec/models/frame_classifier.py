@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.layers.backbone import Freeze, image_backbone
+from emorec.errors import UserError
+from emorec.layers.backbone import (
+    Freeze,
+    add_stochastic_depth,
+    decayed_groups,
+    image_backbone,
+)
 from emorec.models.classifier import ClipClassifier
 
 MAX_CACHED_BYTES = 2_000_000_000
@@ -25,7 +31,16 @@ class FrameClassifier(ClipClassifier):
         backbone: An image network by its torchvision name.
         weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict.
         freeze: "none", "all", or "stages" for all but the last quarter.
+        layer_decay: Factor of the learning rate from each stage of the backbone to the one before it; 1 trains all
+            alike. Source: Clark et al. 2020, ELECTRA, table 8.
+        stochastic_depth: Share of training images for which the last residual block is skipped; it grows linearly from
+            0 at the first block. Source: Huang et al. 2016, Deep Networks with Stochastic Depth, section 3.
+        relative_to_onset: Append to the features of each frame their difference to those of the first frame, so that
+            what a person always looks like can be told from what changes.
         training: See `ClipClassifier`.
+
+    Attributes:
+        num_features: D, of a frame.
     """
 
     def __init__(
@@ -34,12 +49,25 @@ class FrameClassifier(ClipClassifier):
         backbone: str = "resnet18",
         weights: str = "DEFAULT",
         freeze: Freeze = "none",
+        layer_decay: float = 1.0,
+        stochastic_depth: float = 0.0,
+        relative_to_onset: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(**training)
+        if not (0 < layer_decay <= 1 and 0 <= stochastic_depth < 1):
+            raise UserError(
+                f"model.layer_decay {layer_decay:g} has to be above 0 and at most 1, model.stochastic_depth "
+                f"{stochastic_depth:g} from 0 to below 1"
+            )
         self.backbone = image_backbone(
             backbone, weights=weights, freeze=freeze, image_size=self.image_size
         )
+        if stochastic_depth:
+            add_stochastic_depth(self.backbone.network, stochastic_depth)
+        self.layer_decay = layer_decay
+        self.relative_to_onset = relative_to_onset
+        self.num_features = self.backbone.num_features * (2 if relative_to_onset else 1)
         self.freeze_backbone = freeze
         self._cached: dict[tuple[bool, int], Tensor] = {}
         self._cached_bytes = 0
@@ -67,7 +95,16 @@ class FrameClassifier(ClipClassifier):
         images = self.normalized(frames).flatten(0, 1)  # (B*T, 3, H, W)
         features = self.backbone(images)  # (B*T, D)
         per_clip: Tensor = features.unflatten(0, (-1, self.num_frames))  # (B, T, D)
+        if self.relative_to_onset:
+            return torch.cat([per_clip, per_clip - per_clip[:, :1]], dim=2)
         return per_clip
+
+    @override
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the trained parameters, those of each stage of the backbone with its own learning rate."""
+        if self.layer_decay == 1:
+            return super().parameter_groups()
+        return decayed_groups(self, self.backbone.network, lr=self.lr, decay=self.layer_decay)
 
     @override
     def output(self, batch: Mapping[str, Any]) -> Tensor:
@@ -87,7 +124,7 @@ class FrameClassifier(ClipClassifier):
             return False
         # a data module without the attribute may augment its clips
         augmented = getattr(getattr(self.trainer, "datamodule", None), "augment", True)
-        return not self.training or (augmented is False and not self.mixup)
+        return not self.training or (augmented is False and not (self.mixup or self.cutmix))
 
     @torch.no_grad()
     def _cached_features(self, frames: Tensor, clips: list[int]) -> Tensor:
@@ -128,7 +165,7 @@ class LateFusion(FrameClassifier):
     ) -> None:
         super().__init__(**frames_and_training)
         self.fusion = fusion
-        fused = self.backbone.num_features * (self.num_frames if fusion == "concat" else 1)
+        fused = self.num_features * (self.num_frames if fusion == "concat" else 1)
         self.classifier = nn.Linear(fused, self.num_classes)
 
     @override

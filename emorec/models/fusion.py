@@ -104,6 +104,10 @@ class Fusion(ClipClassifier):
                 f"model.mixup is {self.mixup:g}, and features of several streams are not mixed: choose 0, or fusion "
                 "log_mean"
             )
+        if self.cutmix:
+            raise UserError(
+                f"model.cutmix is {self.cutmix:g}: choose 0, and set it for the networks that take frames alone"
+            )
         if not 0 <= modality_dropout <= 1:
             raise UserError(f"modality dropout is {modality_dropout}: choose a share from 0 to 1")
         if len(networks) < 2:
@@ -115,6 +119,7 @@ class Fusion(ClipClassifier):
             "num_classes": self.num_classes,
             "num_frames": self.num_frames,
             "image_size": self.image_size,
+            "lr": self.lr,
         }
         defaults = {"label_smoothing": self.label_smoothing, "mixup": self.mixup}
         for name, settings in networks.items():
@@ -248,6 +253,15 @@ class Fusion(ClipClassifier):
             # a clip with a single modality keeps it
             present = present & ~(hidden & present.all(dim=1, keepdim=True))
         return present
+
+    @override
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = [group for network in self.networks for group in network.parameter_groups()]
+        if len(groups) == len(self.networks):
+            return super().parameter_groups()
+        grouped = {id(parameter) for group in groups for parameter in group["params"]}
+        rest = [each for each in self.parameters() if id(each) not in grouped]
+        return [*groups, {"params": rest}] if rest else groups
 
     def _inputs(self) -> tuple[str, ...]:
         inputs = dict.fromkeys(name for network in self.networks for name in network.inputs)

@@ -21,8 +21,11 @@ from emorec.evaluation.task import Task, unknown
 from emorec.io import TRIAL_RECORD, raise_unreadable, read_yaml
 from emorec.text import number_ranges
 
-METRICS = Path("test", "metrics.json")
-PREDICTIONS = Path("test", "predictions.csv")
+TEST = "test"
+"""Folder of the plain test in a run folder; others are test_without_sound, test_enrol_8, ..."""
+
+METRICS = Path(TEST, "metrics.json")
+PREDICTIONS = Path(TEST, "predictions.csv")
 CONFIG = Path("config.yaml")
 EVENTS = "events.out.tfevents.*"
 
@@ -168,23 +171,29 @@ def format_actors(actors: Sequence[int | str] | set[str]) -> str:
     return number_ranges(sort_actors(actors))
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, test: str = TEST) -> Run:
     """Read the run in a folder with `test/metrics.json` and `test/predictions.csv`.
+
+    Args:
+        folder: The run folder.
+        test: The folder of the test in it.
 
     Raises:
         UserError: When a file is missing, malformed or inconsistent with another.
     """
-    for name in (METRICS, PREDICTIONS):
-        if not (folder / name).exists():
-            raise UserError(f"{folder} lacks {name}: {_test_command(folder)}")
-    metrics = _read_metrics(folder / METRICS)
-    path = folder / PREDICTIONS
+    metrics_path, path = (folder / test / file.name for file in (METRICS, PREDICTIONS))
+    for file in (metrics_path, path):
+        if not file.exists():
+            raise UserError(
+                f"{folder} lacks {file.relative_to(folder)}: {_test_command(folder, test)}"
+            )
+    metrics = _read_metrics(metrics_path)
     task, predictions = read_predictions(path)
     _check_predictions(path, task, predictions)
     names = list(metrics.get("classes" if task.kind == "classes" else "targets") or ())
     if (names, metrics["num_clips"]) != (list(task.names), len(predictions)):
         raise UserError(
-            f"{folder / METRICS} is about {metrics['num_clips']} clips and {len(names)} {task.kind}, "
+            f"{metrics_path} is about {metrics['num_clips']} clips and {len(names)} {task.kind}, "
             f"predictions.csv about {len(predictions)} and {len(task.names)}: {TEST_AGAIN}"
         )
     metric = task.cost_metric
@@ -192,7 +201,7 @@ def read_run(folder: Path) -> Run:
     if abs(score - metrics[metric]) > 0.005:  # more than rounding
         title = "CCC" if metric == "ccc" else metric
         raise UserError(
-            f"{folder / METRICS} has {title} {metrics[metric]:.3f}, but predictions.csv gives {score:.3f}: "
+            f"{metrics_path} has {title} {metrics[metric]:.3f}, but predictions.csv gives {score:.3f}: "
             f"the files are from different tests; {TEST_AGAIN}"
         )
     return Run(
@@ -275,12 +284,13 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def find_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[Path]]:
+def find_runs(paths: Sequence[str | Path], test: str = TEST) -> tuple[list[Run], list[Path]]:
     """Read the tested runs in folders and below them, each once.
 
     Args:
         paths: Run folders, which have to be tested, and folders above run folders. Below the latter, runs without a
             test are skipped, since a study may still be running.
+        test: The folder of the test in each run folder.
 
     Returns:
         The tested runs, and the folders of skipped ones.
@@ -293,7 +303,8 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[Path]]:
     for path in paths:
         folder = _existing_folder(Path(path).expanduser())
         below = list(_run_folders(folder))
-        tested = [each for each in below if _has_any(each, METRICS, PREDICTIONS)]
+        results = Path(test, METRICS.name), Path(test, PREDICTIONS.name)
+        tested = [each for each in below if _has_any(each, *results)]
         if not below:
             raise UserError(
                 f"no run in {folder}: a run's folder holds {METRICS} and {PREDICTIONS.name}"
@@ -304,10 +315,10 @@ def find_runs(paths: Sequence[str | Path]) -> tuple[list[Run], list[Path]]:
                 if below == [folder]
                 else f"none of the {len(below)} runs in {folder} was tested"
             )
-            raise UserError(f"{untested}: {_test_command(below[0])}")
+            raise UserError(f"{untested}: {_test_command(below[0], test)}")
         for each in tested:
             if each.resolve() not in runs:
-                runs[each.resolve()] = read_run(each)
+                runs[each.resolve()] = read_run(each, test)
         skipped |= {each.resolve(): each for each in below if each not in tested}
     return list(runs.values()), list(skipped.values())
 
@@ -337,8 +348,9 @@ def _has_any(folder: Path, *files: Path) -> bool:
     return any((folder / file).exists() for file in files)
 
 
-def _test_command(folder: Path) -> str:
-    return f"emorec test --ckpt {folder / 'checkpoints' / 'best.ckpt'}"
+def _test_command(folder: Path, test: str = TEST) -> str:
+    options = "" if test == TEST else f" with the options that write {test}"
+    return f"emorec test --ckpt {folder / 'checkpoints' / 'best.ckpt'}{options}"
 
 
 def read_curves(folder: Path) -> pd.DataFrame:

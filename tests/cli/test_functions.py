@@ -121,6 +121,24 @@ def test_positionals_may_stand_anywhere_and_a_dataclass_defines_options(argument
     assert parse("", serve) == ((), False, Options())
 
 
+def test_a_tuple_takes_all_values_up_to_the_next_option() -> None:
+    def bake(*guests: str, toppings: tuple[str, ...] = (), sugar: bool = False) -> None:
+        """Bake it.
+
+        Args:
+            guests: Names of the guests.
+            toppings: What goes on it.
+            sugar: Add sugar.
+        """
+        calls.append((guests, toppings, sugar))
+
+    assert parse("Ann --toppings nuts figs --sugar", bake) == (("Ann",), ("nuts", "figs"), True)
+    assert parse("--toppings=nuts Ann", bake) == ((), ("nuts", "Ann"), False)
+    assert parse("Ann", bake) == (("Ann",), (), False)
+    with pytest.raises(UserError, match="toppings"):
+        parse("Ann --toppings --sugar", bake)
+
+
 def test_experiment_flags_are_forwarded_with_their_values() -> None:
     arguments = "study.yaml --data.root clips --jobs 2 --trainer.max_epochs=3 --dry-run -c a.yaml"
     flags = ("--data.root", "clips", "--trainer.max_epochs=3", "-c", "a.yaml")

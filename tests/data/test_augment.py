@@ -108,6 +108,22 @@ def test_all_frames_of_a_clip_are_augmented_alike() -> None:
         assert (frames == frames[:1]).all()
 
 
+def test_an_erased_rectangle_is_the_same_in_all_frames_and_has_the_mean_colour() -> None:
+    plain, erasing = ClipTransform(SIZE, True), ClipTransform(SIZE, True, erasing=0.5)
+    num_erased = 0
+    for seed in range(40):
+        before, after = (transform(distinct_frames(), seed) for transform in (plain, erasing))
+        changed = (before != after).any(axis=(0, 3))
+        if not changed.any():
+            continue
+        num_erased += 1
+        rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
+        hole = after[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert (hole == before.mean(axis=(0, 1, 2)).astype(np.uint8)).all()
+        assert hole[0, :, :, 0].size < 0.34 * before[0, :, :, 0].size
+    assert 8 < num_erased < 32
+
+
 def test_per_frame_augmentation_only_crops_and_flips_each_frame() -> None:
     frames = ClipTransform(SIZE, "per_frame")(equal_frames(), seed=0)
     assert len({frame.tobytes() for frame in frames}) == 5

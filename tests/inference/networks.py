@@ -134,14 +134,17 @@ def deployed(name: str) -> tuple[InferenceModule, ModelSpec]:
     return InferenceModule(network, spec), spec
 
 
-def saved(path: Path, network: ClipNetwork, root: str | None = None) -> Path:
+def saved(path: Path, network: ClipNetwork, root: str | None = None, **data_settings: Any) -> Path:
     """Save a checkpoint of a network like a run on five classes of RAVDESS."""
     trainer = Trainer(accelerator="cpu", logger=False, barebones=True)
     trainer.strategy.connect(network)
     network.trainer = trainer
     trainer.save_checkpoint(path, weights_only=True)
     data = RavdessDataModule(
-        root=root, num_frames=network.num_frames, image_size=network.image_size, cache="none"
+        root=root,
+        num_frames=network.num_frames,
+        image_size=network.image_size,
+        **{"cache": "none", **data_settings},
     )
     content = {
         **checkpoint.load(path),

@@ -16,6 +16,7 @@ from emorec.layers.backbone import (
     FaceCNN,
     Freeze,
     Grey,
+    add_stochastic_depth,
     image_backbone,
     inflate_frames,
     video_backbone,
@@ -439,3 +440,30 @@ def test_freeze_stages_trains_the_last_stage() -> None:
         "network.features.9",
         "network.linear.0",
     }
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "efficientnet_b0"])
+def test_blocks_are_skipped_in_training_only(name: str) -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.get_model(name)
+    images = torch.randn(4, 3, 32, 32)
+    plain = network.eval()(images)
+    add_stochastic_depth(network, 0.9)
+    assert torch.equal(network(images), plain)
+    keys = network.state_dict().keys()
+    assert keys == torchvision.models.get_model(name).state_dict().keys()
+    outputs = {float(network.train()(images).detach().sum()) for _ in range(4)}
+    assert len(outputs) == 4
+
+
+def test_a_skipped_block_returns_its_input() -> None:
+    torch.manual_seed(0)
+    network = torchvision.models.resnet18()
+    add_stochastic_depth(network, 0.5)
+    block = network.layer4[1].train()
+    images = torch.rand(64, 512, 1, 1)
+    unchanged = (block(images) == images).flatten(1).all(dim=1)
+    assert 16 < int(unchanged.sum()) < 48
+    first = network.layer1[0].train()
+    features = torch.rand(8, 64, 2, 2)
+    assert not (first(features) == features).flatten(1).all(dim=1).any()

@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, face_mesh
-from emorec.layers.geometry import Geometry, align, motion
+from emorec.layers.geometry import MIN_BLENDSHAPE_STD, Geometry, align, motion
 
 EYES = RIGHT_EYE, LEFT_EYE
 
@@ -66,3 +66,13 @@ def test_components_are_those_of_scikit_learn_and_features_have_mean_0_and_devia
 def test_a_clip_without_a_face_has_finite_features() -> None:
     geometry = fitted(faces(2, 3))
     assert geometry(torch.zeros(1, 3, 478, 3), torch.zeros(1, 3, 52)).isfinite().all()
+
+
+def test_a_blendshape_that_hardly_varies_stays_small() -> None:
+    landmarks, blendshapes = faces(6, 5)
+    blendshapes[..., 7] = 0.5 + (blendshapes[..., 7] - 0.5) / 1000
+    geometry = fitted((landmarks, blendshapes))
+    deviation = geometry(landmarks, blendshapes).flatten(0, 1).std(dim=0, correction=0)
+    torch.testing.assert_close(deviation[3 + 8 :], torch.ones(47), rtol=1e-2, atol=1e-2)
+    own = blendshapes[..., 7].flatten().std(correction=0)
+    torch.testing.assert_close(deviation[3 + 7], own / MIN_BLENDSHAPE_STD, rtol=1e-2, atol=0)

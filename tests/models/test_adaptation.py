@@ -62,6 +62,16 @@ def test_clips_without_a_face_do_not_count() -> None:
     torch.testing.assert_close(statistics.std[2], others.std(dim=0, correction=0))
 
 
+def test_training_people_count_as_some_clips_of_each_person() -> None:
+    """Adding clips of mean 0 and mean square 1 by hand gives the same statistics."""
+    average = torch.tensor([1.0, -1.0]).view(1, 2, 1).expand(2, 2, 3)
+    rows = torch.cat([FEATURES[:1, :2], average])
+    by_hand = clip_statistics(lambda _: (rows, torch.ones(3).bool()), [{}], [[0, 1, 2]])
+    own = clip_statistics(lambda _: (rows[:1], torch.ones(1).bool()), [{}], [[0]], prior_clips=2.0)
+    torch.testing.assert_close(own.mean, by_hand.mean)
+    torch.testing.assert_close(own.std, by_hand.std)
+
+
 @pytest.mark.parametrize("num_clips", [1])
 def test_enrolment_takes_other_clips_of_the_same_person(num_clips: int) -> None:
     sources = same_person(PEOPLE, LABELS, Enrolment(num_clips=num_clips))

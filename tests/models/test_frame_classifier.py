@@ -8,7 +8,9 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from emorec.errors import UserError
 from emorec.models import CNNLSTM, FrameClassifier, LateFusion
 from emorec.models import frame_classifier as module
 
@@ -133,3 +135,79 @@ def test_a_second_training_starts_with_an_empty_cache(train: Any) -> None:
     counter = BackboneCounter(model)
     train(model)
     assert counter.pictures == 2 * (CLIPS + CLIPS)
+
+
+def test_features_relative_to_the_onset_are_appended() -> None:
+    model = network(relative_to_onset=True, fusion="concat").eval()
+    frames = torch.randint(256, (2, 2, 3, 32, 32), dtype=torch.uint8)
+    features = model.frame_features(frames)  # (B, T, 2 * D)
+    assert features.shape == (2, 2, model.num_features) == (2, 2, 1024)
+    own, change = features.chunk(2, dim=2)
+    torch.testing.assert_close(change, own - own[:, :1])
+    assert model(frames).shape == (2, 8)
+
+
+def test_each_stage_has_its_learning_rate_and_each_parameter_is_trained_once() -> None:
+    model = network(freeze="none", layer_decay=0.5, lr=0.64)
+    rates = {
+        id(parameter): group["lr"]
+        for group in model.parameter_groups()
+        for parameter in group["params"]
+    }
+    names = {name: rates[id(parameter)] for name, parameter in model.named_parameters()}
+    assert len(names) == sum(len(group["params"]) for group in model.parameter_groups())
+    of_stages = {
+        ".".join(name.split(".")[2:3]): rate
+        for name, rate in names.items()
+        if name.startswith("backbone")
+    }
+    assert of_stages == {
+        "conv1": 0.01,
+        "bn1": 0.02,
+        "layer1": 0.04,
+        "layer2": 0.08,
+        "layer3": 0.16,
+        "layer4": 0.32,
+    }
+    assert names["classifier.weight"] == 0.64
+    assert len(network(freeze="none").parameter_groups()) == 1
+
+
+def test_stages_with_rates_of_their_own_are_trained_by_the_optimizer(train: Any) -> None:
+    model = network(freeze="stages", layer_decay=0.5, scheduler="none", warmup_epochs=0)
+    train(model, epochs=1)
+    [optimizer] = model.trainer.optimizers
+    assert [group["lr"] for group in optimizer.param_groups] == [0.005, 0.01]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer_decay": 0.0}, "model.layer_decay 0 "),
+        ({"stochastic_depth": 1.0}, "model.stochastic_depth 1 "),
+        ({"backbone": "vgg11", "stochastic_depth": 0.1}, "VGG has no residual blocks"),
+        ({"cutmix": -1.0}, "cutmix -1.0"),
+    ],
+)
+def test_settings_that_can_not_be_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        network(**settings)
+
+
+def test_a_pasted_rectangle_has_the_loss_of_both_labels_by_area(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = network(cutmix=1.0).eval()
+    monkeypatch.setattr("torch.distributions.Beta.sample", lambda _: torch.tensor(0.25))
+    monkeypatch.setattr("torch.randperm", lambda _: torch.tensor([1, 0]))
+    monkeypatch.setattr("torch.rand", lambda *_: torch.tensor([0.5, 0.5]))
+    frames = torch.stack([torch.zeros(2, 3, 32, 32), torch.full((2, 3, 32, 32), 255.0)]).byte()
+    label = torch.tensor([0, 1])
+    pasted = frames.clone()
+    pasted[:, :, :, 8:24, 8:24] = frames.flip(0)[:, :, :, 8:24, 8:24]
+    logits = model(pasted)
+    monkeypatch.setattr(model, "output", lambda batch: model(batch["frames"]))
+    given, loss = model.training_loss({"frames": frames, "label": label})
+    torch.testing.assert_close(given, logits)
+    expected = 0.75 * cross_entropy(logits, label) + 0.25 * cross_entropy(logits, 1 - label)
+    torch.testing.assert_close(loss, expected)

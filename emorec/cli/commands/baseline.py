@@ -57,11 +57,13 @@ def baseline(
     Args:
         *experiment_flags: The data of an experiment, as for emorec fit: --config FILE, --data.root DIR,
             --data.split NAME, --seed_everything N.
-        features: backbone (a frozen image network; the default) or hog, by mean and standard deviation over the frames;
-            landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard deviation and maximum.
+        features: backbone (a frozen image network; the default) by mean, standard deviation and change over the frames;
+            hog, by the first two; landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard
+            deviation and maximum.
         classifier: One classifier, or all (the default).
         backbone: The image network's torchvision name (resnet18).
-        weights: Its weights: DEFAULT, none, or the path of a state dict.
+        weights: Its weights: DEFAULT, none, or the path of a state dict or checkpoint, in which {fold} stands for the
+            number of the fold: a checkpoint may not have seen the fold's other people.
         folds: The fold of --data.fold, or all folds of the split.
         random_split: Show the accuracy that a split over clips instead of actors would seem to reach, and why that
             is wrong; writes no run.
@@ -75,7 +77,7 @@ def baseline(
     if draws < 1:
         raise UserError(f"--draws is {draws}: choose 1 or more")
     # late: torch and Lightning take seconds
-    from emorec.baseline.evaluate import check_data
+    from emorec.baseline.evaluate import check_data, check_weights
     from emorec.experiment import parse_experiment
     from emorec.io import check_writable
 
@@ -95,8 +97,10 @@ def baseline(
     _check_choice("features", options["features"], get_args(FeatureKind))
     _check_choice("classifier", options["classifier"], get_args(ClassifierChoice))
     modules, configs = _make_folds(experiment, folds, options)
-    for data in modules:
+    for data, config in zip(modules, configs, strict=True):
         check_data(data)
+        if options["features"] == "backbone":
+            check_weights(_weights(config), data)
     folder = Path(out).expanduser()
     if not random_split:
         check_writable(folder / "run", "--out")
@@ -122,16 +126,21 @@ def _measure(
     first, options = modules[0], configs[0]
     seed, choice = options["seed_everything"], options["classifier"]
     classifiers = get_args(Classifier) if choice == "all" else (choice,)
-    extractor = make_extractor(
-        options["features"],
-        first,
-        backbone=options["backbone"],
-        weights=options["weights"],
-        seed=seed,
-    )
+    caches: dict[str, FeatureCache] = {}  # by the weights, which may be others in each fold
+    for config in configs:
+        if (weights := _weights(config)) not in caches:
+            extractor = make_extractor(
+                options["features"],
+                first,
+                backbone=options["backbone"],
+                weights=weights,
+                seed=seed,
+            )
+            caches[weights] = FeatureCache(extractor)
+    cache = caches[_weights(options)]
+    described = describe_features(first, cache.extractor)
     first.prepare_data()
     first.find().warn_missing_actors("test")  # once, not for every fold
-    cache = FeatureCache(extractor)
     console = make_console()
     status = make_console(stderr=True).status("", spinner="line")
 
@@ -142,6 +151,8 @@ def _measure(
 
     try:
         if random_splits:
+            if len(caches) > 1:
+                raise UserError("--random_split takes one network: leave {fold} out of --weights")
             leakage = compare_splits(
                 *features_of_folds(modules, cache),
                 classifiers,
@@ -152,18 +163,33 @@ def _measure(
                 progress=show,
             )
             show("")
-            print_leakage(leakage, describe_features(first, extractor), console)
+            print_leakage(leakage, described, console)
             return
         results = [
             result
             for data, config in zip(modules, configs, strict=True)
             for result in evaluate(
-                data, config, classifiers, cache, seed=seed, out=out, progress=show
+                data,
+                config,
+                classifiers,
+                caches[_weights(config)],
+                seed=seed,
+                out=out,
+                progress=show,
             )
         ]
-        print_results(results, first.class_names, describe_features(first, extractor), console)
+        print_results(results, first.class_names, described, console)
     finally:
         show("")
+
+
+def _weights(config: dict[str, Any]) -> str:
+    """The weights of a fold; {fold} stands for its number."""
+    weights: str = config["weights"]
+    fold = config["data"]["init_args"].get("fold")
+    if "{fold}" in weights and fold is None:
+        raise UserError(f"--weights is {weights}, and the split has no folds: name one file")
+    return weights.replace("{fold}", str(fold))
 
 
 def _refuse_training_flags(arguments: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from emorec.errors import UserError
 
 DEFAULT_OUT = "report"
+DEFAULT_TEST = "test"
 DEFAULT_RESAMPLES = 10_000
 MIN_RESAMPLES = 100
 
@@ -13,6 +14,7 @@ MIN_RESAMPLES = 100
 def compare(
     *runs: str,
     out: str = DEFAULT_OUT,
+    test: str = DEFAULT_TEST,
     intersect: bool = False,
     published: str | None = None,
     resamples: int = DEFAULT_RESAMPLES,
@@ -27,6 +29,7 @@ def compare(
         *runs: Run folders, such as lightning_logs/CNNLSTM/version_0, or folders above them, such as a study's: all
             tested runs in there.
         out: The folder of the report; with several sets of test clips, of one folder for each: set_1, set_2, ...
+        test: The folder of the test in each run, such as test_without_sound after emorec test --drop sound.
         intersect: Compare the clips that all runs were tested on in one table.
         published: YAML file of published results to show beside the models, instead of those of emorec's first
             study; none leaves them out.
@@ -53,7 +56,7 @@ def compare(
     from emorec.report.runs import find_runs
     from emorec.report.tables import describe, print_comparison
 
-    tested, untested = find_runs(runs)
+    tested, untested = find_runs(runs, test)
     sets = [tested] if intersect else split_by_test_clips(tested)
     references = [references_for(published, each[0].task) for each in sets]
     root = Path(out).expanduser()
@@ -63,6 +66,7 @@ def compare(
     check_writable(root / REPORT, "--out")
     options = [
         *(["--out", out] if out != DEFAULT_OUT else []),
+        *(["--test", test] if test != DEFAULT_TEST else []),
         *(["--intersect"] if intersect else []),
         *(["--published", published] if published is not None else []),
         *(["--resamples", str(resamples)] if resamples != DEFAULT_RESAMPLES else []),

@@ -54,6 +54,7 @@ def predict(
     annotate: bool = False,
     device: str | None = None,
     seconds: float | None = None,
+    enrol: tuple[str, ...] = (),
     **options: Any,
 ) -> None:
     """Predict the emotions in videos with a trained network, window by window.
@@ -67,22 +68,27 @@ def predict(
         annotate: Also write each video with its predictions drawn on it.
         device: Such as cuda or cpu; by default the fastest available.
         seconds: How long to record from a camera; by default until Ctrl-C.
+        enrol: Adapt to the person by one or more other videos of that person, instead of --adapt.
         options: See `emorec.inference.options.Options`.
 
     Raises:
         UserError: When nothing can be predicted at all.
         SystemExit: When some videos could not be predicted.
     """
-    chosen = Options(**options)
+    chosen = Options(enrol=enrol, **options)
     network = network_path(ckpt, model)
     if not videos:
-        raise UserError("no video: name files, folders, patterns or the index of a camera")
+        enrolled = "; those after --enrol are enrolled only" if enrol else ""
+        raise UserError(
+            f"no video: name files, folders, patterns or the index of a camera{enrolled}"
+        )
     from emorec.inference.predictor import load
 
     predictor = load(network, device)
     found = find_sources(videos, sound=not predictor.spec.uses_video)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
+    predictor.adapted_by(chosen)  # a mistake, or a bad enrolled video, is reported once
     batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)
     with output_folder(batch.out) if found.sources else nullcontext():
         for line in found.notes:
@@ -234,6 +240,10 @@ class Batch:
         timeline = result.timeline
         if timeline.gaps and timeline.windows:
             self.note(f"{source.name}: damaged from {format_gaps(timeline)}; the rest is predicted")
+        if self.options.enrol and len(timeline.persons) > 1:
+            self.note(
+                f"{source.name}: {len(timeline.persons)} persons are adapted by the enrolled one"
+            )
         if predictor.spec.uses_sound and not video.live and not video.has_sound:
             self.note(f"{source.name}: it has no sound; only its frames are used")
         if result.not_annotated:
@@ -258,7 +268,9 @@ class Batch:
                 if len(self.results) == 1
                 else f"{self.out}, a folder for each video"
             )
+            adapted = {result.timeline.adapted_by: None for _, result in self.results}
             for line in (
+                *(f"adapted to each person by {each}" for each in adapted if each),
                 speed_line([result for _, result in self.results]),
                 f"written to {folder}",
             ):

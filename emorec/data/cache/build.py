@@ -91,6 +91,8 @@ class ClipReader:
                 # the cache was cleared or damaged meanwhile
                 log.warning("%s can't be read any more: decoding %s instead", file, clip.title)
                 del self.files[clip]
+        if 0 in self.spec.shape:
+            return self.spec.load(clip)  # nothing, for which a thread need not wait
         return run_with_timeout(
             TIMEOUT_SECONDS, self.spec.source(clip), partial(self.spec.load, clip)
         )

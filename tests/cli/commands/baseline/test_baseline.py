@@ -95,7 +95,7 @@ def test_the_weights_of_the_frozen_network_may_differ_from_the_config_s(
     (folder,) = run_baseline(*config, *frozen, features="backbone")
     metrics, _ = content(folder)
     assert metrics["model"] == "logistic on mobilenet_v2"
-    assert metrics["num_parameters"] == 2_223_872 + 8 * (2 * 1280 + 1)
+    assert metrics["num_parameters"] == 2_223_872 + 8 * (3 * 1280 + 1)
     assert metrics["gflops_per_clip"] > 0
 
 

@@ -1,14 +1,19 @@
 """Mistakes end in one line."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from emorec.cli import main
+from emorec.data.split import make_split
+from emorec.models import LateFusion
 from tests.cli.commands.baseline.measured_runs import TINY, error_of
+from tests.report.made_checkpoints import write_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -128,3 +133,49 @@ def test_ctrl_c_keeps_computed_features_and_ends_in_one_line(
     assert list(Path().iterdir()) == []
     run_baseline("--classifier", "logistic")
     assert len(calls) == 21 + (160 - 20) + 15 + 15
+
+
+@pytest.fixture
+def checkpoints(tmp_path: Path) -> Path:
+    """A folder of checkpoints that were trained on the first two folds of msaf6, each as fold_N.ckpt."""
+    for fold in (1, 2):
+        split = make_split("msaf6", fold)
+        record = {"name": "msaf6", "fold": fold, "hash": "0", "skipped": []}
+        people = {"train": list(split.train), "val": list(split.val), "test": list(split.test)}
+        network = LateFusion(backbone="mobilenet_v2", weights="none", num_frames=2, image_size=32)
+        write_checkpoint(tmp_path / f"fold_{fold}.ckpt", network, split={**record, **people})
+    return tmp_path
+
+
+def test_a_network_that_was_trained_on_people_of_the_fold_is_refused(
+    checkpoints: Path, drawn_clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data.root", str(drawn_clips), "--data.split", "msaf6")
+    network = ("--features", "backbone", "--backbone", "mobilenet_v2", "--classifier", "logistic")
+    of_fold_1 = ("--weights", str(checkpoints / "fold_1.ckpt"))
+    line = error_of(capsys, *data, *network, *of_fold_1, "--data.fold", "2")
+    assert "fold_1.ckpt was trained" in line
+    assert "actors 9-12 of split msaf6 were in train" in line
+    named = ("--weights", str(checkpoints / "fold_{fold}.ckpt"))
+    line = error_of(capsys, *data, *network, *named, "--folds", "all")
+    assert "no such checkpoint" in line
+    assert "fold_3.ckpt" in line
+    line = error_of(capsys, "--data.root", str(drawn_clips), *network, *named)
+    assert "the split has no folds" in line
+    assert list(Path().iterdir()) == []
+
+
+def test_each_fold_has_the_features_of_its_own_network(
+    checkpoints: Path, run_baseline: Callable[..., list[Path]]
+) -> None:
+    named = ("--weights", str(checkpoints / "fold_{fold}.ckpt"), "--backbone", "mobilenet_v2")
+    data = ("--data.split", "msaf6", "--classifier", "logistic")
+    runs = [
+        run_baseline(*data, *named, "--data.fold", str(fold), features="backbone")[0]
+        for fold in (1, 2)
+    ]
+    records = [json.loads((run / "baseline.json").read_text()) for run in runs]
+    assert records[0]["features"] != records[1]["features"]
+    configs = [yaml.safe_load((run / "config.yaml").read_text()) for run in runs]
+    assert [config["data"]["init_args"].pop("fold") for config in configs] == [1, 2]
+    assert configs[0] == configs[1]
