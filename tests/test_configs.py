@@ -46,11 +46,18 @@ FIXTURES = {
 """Map from data module to the fixture with its clips; the default has the layout of RAVDESS."""
 
 
-def clips_for(config: str) -> str:
-    """Return the name of the fixture with the clips of a config."""
+def data_of(config: str) -> dict[str, Any]:
+    """Return the data section of a config."""
     data = yaml.safe_load((ROOT / config).read_text())["data"]
     if isinstance(data, str):
         data = yaml.safe_load((ROOT / config).parent.joinpath(data).read_text())
+    section: dict[str, Any] = data
+    return section
+
+
+def clips_for(config: str) -> str:
+    """Return the name of the fixture with the clips of a config."""
+    data = data_of(config)
     has_audio = any(data["init_args"].get(name) for name in ("sound", "sound_embedding"))
     default = "voiced_clips" if has_audio else "drawn_clips"
     return FIXTURES.get(data["class_path"].rpartition(".")[2], default)
@@ -100,12 +107,13 @@ def test_a_config_runs(
     if "clip_cnn" in (ROOT / config).read_text():  # it needs larger clips
         options |= {"data.image_size": [45, 60], "data.num_frames": 9}
     file, text = ROOT / config, (ROOT / config).read_text()
-    if (
-        "landmarks: true" in text or "sound_embedding" in text
-    ):  # slower to make: few and short clips
+    slower_to_make = {"landmarks": True, "sound_embedding": "both", "face": "align"}.items()
+    settings = data_of(config)["init_args"]
+    if any(settings.get(name) == value for name, value in slower_to_make):  # few and short clips
         options |= {"data.root": few_clips(tmp_path / "few"), "data.allow_missing_actors": True}
-        file = tmp_path / "shorter.yaml"
-        file.write_text(text.replace("sound_seconds: 4.0", "sound_seconds: 1.0"))
+        if "sound_seconds: 4.0" in text:
+            file = tmp_path / "shorter.yaml"
+            file.write_text(text.replace("sound_seconds: 4.0", "sound_seconds: 1.0"))
     main(["fit", "--config", str(file), *to_arguments(**options), *no_weights(config)])
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 

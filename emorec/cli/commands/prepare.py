@@ -21,9 +21,9 @@ def prepare(
     keep_archives: bool = False,
     num_downloads: int = 3,
     cache: str = "auto",
-    num_frames: int = 10,
-    image_size: ImageSize = 224,
-    face: Literal["none", "crop", "align"] = "none",
+    num_frames: int = 6,
+    image_size: ImageSize = 112,
+    face: Literal["none", "crop", "align"] = "align",
     dry_run: bool = False,
     verify: bool = False,
 ) -> None:
@@ -41,7 +41,7 @@ def prepare(
         keep_archives: Keep downloaded archives, in ROOT/.archives.
         num_downloads: Archives at a time.
         cache: Where decoded frames are stored, as data.cache: auto, none or a folder.
-        num_frames: As data.num_frames.
+        num_frames: As data.num_frames; this, image_size and face are by default those of configs/cnn_lstm.yaml.
         image_size: As data.image_size.
         face: As data.face.
         dry_run: Only print what would be done, and the disk space it takes.

@@ -1,11 +1,14 @@
 """From an archive on a server to a cache of decoded frames."""
 
 from collections.abc import Iterator
+from inspect import signature
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emorec.cli import main
+from emorec.cli.commands.prepare import prepare as command
 from emorec.data import RavdessDataModule
 from emorec.data.cache.build import build_cache
 from emorec.data.download.ravdess import archives_of
@@ -13,7 +16,7 @@ from emorec.data.download.zenodo import ZENODO_VARIABLE
 from tests import videos
 from tests.zenodo_server import zenodo, zipped
 
-SMALL = ("--num_frames", "3", "--image_size", "[14,21]")
+SMALL = ("--num_frames", "3", "--image_size", "[14,21]", "--face", "none")
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,14 @@ def test_a_run_reads_the_prepared_frames(
     assert not [text for text in caplog.messages if "decoded" in text]
     assert reader.files.keys() == set(clips)
     assert videos.shown_indices(reader(clips[1])) == [0, 2, 5]  # the video has six frames
+
+
+def test_the_defaults_are_those_of_the_shipped_configs() -> None:
+    part = Path(__file__).parents[3] / "configs" / "parts" / "ravdess.yaml"
+    settings = yaml.safe_load(part.read_text())["init_args"]
+    defaults = {name: each.default for name, each in signature(command).parameters.items()}
+    for name in ("num_frames", "image_size", "face"):
+        assert defaults[name] == settings[name]
 
 
 def test_a_second_call_has_nothing_to_do(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
