@@ -42,7 +42,14 @@ NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
     "transformer": (CNNRNN, {**FROZEN, "rnn": "transformer", "hidden_size": 16}, "grad_cam"),
     "audio": (AudioCNN, {"num_classes": 3}, None),
     "audio, recurrent": (AudioCNNRNN, {"num_classes": 3}, None),
-    "both": (AudioVisual, {**SMALL, "video": "emorec.models.EarlyFusionCNN"}, "occlusion"),
+    "both": (
+        AudioVisual,
+        {
+            **SMALL,
+            "video_args": {"backbone": "mobilenet_v2", "weights": "none", "freeze": "all"},
+        },
+        "occlusion",
+    ),
 }
 
 
