@@ -9,8 +9,9 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	then command -v $$python; break; fi; done)
 # Further arguments of pytest: make test ARGS="-k decode".
 ARGS ?=
-# A file of tests a process, so that module-wide preparations stay together; one process more than cores, as tests also wait.
-PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile
+# A file of tests a process, so that module-wide preparations stay together, in the order of tests/conftest.py; one
+# process more than cores, as tests also wait.
+PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
 
 # uv trusts its own certificates unless it is told to use the system's.
 export UV_SYSTEM_CERTS ?= 1

@@ -28,7 +28,7 @@ from emorec.evaluation.task import Classification
 from emorec.image_size import format_frames
 from emorec.io import atomic_write
 from emorec.models.base import ClipNetwork
-from emorec.models.flops import gflops_per_clip, network_record, num_parameters
+from emorec.models.flops import network_record, num_parameters
 from emorec.text import number_ranges
 
 NOT_COMPARED = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
@@ -70,7 +70,7 @@ class RunRecord(Callback):
                 raise UserError(f"can't write {path}: {error.strerror}") from error
         network = ClipNetwork.of(pl_module)
         self._network = network_record(network)
-        _print(describe_network(network))
+        _print(describe_network(network, self._network))
         _print(describe_split(ClipDataModule.of(trainer).split_record()))
 
     @override
@@ -84,7 +84,8 @@ class RunRecord(Callback):
             _, start, _ = hparams_summaries(row, {})  # type: ignore[no-untyped-call]
             writer.file_writer.add_summary(start)
             network, split = ClipNetwork.of(pl_module), ClipDataModule.of(trainer).split_record()
-            writer.add_text("network", network_markdown(network), trainer.global_step)
+            gflops = self._network["gflops_per_clip"]
+            writer.add_text("network", network_markdown(network, gflops), trainer.global_step)
             writer.add_text("split", split_markdown(split), trainer.global_step)
 
     @override
@@ -185,23 +186,33 @@ def _print(line: str) -> None:
     console.print(line, soft_wrap=not console.is_terminal)
 
 
-def describe_network(network: ClipNetwork) -> str:
-    """Return a line on what is trained and what it costs."""
+def describe_network(network: ClipNetwork, record: Mapping[str, Any]) -> str:
+    """Return a line on what is trained and what it costs.
+
+    Args:
+        network: The network.
+        record: Its `network_record`.
+    """
     return (
-        f"network {class_path(type(network))}: {num_parameters(network):,} parameters, "
-        f"{_num_trained(network):,} trained; {gflops_per_clip(network):.2f} GFLOPs a clip"
+        f"network {class_path(type(network))}: {record['num_parameters']:,} parameters, "
+        f"{record['num_trained_parameters']:,} trained; {record['gflops_per_clip']:.2f} GFLOPs a clip"
     )
 
 
-def network_markdown(network: ClipNetwork) -> str:
-    """Return the same in Markdown, by submodule."""
+def network_markdown(network: ClipNetwork, gflops_per_clip: float) -> str:
+    """Return the same in Markdown, by submodule.
+
+    Args:
+        network: The network.
+        gflops_per_clip: 1e9 multiply-adds for one clip.
+    """
     parts = {name: part for name, part in network.named_children() if num_parameters(part)}
     rows = [
         f"| {name} | {num_parameters(part):,} | {_num_trained(part):,} |"
         for name, part in {**parts, "**all**": network}.items()
     ]
     clip = format_frames(network.num_frames, network.image_size)
-    cost = f"{gflops_per_clip(network):.2f} GFLOPs (multiply-adds) for a clip of {clip}"
+    cost = f"{gflops_per_clip:.2f} GFLOPs (multiply-adds) for a clip of {clip}"
     table = ["| part | parameters | trained |", "|---|--:|--:|", *rows]
     return "\n\n".join([f"**{class_path(type(network))}**", "\n".join(table), cost])
 

@@ -94,20 +94,28 @@ def run_study(
 
 
 def check_runs(definition: Definition, runs: Iterable[PlannedRun]) -> None:
-    """Parse every network, variant and fold once and look for its weights and clips, before the first run starts.
+    """Parse every network and variant once and look for its weights and the clips of each fold, before any run starts.
 
     Raises:
         UserError: When a run could not start: an unknown option, a value that it does not take, a fold that the split
             does not have, a folder without clips.
     """
-    from emorec.experiment import parse_experiment  # late: it imports torch and Lightning
+    from emorec.experiment import (
+        Experiment,
+        parse_experiment,
+    )  # late: it imports torch and Lightning
     from emorec.layers.pretrained import check_weights_exist
 
+    parsed: dict[str, Experiment] = {}
     for run in _representatives(definition, runs):
         try:
-            experiment = parse_experiment(run.fit[1:])
-            check_weights_exist(str(experiment.config.model.init_args.get("weights", "none")))
-            experiment.instantiate_data().find()
+            if run.model in parsed:  # it differs in its fold alone, and parsing is slow
+                parsed[run.model].config.data.init_args.fold = run.fold
+            else:
+                parsed[run.model] = parse_experiment(run.fit[1:])
+                init_args = parsed[run.model].config.model.init_args
+                check_weights_exist(str(init_args.get("weights", "none")))
+            parsed[run.model].instantiate_data().find()
         except UserError as error:
             raise UserError(f"{run.model}: {error}") from error
 

@@ -213,7 +213,7 @@ def test_other_files_are_logged_once(
     root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (without_actors(root, tmp_path) / "notes.txt").write_text("not a clip")
-    module = RavdessDataModule(str(tmp_path), num_workers=0)
+    module = RavdessDataModule(str(tmp_path), num_frames=2, image_size=16, num_workers=0)
     module.prepare_data()
     module.setup("fit")
     module.setup("validate")
@@ -269,7 +269,7 @@ def test_batches_are_the_same_with_and_without_a_cache(drawn_clips: Path, tmp_pa
 
 
 def test_auto_caches_frames_in_the_users_cache_folder_and_logs_it_once(
-    drawn_clips: Path,
+    root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -277,34 +277,34 @@ def test_auto_caches_frames_in_the_users_cache_folder_and_logs_it_once(
     caplog.set_level("INFO", logger="emorec")
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "cache"))
     for _ in range(2):
-        assert make_data(drawn_clips).read_frames.files
+        assert make_data(root).read_frames.files
     assert len(list((tmp_path / "cache").glob("2x18x18-*/"))) == 1
     (warning,) = [
         text for text in caplog.messages if "from now on they are read from there" in text
     ]
-    assert f"decoded 175 clips into {tmp_path / 'cache'}" in warning
+    assert f"decoded 66 clips into {tmp_path / 'cache'}" in warning
 
 
 def test_auto_continues_without_a_cache_if_the_disk_is_full(
-    drawn_clips: Path,
+    root: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    assert not make_data(drawn_clips).read_frames.files
+    assert not make_data(root).read_frames.files
     (warning,) = [text for text in caplog.messages if "no cache" in text]
     assert "need 0.0 GB" in warning
     with pytest.raises(UserError, match=r"choose another place with --data.cache DIR"):
-        make_data(drawn_clips, cache=str(tmp_path / "elsewhere"))
+        make_data(root, cache=str(tmp_path / "elsewhere"))
 
 
 @pytest.mark.parametrize("num_frames", [6, 10, 16])
 def test_each_number_of_frames_is_cached_separately(
-    drawn_clips: Path, tmp_path: Path, num_frames: int
+    root: Path, tmp_path: Path, num_frames: int
 ) -> None:
-    module = make_data(drawn_clips, cache=str(tmp_path), num_frames=num_frames)
+    module = make_data(root, cache=str(tmp_path), num_frames=num_frames)
     assert next(iter(module.val_dataloader()))["frames"].shape[1] == num_frames
     assert [path.name.partition("-")[0] for path in tmp_path.glob("*/")] == [f"{num_frames}x18x18"]
 

@@ -1,6 +1,7 @@
 """Properties of every network."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,24 @@ ORDERLESS = ["LateFusion-mean", "LateFusion-max", "CNNRNN-none"]
 SMALL = {"num_classes": 5, "num_frames": 3, "image_size": 32}
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=NETWORKS, scope="module")
 def make(request: pytest.FixtureRequest) -> Callable[..., ClipClassifier]:
-    torch.manual_seed(0)
     network: str = request.param
     return NETWORKS[network]
+
+
+@pytest.fixture(scope="module")
+def unchanged(make: Callable[..., ClipClassifier]) -> ClipClassifier:
+    """A small network for all tests of a module, which must not change it: random weights take long to draw."""
+    torch.manual_seed(0)
+    return make(**SMALL)
+
+
+@pytest.fixture
+def network(unchanged: ClipClassifier) -> ClipClassifier:
+    """A small network in training mode."""
+    torch.manual_seed(0)
+    return deepcopy(unchanged)
 
 
 @pytest.fixture
@@ -78,18 +92,16 @@ def frames(make_frames: MakeFrames) -> Tensor:
     return make_frames(2, 3, 32)
 
 
-def test_a_network_returns_one_logit_per_class(
-    make: Callable[..., ClipClassifier], frames: Tensor
-) -> None:
-    logits = make(**SMALL)(frames)
+def test_a_network_returns_one_logit_per_class(network: ClipClassifier, frames: Tensor) -> None:
+    logits = network(frames)
     assert logits.shape == (2, 5)
     assert logits.dtype == torch.float32
 
 
 def test_memory_layout_and_pixel_type_do_not_change_the_logits(
-    make: Callable[..., ClipClassifier], frames: Tensor
+    network: ClipClassifier, frames: Tensor
 ) -> None:
-    network = make(**SMALL).eval()
+    network.eval()
     with torch.no_grad():
         logits = network(frames)
         torch.testing.assert_close(network(frames.contiguous()), logits)
@@ -101,10 +113,10 @@ def test_memory_layout_and_pixel_type_do_not_change_the_logits(
 
 @pytest.mark.parametrize("shape", [(2, 4, 3, 32, 32), (2, 3, 1, 32, 32), (3, 3, 32, 32)])
 def test_frames_of_another_shape_are_refused(
-    make: Callable[..., ClipClassifier], shape: tuple[int, ...]
+    unchanged: ClipClassifier, shape: tuple[int, ...]
 ) -> None:
     with pytest.raises(ValueError, match=r"expected frames \(B, 3, 3, H, W\), got \([234]"):
-        make(**SMALL)(torch.zeros(shape, dtype=torch.uint8))
+        unchanged(torch.zeros(shape, dtype=torch.uint8))
 
 
 def test_frames_need_not_be_square(make: Callable[..., ClipClassifier]) -> None:
@@ -113,8 +125,7 @@ def test_frames_need_not_be_square(make: Callable[..., ClipClassifier]) -> None:
     assert network.example_inputs[0].shape == (1, 3, 3, 32, 56)
 
 
-def test_every_weight_gets_a_gradient(make: Callable[..., ClipClassifier], frames: Tensor) -> None:
-    network = make(**SMALL)
+def test_every_weight_gets_a_gradient(network: ClipClassifier, frames: Tensor) -> None:
     cross_entropy(network(frames), torch.tensor([0, 1])).backward()
     still = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert still == []
@@ -141,6 +152,7 @@ def test_only_unfrozen_weights_are_trained(name: str, freeze: str, frames: Tenso
 def test_a_network_overfits_eight_clips(
     make: Callable[..., ClipClassifier], make_frames: MakeFrames
 ) -> None:
+    torch.manual_seed(0)
     network = make(num_classes=8, num_frames=3, image_size=32).train()
     frames, labels = make_frames(8, 3, 32), torch.arange(8)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
@@ -154,22 +166,18 @@ def test_a_network_overfits_eight_clips(
     assert loss < 0.5
 
 
-def test_bfloat16_gives_nearly_the_same_logits(
-    make: Callable[..., ClipClassifier], frames: Tensor
-) -> None:
-    network = make(**SMALL).eval()
+def test_bfloat16_gives_nearly_the_same_logits(network: ClipClassifier, frames: Tensor) -> None:
+    network.eval()
+    clip = frames[:1]
     with torch.no_grad():
-        expected = network(frames)
+        expected = network(clip)
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(frames)
+            logits = network(clip)
     torch.testing.assert_close(logits.float(), expected, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.nightly
-def test_a_network_trains_in_mixed_precision(
-    make: Callable[..., ClipClassifier], frames: Tensor
-) -> None:
-    network = make(**SMALL)
+def test_a_network_trains_in_mixed_precision(network: ClipClassifier, frames: Tensor) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         loss = cross_entropy(network(frames), torch.tensor([0, 1]))
     loss.backward()
@@ -179,9 +187,11 @@ def test_a_network_trains_in_mixed_precision(
 
 
 def test_weights_round_trip_through_a_state_dict(
-    make: Callable[..., ClipClassifier], frames: Tensor
+    make: Callable[..., ClipClassifier], network: ClipClassifier, frames: Tensor
 ) -> None:
-    network, restored = make(**SMALL).eval(), make(**SMALL).eval()
+    network.eval()
+    torch.manual_seed(1)
+    restored = make(**SMALL).eval()
     restored.load_state_dict(network.state_dict())
     with torch.no_grad():
         assert torch.equal(restored(frames), network(frames))
@@ -210,9 +220,8 @@ def test_a_checkpoint_has_all_arguments_as_plain_values_and_rebuilds_the_network
         assert torch.equal(again(frames), network(frames))
 
 
-def test_the_class_path_is_public(make: Callable[..., ClipClassifier]) -> None:
-    network = make(**SMALL)
-    assert class_path(type(network)) == f"emorec.models.{type(network).__name__}"
+def test_the_class_path_is_public(unchanged: ClipClassifier) -> None:
+    assert class_path(type(unchanged)) == f"emorec.models.{type(unchanged).__name__}"
 
 
 @pytest.mark.parametrize(
@@ -285,8 +294,8 @@ def test_early_fusion_of_a_still_clip_equals_the_image_network(make_frames: Make
         torch.testing.assert_close(early(still), late(still))
 
 
-def test_the_example_input_allocates_no_memory(make: Callable[..., ClipClassifier]) -> None:
-    (clip,) = make(**SMALL).example_inputs
+def test_the_example_input_allocates_no_memory(unchanged: ClipClassifier) -> None:
+    (clip,) = unchanged.example_inputs
     assert clip.shape == (1, 3, 3, 32, 32)
     assert (clip.dtype, clip.device.type) == (torch.uint8, "meta")
 

@@ -51,7 +51,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Clip]:
 
 
 def build(clips: list[Clip], folder: Path, spec: FrameSpec | AudioSpec = SPEC) -> ClipReader:
-    return build_cache(clips, spec, str(folder), workers=2, progress=False)
+    """Build a cache with one subprocess: for few clips a second one takes longer to start than it saves."""
+    return build_cache(clips, spec, str(folder), workers=1, progress=False)
 
 
 def is_cached(reader: ClipReader, clips: list[Clip]) -> bool:
@@ -238,7 +239,7 @@ def test_without_a_cache_an_unwritable_folder_is_not_an_error(
     (tmp_path / "file").touch()
     monkeypatch.setenv("EMOREC_CACHE", str(tmp_path / "file" / "cache"))
     for _ in range(2):
-        reader = build_cache(clips, SPEC, "none", workers=2)
+        reader = build_cache(clips, SPEC, "none", workers=1)
         assert (reader.files, reader.errors) == ({}, {})
         assert np.array_equal(reader(clips[0]), SPEC.load(clips[0]))
 
@@ -438,7 +439,7 @@ def test_clips_that_pyav_reads_in_place_of_decord_are_named_in_one_line(
     spans = [replace(clips[1], span_seconds=span) for span in ((0.0, 0.5), (0.5, 1.0))]
     spec = replace(SPEC, decoder="decord")
     cache = str(tmp_path / "cache") if cache == "CACHE" else cache
-    reader = build_cache([*clips, *spans], spec, cache, workers=2, progress=False)
+    reader = build_cache([*clips, *spans], spec, cache, workers=1, progress=False)
     assert [clip.path for clip in reader.errors] == [broken]
     assert videos.shown_indices(reader(clips[1])) == linspace_indices(40, 6)
     assert videos.shown_indices(reader(spans[1])) == [15, 17, 20, 23, 26, 29]
