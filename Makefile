@@ -69,7 +69,7 @@ tensorboard: $(STAMP) ## watch the runs in lightning_logs
 	$(BIN)/tensorboard --logdir $(LOGS)
 
 constraints: $(STAMP) ## resolve the versions of constraints.txt anew
-	$(BIN)/python -m uv pip compile --quiet --universal --upgrade --no-header --no-annotate --extra dev \
+	$(BIN)/python -m uv pip compile --quiet --universal --upgrade --no-header --no-annotate --all-extras \
 		--output-file constraints.txt pyproject.toml
 
 clean: ## remove caches and the demo's clips; runs and .venv stay

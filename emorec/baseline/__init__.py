@@ -4,4 +4,4 @@ from typing import Literal
 
 Classifier = Literal["logistic", "linear_svm", "rbf_svm", "random_forest"]
 ClassifierChoice = Literal[Classifier, "all"]
-FeatureKind = Literal["backbone", "hog", "landmarks", "blendshapes", "sound"]
+FeatureKind = Literal["backbone", "hog", "landmarks", "blendshapes", "sound", "compare", "egemaps"]

@@ -1,7 +1,8 @@
-"""Frozen features of frames and sound: an ImageNet backbone, HOG, landmarks and blendshapes, embeddings of sound."""
+"""Frozen features of frames and sound: an ImageNet backbone, HOG, landmarks, blendshapes, embeddings, functionals."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import cv2
@@ -13,6 +14,7 @@ from torch import Tensor
 from emorec.baseline import FeatureKind
 from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.functionals import FunctionalsSpec
 from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkSpec
 from emorec.errors import UserError
 from emorec.image_size import Size
@@ -88,7 +90,7 @@ def make_extractor(
             image_size=data.image_size,
             seed=seed,
         )
-    if kind == "sound":
+    if kind in ("sound", "compare", "egemaps"):
         assert data.embedding_spec is not None
         return SoundFeatures(data.embedding_spec)
     assert data.landmark_spec is not None
@@ -220,28 +222,33 @@ class LandmarkFeatures:
 
 
 class SoundFeatures:
-    """Embedding of the sound of a clip, pooled over its windows as other features are over frames.
+    """Embedding of the sound of a clip, pooled over its windows as other features are over frames; or functionals.
 
     A clip without sound has rows of NaN.
 
     Args:
-        spec: Of the embedding.
+        spec: Of the embedding or the functionals.
 
     Attributes:
-        name: "sound".
-        version: Changes with the networks of the embedding and the length of the sound.
+        name: "sound", the name and layer of a speech model, or that of the set of functionals.
+        statistics: One for functionals, which are pooled already.
+        version: Changes with the networks of the embedding and the length of the sound, or with openSMILE.
         num_parameters: 0; those of the networks are not counted.
         gflops_per_clip: NaN.
     """
 
-    name = "sound"
     stream: Stream = "embedding"
-    statistics: tuple[Statistic, ...] = ("mean", "std", "max")
     num_parameters = 0
     gflops_per_clip = float("nan")
 
-    def __init__(self, spec: EmbeddingSpec) -> None:
+    def __init__(self, spec: EmbeddingSpec | FunctionalsSpec) -> None:
         self.version = f"sound {spec.name}"
+        self.name = "sound"
+        self.statistics: tuple[Statistic, ...] = ("mean", "std", "max")
+        if isinstance(spec, FunctionalsSpec):
+            self.name, self.statistics = spec.feature_set, ("mean",)
+        elif model := spec.speech_model:
+            self.name = f"{Path(model.name).name}-layer{model.layer_number(spec.layer)}"
 
     def __call__(self, clip: Mapping[str, Tensor]) -> Floats:
         """Embedding (S, D) -> (S, D)."""

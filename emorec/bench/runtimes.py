@@ -137,7 +137,8 @@ def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> 
 def _signature(spec: ModelSpec) -> tuple[Any, ...]:
     """Return a network's inputs and outputs."""
     sound = (spec.sound_rate, spec.sound_seconds) if spec.uses_sound else ()
-    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound, spec.sound_embedding
+    embedding = spec.sound_embedding, spec.embedding_layer
+    return spec.inputs, spec.names, spec.num_frames, spec.image_size, sound, embedding
 
 
 def measure_in_turns(contenders: Sequence[Contender], seconds: float, rounds: int) -> None:

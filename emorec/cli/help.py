@@ -21,7 +21,9 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --data.landmarks true         landmarks and blendshapes of the face too
   --data.frames false           no pixels, for a network of landmarks or sound
   --data.sound true             the sound of the clips too, for a network that takes audio
-  --data.sound_embedding KIND   none, yamnet, speech_embedding or both, for AudioEmbedding
+  --data.sound_embedding KIND   none, yamnet, speech_embedding or both, for AudioEmbedding, or a
+                                speech model: ORG/NAME of Hugging Face or a folder
+  --data.embedding_layer N      of a speech model; the middle one by default
   --data.adapt KIND             none, or person: by all clips of the same person, another protocol
   --data.cache WHERE            keep decoded frames: auto, none or a folder
   --data.balance KIND           none, weights or sampler

@@ -310,16 +310,8 @@ class AudioSpec:
         Raises:
             ClipError: When it can't be decoded.
         """
-        span, holes = _span_seconds(clip), list[Span]()
-        waveform = decode_audio(self.source(clip), self.sound_rate, span, holes)
-        first, stop = span or (0.0, math.inf)
-        within = [(max(start, first), min(end, stop)) for start, end in holes]
-        named = [
-            f"{start - first:.3g} to {end - first:.3g} s"
-            for start, end in within
-            if end - start > MAX_HOLE_SECONDS
-        ]
-        return self.fit(waveform), first_few(named, limit=3) or None
+        waveform, note = decode_clip_audio(clip, self.sound_rate)
+        return self.fit(waveform), note
 
     @staticmethod
     def warning(notes: Sequence[tuple[Path, str]]) -> str:
@@ -333,6 +325,28 @@ class AudioSpec:
         """Crop or pad a waveform and convert it to int16."""
         fitted = fit_length(waveform, self.shape[0])
         return np.round(fitted.clip(-1, 1) * FULL_SCALE).astype(np.int16)
+
+
+def decode_clip_audio(clip: Clip, rate: int) -> tuple[Waveform, str | None]:
+    """Decode the whole sound of a clip, (samples,) float32; return where it has holes, too, or `None`.
+
+    Args:
+        clip: The clip.
+        rate: Samples per second.
+
+    Raises:
+        ClipError: When it can't be decoded.
+    """
+    span, holes = _span_seconds(clip), list[Span]()
+    waveform = decode_audio(AudioSpec.source(clip), rate, span, holes)
+    first, stop = span or (0.0, math.inf)
+    within = [(max(start, first), min(end, stop)) for start, end in holes]
+    named = [
+        f"{start - first:.3g} to {end - first:.3g} s"
+        for start, end in within
+        if end - start > MAX_HOLE_SECONDS
+    ]
+    return waveform, first_few(named, limit=3) or None
 
 
 def _span_seconds(clip: Clip) -> tuple[float, float] | None:

@@ -1,17 +1,18 @@
-"""Embeddings of sound by networks that were trained on much more of it: YAMNet and Google's speech embedding.
+"""Embeddings of sound by networks that were trained on much more of it.
 
-Both take the log-mel spectrogram of windows of about a second. `EmbeddingSpec` makes them a stream that is cached like
-the sound itself.
+YAMNet and Google's speech embedding, which come with the package, take the log-mel spectrogram of windows of about a
+second; a speech model of Hugging Face (see `emorec.data.speech_model`) takes the waveform. `EmbeddingSpec` makes them a
+stream that is cached like the sound itself.
 
 Source: Gemmeke et al. 2017, Audio Set; Howard et al. 2017, MobileNets (YAMNet); Lin et al. 2020, Training keyword
 spotters with limited and synthesized speech data (speech embedding).
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -19,6 +20,16 @@ import numpy.typing as npt
 
 from emorec.data.audio import FULL_SCALE, AudioSpec, Waveform, to_float
 from emorec.data.clip import Clip, settings_digest
+from emorec.data.speech_model import (
+    SAMPLE_RATE,
+    WINDOW_SECONDS,
+    SpeechModel,
+    cached_speech_encoder,
+    is_speech_model,
+    speech_model,
+)
+from emorec.data.speech_model import num_windows as num_speech_windows
+from emorec.errors import UserError
 from emorec.pretrained import (
     DIGESTS,
     SPEECH_EMBEDDING,
@@ -26,8 +37,6 @@ from emorec.pretrained import (
     litert_interpreter,
     weights_file,
 )
-
-EmbeddingNetwork: TypeAlias = Literal["yamnet", "speech_embedding", "both"]
 
 Embedding: TypeAlias = npt.NDArray[np.float32]
 """(S, D) float32: S windows of a clip, D features."""
@@ -37,9 +46,6 @@ Spectrogram: TypeAlias = npt.NDArray[np.float32]
 
 FORMAT = 1
 """Version of the embeddings; raising it makes cached ones unused."""
-
-RATE = 16_000
-"""Samples per second that the networks take."""
 
 HOP_SAMPLES = 160
 """Samples from one column of a spectrogram to the next: 10 ms."""
@@ -63,7 +69,7 @@ SPEECH_COLUMNS, SPEECH_BANDS = 76, 32
 
 FFT_SIZE = 512
 
-FREQUENCIES = np.linspace(0, RATE / 2, FFT_SIZE // 2 + 1)
+FREQUENCIES = np.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1)
 """Of the spectrograms' bins, in hertz."""
 
 SLANEY_LOWEST, SLANEY_HIGHEST = 60 * 3 / 200, 15 + 27 * np.log(3.8) / np.log(6.4)
@@ -77,14 +83,14 @@ SPEECH_OFFSET = (YAMNET_COLUMNS - SPEECH_COLUMNS) // 2
 STEP = 12
 """Columns from one window to the next: 0.12 s."""
 
-WEIGHTS: dict[EmbeddingNetwork, tuple[str, ...]] = {
+WEIGHTS: dict[str, tuple[str, ...]] = {
     "yamnet": (YAMNET,),
     "speech_embedding": (SPEECH_EMBEDDING,),
     "both": (YAMNET, SPEECH_EMBEDDING),
 }
-"""Files of each."""
+"""Files of each network of the package."""
 
-NUM_FEATURES: dict[EmbeddingNetwork, int] = {
+NUM_FEATURES: dict[str, int] = {
     "yamnet": YAMNET_FEATURES,
     "speech_embedding": SPEECH_FEATURES,
     "both": YAMNET_FEATURES + SPEECH_FEATURES,
@@ -102,12 +108,12 @@ def num_windows(num_samples: int) -> int:
     return 1 + max(0, columns - YAMNET_COLUMNS) // STEP
 
 
-def embed(waveform: Waveform, network: EmbeddingNetwork) -> Embedding:
-    """Return the embedding of a waveform, (S, D).
+def embed(waveform: Waveform, network: str) -> Embedding:
+    """Return the embedding of a waveform by networks of the package, (S, D).
 
     Args:
         waveform: (samples,) float32 from -1 to 1, at 16,000 samples per second.
-        network: Which one; "both" joins their features.
+        network: "yamnet", "speech_embedding" or "both", which joins their features.
     """
     parts = []
     if network != "speech_embedding":
@@ -219,25 +225,57 @@ class EmbeddingSpec:
     """The embedding of a clip's sound.
 
     Attributes:
-        network: Which one, see `embed`.
+        network: "yamnet", "speech_embedding", "both", or a speech model, see `speech_model`.
         sound_seconds: Length of the sound, see `AudioSpec`.
+        layer: Of a speech model, see `SpeechModel.layer_number`.
+
+    Raises:
+        UserError: When there is no such network, or it has no layers to choose among.
 
     >>> EmbeddingSpec(network="both", sound_seconds=3.0).shape
     (17, 608)
     """
 
-    network: EmbeddingNetwork
+    network: str
     sound_seconds: float
+    layer: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.network not in WEIGHTS and not is_speech_model(self.network):
+            raise UserError(
+                f"no sound embedding is called {self.network}: choose {', '.join(WEIGHTS)}, a speech model of the "
+                "Hugging Face Hub such as microsoft/wavlm-base-plus, or the folder of one"
+            )
+        if self.network in WEIGHTS and self.layer is not None:
+            raise UserError(
+                f"the layer is {self.layer}, and those of {self.network} are fixed: leave it out, or choose "
+                "a speech model"
+            )
+
+    @property
+    def speech_model(self) -> SpeechModel | None:
+        """The speech model; `None` for networks of the package."""
+        return None if self.network in WEIGHTS else speech_model(self.network)
+
+    @property
+    def title(self) -> str:
+        """Network, layer and duration, for messages."""
+        model = self.speech_model
+        layer = f", layer {model.layer_number(self.layer)}," if model else ""
+        return f"{self.network}{layer} of {self.sound_seconds:g} s"
 
     @property
     def audio(self) -> AudioSpec:
         """Of the waveform."""
-        return AudioSpec(sound_rate=RATE, sound_seconds=self.sound_seconds)
+        return AudioSpec(sound_rate=SAMPLE_RATE, sound_seconds=self.sound_seconds)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(S, D) of a clip."""
-        return num_windows(self.audio.shape[0]), NUM_FEATURES[self.network]
+        num_samples = self.audio.shape[0]
+        if model := self.speech_model:
+            return num_speech_windows(num_samples), model.num_features
+        return num_windows(num_samples), NUM_FEATURES[self.network]
 
     @property
     def dtype(self) -> type[np.float32]:
@@ -247,12 +285,17 @@ class EmbeddingSpec:
     @property
     def name(self) -> str:
         """A file name that is unique to this specification, the networks and the version of the decoder."""
-        content = {
+        content: dict[str, object] = {
             "format": FORMAT,
-            **asdict(self),
+            "sound_seconds": self.sound_seconds,
             "audio": self.audio.name,
-            "networks": [DIGESTS[name] for name in WEIGHTS[self.network]],
         }
+        if model := self.speech_model:
+            layer = model.layer_number(self.layer)
+            content |= {"layer": layer, "networks": [model.digest], "windows": WINDOW_SECONDS}
+        else:
+            networks = [DIGESTS[name] for name in WEIGHTS[self.network]]
+            content |= {"network": self.network, "networks": networks}
         windows, features = self.shape
         return f"embedding-{windows}x{features}-{settings_digest(content)}"
 
@@ -280,10 +323,24 @@ class EmbeddingSpec:
 
         Raises:
             ClipError: When it can't be decoded.
-            UserError: When LiteRT is not installed.
+            UserError: When LiteRT or transformers is not installed.
         """
         samples, note = self.audio.decode(clip)
-        return embed(to_float(samples), self.network), note
+        return self.embed(to_float(samples)), note
+
+    def embed(self, waveform: Waveform) -> Embedding:
+        """Return the embedding of a waveform, (S, D).
+
+        Args:
+            waveform: (samples,) float32 from -1 to 1, at 16,000 samples per second.
+
+        Raises:
+            UserError: When LiteRT or transformers is not installed.
+        """
+        if model := self.speech_model:
+            layer = model.layer_number(self.layer)
+            return cached_speech_encoder(self.network)(waveform, layer)
+        return embed(waveform, self.network)
 
     @staticmethod
     def warning(notes: Sequence[tuple[Path, str]]) -> str:

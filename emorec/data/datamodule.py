@@ -13,10 +13,15 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 from emorec.data.audio import NO_SOUND, AudioSpec
-from emorec.data.audio_embedding import RATE as EMBEDDING_RATE
-from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
-from emorec.data.cache.build import ClipReader, build_cache, check_broken, listed_clips
+from emorec.data.cache.build import (
+    TIMEOUT_SECONDS,
+    ClipReader,
+    build_cache,
+    check_broken,
+    listed_clips,
+)
 from emorec.data.cache.store import resolve_cache
 from emorec.data.cache.workers import ClipSpec
 from emorec.data.clip import Clip, Sample, median_seconds
@@ -28,8 +33,10 @@ from emorec.data.dataset import (
     sampling_weights,
 )
 from emorec.data.duplicates import check_duplicates
+from emorec.data.functionals import FEATURE_SETS, FunctionalsSpec
 from emorec.data.landmarks import LandmarkSpec
 from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
+from emorec.data.speech_model import SAMPLE_RATE as EMBEDDING_RATE
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
@@ -40,9 +47,11 @@ log = logging.getLogger(__name__)
 
 FaceMissing = Literal["center", "skip", "error"]
 SoundMissing = Literal["error", "silence"]
-SoundEmbedding = Literal["none"] | EmbeddingNetwork
 
 NO_FACE = "no face is found in it"
+
+SPEECH_MODEL_SECONDS = 900.0
+"""For the embedding of one clip by a speech model, which a subprocess loads before its first."""
 
 
 class ClipDataModule(LightningDataModule):
@@ -79,8 +88,12 @@ class ClipDataModule(LightningDataModule):
         sound: Load the sound of the clips, too.
         sound_rate: Samples per second.
         sound_seconds: Length of the sound: the middle of a longer clip; a shorter one is padded with silence.
-        sound_embedding: Load an embedding of the sound by "yamnet", Google's "speech_embedding" or "both", made once
-            from the middle `sound_seconds` of a clip. It needs a cache.
+        sound_embedding: Load an embedding of the sound, made once from the middle `sound_seconds` of a clip, by
+            "yamnet", Google's "speech_embedding" or "both", or by a speech model: ORG/NAME (or ORG/NAME@REVISION) of
+            the Hugging Face Hub, or a folder. `emorec baseline` also takes "compare" and "egemaps" of openSMILE. It
+            needs a cache.
+        embedding_layer: Of a speech model with L layers: 0, what the first one takes, to L, or from the end -1 to
+            -L - 1; by default the middle.
         sound_missing: Treatment of a clip without sound: stop with an "error", or use "silence" (its embedding is 0).
         sound_augment: Shift the sound of training clips, change its volume, and add noise to half of them.
         on_error: "refuse" to start with a broken clip, or "skip" it and record that.
@@ -131,7 +144,8 @@ class ClipDataModule(LightningDataModule):
         sound: bool = False,
         sound_rate: int = 16_000,
         sound_seconds: float = 3.0,
-        sound_embedding: SoundEmbedding = "none",
+        sound_embedding: str = "none",
+        embedding_layer: int | None = None,
         sound_missing: SoundMissing = "error",
         sound_augment: bool = False,
         on_error: Literal["refuse", "skip"] = "refuse",
@@ -189,11 +203,7 @@ class ClipDataModule(LightningDataModule):
         self.audio_spec = (
             AudioSpec(sound_rate=sound_rate, sound_seconds=sound_seconds) if sound else None
         )
-        self.embedding_spec = (
-            EmbeddingSpec(network=sound_embedding, sound_seconds=sound_seconds)
-            if sound_embedding != "none"
-            else None
-        )
+        self.embedding_spec = _embedding_spec(sound_embedding, sound_seconds, embedding_layer)
         self.augment: Augment = augment
         self.random_erasing = random_erasing
         self.balance = balance
@@ -335,7 +345,11 @@ class ClipDataModule(LightningDataModule):
         ]
 
     def _open_audio(
-        self, clips: Sequence[Clip], spec: AudioSpec | EmbeddingSpec, *, required: bool = False
+        self,
+        clips: Sequence[Clip],
+        spec: AudioSpec | EmbeddingSpec | FunctionalsSpec,
+        *,
+        required: bool = False,
     ) -> ClipReader:
         reader = self._build(clips, spec, required=required)
         errors = {}
@@ -359,7 +373,17 @@ class ClipDataModule(LightningDataModule):
         self, clips: Sequence[Clip], spec: ClipSpec, *, required: bool = False
     ) -> ClipReader:
         workers = max(1, self.num_workers)
-        return build_cache(clips, spec, self.cache, workers=workers, required=required)
+        timeout_seconds = TIMEOUT_SECONDS
+        if isinstance(spec, EmbeddingSpec) and spec.speech_model:
+            timeout_seconds = SPEECH_MODEL_SECONDS
+        return build_cache(
+            clips,
+            spec,
+            self.cache,
+            workers=workers,
+            required=required,
+            timeout_seconds=timeout_seconds,
+        )
 
     def _warn(self, index: ClipIndex, stage: str) -> None:
         """Log which clips are left out or replaced, which files are no clips, and which actors are missing."""
@@ -521,6 +545,21 @@ class ClipDataModule(LightningDataModule):
         """(K,) weights of the loss; `None` unless `balance` is "weights"."""
         weighted = self.balance == "weights"
         return class_weights(self.subsets["train"], self.num_classes) if weighted else None
+
+
+def _embedding_spec(
+    name: str, sound_seconds: float, layer: int | None
+) -> EmbeddingSpec | FunctionalsSpec | None:
+    for feature_set in FEATURE_SETS:
+        if name == feature_set:
+            return FunctionalsSpec(feature_set=feature_set)
+    if name != "none":
+        return EmbeddingSpec(network=name, sound_seconds=sound_seconds, layer=layer)
+    if layer is not None:
+        raise UserError(
+            f"data.embedding_layer is {layer} without a speech model: choose one with --data.sound_embedding"
+        )
+    return None
 
 
 def resolve_root(root: str | None, variable: str, how_to_get: str = "") -> str:

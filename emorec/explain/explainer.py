@@ -11,7 +11,6 @@ from torch import Tensor
 
 from emorec import checkpoint
 from emorec.data.audio import NO_SOUND, AudioSpec, to_float
-from emorec.data.audio_embedding import embed
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import ClipReader
 from emorec.data.clip import Clip, label_name, video_seconds
@@ -248,7 +247,7 @@ class InputReader:
             inputs["sound"], heard = self._sound(clip)
             inputs["heard"] = torch.tensor([heard])
         if self._embedding_spec is not None:
-            embedding = embed(inputs["sound"][0].numpy(), self._embedding_spec.network)
+            embedding = self._embedding_spec.embed(inputs["sound"][0].numpy())
             inputs["embedding"] = torch.from_numpy(embedding)[None] * heard
         return {name: inputs[name] for name in self.inputs}
 

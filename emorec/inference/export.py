@@ -125,9 +125,15 @@ def export(
         dynamic_batch: Whether it takes batches of any size; else single windows.
 
     Raises:
-        UserError: When the checkpoint can't be used, the outputs differ too much, or the file can't be written.
+        UserError: When the checkpoint can't be used or takes the embedding of a speech model, the outputs differ too
+            much, or the file can't be written.
     """
     network, spec = load_network(ckpt)
+    if spec.embedding is not None and spec.embedding.speech_model:
+        raise UserError(
+            f"{ckpt} takes what {spec.sound_embedding} makes of sound, and a file can't include that model: predict "
+            "from the checkpoint itself, or train with sound_embedding both"
+        )
     # first: a mistake in the folder is reported before half a minute of export
     inputs, description = sample_inputs(spec, clips)
     content = to_bytes(network, spec, file_format, precision, dynamic_batch=dynamic_batch)

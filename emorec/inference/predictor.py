@@ -465,15 +465,13 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
 
 def _embeddings(windows: Sequence[Window], spec: ModelSpec) -> npt.NDArray[np.float32]:
     """Embed the sound of B windows, (B, S, D); zeros where there is none, as in training."""
-    from emorec.data.audio_embedding import embed
-
-    assert spec.embedding is not None
-    network, shape = spec.embedding.network, spec.embedding.shape
+    embedding = spec.embedding
+    assert embedding is not None
     return np.stack(
         [
-            embed(window.sound, network)
+            embedding.embed(window.sound)
             if window.sound is not None and window.has_sound
-            else np.zeros(shape, np.float32)
+            else np.zeros(embedding.shape, np.float32)
             for window in windows
         ]
     )

@@ -10,7 +10,7 @@ from emorec.image_size import Size, format_size, parse_image_size, size_before_c
 
 if TYPE_CHECKING:  # the command line needs the literals alone
     from emorec.data.audio import AudioSpec
-    from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
+    from emorec.data.audio_embedding import EmbeddingSpec
     from emorec.data.preprocessing import FaceMode, Resize
 
 SPEC_FORMAT = 3
@@ -46,6 +46,7 @@ class ModelSpec:
         sound_rate: Audio samples per second.
         sound_seconds: Length of the audio input, taken from the middle of a window.
         sound_embedding: The network whose embedding of the audio is the input; "none" for the audio itself.
+        embedding_layer: Of that network, where it is a speech model; `None` is the middle.
         adapt: "person" for a network whose features have to be adapted to each person.
         window_seconds: Length of its training clips.
         temperature: Divisor of its logits, where one was fitted.
@@ -73,7 +74,8 @@ class ModelSpec:
     data: str
     split: dict[str, Any]
     licence: str
-    sound_embedding: "EmbeddingNetwork | Literal['none']" = "none"
+    sound_embedding: str = "none"
+    embedding_layer: int | None = None
     adapt: Literal["none", "person"] = "none"
 
     @property
@@ -115,7 +117,11 @@ class ModelSpec:
             return None
         from emorec.data.audio_embedding import EmbeddingSpec
 
-        return EmbeddingSpec(network=self.sound_embedding, sound_seconds=self.sound_seconds)
+        return EmbeddingSpec(
+            network=self.sound_embedding,
+            sound_seconds=self.sound_seconds,
+            layer=self.embedding_layer,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the specification as files store it, where the task is called "says"."""
@@ -140,6 +146,7 @@ class ModelSpec:
                 )
             stored["task"] = stored["says"]
             stored.setdefault("sound_embedding", "none")  # of files before landmarks
+            stored.setdefault("embedding_layer", None)  # of files before speech models
             stored.setdefault("adapt", "none")  # of files before adaptation
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])

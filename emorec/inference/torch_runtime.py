@@ -147,6 +147,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         face="crop" if is_affwild2 else data.get("face", "none"),
         sound_rate=16_000 if embedding != "none" else data.get("sound_rate", 16_000),
         sound_embedding=embedding,
+        embedding_layer=data.get("embedding_layer"),
         adapt=data.get("adapt", "none"),
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds

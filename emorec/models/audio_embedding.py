@@ -1,13 +1,13 @@
 """Classifier of sound as another network describes it: pooling of its embedding over time, then few layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.errors import UserError
 from emorec.layers.standardize import Standardize
 from emorec.layers.temporal import AttentionPool, last_state, recurrent
@@ -22,7 +22,8 @@ class AudioEmbedding(FeatureClassifier):
     What the first layer takes is standardised by the training clips that have sound.
 
     Args:
-        embedding: "yamnet", "speech_embedding" or "both"; as in the data.
+        embedding: "yamnet", "speech_embedding", "both" or a speech model; as in the data.
+        layer: Of the speech model; as `embedding_layer` in the data.
         sound_seconds: Duration of the sound; as in the data.
         pool: "statistics" is mean and standard deviation of each feature over the windows, "mean" the mean alone,
             "attention" a weighted mean, "gru" the last states of a bidirectional GRU.
@@ -32,11 +33,14 @@ class AudioEmbedding(FeatureClassifier):
     """
 
     inputs: tuple[str, ...] = ("embedding",)
+    speech_model: Tensor
+    """Digest of the speech model's files, (32,) integers from 0 to 255."""
 
     def __init__(
         self,
         *,
-        embedding: EmbeddingNetwork = "both",
+        embedding: str = "both",
+        layer: int | None = None,
         sound_seconds: float = 4.0,
         pool: EmbeddingPool = "statistics",
         hidden_size: int = 128,
@@ -44,12 +48,15 @@ class AudioEmbedding(FeatureClassifier):
         **training: Any,
     ) -> None:
         super().__init__(**training)
-        self.spec = EmbeddingSpec(network=embedding, sound_seconds=sound_seconds)
+        self.spec = EmbeddingSpec(network=embedding, sound_seconds=sound_seconds, layer=layer)
         if hidden_size < (1 if pool == "gru" else 0):
             raise UserError(
                 f"model.hidden_size is {hidden_size}: it has to be at least 0, and 1 with a gru"
             )
         num_features = self.spec.shape[1]
+        if model := self.spec.speech_model:
+            self.register_buffer("speech_model", torch.tensor([*bytes.fromhex(model.digest)]))
+            self.register_load_state_dict_pre_hook(_check_speech_model)  # type: ignore[no-untyped-call]
         self.pool = pool
         if pool == "attention":
             self.attention = AttentionPool(num_features, max(1, hidden_size))
@@ -83,11 +90,11 @@ class AudioEmbedding(FeatureClassifier):
     def setup(self, stage: str) -> None:
         super().setup(stage)
         data_spec = getattr(getattr(self.trainer, "datamodule", None), "embedding_spec", None)
-        if data_spec is not None and data_spec != self.spec:
+        if data_spec is not None and data_spec.name != self.spec.name:
             raise UserError(
-                f"{type(self).__name__} takes {self.spec.network} of {self.spec.sound_seconds:g} s, the data has "
-                f"{data_spec.network} of {data_spec.sound_seconds:g} s: set model.embedding and "
-                "model.sound_seconds alike"
+                f"{type(self).__name__} takes {self.spec.title}, the data has {data_spec.title}: set model.embedding, "
+                "model.layer and model.sound_seconds like data.sound_embedding, data.embedding_layer and "
+                "data.sound_seconds"
             )
 
     @override
@@ -136,3 +143,15 @@ class AudioEmbedding(FeatureClassifier):
             return mean
         std = features.std(dim=1, correction=0)  # (B, D)
         return torch.cat([mean, std], dim=1)  # (B, 2 * D)
+
+
+def _check_speech_model(
+    network: AudioEmbedding, state: Mapping[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Refuse a checkpoint that was trained on what another version of the speech model makes of sound."""
+    trained_with = state.get(f"{prefix}speech_model")
+    if trained_with is not None and not trained_with.cpu().equal(network.speech_model.cpu()):
+        raise UserError(
+            f"the files of {network.spec.network} have changed since the training: put the former ones in their "
+            "place, or train again with a fixed revision of the Hub, NAME@COMMIT"
+        )

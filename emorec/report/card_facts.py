@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from emorec.checkpoint import Checkpoint
+from emorec.data.speech_model import is_hub_name
 from emorec.data.split import SUBSETS, format_people
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.image_size import format_frames
@@ -15,6 +16,9 @@ from emorec.text import percent
 
 PATH_ARGUMENTS = ("root", "cache", "weights", "features", "face_detector")
 """Arguments that may be paths of a private machine; a card shows their last part only."""
+
+MODEL_ARGUMENTS = ("embedding", "sound_embedding")
+"""Arguments that may also be the name of a model on the Hugging Face Hub."""
 
 
 RAVDESS = "emorec.data.RavdessDataModule"
@@ -81,9 +85,17 @@ def input_sentences(data: Mapping[str, Any], network: Mapping[str, Any]) -> list
         inputs.append(
             f"{seconds}, {arguments.get('sound_rate', 16_000):,} samples a second"
             if embedding == "none"
-            else f"{seconds}, as {EMBEDDING_TITLES[embedding]} describe it"
+            else f"{seconds}, as {_embedding_title(embedding, arguments.get('embedding_layer'))} describe it"
         )
     return inputs
+
+
+def _embedding_title(name: str, layer: int | None) -> str:
+    """Return the networks that embed sound, a speech model's without the folder of a private machine."""
+    if name in EMBEDDING_TITLES:
+        return EMBEDDING_TITLES[name]
+    states = "the middle layer" if layer is None else f"the hidden states {layer}"
+    return f"{states} of {_shown_path('sound_embedding', name)}"
 
 
 def settings_yaml(checkpoint: Checkpoint) -> str:
@@ -98,12 +110,20 @@ def settings_yaml(checkpoint: Checkpoint) -> str:
 
 def _without_folders(section: Mapping[str, Any]) -> dict[str, Any]:
     arguments = {
-        name: value.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        if name in PATH_ARGUMENTS and isinstance(value, str)
-        else _plain(value)
+        name: _shown_path(name, value) if isinstance(value, str) else _plain(value)
         for name, value in section["init_args"].items()
     }
     return {"class_path": section["class_path"], "init_args": arguments}
+
+
+def _shown_path(name: str, value: str) -> str:
+    """Return the last part of an argument that is a path, other arguments as they are.
+
+    >>> _shown_path("weights", "/home/me/a.pth"), _shown_path("embedding", "microsoft/wavlm-base-plus")
+    ('a.pth', 'microsoft/wavlm-base-plus')
+    """
+    is_path = name in PATH_ARGUMENTS or (name in MODEL_ARGUMENTS and not is_hub_name(value))
+    return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if is_path else value
 
 
 def _plain(value: Any) -> Any:

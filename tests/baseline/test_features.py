@@ -20,6 +20,7 @@ from emorec.baseline.features import (
 )
 from emorec.data import RavdessDataModule
 from emorec.data.audio_embedding import EmbeddingSpec
+from emorec.data.functionals import FunctionalsSpec
 from emorec.data.landmarks import LEFT_EYE, RIGHT_EYE, LandmarkSpec
 from emorec.errors import UserError
 
@@ -57,7 +58,8 @@ def test_pooled_features_equal_those_of_plain_torch(
         with torch.no_grad():
             maps = network.features(((crop - mean) / sd).permute(0, 3, 1, 2))
         pooled = maps.mean(dim=(2, 3))  # (T, 1280)
-        expected = torch.cat([pooled.mean(dim=0), pooled.std(dim=0, correction=0)])
+        change = pooled[-1] - pooled[0]
+        expected = torch.cat([pooled.mean(dim=0), pooled.std(dim=0, correction=0), change])
         np.testing.assert_allclose(row, expected.numpy(), rtol=1e-3, atol=1e-5)
 
 
@@ -158,3 +160,12 @@ def test_frames_without_a_face_and_clips_without_sound_are_left_out() -> None:
     )
     np.testing.assert_array_equal(heard, embedding.numpy())
     assert np.isnan(pool_frames(silent, ["mean"])).all()
+
+
+def test_functionals_are_pooled_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emorec.data.functionals.metadata.version", lambda name: "1.0")
+    extractor = SoundFeatures(FunctionalsSpec(feature_set="egemaps"))
+    row = torch.rand(1, 88)
+    clip = {"embedding": row, "heard": torch.tensor(True)}
+    pooled = pool_frames(extractor(clip), extractor.statistics)
+    np.testing.assert_array_equal(pooled, row[0].numpy())

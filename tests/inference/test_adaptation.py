@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import emorec
-from emorec.data.audio_embedding import EmbeddingNetwork, EmbeddingSpec
+from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.faces import Box
 from emorec.data.landmarks import FACE
 from emorec.errors import UserError
@@ -83,7 +83,7 @@ def windows_of_persons(spec: ModelSpec, count: int = 12) -> list[Window | Gap]:
     return pieces
 
 
-def made_embedding(sound: npt.NDArray[np.float32], network: EmbeddingNetwork) -> Any:
+def made_embedding(sound: npt.NDArray[np.float32], network: str) -> Any:
     """Return an embedding (S, D) that depends on the sound; the real ones take seconds."""
     return np.resize(20 * sound, EmbeddingSpec(network=network, sound_seconds=1.5).shape)
 

@@ -31,8 +31,13 @@ STREAMS: dict[FeatureKind, str] = {
     "landmarks": "landmarks",
     "blendshapes": "landmarks",
     "sound": "sound_embedding",
+    "compare": "sound_embedding",
+    "egemaps": "sound_embedding",
 }
 """Features -> the setting of the data that loads what they are computed from."""
+
+FUNCTIONALS: tuple[FeatureKind, ...] = ("compare", "egemaps")
+"""Features of openSMILE."""
 
 LINKED_FLAGS = ("model.num_classes", "model.num_frames", "model.image_size")
 """Flags of the model that the experiment's parser refuses with a better message."""
@@ -58,8 +63,10 @@ def baseline(
         *experiment_flags: The data of an experiment, as for emorec fit: --config FILE, --data.root DIR,
             --data.split NAME, --seed_everything N.
         features: backbone (a frozen image network; the default) by mean, standard deviation and change over the frames;
-            hog, by the first two; landmarks (with blendshapes), blendshapes or sound (embeddings), by mean, standard
-            deviation and maximum.
+            hog, by the first two; landmarks (with blendshapes), blendshapes or sound (embeddings, see
+            --data.sound_embedding), by mean, standard deviation and maximum; compare or egemaps, openSMILE's
+            functionals of the whole sound (pip install 'emorec[opensmile]'; its licence allows research and private
+            use only).
         classifier: One classifier, or all (the default).
         backbone: The image network's torchvision name (resnet18).
         weights: Its weights: DEFAULT, none, or the path of a state dict or checkpoint, in which {fold} stands for the
@@ -122,6 +129,7 @@ def _measure(
     from emorec.baseline.feature_cache import FeatureCache
     from emorec.baseline.features import make_extractor
     from emorec.baseline.leakage_demo import compare_splits, features_of_folds, print_leakage
+    from emorec.data.functionals import LICENCE
 
     first, options = modules[0], configs[0]
     seed, choice = options["seed_everything"], options["classifier"]
@@ -139,6 +147,8 @@ def _measure(
             caches[weights] = FeatureCache(extractor)
     cache = caches[_weights(options)]
     described = describe_features(first, cache.extractor)
+    if options["features"] in FUNCTIONALS:
+        print(LICENCE, file=sys.stderr)
     first.prepare_data()
     first.find().warn_missing_actors("test")  # once, not for every fold
     console = make_console()
@@ -236,7 +246,7 @@ def _make_folds(
     from emorec.data.split import TEST_FOLDS
 
     settings = experiment.config.data.init_args
-    _load_stream(settings, STREAMS[options["features"]])
+    _load_stream(settings, options["features"])
     numbers = [settings.get("fold")]
     if folds == "all":
         num_folds = {name: len(each) for name, each in TEST_FOLDS.items()} | FOLDS
@@ -264,11 +274,13 @@ def _make_folds(
     return modules, configs
 
 
-def _load_stream(settings: Any, stream: str) -> None:
-    """Set the data to load one stream alone, so that no other one is decoded."""
-    embedding = settings.sound_embedding
+def _load_stream(settings: Any, features: FeatureKind) -> None:
+    """Set the data to load the stream of the features alone, so that no other one is decoded."""
     for name in ("frames", "landmarks", "sound"):
-        settings[name] = name == stream
-    settings.sound_embedding = "none"
-    if stream == "sound_embedding":
-        settings.sound_embedding = "both" if embedding == "none" else embedding
+        settings[name] = name == STREAMS[features]
+    if features in FUNCTIONALS:
+        settings.sound_embedding, settings.embedding_layer = features, None
+    elif features != "sound":
+        settings.sound_embedding, settings.embedding_layer = "none", None
+    elif settings.sound_embedding in ("none", *FUNCTIONALS):
+        settings.sound_embedding = "both"

@@ -27,6 +27,7 @@ from emorec.data.audio import AudioSpec
 from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
+from emorec.data.functionals import FunctionalsSpec
 from emorec.data.preprocessing import PreprocessedClip, VideoSpec
 from emorec.data.video.reader import (
     MAX_MISSING_FRAMES,
@@ -36,7 +37,8 @@ from emorec.data.video.reader import (
 )
 from emorec.errors import UserError
 
-ClipSpec: TypeAlias = VideoSpec | AudioSpec | EmbeddingSpec
+SoundSpec: TypeAlias = AudioSpec | EmbeddingSpec | FunctionalsSpec
+ClipSpec: TypeAlias = VideoSpec | SoundSpec
 
 Key = TypeVar("Key")
 
@@ -198,7 +200,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
 
     Args:
         clip: The clip.
-        spec: Of its frames, its landmarks, its sound or that sound's embedding.
+        spec: Of its frames, its landmarks, its sound or what describes that sound.
         target: The .npy file; `None` stores nothing.
 
     Raises:
@@ -206,7 +208,7 @@ def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
         OSError: When the file can't be written.
     """
     try:
-        if isinstance(spec, AudioSpec | EmbeddingSpec):
+        if isinstance(spec, SoundSpec):
             sound, note = spec.decode(clip)
             entry = CacheEntry()
             return entry if target is None else write_clip(target, sound, entry), note
@@ -253,6 +255,7 @@ def main() -> None:
     # Ctrl-C reaches the parent too, which ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of torch, which a speech model imports
     with os.fdopen(os.dup(1), "wb") as answers, tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), 1)
         os.dup2(captured.fileno(), 2)

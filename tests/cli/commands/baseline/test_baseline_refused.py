@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from tests.report.made_checkpoints import write_checkpoint
     [
         (["--classifier", "forest"], "forest", "random_forest"),
         (["--features", "gabor"], "gabor", "landmarks"),
+        (
+            ["--features", "sound", "--data.sound_embedding", "yamnte"],
+            "no sound embedding is called yamnte",
+            "choose yamnet",
+        ),
+        (["--data.embedding_layer", "3", "--features", "sound"], "the layer is 3", "leave it out"),
         (["--clasifier", "all"], "clasifier", "did you mean"),
         (["--draws", "0"], "--draws is 0", "choose 1 or more"),
         (
@@ -58,6 +65,20 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     line = error_of(capsys, "--data.root", str(drawn_clips), *arguments)
     assert value in line
     assert remedy in line
+    assert list(Path().iterdir()) == []
+
+
+def test_functionals_without_opensmile_name_the_extra_and_the_licence(
+    drawn_clips: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("emorec.data.functionals.metadata.version", version)
+    line = error_of(capsys, "--data.root", str(drawn_clips), "--features", "egemaps")
+    assert "egemaps needs openSMILE" in line
+    assert "pip install 'emorec[opensmile]'" in line
+    assert "research and private use only" in line
     assert list(Path().iterdir()) == []
 
 
