@@ -1,5 +1,6 @@
 """Every shipped config runs and has the documented settings."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ IN_A_STUDY = [
     path for path in SEED if any(path.removeprefix("configs/") in text for text in STUDIES)
 ]
 """Recipes of the seed study with the networks of the other configs; the tests of studies make them."""
+
+BY_NIGHT = r"configs/seed/|/hacer|/iemocap"
 
 # small enough for seconds on a CPU; the network, its schedule and its data are those of the config
 SMALL = {
@@ -93,8 +96,8 @@ def test_the_first_line_of_a_config_is_the_command_that_runs_it(config: str) -> 
 
 @pytest.mark.parametrize(
     "config",
-    [  # the seed study's own recipes train the same networks
-        pytest.param(path, marks=[pytest.mark.nightly] if path.startswith("configs/seed/") else [])
+    [  # the seed study's own recipes train the same networks; other data sets have runs of their own
+        pytest.param(path, marks=[pytest.mark.nightly] if re.search(BY_NIGHT, path) else [])
         for path in RAVDESS
         if path not in IN_A_STUDY
     ],
@@ -118,6 +121,7 @@ def test_a_config_runs(
     assert len(list(tmp_path.rglob("best.ckpt"))) == 1
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("config", AFFWILD2)
 def test_a_config_of_aff_wild2_runs(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

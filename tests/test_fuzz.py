@@ -18,6 +18,8 @@ from tests import videos
 from tests.data.test_audio import tone, write_wav
 from tests.inference.networks import made, saved
 
+pytestmark = pytest.mark.nightly  # hundreds of files
+
 NUM_FRAMES, FRAMES_PER_SECOND = 24, 30
 TRIES = 40
 """Of each container: half of them cut, the others with flipped bytes."""

@@ -53,7 +53,19 @@ NETWORKS: dict[str, tuple[type[ClipNetwork], dict[str, Any], str | None]] = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+BY_NIGHT = frozenset(
+    ("early fusion, ResNet", "late fusion, small", "GRU", "transformer", "audio, recurrent")
+)
+"""Networks of whose kind another one is explained by day."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] if name in BY_NIGHT else [])
+        for name in NETWORKS
+    ],
+)
 def test_every_network_is_explained_and_left_unchanged(name: str) -> None:
     torch.manual_seed(0)
     kind, arguments, method = NETWORKS[name]

@@ -66,7 +66,7 @@ def test_every_network_of_the_package_is_covered() -> None:
 BY_NIGHT = frozenset(
     (
         *("AudioCNNLSTM", "AudioCNNRNN", "AudioEmbedding", "CNN3D-clip_cnn", "CNNRNN-gru"),
-        *("EarlyFusionResNet", "FaceClassifier", "LandmarkRNN"),
+        *("CNN3D", "EarlyFusionCNN", "EarlyFusionResNet", "FaceClassifier", "LandmarkRNN"),
     )
 )
 """Networks of whose layers another one is made, too; exporting takes long."""

@@ -149,11 +149,16 @@ def test_only_unfrozen_weights_are_trained(name: str, freeze: str, frames: Tenso
     assert changed == learns
 
 
-def test_a_network_overfits_eight_clips(
-    make: Callable[..., ClipClassifier], make_frames: MakeFrames
-) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in PRETRAINED else [pytest.mark.nightly])
+        for name in NETWORKS
+    ],
+)
+def test_a_network_overfits_eight_clips(name: str, make_frames: MakeFrames) -> None:
     torch.manual_seed(0)
-    network = make(num_classes=8, num_frames=3, image_size=32).train()
+    network = NETWORKS[name](num_classes=8, num_frames=3, image_size=32).train()
     frames, labels = make_frames(8, 3, 32), torch.arange(8)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(25):

@@ -56,8 +56,19 @@ def test_a_mistake_is_one_line(
     assert remedy in line
 
 
+RECENT = frozenset(("cross_validation", "face", "face_and_sound", "pixels", "seeds", "tune"))
+"""Studies whose runs are checked by day; `nightly` tests check those of the first studies and other data sets."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[] if path.stem in RECENT else [pytest.mark.nightly])
+        for path in STUDIES
+    ],
+    ids=lambda path: path.stem,
+)
 def test_all_runs_of_a_shipped_study_are_valid(
     path: Path,
     request: pytest.FixtureRequest,
