@@ -113,6 +113,7 @@ def test_a_signal_to_all_processes_stops_them_together(drawn_clips: Path, tmp_pa
     assert errors.count("\n") == 1
 
 
+@pytest.mark.nightly
 def test_an_error_of_the_first_process_stops_all_with_one_line(
     drawn_clips: Path, tmp_path: Path
 ) -> None:

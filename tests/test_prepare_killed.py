@@ -61,6 +61,7 @@ def half_unpacked(files: dict[str, bytes]) -> bool:
     return any(count < 120 for count in counts.values())
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("seed", [0])
 def test_random_kills_do_not_change_the_result(
     server: ZenodoServer, tmp_path: Path, seed: int

@@ -101,7 +101,9 @@ RECIPES: dict[str, tuple[Callable[[Run], bool], tuple[str, ...]]] = {
 """When a run is killed, and its settings: dropout, a schedule, augmentation, balance, with and without workers."""
 
 
-@pytest.fixture(scope="module", params=RECIPES)
+@pytest.fixture(
+    scope="module", params=[pytest.param("plateau", marks=pytest.mark.nightly), "cosine"]
+)
 def runs(
     request: pytest.FixtureRequest, drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Run, Run, int]:

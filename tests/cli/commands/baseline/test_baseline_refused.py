@@ -186,6 +186,7 @@ def test_a_network_that_was_trained_on_people_of_the_fold_is_refused(
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.nightly
 def test_each_fold_has_the_features_of_its_own_network(
     checkpoints: Path, run_baseline: Callable[..., list[Path]]
 ) -> None:
