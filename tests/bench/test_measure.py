@@ -15,7 +15,7 @@ from emorec.bench.report import Report, Speed
 from tests.bench.conftest import Stopwatch
 from tests.bench.networks import DelayedData, MeanColour, endless_cpu_trainer, nothing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]  # stages of known duration, waited for
 
 STAGES = ["decode", "decode_workers", "cache_read", "loader", "network", "end_to_end"]
 
