@@ -4,14 +4,16 @@ It is decoded with PyAV: decord returns wrong samples for stereo files (version 
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from emorec.data.clip import Clip, content_key, settings_digest
 from emorec.data.video.reader import CUT_OFF, ClipError, check_readable, decoder_version
@@ -242,8 +244,69 @@ Samples: TypeAlias = npt.NDArray[np.int16]
 """(samples,) int16, as cached."""
 
 
+class SoundSpec(ABC):
+    """What is made of the sound of a clip; a subclass adds shape, type, name and `decode`."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Of a clip's content."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> type[np.generic]:
+        """Of a clip's content."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """A file name that is unique to this specification and the version of everything that shapes the content."""
+
+    @abstractmethod
+    def decode(self, clip: Clip) -> tuple[npt.NDArray[Any], str | None]:
+        """Decode the sound of a clip; return its content, and where the sound has holes or `None`.
+
+        Raises:
+            ClipError: When it can't be decoded.
+        """
+
+    @property
+    def check_name(self) -> str:
+        """Takes the place of the name where clips are only checked and nothing is stored."""
+        return f"sound check 3, {decoder_version('pyav')}"
+
+    @staticmethod
+    def source(clip: Clip) -> Path:
+        """Return the file that is decoded."""
+        return clip.sound_path or clip.path
+
+    @staticmethod
+    def key(clip: Clip, digest: str) -> str:
+        """Return the name of the clip's content in the cache.
+
+        Args:
+            clip: The clip.
+            digest: Of the file that is decoded.
+        """
+        return content_key(digest, _span_seconds(clip))
+
+    def load(self, clip: Clip) -> npt.NDArray[Any]:
+        """Return the content of a clip; see `decode`."""
+        return self.decode(clip)[0]
+
+    @staticmethod
+    def warning(notes: Sequence[tuple[Path, str]]) -> str:
+        """Return what a user should know about the clips that were decoded with a note."""
+        return (
+            f"the sound of {plural(len(notes), 'clip')} has holes, silence takes their place: "
+            f"{listed_files(notes)}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AudioSpec:
+class AudioSpec(SoundSpec):
     """Sample rate and length of a clip's sound, one channel.
 
     A longer clip is cropped to its middle; a shorter one is padded with silence on both sides.
@@ -260,11 +323,13 @@ class AudioSpec:
     sound_seconds: float
 
     @property
+    @override
     def shape(self) -> tuple[int, ...]:
         """(samples,) of a clip."""
         return (round(self.sound_rate * self.sound_seconds),)
 
     @property
+    @override
     def dtype(self) -> type[np.int16]:
         """16 bits a sample, as on a CD."""
         return np.int16
@@ -275,35 +340,13 @@ class AudioSpec:
         return np.zeros(self.shape, dtype=np.float32)
 
     @property
+    @override
     def name(self) -> str:
         """A file name that is unique to this specification and the version of the decoder."""
         content = {"format": AUDIO_FORMAT, **asdict(self), "reader": decoder_version("pyav")}
         return f"sound-{self.sound_rate}x{self.shape[0]}-{settings_digest(content)}"
 
-    @property
-    def check_name(self) -> str:
-        """Takes the place of the name where clips are only checked and no sound is stored."""
-        return f"sound check 3, {decoder_version('pyav')}"
-
-    @staticmethod
-    def source(clip: Clip) -> Path:
-        """Return the file that is decoded."""
-        return clip.sound_path or clip.path
-
-    @staticmethod
-    def key(clip: Clip, digest: str) -> str:
-        """Return the name of the clip's sound in the cache.
-
-        Args:
-            clip: The clip.
-            digest: Of the file that is decoded.
-        """
-        return content_key(digest, _span_seconds(clip))
-
-    def load(self, clip: Clip) -> Samples:
-        """Return the sound of a clip, (samples,) int16; see `decode`."""
-        return self.decode(clip)[0]
-
+    @override
     def decode(self, clip: Clip) -> tuple[Samples, str | None]:
         """Decode the sound of a clip, (samples,) int16; return where it has holes, too, or `None`.
 
@@ -312,14 +355,6 @@ class AudioSpec:
         """
         waveform, note = decode_clip_audio(clip, self.sound_rate)
         return self.fit(waveform), note
-
-    @staticmethod
-    def warning(notes: Sequence[tuple[Path, str]]) -> str:
-        """Return what a user should know about the clips that were decoded with a note."""
-        return (
-            f"the sound of {plural(len(notes), 'clip')} has holes, silence takes their place: "
-            f"{listed_files(notes)}"
-        )
 
     def fit(self, waveform: Waveform) -> Samples:
         """Crop or pad a waveform and convert it to int16."""
@@ -338,7 +373,7 @@ def decode_clip_audio(clip: Clip, rate: int) -> tuple[Waveform, str | None]:
         ClipError: When it can't be decoded.
     """
     span, holes = _span_seconds(clip), list[Span]()
-    waveform = decode_audio(AudioSpec.source(clip), rate, span, holes)
+    waveform = decode_audio(SoundSpec.source(clip), rate, span, holes)
     first, stop = span or (0.0, math.inf)
     within = [(max(start, first), min(end, stop)) for start, end in holes]
     named = [

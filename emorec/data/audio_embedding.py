@@ -8,17 +8,16 @@ Source: Gemmeke et al. 2017, Audio Set; Howard et al. 2017, MobileNets (YAMNet);
 spotters with limited and synthesized speech data (speech embedding).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from emorec.data.audio import FULL_SCALE, AudioSpec, Waveform, to_float
+from emorec.data.audio import FULL_SCALE, AudioSpec, SoundSpec, Waveform, to_float
 from emorec.data.clip import Clip, settings_digest
 from emorec.data.speech_model import (
     SAMPLE_RATE,
@@ -221,7 +220,7 @@ def speech_spectrogram(waveform: Waveform) -> Spectrogram:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddingSpec:
+class EmbeddingSpec(SoundSpec):
     """The embedding of a clip's sound.
 
     Attributes:
@@ -230,7 +229,7 @@ class EmbeddingSpec:
         layer: Of a speech model, see `SpeechModel.layer_number`.
 
     Raises:
-        UserError: When there is no such network, or it has no layers to choose among.
+        UserError: If the network is unknown, or `layer` is set for one without selectable layers.
 
     >>> EmbeddingSpec(network="both", sound_seconds=3.0).shape
     (17, 608)
@@ -270,6 +269,7 @@ class EmbeddingSpec:
         return AudioSpec(sound_rate=SAMPLE_RATE, sound_seconds=self.sound_seconds)
 
     @property
+    @override
     def shape(self) -> tuple[int, int]:
         """(S, D) of a clip."""
         num_samples = self.audio.shape[0]
@@ -278,11 +278,13 @@ class EmbeddingSpec:
         return num_windows(num_samples), NUM_FEATURES[self.network]
 
     @property
+    @override
     def dtype(self) -> type[np.float32]:
         """Of the features."""
         return np.float32
 
     @property
+    @override
     def name(self) -> str:
         """A file name that is unique to this specification, the networks and the version of the decoder."""
         content: dict[str, object] = {
@@ -299,25 +301,7 @@ class EmbeddingSpec:
         windows, features = self.shape
         return f"embedding-{windows}x{features}-{settings_digest(content)}"
 
-    @property
-    def check_name(self) -> str:
-        """Takes the place of the name where clips are only checked and nothing is stored."""
-        return self.audio.check_name
-
-    @staticmethod
-    def source(clip: Clip) -> Path:
-        """Return the file that is decoded."""
-        return AudioSpec.source(clip)
-
-    @staticmethod
-    def key(clip: Clip, digest: str) -> str:
-        """Return the name of the clip's embedding in the cache; see `AudioSpec.key`."""
-        return AudioSpec.key(clip, digest)
-
-    def load(self, clip: Clip) -> Embedding:
-        """Return the embedding of a clip, (S, D) float32; see `decode`."""
-        return self.decode(clip)[0]
-
+    @override
     def decode(self, clip: Clip) -> tuple[Embedding, str | None]:
         """Decode the sound of a clip and embed it, (S, D) float32; return where it has holes, too, or `None`.
 
@@ -341,11 +325,6 @@ class EmbeddingSpec:
             layer = model.layer_number(self.layer)
             return cached_speech_encoder(self.network)(waveform, layer)
         return embed(waveform, self.network)
-
-    @staticmethod
-    def warning(notes: Sequence[tuple[Path, str]]) -> str:
-        """Return what a user should know about the clips that were decoded with a note."""
-        return AudioSpec.warning(notes)
 
 
 def _columns(waveform: Waveform, length: int) -> npt.NDArray[np.float32]:

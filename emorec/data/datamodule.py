@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from emorec.data.audio import NO_SOUND, AudioSpec
+from emorec.data.audio import NO_SOUND, AudioSpec, SoundSpec
 from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.augment import Augment, ClipTransform, crop_views
 from emorec.data.cache.build import (
@@ -347,7 +347,7 @@ class ClipDataModule(LightningDataModule):
     def _open_audio(
         self,
         clips: Sequence[Clip],
-        spec: AudioSpec | EmbeddingSpec | FunctionalsSpec,
+        spec: SoundSpec,
         *,
         required: bool = False,
     ) -> ClipReader:

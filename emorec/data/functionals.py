@@ -1,23 +1,22 @@
 """Functionals of a clip's whole sound by openSMILE: the features that studies of speech had before networks.
 
-openSMILE is no part of emorec: its licence allows research and private use only.
+openSMILE is not included in emorec: its licence allows research and private use only.
 
 Source: Schuller et al. 2016, The INTERSPEECH 2016 computational paralinguistics challenge (ComParE); Eyben et al. 2016,
 The Geneva minimalistic acoustic parameter set (eGeMAPS); Eyben et al. 2010, openSMILE.
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from emorec.data.audio import AudioSpec, decode_clip_audio
+from emorec.data.audio import SoundSpec, decode_clip_audio
 from emorec.data.clip import Clip, settings_digest
 from emorec.data.video.reader import decoder_version
 from emorec.errors import UserError
@@ -43,7 +42,7 @@ LICENCE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionalsSpec:
+class FunctionalsSpec(SoundSpec):
     """Functionals of a clip's whole sound.
 
     Attributes:
@@ -58,16 +57,19 @@ class FunctionalsSpec:
         return f"{self.feature_set} of whole clips"
 
     @property
+    @override
     def shape(self) -> tuple[int, int]:
         """(1, D) of a clip."""
         return 1, NUM_FEATURES[self.feature_set]
 
     @property
+    @override
     def dtype(self) -> type[np.float32]:
         """Of the features."""
         return np.float32
 
     @property
+    @override
     def name(self) -> str:
         """A file name that is unique to the feature set and the versions of openSMILE and the decoder.
 
@@ -82,25 +84,7 @@ class FunctionalsSpec:
         }
         return f"{self.feature_set}-{settings_digest(content)}"
 
-    @property
-    def check_name(self) -> str:
-        """Takes the place of the name where clips are only checked and nothing is stored."""
-        return AudioSpec(sound_rate=SAMPLE_RATE, sound_seconds=1).check_name
-
-    @staticmethod
-    def source(clip: Clip) -> Path:
-        """Return the file that is decoded."""
-        return AudioSpec.source(clip)
-
-    @staticmethod
-    def key(clip: Clip, digest: str) -> str:
-        """Return the name of the clip's features in the cache; see `AudioSpec.key`."""
-        return AudioSpec.key(clip, digest)
-
-    def load(self, clip: Clip) -> npt.NDArray[np.float32]:
-        """Return the features of a clip, (1, D) float32; see `decode`."""
-        return self.decode(clip)[0]
-
+    @override
     def decode(self, clip: Clip) -> tuple[npt.NDArray[np.float32], str | None]:
         """Decode the sound of a clip and describe it, (1, D) float32; return where it has holes, too, or `None`.
 
@@ -116,11 +100,6 @@ class FunctionalsSpec:
             table = cached_smile(self.feature_set).process_signal(waveform, SAMPLE_RATE)
         features = np.asarray(table.to_numpy(), np.float32)
         return np.where(np.isfinite(features), features, np.float32(np.nan)), note
-
-    @staticmethod
-    def warning(notes: Sequence[tuple[Path, str]]) -> str:
-        """Return what a user should know about the clips that were decoded with a note."""
-        return AudioSpec.warning(notes)
 
 
 def _opensmile_version(feature_set: FeatureSet) -> str:

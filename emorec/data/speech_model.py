@@ -104,7 +104,7 @@ class SpeechModel:
             number: That number, or counted from the end, from -1; `None` is the middle.
 
         Raises:
-            UserError: When there is no such layer.
+            UserError: If the layer does not exist.
         """
         if number is None:
             return self.num_layers // 2

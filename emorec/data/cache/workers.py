@@ -23,11 +23,9 @@ from queue import SimpleQueue
 from typing import Any, Self, TypeAlias, TypeVar
 
 import emorec
-from emorec.data.audio import AudioSpec
-from emorec.data.audio_embedding import EmbeddingSpec
+from emorec.data.audio import SoundSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
-from emorec.data.functionals import FunctionalsSpec
 from emorec.data.preprocessing import PreprocessedClip, VideoSpec
 from emorec.data.video.reader import (
     MAX_MISSING_FRAMES,
@@ -37,7 +35,6 @@ from emorec.data.video.reader import (
 )
 from emorec.errors import UserError
 
-SoundSpec: TypeAlias = AudioSpec | EmbeddingSpec | FunctionalsSpec
 ClipSpec: TypeAlias = VideoSpec | SoundSpec
 
 Key = TypeVar("Key")
