@@ -361,7 +361,7 @@ def with_network_flags(
         flags: Network, setting and value, see `network_flags`.
 
     Raises:
-        UserError: When there is no such network.
+        UserError: If the network does not exist.
 
     >>> with_network_flags({"face": {"class_path": "LandmarkRNN"}}, [("face", "dropout", "0.3")])
     {'face': {'class_path': 'LandmarkRNN', 'init_args': {'dropout': 0.3}}}

@@ -80,7 +80,7 @@ def check_data(data: ClipDataModule) -> None:
 
 
 def check_weights(weights: str, data: ClipDataModule) -> None:
-    """Refuse the checkpoint of a network that was trained on people by whom the baseline is selected or tested.
+    """Refuse the checkpoint of a network that was trained on validation or test people of the fold.
 
     Args:
         weights: Of the frozen network; anything but a checkpoint of emorec passes.

@@ -92,17 +92,14 @@ def _write_fold(
     every = [run for each in runs.values() for run in each]
     task = every[0].task
     tables = align(task, [run.predictions for run in every])
-    models = {
-        name: sorted({str(run.metrics["model"]).rpartition(".")[2] for run in each})
-        for name, each in runs.items()
-    }
-    outputs = dict.fromkeys(runs, 0.0)
-    position = 0
-    for name, each in runs.items():
-        own = [_output(task, table) for table in tables[position : position + len(each)]]
-        outputs[name] = np.mean(own, axis=0)
-        position += len(each)
-    mean = np.average(list(outputs.values()), axis=0, weights=[weights[name] for name in runs])
+    outputs = iter([_output(task, table) for table in tables])
+    means = [np.mean([next(outputs) for _ in each], axis=0) for each in runs.values()]
+    names = [
+        name
+        for each in runs.values()
+        for name in sorted({str(run.metrics["model"]).rpartition(".")[2] for run in each})
+    ]
+    mean = np.average(means, axis=0, weights=[weights[name] for name in runs])
     config = {
         "ensemble": {name: weights[name] for name in runs},
         "test": test,
@@ -117,7 +114,7 @@ def _write_fold(
         mean,
         RunInfo(
             split=_split(every),
-            model=f"mean of {' and '.join(name for each in models.values() for name in each)}",
+            model=f"mean of {' and '.join(names)}",
             num_parameters=_total(every, "num_parameters"),
             gflops_per_clip=_total(every, "gflops_per_clip"),
             checkpoint="",
