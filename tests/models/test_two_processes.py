@@ -9,6 +9,13 @@ from emorec.models.base import DivergedError
 from tests.models.test_base import Diverges, MakeData, network, trainer
 
 
+@pytest.fixture(autouse=True)
+def threads_are_counted_by_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets Lightning set the threads of each process first: torch's pool of them is made anew after a fork, and two
+    threads of autograd that do so at once may end the process."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+
+
 @pytest.mark.filterwarnings("ignore:Using `DistributedSampler` with the dataloaders")
 @pytest.mark.slow
 def test_two_processes_log_the_same_metrics_as_one(tmp_path: Path, make_data: MakeData) -> None:
