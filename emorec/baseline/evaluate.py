@@ -25,8 +25,6 @@ from emorec.baseline.model_selection import (
     format_params,
     select_model,
 )
-from emorec.callbacks.report import check_unseen_actors
-from emorec.checkpoint import class_path, read
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.errors import UserError
@@ -77,25 +75,6 @@ def check_data(data: ClipDataModule) -> None:
         )
     for stage in ("fit", "test"):
         index.needed(stage, allow_missing_actors=data.allow_missing_actors)
-
-
-def check_weights(weights: str, data: ClipDataModule) -> None:
-    """Refuse the checkpoint of a network that was trained on validation or test people of the fold.
-
-    Args:
-        weights: Of the frozen network; anything but a checkpoint of emorec passes.
-        data: Of the fold.
-
-    Raises:
-        UserError: When people of the validation or test set trained the network, or test people chose its epoch.
-    """
-    if not weights.endswith(".ckpt"):
-        return
-    checkpoint = read(weights)
-    if class_path(type(data)) == checkpoint.data["class_path"]:
-        split = data.find().split
-        for stage in ("validate", "test"):
-            check_unseen_actors(checkpoint, split, stage)
 
 
 def labelled_features(

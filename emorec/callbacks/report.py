@@ -10,13 +10,13 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from emorec.callbacks.held_out import check_unseen_actors
 from emorec.checkpoint import Checkpoint, add_temperature, class_path
 from emorec.console import make_console
 from emorec.data.augment import check_num_views
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
-from emorec.data.split import Split
 from emorec.errors import UserError
 from emorec.evaluation.calibration import fit_temperature
 from emorec.evaluation.predictions import write_predictions
@@ -215,30 +215,6 @@ def _paths_and_actors(clips: Sequence[Clip], index: NDArray[np.int64]) -> dict[s
         "paths": [clip.address for clip in predicted],
         "actors": [str(clip.actor) for clip in predicted],
     }
-
-
-def check_unseen_actors(checkpoint: Checkpoint, split: Split, stage: str) -> None:
-    """Refuse to measure a network on people it was trained with.
-
-    Args:
-        checkpoint: Of the network.
-        split: By which it is measured.
-        stage: "test" or "validate"; others use no people who were held out.
-
-    Raises:
-        UserError: When a test actor trained the network or chose its epoch, or a validation actor trained it.
-    """
-    seen_subsets = {"test": ("train", "val"), "validate": ("train",)}.get(stage, ())
-    if split.shares_people and split.name == checkpoint.split["name"]:
-        return  # a split that shares people warns by itself, and the record states it
-    actors = set(getattr(split, "val" if stage == "validate" else "test"))
-    for subset in seen_subsets:
-        seen = sorted(actors & set(checkpoint.split[subset]))
-        if seen:
-            raise UserError(
-                f"actors {number_ranges(seen)} of split {split.name} were in {subset} when {checkpoint.path} "
-                "was trained: it can't be measured on them (other people of these names need other names)"
-            )
 
 
 def check_same_classes(checkpoint: Checkpoint, data: ClipDataModule) -> None:

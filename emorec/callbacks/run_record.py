@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from emorec import checkpoint
 from emorec.callbacks.checkpointing import is_best
+from emorec.callbacks.held_out import check_weights, weights_in
 from emorec.callbacks.progress import Throughput
 from emorec.checkpoint import TrainingRecord, class_path
 from emorec.console import make_console
@@ -57,6 +58,8 @@ class RunRecord(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != "fit" or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
+        for weights in weights_in(pl_module.hparams):
+            check_weights(weights, ClipDataModule.of(trainer))
         # read by every process, as the first one broadcasts it; without a logger there is no run folder
         folder = trainer.log_dir if trainer.logger else None
         if not trainer.is_global_zero:

@@ -113,6 +113,8 @@ class ClipTransform:
             size: Of the frames before the crop.
             seed: Decides everything.
         """
+        if not num_frames:
+            return []
         if self.augment == "seed_affwild2":
             rng = np.random.default_rng(seed)
             return [seed_study_params(rng, size, self.image_size)] * num_frames

@@ -148,7 +148,10 @@ def turn(track: FaceTrack, yaw: float, pitch: float) -> FaceTrack:
     """
     turned = track.copy()
     centre = track["landmarks"].mean(axis=1, keepdims=True)
-    turned["landmarks"] = (track["landmarks"] - centre) @ _turn_matrix(yaw, pitch).T + centre
+    points = (track["landmarks"] - centre).reshape(-1, 3)  # one product is faster than T
+    turned["landmarks"] = (points @ _turn_matrix(yaw, pitch).T).reshape(
+        centre.shape[0], -1, 3
+    ) + centre
     turned["pose"] += np.array([yaw, pitch, 0], np.float32)
     return turned
 

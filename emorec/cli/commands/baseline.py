@@ -84,7 +84,8 @@ def baseline(
     if draws < 1:
         raise UserError(f"--draws is {draws}: choose 1 or more")
     # late: torch and Lightning take seconds
-    from emorec.baseline.evaluate import check_data, check_weights
+    from emorec.baseline.evaluate import check_data
+    from emorec.callbacks.held_out import check_weights
     from emorec.experiment import parse_experiment
     from emorec.io import check_writable
 
