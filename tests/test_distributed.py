@@ -101,6 +101,7 @@ def test_two_processes_compute_the_ccc_of_one(
     assert [row[:4] for row in double.rows] == [row[:4] for row in single.rows]
 
 
+@pytest.mark.nightly
 def test_a_signal_to_all_processes_stops_them_together(drawn_clips: Path, tmp_path: Path) -> None:
     endless = ("--trainer.max_epochs", "-1", "--early_stopping.patience", "100000")
     arguments = (*SMALL, "--data.root", str(drawn_clips), *TWO, *endless)

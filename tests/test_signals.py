@@ -3,7 +3,6 @@
 import os
 import shlex
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,34 +23,40 @@ SIGNALS = {
 }
 """Terminals signal the process group; clusters signal all processes or the main one."""
 
+BY_NIGHT = frozenset({"SIGINT to the main process", "SIGTERM to all processes"})
+
 
 @dataclass(frozen=True)
 class Stopped:
     """Result of a process that was signalled after its first epoch."""
 
     folder: Path
+    number: int
     code: int
     errors: str
     still_running: bool
 
 
-@pytest.fixture(scope="module")
-def stopped(drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stopped]:
-    """One run per signal, two at a time."""
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.nightly] if name in BY_NIGHT else [])
+        for name in SIGNALS
+    ],
+)
+def stopped(
+    request: pytest.FixtureRequest, drawn_clips: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Stopped:
+    """A run that a signal stopped."""
     data = ("--data.root", str(drawn_clips), "--data.num_workers", "2")
     endless = ("--trainer.max_epochs", "-1", "--early_stopping.patience", "100000")
-
-    def stop(name: str) -> Stopped:
-        number, send = SIGNALS[name]
-        folder = tmp_path_factory.mktemp("stopped")
-        with start_emorec("fit", *SMALL, *data, *endless, cwd=folder) as process:
-            wait_for(lambda: list(folder.rglob("last.ckpt")), process)
-            send(process.pid, number)
-            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
-            return Stopped(folder, process.returncode, errors, is_running(process.pid))
-
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(SIGNALS, pool.map(stop, SIGNALS), strict=True))
+    number, send = SIGNALS[request.param]
+    folder = tmp_path_factory.mktemp("stopped")
+    with start_emorec("fit", *SMALL, *data, *endless, cwd=folder) as process:
+        wait_for(lambda: list(folder.rglob("last.ckpt")), process)
+        send(process.pid, number)
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        return Stopped(folder, number, process.returncode, errors, is_running(process.pid))
 
 
 def is_running(group: int) -> bool:
@@ -62,34 +67,24 @@ def is_running(group: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_stops_the_run_with_its_exit_code_and_one_line(
-    stopped: dict[str, Stopped], name: str
-) -> None:
-    result = stopped[name]
-    (checkpoint_file,) = result.folder.rglob("last.ckpt")
-    path = checkpoint_file.relative_to(result.folder)
-    assert result.errors == f"stopped; go on with: emorec fit --ckpt {path}\n"
-    assert result.code == 128 + SIGNALS[name][0]
+def test_a_signal_stops_the_run_with_its_exit_code_and_one_line(stopped: Stopped) -> None:
+    (checkpoint_file,) = stopped.folder.rglob("last.ckpt")
+    path = checkpoint_file.relative_to(stopped.folder)
+    assert stopped.errors == f"stopped; go on with: emorec fit --ckpt {path}\n"
+    assert stopped.code == 128 + stopped.number
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_no_process_remains(stopped: dict[str, Stopped], name: str) -> None:
-    assert not stopped[name].still_running
+def test_no_process_remains(stopped: Stopped) -> None:
+    assert not stopped.still_running
 
 
-@pytest.mark.parametrize("name", ["Ctrl-C", "SIGTERM to all processes"])
 def test_the_printed_command_resumes_the_run(
-    stopped: dict[str, Stopped],
-    name: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    stopped: Stopped, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = stopped[name]
-    (last,) = result.folder.rglob("last.ckpt")
+    (last,) = stopped.folder.rglob("last.ckpt")
     epochs = checkpoint.read(last).epochs
-    monkeypatch.chdir(result.folder)
-    arguments = shlex.split(result.errors.partition("emorec ")[2])
+    monkeypatch.chdir(stopped.folder)
+    arguments = shlex.split(stopped.errors.partition("emorec ")[2])
     main([*arguments, "--trainer.max_epochs", str(epochs + 1), "--data.num_workers", "0"])
     assert f"Epoch {epochs + 1}/{epochs + 1} " in capsys.readouterr().out
     assert checkpoint.read(last).epochs == epochs + 1

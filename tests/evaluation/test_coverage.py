@@ -132,6 +132,7 @@ def test_the_calibration_error_of_few_clips_is_too_high() -> None:
     assert 0 not in estimate.interval
 
 
+@pytest.mark.nightly
 def test_equal_models_differ_in_5_percent_by_actors_and_far_more_by_mcnemar() -> None:
     """Clips of an actor are not independent, but McNemar's test assumes they are."""
     draw = np.random.default_rng(5)

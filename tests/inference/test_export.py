@@ -65,7 +65,14 @@ def test_every_network_of_the_package_is_covered() -> None:
 
 BY_NIGHT = frozenset(
     (
-        *("AudioCNNLSTM", "AudioCNNRNN", "AudioEmbedding", "CNN3D-clip_cnn", "CNNRNN-gru"),
+        *(
+            "AudioCNNLSTM",
+            "AudioCNNRNN",
+            "AudioEmbedding",
+            "AudioVisual",
+            "CNN3D-clip_cnn",
+            "CNNRNN-gru",
+        ),
         *("CNN3D", "EarlyFusionCNN", "EarlyFusionResNet", "FaceClassifier", "LandmarkRNN"),
     )
 )

@@ -118,7 +118,7 @@ def test_an_invalid_run_is_refused_before_anything_is_written(
     assert list(empty_folder.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # tests/study/test_worker.py kills smaller ones by day
 def test_the_run_of_a_killed_smoke_study_is_resumed_and_tested(
     drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

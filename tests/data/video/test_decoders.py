@@ -235,6 +235,7 @@ def test_without_timestamps_frames_are_correct_or_another_decoder_is_suggested(
 
 
 @pytest.mark.real
+@pytest.mark.nightly
 def test_all_decoders_return_the_same_frames_of_original_clips(
     ravdess_root: Path, decoder: Decoder
 ) -> None:
