@@ -162,19 +162,22 @@ class FeatureNetwork:
         probabilities: Outputs = self.runtime.module.probabilities(logits).cpu().numpy()
         return probabilities
 
-    def warn_if_short(self, name: str, persons: Mapping[int, Sequence[Moments]]) -> None:
+    def warn_if_short(
+        self, name: str, persons: Mapping[int, Sequence[Moments]], *, enrolled: bool = False
+    ) -> None:
         """Log a line when predictions are adapted by less than `MIN_SECONDS` of a face or of sound.
 
         Args:
             name: Of the video.
             persons: Number of a person -> moments for each network.
+            enrolled: Whether other videos are predicted, which may have sound where this one has none.
         """
         short = [
             f"{moments.seconds:.0f} s of {'sound' if 'sound' in network.streams else 'face'}"
             + (f" (person {person})" if len(persons) > 1 else "")
             for person, parts in sorted(persons.items())
             for network, moments in zip(self.networks, parts, strict=True)
-            if moments.seconds < MIN_SECONDS
+            if moments.seconds < MIN_SECONDS and (moments.seconds > 0 or enrolled)
         ]
         if short:
             log.warning(

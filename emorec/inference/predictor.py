@@ -212,7 +212,8 @@ class Predictor:
             for one, other in zip(total, person, strict=False):
                 one.merge(other)
             total = total or person
-        network.warn_if_short(first_few([path.name for path in paths], limit=1), {1: total})
+        name = first_few([path.name for path in paths], limit=1)
+        network.warn_if_short(name, {1: total}, enrolled=True)
         self._enrolled[options] = total
         return total
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,12 @@ def made_embedding(sound: npt.NDArray[np.float32], network: str) -> Any:
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Predictor]:
     """Load a network that gets made windows, whatever the video shows."""
 
-    def loaded(name: str, count: int = 12) -> Predictor:
+    def loaded(name: str, windows: int | list[Window | Gap] = 12) -> Predictor:
         monkeypatch.setattr("emorec.data.audio_embedding.embed", made_embedding)
         predictor = emorec.load(folder / f"{name}.ckpt", "cpu", Options(batch_size=5))
-        pieces = windows_of_persons(predictor.spec, count)
+        pieces = (
+            windows_of_persons(predictor.spec, windows) if isinstance(windows, int) else windows
+        )
         monkeypatch.setattr("emorec.inference.predictor.windows_of", lambda *_: iter(pieces))
         return predictor
 
@@ -166,7 +169,7 @@ def test_running_statistics_start_with_the_training_people_and_use_no_future(
     video = folder / "talk.mp4"
     predictor = load("LandmarkRNN")
     running = values_of(predictor, video, 2, adapt="running")
-    first = values_of(load("LandmarkRNN", count=6), video, 2, adapt="running")
+    first = values_of(load("LandmarkRNN", windows=6), video, 2, adapt="running")
     torch.testing.assert_close(running[: len(first)], first)
 
     network, spec = load_network(folder / "LandmarkRNN.ckpt", adapted=True)
@@ -222,10 +225,26 @@ def test_little_of_a_face_or_of_sound_is_a_warning(
     with caplog.at_level(logging.WARNING, logger="emorec"):
         load("LandmarkRNN").predict(video)  # 20 s without the window without a face
         assert not caplog.messages
-        load("Fusion", count=6).predict(video)
+        load("Fusion", windows=6).predict(video)
     (line,) = caplog.messages
     assert line.startswith("talk.mp4: adapted by only ")
     assert "10 s of face (person 1), 8 s of sound (person 1)" in line
+
+
+def test_sound_that_a_video_does_not_have_is_no_warning_unless_it_was_enrolled(
+    load: Callable[..., Predictor], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    silent = [
+        replace(piece, has_sound=False) if isinstance(piece, Window) else piece
+        for piece in windows_of_persons(load("Fusion").spec)
+    ]
+    predictor = load("Fusion", silent)
+    with caplog.at_level(logging.WARNING, logger="emorec"):
+        predictor.predict(folder / "talk.mp4")
+        assert not caplog.messages
+        predictor.predict(folder / "talk.mp4", enrol=(folder / "talk.mp4",))
+    (line,) = caplog.messages
+    assert "adapted by only 0 s of sound; below 20 s" in line
 
 
 @pytest.mark.parametrize(
@@ -269,7 +288,7 @@ def test_an_adapted_network_is_neither_exported_nor_explained(folder: Path) -> N
 def test_an_interrupted_video_is_adapted_by_what_was_read(
     load: Callable[..., Predictor], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    predictor = load("LandmarkRNN", count=7)
+    predictor = load("LandmarkRNN", windows=7)
     expected = values_of(predictor, folder / "talk.mp4", 2)
     pieces = windows_of_persons(predictor.spec, 7)
 
