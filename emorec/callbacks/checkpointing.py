@@ -22,13 +22,15 @@ class BestAndLast(ModelCheckpoint):
 
     Lightning 2.6 writes `last.ckpt` only when the epoch is also among the best, so a run would resume from its best
     epoch; and it forgets which epoch was best when the path of the folder has changed, if only from relative to
-    absolute.
+    absolute. Where nobody validates, the last epoch is the best.
     """
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # before the state of a checkpoint is read: its key contains the monitor
-        if self.monitor == AUTO_MONITOR:
+        if not _validates(trainer):
+            self.monitor = None
+        elif self.monitor == AUTO_MONITOR:
             self.monitor = ClipNetwork.of(pl_module).monitor
         super().setup(trainer, pl_module, stage)
 
@@ -99,6 +101,12 @@ def is_best(trainer: Trainer) -> bool:
     return bool(score > best if checkpointing.mode == "max" else score < best)
 
 
+def _validates(trainer: Trainer) -> bool:
+    """Return whether the split of a training has people who validate."""
+    split = getattr(getattr(trainer, "datamodule", None), "split", None)
+    return split is None or bool(split.holds_out)
+
+
 class Patience(EarlyStopping):
     """Lightning's `EarlyStopping` for runs that are resumed.
 
@@ -109,6 +117,7 @@ class Patience(EarlyStopping):
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # before the state of a checkpoint is read: its key contains the monitor
+        self.strict = _validates(trainer)  # without a score it never stops
         if self.monitor == AUTO_MONITOR:
             self.monitor = ClipNetwork.of(pl_module).monitor
         super().setup(trainer, pl_module, stage)

@@ -233,7 +233,7 @@ def describe_split(split: Mapping[str, Any]) -> str:
     """
     clips = split["num_clips"]
     train, val, test = (
-        f"{number_ranges(split[subset])} {subset} ({clips[subset]}" for subset in SUBSETS
+        f"{number_ranges(split[subset]) or 'none'} {subset} ({clips[subset]}" for subset in SUBSETS
     )
     remarks = "".join(f"; {remark}" for remark in split_remarks(split))
     return (

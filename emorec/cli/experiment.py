@@ -242,14 +242,21 @@ def fit_summary(trainer: Trainer) -> str:
     """Return the last lines of a training: its best score, and the commands that come next."""
     finished = f"finished after {plural(trainer.current_epoch, 'epoch')}"
     saved = trainer.checkpoint_callback
-    if not isinstance(saved, ModelCheckpoint) or saved.best_model_score is None:
+    if not isinstance(saved, ModelCheckpoint) or not saved.best_model_path:
         return f"{finished}; nothing was saved"
     split = getattr(getattr(trainer, "datamodule", None), "split", None)
-    people = "" if split and split.shares_people else " on unseen actors"
-    lines = [
-        f"{finished}, best {saved.monitor} {float(saved.best_model_score):.3f}",
-        f"measure it{people}: emorec test --ckpt {relative_path(saved.best_model_path)}",
-    ]
+    best = relative_path(saved.best_model_path)
+    if split and not split.holds_out:
+        lines = [
+            f"{finished}; everybody trained, so it can't be measured: cross-validate its recipe with emorec study",
+            f"use it: emorec predict --ckpt {best} VIDEO",
+        ]
+    else:
+        people = "" if split and split.shares_people else " on unseen actors"
+        lines = [
+            f"{finished}, best {saved.monitor} {float(saved.best_model_score):.3f}",
+            f"measure it{people}: emorec test --ckpt {best}",
+        ]
     if trainer.logger:
         logs = Path(saved.best_model_path).parents[3]
         lines.append(f"curves and pictures: tensorboard --logdir {relative_path(logs)}")

@@ -10,7 +10,7 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --ckpt FILE                   go on from here, in the same run folder
   --data CLASS                  another data set, such as emorec.data.CSVDataModule
   --data.root DIR               where RAVDESS was unzipped; of a CSVDataModule the CSV file
-  --data.split NAME             seed, msaf6, luna5, emobox6 or loso; with folds also --data.fold N
+  --data.split NAME             seed, msaf6, luna5, emobox6, loso or all; with folds also --data.fold N
   --data.allow_missing_actors true
                                 go on without actors that are missing
   --data.modality KIND          av, video, both or audio

@@ -295,7 +295,7 @@ class ClipDataModule(LightningDataModule):
         self.all_clips = [clip for clip in index.clips if clip not in self.skipped]
         self.subsets = {**index.split.clips(self.all_clips)}
         for subset in STAGE_SUBSETS[stage]:
-            if not self.subsets[subset]:
+            if not self.subsets[subset] and (subset != "val" or self.split.holds_out):
                 raise UserError(f"split {self.split.name}: no clip left for {subset}")
 
     def _open_cache(self, index: ClipIndex, stage: str) -> None:
@@ -480,8 +480,10 @@ class ClipDataModule(LightningDataModule):
         sampler.set_epoch(self._first_epoch)
         return self._loader(dataset, sampler)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Validation clips in order."""
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """Validation clips in order; an empty list where everybody trains."""
+        if not self.split.holds_out:
+            return []
         return self._evaluation_loader(self.subsets["val"])
 
     def test_dataloader(self) -> DataLoader[Any]:

@@ -22,9 +22,12 @@ from emorec.errors import UserError
 
 log = logging.getLogger(__name__)
 
-SplitName = Literal["seed", "msaf6", "luna5", "emobox6", "loso"]
+SplitName = Literal["seed", "msaf6", "luna5", "emobox6", "loso", "all"]
 Subset = Literal["train", "val", "test"]
 SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
+
+ALL = "all"
+"""The split in which everybody trains."""
 
 STAGE_SUBSETS: Mapping[str, tuple[Subset, ...]] = {
     "fit": ("train", "val"),
@@ -103,6 +106,11 @@ class Split:
                     raise UserError(
                         f"split {self.name}: actor {actor} is in {other} and in {subset}"
                     )
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether anybody validates or is tested; else everybody trains."""
+        return self.name != ALL
 
     def subset_of(self, actor: Person) -> Subset | None:
         """Return the subset of an actor, `None` when the split does not use them."""
@@ -247,8 +255,9 @@ def make_split(name: SplitName, fold: int | None = None) -> Split:
     validate, no test actor does, and each fold has other validation actors.
 
     Args:
-        name: A key of `TEST_FOLDS`, or "seed" (train 1-20, val 21-22, test 23-24).
-        fold: From 1 to the number of folds; for "seed" it must be `None`.
+        name: A key of `TEST_FOLDS`; "seed" (train 1-20, val 21-22, test 23-24); or "all", where every actor trains, for
+            a network to be used: its figures come from another split.
+        fold: From 1 to the number of folds; for "seed" and "all" it must be `None`.
 
     Raises:
         UserError: When the fold is missing, out of range, or given for a split without folds.
@@ -258,9 +267,11 @@ def make_split(name: SplitName, fold: int | None = None) -> Split:
     >>> make_split("loso", fold=3).test
     (3,)
     """
-    if name == "seed":
+    if name in ("seed", ALL):
         if fold is not None:
-            raise UserError(f"split seed has no folds: leave out --data.fold {fold}")
+            raise UserError(f"split {name} has no folds: leave out --data.fold {fold}")
+        if name == ALL:
+            return Split(ALL, None, ACTORS, (), ())
         return Split("seed", None, tuple(range(1, 21)), (21, 22), (23, 24))
     folds = TEST_FOLDS[name]
     if fold is None or not 1 <= fold <= len(folds):
