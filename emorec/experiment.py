@@ -30,6 +30,7 @@ from emorec.io import read_yaml
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipNetwork
 from emorec.parser import OneLineErrors, causes, first_user_error
+from emorec.shipped import with_config_paths
 
 Command = Literal["fit", "validate", "test", "predict"]
 
@@ -44,7 +45,7 @@ CLASSES = {"data": emorec.data, "model": emorec.models}
 """Section -> the package of the classes to choose from."""
 
 MISSING = {
-    "": "no configuration: emorec fit --config FILE --data.root DIR, as in --config configs/cnn_lstm.yaml",
+    "": "no configuration: emorec fit --config NAME --data.root DIR (emorec configs lists the names)",
     "data": "no data set: name one with --config FILE or with --data emorec.data.RavdessDataModule",
     "model": "no network: name one with --config FILE or with --model, as in --model emorec.models.CNNLSTM",
 }
@@ -80,6 +81,7 @@ def parse_experiment(
         logging.getLogger(name).setLevel(logging.WARNING)
     if str(Path.cwd()) not in sys.path:  # `--model my_file.MyNetwork`
         sys.path.append(str(Path.cwd()))
+    arguments = with_config_paths(arguments)
     refuse_incomplete(arguments, command, ignored)
     refuse_linked(arguments)
     refuse_unreadable_configs(arguments)

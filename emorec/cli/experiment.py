@@ -253,8 +253,9 @@ def fit_summary(trainer: Trainer) -> str:
         ]
     else:
         people = "" if split and split.shares_people else " on unseen actors"
+        score = saved.best_model_score
         lines = [
-            f"{finished}, best {saved.monitor} {float(saved.best_model_score):.3f}",
+            finished if score is None else f"{finished}, best {saved.monitor} {float(score):.3f}",
             f"measure it{people}: emorec test --ckpt {best}",
         ]
     if trainer.logger:

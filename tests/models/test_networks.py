@@ -28,6 +28,9 @@ MakeFrames = Callable[..., Tensor]
 
 NETWORKS: dict[str, Callable[..., ClipClassifier]] = {
     "EarlyFusionCNN": EarlyFusionCNN,
+    "EarlyFusionCNN-grid": lambda **arguments: EarlyFusionCNN(
+        num_strided=4, grid=2, inflate="mean", relative_to_onset=True, **arguments
+    ),
     "EarlyFusionResNet": lambda **arguments: EarlyFusionResNet(weights="none", **arguments),
     "EarlyFusionResNet-random": lambda **arguments: EarlyFusionResNet(
         weights="none", inflate="random", **arguments
@@ -283,6 +286,23 @@ def test_other_networks_depend_on_the_order_of_frames(name: str, frames: Tensor)
         torch.manual_seed(1)
         backward = network(frames.flip(1))
     assert (forward - backward).abs().max() > 1e-3
+
+
+def test_frames_after_the_first_are_differences_to_it(make_frames: MakeFrames) -> None:
+    network = EarlyFusionCNN(relative_to_onset=True, num_frames=3, image_size=32)
+    stacked: list[Tensor] = []
+    network.features.register_forward_pre_hook(lambda _, inputs: stacked.append(inputs[0]))
+    frames = make_frames(2, 3, 32)
+    network(frames)
+    images = network.normalized(frames)
+    first, second, third = images.unbind(dim=1)
+    torch.testing.assert_close(stacked[0], torch.cat([first, second - first, third - first], dim=1))
+
+
+@pytest.mark.parametrize("settings", [{"num_strided": 5}, {"num_strided": -1}, {"grid": 0}])
+def test_strides_and_cells_out_of_range_are_refused(settings: dict[str, int]) -> None:
+    with pytest.raises(UserError, match=r"num_strided .* has to be 0 to 4, and grid .* at least 1"):
+        EarlyFusionCNN(**settings)
 
 
 def test_early_fusion_of_a_still_clip_equals_the_image_network(make_frames: MakeFrames) -> None:

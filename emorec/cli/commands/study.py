@@ -3,9 +3,9 @@
 import shlex
 import signal
 import sys
-from pathlib import Path
 
 from emorec.errors import UserError
+from emorec.shipped import find_config, list_studies
 from emorec.text import did_you_mean
 
 
@@ -24,9 +24,9 @@ def study(
     compare lightning_logs/studies/NAME puts the results side by side. In a search no test actor is evaluated.
 
     Args:
-        file: A study, such as configs/studies/seed_table.yaml. Its keys: configs (names and experiment files), settings
-            (options of emorec fit for all runs), overrides (named variants), folds, seeds; or search (lists or ranges
-            to choose settings from, by their validation score), trials, prune_after.
+        file: A study: a file, or the name of one that emorec configs lists. Its keys: configs (names and experiment
+            files), settings (options of emorec fit for all runs), overrides (named variants), folds, seeds; or search
+            (lists or ranges to choose settings from, by their validation score), trials, prune_after.
         *experiment_flags: Flags of emorec fit for every run, such as --data.root DIR.
         jobs: Runs at a time; each has a GPU of its own if there are enough.
         storage: A file, or a database's URL: the same command on several machines then shares one study. By default
@@ -42,7 +42,7 @@ def study(
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}: choose 1 or more")
     common = common_settings(experiment_flags)
-    definition = read_definition(Path(file))
+    definition = read_definition(find_config(file, list_studies()))
 
     from emorec.study.runner import list_runs, run_study  # late: they import Optuna
 
