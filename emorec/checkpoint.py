@@ -1,6 +1,7 @@
-"""What a checkpoint records of its run, read without executing anything in it."""
+"""What a checkpoint records of its run, read without executing anything in it; its plain form, tensors beside JSON."""
 
 import importlib
+import json
 import pickle
 import platform
 import zipfile
@@ -15,10 +16,24 @@ import torch
 from emorec import __version__
 from emorec.errors import UserError
 from emorec.io import atomic_write
+from emorec.pretrained import BUILT_IN, weights_file
 from emorec.text import plural
 
 RECORD = "emorec"
 """The section of a checkpoint that this package writes; the others are Lightning's."""
+
+PLAIN_SUFFIX = ".safetensors"
+"""Of a file of tensors; a JSON file of the same name has the other sections of the checkpoint."""
+
+PLAIN_SECTIONS = (
+    "hyper_parameters",
+    "datamodule_hyper_parameters",
+    "pytorch-lightning_version",
+    RECORD,
+)
+
+OF_A_MACHINE = ("root", "cache", "num_workers")
+"""Arguments of data modules that say nothing about a network: the plain form leaves them out."""
 
 RETIRED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "datamodule_hyper_parameters": ("resident", "augment_on"),
@@ -165,7 +180,7 @@ def read(path: str | Path) -> Checkpoint:
         UserError: When there is no such file, it is truncated, it is not a checkpoint of emorec, or it holds Python
             objects.
     """
-    path = find_file(Path(path).expanduser())
+    path = find_file(path)
     content = load(path, mmap=True)
     section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
@@ -192,12 +207,17 @@ def read(path: str | Path) -> Checkpoint:
         ) from None
 
 
-def find_file(path: Path) -> Path:
+def find_file(path: str | Path) -> Path:
     """Return a checkpoint's file: what is not a folder itself, and of a run's folder the best checkpoint.
+
+    A path wins over the name of a built-in network.
 
     Raises:
         UserError: When a folder has no best checkpoint, or a file does not exist.
     """
+    path = Path(path).expanduser()
+    if str(path) in BUILT_IN and not path.exists():
+        return weights_file(f"{path}{PLAIN_SUFFIX}")
     if path.is_dir():
         folders = (path, path / "checkpoints")
         files = [folder / name for name in ("best.ckpt", "last.ckpt") for folder in folders]
@@ -225,15 +245,17 @@ def find_file(path: Path) -> Path:
 
 
 def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
-    """Load a checkpoint file on the CPU with `weights_only=True`, without its retired arguments.
+    """Load a checkpoint file on the CPU with `weights_only=True`, without its retired arguments; or its plain form.
 
     Args:
-        path: The file.
+        path: The file, or that of the tensors.
         mmap: Leave the tensors on the disk until they are used.
 
     Raises:
         UserError: When the file is missing, unreadable, truncated, not a checkpoint, or holds Python objects.
     """
+    if path.suffix == PLAIN_SUFFIX:
+        return _load_plain(path)
     unusable = f"{path} is truncated or not a checkpoint: use another one, such as last.ckpt"
     try:
         # torch writes a zip archive, whose directory comes last
@@ -259,6 +281,62 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
         for name in names:
             content.get(section, {}).pop(name, None)
     return content
+
+
+def _load_plain(path: Path) -> dict[str, Any]:
+    """Load what `save_plain` wrote.
+
+    Raises:
+        UserError: When one of the files is missing or unreadable, or they belong to something else.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    record = path.with_suffix(".json")
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        # JSON has texts for keys
+        temperatures = content[RECORD].get("temperatures", {})
+        content[RECORD]["temperatures"] = {int(views): it for views, it in temperatures.items()}
+        return {**content, "state_dict": load_file(path)}
+    except FileNotFoundError as error:
+        raise UserError(f"no such file: {error.filename or path}") from None
+    except OSError as error:
+        raise UserError(f"can't read {error.filename or path}: {error.strerror}") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{path} or {record} is truncated, or was not written by emorec export --format safetensors"
+        ) from None
+
+
+def save_plain(content: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint as tensors beside JSON, without the state of its training and the paths of its machine.
+
+    Args:
+        content: Of the checkpoint file.
+        path: Of the tensors, ending in `PLAIN_SUFFIX`; the JSON file lies beside it.
+
+    Raises:
+        UserError: When a file can't be written.
+    """
+    from safetensors.torch import save as to_bytes
+
+    sections = {name: content[name] for name in PLAIN_SECTIONS if name in content}
+    arguments = sections["datamodule_hyper_parameters"]
+    sections["datamodule_hyper_parameters"] = {
+        name: value for name, value in arguments.items() if name not in OF_A_MACHINE
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in content["state_dict"].items()}
+    record = json.dumps(sections, indent=1, sort_keys=True) + "\n"
+    for file_path, data in (
+        (path, to_bytes(tensors)),
+        (path.with_suffix(".json"), record.encode()),
+    ):
+        try:
+            with atomic_write(file_path) as file:
+                file.write(data)
+        except OSError as error:
+            raise UserError(f"can't write {file_path}: {error.strerror}") from error
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:

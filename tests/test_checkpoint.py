@@ -160,3 +160,45 @@ def test_a_failed_write_keeps_the_previous_checkpoint(
         writer.save_checkpoint({"epoch": 2}, path)
     assert writer.load_checkpoint(path) == {"epoch": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_the_plain_form_has_all_but_the_training_and_the_machine(tmp_path: Path) -> None:
+    whole = {**content(), "optimizer_states": [{"lr": 0.1}]}
+    whole["datamodule_hyper_parameters"] = {"root": "/home/ann", "cache": "/tmp/c", "num_frames": 6}
+    whole[checkpoint.RECORD]["temperatures"] = {1: 1.5, 2: 1.4}
+    path = tmp_path / "network.safetensors"
+    checkpoint.save_plain(whole, path)
+    plain = checkpoint.load(path)
+    assert torch.equal(plain.pop("state_dict")["weight"], torch.arange(3.0))
+    assert plain == {
+        "hyper_parameters": whole["hyper_parameters"],
+        "datamodule_hyper_parameters": {"num_frames": 6},
+        checkpoint.RECORD: whole[checkpoint.RECORD],
+    }
+    record = checkpoint.read(path)
+    assert record.model["class_path"] == "emorec.models.CNNLSTM"
+    assert record.temperatures == {1: 1.5, 2: 1.4}
+    assert "ann" not in path.with_suffix(".json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("network.json", None, "no such file: .*network.json"),
+        ("network.safetensors", None, "no such checkpoint: .*network.safetensors"),
+        ("network.json", b"{", "network.json is truncated, or was not written by emorec export"),
+        ("network.json", b"[1]", "network.json is truncated"),
+        ("network.safetensors", b"12345678", "network.safetensors or .* is truncated"),
+    ],
+)
+def test_a_damaged_plain_form_is_refused(
+    tmp_path: Path, name: str, damage: bytes | None, message: str
+) -> None:
+    path = tmp_path / "network.safetensors"
+    checkpoint.save_plain(content(), path)
+    if damage is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(damage)
+    with pytest.raises(UserError, match=message):
+        checkpoint.read(path)

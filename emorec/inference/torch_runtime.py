@@ -14,6 +14,7 @@ from emorec.image_size import parse_image_size
 from emorec.inference.runtimes import Inputs, Outputs, choose_device
 from emorec.inference.spec import ModelSpec
 from emorec.io import sha256
+from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipClassifier, ClipNetwork
 
 DEFAULT_CLIP_SECONDS = 3.7
@@ -103,10 +104,28 @@ def load_network(path: Path, *, adapted: bool = False) -> tuple[ClipNetwork, Mod
             f"{path} was trained with data.adapt person, and only emorec predict and emorec test adapt it to people: "
             "name a checkpoint trained with data.adapt none"
         )
-    network = network_class(loaded).load_from_checkpoint(
-        loaded.path, map_location="cpu", weights_only=True
-    )
+    network = make_network(loaded)
     return network.eval(), model_spec(loaded, network)
+
+
+def make_network(loaded: checkpoint.Checkpoint) -> ClipNetwork:
+    """Return a checkpoint's network with its weights, on the CPU.
+
+    Raises:
+        UserError: When it is no emorec network, or its weights don't fit.
+    """
+    cls = network_class(loaded)
+    if loaded.path.suffix != checkpoint.PLAIN_SUFFIX:
+        return cls.load_from_checkpoint(loaded.path, map_location="cpu", weights_only=True)
+    with skip_pretrained():
+        network = cls(**loaded.model["init_args"])
+    try:
+        network.load_state_dict(checkpoint.load(loaded.path)["state_dict"])
+    except RuntimeError as error:
+        raise UserError(
+            f"{loaded.path} does not fit {loaded.model['class_path']}: {error}"
+        ) from None
+    return network
 
 
 def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:

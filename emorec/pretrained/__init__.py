@@ -17,6 +17,9 @@ SPEECH_EMBEDDING = "speech_embedding.onnx"
 YAMNET = "yamnet_spectra_in.tflite"
 YUNET = "face_detection_yunet_2026may.onnx"
 
+BUILT_IN: tuple[str, ...] = ()
+"""Names of the trained networks, by which `--ckpt` takes them."""
+
 DIGESTS = {
     FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
     FACE_MESH: "981d356b79417073e034d26ef4ce8f64f785827f7c2d6b6779494af94fbe1d5f",

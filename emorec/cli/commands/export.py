@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from emorec.errors import UserError
 from emorec.inference.spec import (
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # importing torch is slow
 def export(
     *,
     ckpt: str | None = None,
-    format: ExportFormat = "onnx",  # noqa: A002 - the name of the flag
+    format: ExportFormat | Literal["safetensors"] = "onnx",  # noqa: A002 - the name of the flag
     half: bool = False,
     dynamic_batch: bool = False,
     to: str | None = None,
@@ -31,7 +31,8 @@ def export(
     """Write a trained network as an ONNX file or a torch.export program, and compare it with the checkpoint.
 
     Inputs are decoded frames and sound, outputs are probabilities: normalization and temperature are inside, and the
-    metadata describe inputs and outputs.
+    metadata describe inputs and outputs. The format safetensors is another: the checkpoint itself as tensors beside
+    JSON, which emorec takes wherever it takes a checkpoint, to keep or share without Python objects.
 
     Args:
         ckpt: The checkpoint.
@@ -51,11 +52,22 @@ def export(
     from emorec.inference.export import export as export_network
 
     loaded = checkpoint.read(ckpt)
-    target = Path(to).expanduser() if to else loaded.path.with_suffix(SUFFIXES[format])
-    if target.suffix != SUFFIXES[format]:
-        raise UserError(f"{target} has to end in {SUFFIXES[format]}, with --format {format}")
+    suffix = checkpoint.PLAIN_SUFFIX if format == "safetensors" else SUFFIXES[format]
+    target = Path(to).expanduser() if to else loaded.path.with_suffix(suffix)
+    if target.suffix != suffix:
+        raise UserError(f"{target} has to end in {suffix}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
+    if format == "safetensors":
+        if half or dynamic_batch or clips:
+            raise UserError(
+                "--half, --dynamic_batch and --clips are for the formats onnx and torch_export"
+            )
+        checkpoint.save_plain(checkpoint.load(loaded.path), target)
+        print(
+            f"{target}: {target.stat().st_size / 1e6:.1f} MB, with {target.with_suffix('.json').name} beside it"
+        )
+        return
     precision: Precision = "float16" if half else "float32"
     exported = export_network(
         loaded.path,

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emorec.cli import main
+from emorec.inference.export import synthetic_inputs
+from emorec.inference.torch_runtime import TorchRuntime
 from tests.inference.networks import made, saved
 
 
@@ -109,3 +112,41 @@ def test_unreadable_files_and_other_networks_are_refused(
         str(tmp_path / "b"),
     ]
     assert f"{other_ckpt} has other inputs or outputs than {ckpt}" in error_of(arguments, capsys)
+
+
+def test_tensors_beside_json_predict_like_the_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, spec = made("Fusion")
+    ckpt = saved(
+        tmp_path / "best.ckpt",
+        network,
+        landmarks=True,
+        frames=False,
+        sound_embedding="both",
+        sound_seconds=1.5,
+        cache="auto",
+    )
+    main(
+        [
+            "export",
+            "--ckpt",
+            str(ckpt),
+            "--format",
+            "safetensors",
+            "--to",
+            f"{tmp_path}/a.safetensors",
+        ]
+    )
+    assert f"{tmp_path}/a.safetensors: " in capsys.readouterr().out
+    plain = TorchRuntime(tmp_path / "a.safetensors", "cpu")
+    inputs = synthetic_inputs(spec, 3)
+    np.testing.assert_array_equal(plain(inputs), TorchRuntime(ckpt, "cpu")(inputs))
+    export = ["export", "--ckpt", str(ckpt), "--format", "safetensors"]
+    for flags in (["--half"], ["--clips", str(tmp_path)]):
+        assert "are for the formats onnx and torch_export" in error_of([*export, *flags], capsys)
+    record = json.loads((tmp_path / "a.json").read_text())
+    record["hyper_parameters"]["num_classes"] = 5
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    line = error_of(["predict", "--ckpt", f"{tmp_path}/a.safetensors", "a.mp4"], capsys)
+    assert "a.safetensors does not fit emorec.models.Fusion" in line
