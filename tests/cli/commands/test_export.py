@@ -146,7 +146,7 @@ def test_tensors_beside_json_predict_like_the_checkpoint(
     for flags in (["--half"], ["--clips", str(tmp_path)]):
         assert "are for the formats onnx and torch_export" in error_of([*export, *flags], capsys)
     record = json.loads((tmp_path / "a.json").read_text())
-    record["hyper_parameters"]["num_classes"] = 5
+    record["hyper_parameters"]["num_classes"] = 3
     (tmp_path / "a.json").write_text(json.dumps(record))
     line = error_of(["predict", "--ckpt", f"{tmp_path}/a.safetensors", "a.mp4"], capsys)
     assert "a.safetensors does not fit emorec.models.Fusion" in line
