@@ -5,6 +5,8 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, section 4 (the se
 
 import re
 import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,6 +14,7 @@ import pandas as pd
 from emorec.checkpoint import Checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.data.split import format_people
+from emorec.errors import UserError
 from emorec.evaluation.breakdown import (
     accuracy_by_group,
     confusion_matrix,
@@ -21,7 +24,7 @@ from emorec.evaluation.breakdown import (
 )
 from emorec.evaluation.intervals import RESAMPLES, scores_with_intervals
 from emorec.evaluation.report import split_remarks
-from emorec.evaluation.task import Classification
+from emorec.evaluation.task import Classification, Task
 from emorec.io import sha256
 from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
@@ -34,10 +37,11 @@ from emorec.report.card_facts import (
     read_test,
     settings_yaml,
 )
+from emorec.report.models import align_models, group_runs
 from emorec.report.runs import Run
 from emorec.report.sentences import leak_warning
 from emorec.report.templating import render
-from emorec.text import UNKNOWN, decimal, significant
+from emorec.text import UNKNOWN, decimal, first_few, significant
 
 SUBSET_TITLES = {"train": "training", "val": "validation (selected the epoch)", "test": "test"}
 
@@ -56,14 +60,26 @@ CROSS_VALIDATION = {
 Row = tuple[str, ...]
 
 
-def model_card(checkpoint: Checkpoint) -> str:
+def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> str:
     """Return the model card of a checkpoint; the same bytes for the same run.
 
+    Args:
+        checkpoint: The checkpoint.
+        cross_validation: Tested runs with the settings of the checkpoint, whose figures stand for those of a network
+            that trained on everybody; by default the figures are of the checkpoint's own test.
+
     Raises:
-        UserError: When its network can't be imported, or its test is malformed.
+        UserError: When its network can't be imported, its test is malformed, or the runs have other settings.
     """
-    tested = read_test(checkpoint)
+    tested: Run | str
+    tables: list[pd.DataFrame] = []
+    if cross_validation:
+        tested, tables = pool_runs(checkpoint, cross_validation)
+    else:
+        tested = read_test(checkpoint)
     test = tested if isinstance(tested, Run) else None
+    if test and not tables:
+        tables = [test.predictions]
     network = network_record(checkpoint)
     class_names = checkpoint.class_names
     local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
@@ -84,7 +100,9 @@ def model_card(checkpoint: Checkpoint) -> str:
         ckpt=shlex.quote(local_path),
         test=test,
         reason="" if test else tested,
-        headline=headline(test) if test else "",
+        headline=headline(test, tables) if test else "",
+        num_validated=len(cross_validation),
+        num_seeds=len(tables),
         warnings=[leak_warning("this network", test.leaks)] if test and test.leaks else [],
         people=format_people(len(test.actors), test.split) if test else "",
         whose=checkpoint.split.get("whose", "people"),
@@ -92,10 +110,10 @@ def model_card(checkpoint: Checkpoint) -> str:
         remarks=split_remarks(checkpoint.split),
         cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
         few_actors=FEW_ACTORS,
-        calibrated=test is not None and test.task.calibrated(test.predictions) is not None,
-        scores=_score_rows(test) if test else [],
-        ablations=read_ablations(checkpoint) if test else {},
-        breakdown=_breakdown(test) if test and class_names else None,
+        calibrated=test is not None and test.task.calibrated(tables[0]) is not None,
+        scores=_score_rows(test, tables, cross_validated=bool(cross_validation)) if test else [],
+        ablations=read_ablations(checkpoint) if test and not cross_validation else {},
+        breakdown=_breakdown(test.task, tables) if test and class_names else None,
         videos=_video_rows(test) if test and not class_names else [],
         max_rows=MAX_ROWS,
         lowest=_lowest_accuracy,
@@ -105,14 +123,48 @@ def model_card(checkpoint: Checkpoint) -> str:
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
-def _score_rows(test: Run) -> list[Row]:
+def pool_runs(checkpoint: Checkpoint, runs: Sequence[Run]) -> tuple[Run, list[pd.DataFrame]]:
+    """Return the tested runs of a cross-validation as one run, and its predictions for each seed.
+
+    Raises:
+        UserError: When they are of several models or of other settings than the checkpoint, tested their training
+            people, or a fold is missing for a seed.
+    """
+    models = group_runs(runs)
+    if len(models) > 1:
+        raise UserError(
+            f"the tests are of {len(models)} models ({first_few([each.name for each in models], 3)}): name those of one"
+        )
+    for run in runs:
+        if run.leaks:
+            raise UserError(f"{run.folder}: {run.leaks[0]}")
+        own = run.config.get("model", {}).get("init_args", {})
+        for name, value in own.items():
+            if checkpoint.model["init_args"].get(name, value) != value:
+                raise UserError(
+                    f"{run.folder} has model.{name} {value}, and {checkpoint.path} "
+                    f"{checkpoint.model['init_args'][name]}: its figures are of another network"
+                )
+    (predictions,), _ = align_models(models)
+    first = runs[0]
+    split = {**first.split, "fold": None, "train": [], "val": []}
+    pooled = replace(
+        first, predictions=predictions.pooled[0], metrics={**first.metrics, "split": split}
+    )
+    return pooled, list(predictions.pooled)
+
+
+def _score_rows(test: Run, tables: Sequence[pd.DataFrame], *, cross_validated: bool) -> list[Row]:
     """Metric, value, interval."""
     task = test.task
-    scores = scores_with_intervals(task, [test.predictions])
+    scores = scores_with_intervals(task, tables)
     titles = dict(task.headings)
-    if (calibrated := task.calibrated(test.predictions)) is not None:
-        scores["calibrated"] = scores_with_intervals(task, [calibrated])["ece"]
-        titles["calibrated"] = f"ECE, calibrated at temperature {test.metrics['temperature']:.2f}"
+    calibrated = [it for table in tables if (it := task.calibrated(table)) is not None]
+    if len(calibrated) == len(tables):
+        scores["calibrated"] = scores_with_intervals(task, calibrated)["ece"]
+        titles["calibrated"] = "ECE, calibrated"
+        if not cross_validated:  # each of several networks has a temperature of its own
+            titles["calibrated"] += f" at temperature {test.metrics['temperature']:.2f}"
     return [
         (
             title,
@@ -123,17 +175,16 @@ def _score_rows(test: Run) -> list[Row]:
     ]
 
 
-def _breakdown(test: Run) -> dict[str, Any]:
+def _breakdown(task: Task, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Return the tables of a classifier's test, see `emorec.evaluation.breakdown`."""
-    task, table = test.task, test.predictions
     assert isinstance(task, Classification)
-    calibrated = task.calibrated(table)
+    calibrated = [it for table in tables if (it := task.calibrated(table)) is not None]
     return {
-        "classes": scores_per_name(task, [table]),
-        "confusion": confusion_matrix(task, [table]),
-        "confused": most_confused(task, [table]),
-        "groups": accuracy_by_group(task, [table], _groups(table)),
-        "reliability": reliability(task, [table if calibrated is None else calibrated]),
+        "classes": scores_per_name(task, tables),
+        "confusion": confusion_matrix(task, tables),
+        "confused": most_confused(task, tables),
+        "groups": accuracy_by_group(task, tables, _groups(tables[0])),
+        "reliability": reliability(task, calibrated or tables),
     }
 
 

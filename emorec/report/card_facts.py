@@ -1,9 +1,10 @@
 """What a model card states of a checkpoint: its network, its settings and its test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from emorec.checkpoint import Checkpoint
@@ -191,10 +192,15 @@ def _other_checkpoint(checkpoint: Checkpoint, metrics: Mapping[str, Any]) -> str
     return ""
 
 
-def headline(run: Run) -> str:
-    """Return the score to quote with its interval, clips and people, as half a sentence."""
+def headline(run: Run, tables: Sequence[pd.DataFrame] = ()) -> str:
+    """Return the score to quote with its interval, clips and people, as half a sentence.
+
+    Args:
+        run: The tested run.
+        tables: Its predictions for each seed, where there are several.
+    """
     task = run.task
-    estimate = scores_with_intervals(task, [run.predictions])[task.score]
+    estimate = scores_with_intervals(task, tables or [run.predictions])[task.score]
     span = task.format_interval(estimate.interval)
     interval = f" (95 % interval {span})" if span else ""
     clips = f"{len(run.predictions):,} clips of {format_people(len(run.actors), run.split)}"

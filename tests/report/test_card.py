@@ -11,7 +11,10 @@ from sklearn.metrics import precision_score, recall_score
 
 from emorec import checkpoint
 from emorec.data.clip import EMOTIONS
+from emorec.errors import UserError
+from emorec.models import EarlyFusionCNN
 from emorec.report.card import model_card
+from emorec.report.runs import read_run
 from tests.report.made_checkpoints import write_checkpoint, write_regressor
 from tests.report.made_runs import write_run
 
@@ -211,3 +214,51 @@ def test_parameters_of_an_older_checkpoint_are_counted(tmp_path: Path, regressio
     record = checkpoint.read(path)
     assert record.network
     assert model_card(record) == model_card(replace(record, network={}))
+
+
+def test_the_card_of_a_network_that_trained_on_everybody_has_the_figures_of_a_cross_validation(
+    tmp_path: Path,
+) -> None:
+    everybody = write_checkpoint(
+        tmp_path / "best.ckpt",
+        EarlyFusionCNN(num_frames=2, image_size=32, lr=1e-3),
+        split={
+            **checkpoint.load(write_checkpoint(tmp_path / "other.ckpt"))["emorec"]["split"],
+            "name": "all",
+            "train": list(range(1, 25)),
+            "val": [],
+            "test": [],
+        },
+    )
+    folders = [
+        write_run(
+            tmp_path / f"{fold}_{seed}",
+            network="EarlyFusionCNN",
+            split="msaf6",
+            fold=fold,
+            seed=seed,
+        )
+        for fold in range(1, 7)
+        for seed in (0, 1)
+    ]
+    card = model_card(checkpoint.read(everybody), [read_run(folder) for folder in folders])
+    recalls = []
+    for seed in (0, 1):
+        clips = pd.concat(
+            pd.read_csv(tmp_path / f"{fold}_{seed}" / "test" / "predictions.csv")
+            for fold in range(1, 7)
+        )
+        recalls.append(recall_score(clips["emotion"], clips["predicted"], average="macro"))
+    uar = f"{50 * sum(recalls):.1f}"
+    tables = tables_of(card)
+    assert tables["metric"][0][:2] == ["UAR", uar]
+    assert "Cross-validated, on people who did not train: UAR " + uar in card
+    assert "1,440 clips of 24 people" in card
+    assert "12 networks, split `msaf6`, 2 seeds averaged" in card
+    assert "The network of this card trained on all of them" in " ".join(card.split())
+    assert len(tables["actor"]) == 24
+    other = write_run(tmp_path / "other", network="CNN3D", split="msaf6", fold=1)
+    with pytest.raises(UserError, match="the tests are of 2 models"):
+        model_card(checkpoint.read(everybody), [read_run(folders[0]), read_run(other)])
+    with pytest.raises(UserError, match=r"fold|clips"):
+        model_card(checkpoint.read(everybody), [read_run(folder) for folder in folders[:-1]])
