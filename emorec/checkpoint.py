@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from emorec import __version__
+from emorec import __version__, pretrained
 from emorec.errors import UserError
 from emorec.io import atomic_write
 from emorec.pretrained import BUILT_IN, weights_file
@@ -90,8 +90,15 @@ class Checkpoint(TrainingRecord):
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether the network comes with the package."""
+        return self.path.parent == Path(pretrained.__file__).parent
+
+    @property
     def run_folder(self) -> Path:
-        """The folder of the run, or the folder that the file was moved to."""
+        """The folder of the run, or the one that the file was moved to; of a built-in network one of its name here."""
+        if self.is_built_in:
+            return Path.cwd() / self.path.stem
         folder = self.path.absolute().parent
         return folder.parent if folder.name == "checkpoints" else folder
 

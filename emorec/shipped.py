@@ -40,7 +40,7 @@ def list_configs(folder: Path | None = None) -> list[ShippedConfig]:
     """
     root = config_folder()
     paths = (
-        [*root.glob("*.yaml"), *root.glob("seed/*.yaml")]
+        [*root.glob("*.yaml"), *root.glob("pretrained/*.yaml"), *root.glob("seed/*.yaml")]
         if folder is None
         else folder.glob("*.yaml")
     )

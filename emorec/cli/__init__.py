@@ -32,6 +32,7 @@ COMMANDS = {
     "card": "Write a network's model card: data, figures, limits, refused uses.",
     "export": "Write a trained network as ONNX or for torch.export.",
     "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
+    "models": "List the networks that come with emorec, and those trained here.",
     "configs": "List the experiments and studies that come with emorec.",
     "baseline": "Measure simple classifiers on frozen features.",
     "study": "Run a grid of experiments, or a search among settings.",

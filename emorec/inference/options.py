@@ -77,6 +77,11 @@ class Options:
                 f"adapt is {self.adapt}, and enrol {paths[0]} adapts by other videos: leave one of them out"
             )
 
+    @property
+    def adapts(self) -> bool:
+        """Whether predictions are to be adapted to each person, whatever the network was trained for."""
+        return bool(self.enrol) or self.adapt in ("video", "running")
+
     def window_and_hop(self, spec: "ModelSpec") -> tuple[float, float]:
         """Length of a window and distance between window starts for a model, in seconds."""
         single_frame = spec.num_frames == 1

@@ -24,6 +24,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
+from emorec.pretrained import ADAPTED, DEFAULT, weights_file
 from emorec.text import first_few
 
 if TYPE_CHECKING:
@@ -226,7 +227,8 @@ class Predictor:
         if self._feature_network is None:
             if isinstance(self.runtime, OnnxRuntime | ExportedRuntime):
                 raise UserError(
-                    "exported files can't be adapted to a person: name the checkpoint, or leave --adapt and --enrol out"
+                    "exported files can't be adapted to a person: name the checkpoint, or leave --adapt and --enrol "
+                    "out (of the built-in network: load it with the options that adapt it)"
                 )
             from emorec.inference.adaptation import FeatureNetwork
 
@@ -399,20 +401,27 @@ def load_runtime(path: Path, device: str | None = None) -> Runtime:
 
 
 def load(
-    path: str | PathLike[str], device: str | None = None, options: Options | None = None
+    path: str | PathLike[str] | None = None,
+    device: str | None = None,
+    options: Options | None = None,
 ) -> Predictor:
     """Load a trained network as a predictor.
 
     Args:
         path: An emorec checkpoint (run by torch), or what `emorec export` made of it: `.onnx` (run by ONNX Runtime,
-            without torch) or `.pt2` (run by torch, without Lightning).
+            without torch) or `.pt2` (run by torch, without Lightning); or the name of a built-in network. By default
+            the built-in one for the options.
         device: Such as "cuda" or "cpu"; by default the fastest available.
         options: Defaults of `Predictor.predict`.
 
     Raises:
         UserError: When the file is missing or invalid, or its runtime is not installed.
     """
-    return Predictor(load_runtime(Path(path).expanduser(), device), options)
+    adapts = options is not None and options.adapts
+    file = Path(path or (ADAPTED if adapts else DEFAULT)).expanduser()
+    if str(file) == DEFAULT and not adapts and not file.exists():
+        file = weights_file(f"{DEFAULT}.onnx")  # the same network, which starts without torch
+    return Predictor(load_runtime(file, device), options)
 
 
 def with_prediction(

@@ -3,6 +3,7 @@
 A file is used only if it has the digest below, so a damaged installation can't give silently different numbers.
 """
 
+import re
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -17,8 +18,14 @@ SPEECH_EMBEDDING = "speech_embedding.onnx"
 YAMNET = "yamnet_spectra_in.tflite"
 YUNET = "face_detection_yunet_2026may.onnx"
 
-BUILT_IN: tuple[str, ...] = ()
-"""Names of the trained networks, by which `--ckpt` takes them."""
+DEFAULT = "face_and_sound"
+"""The network that is used when none is named: landmarks and sound, whatever of them is there."""
+
+ADAPTED = "face_and_sound_adapted"
+"""The same for predictions that are adapted to each person."""
+
+BUILT_IN = (DEFAULT, ADAPTED)
+"""Names of the trained networks, by which `--ckpt` takes them: tensors, a JSON file and a card each."""
 
 DIGESTS = {
     FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
@@ -47,6 +54,19 @@ def litert_interpreter(purpose: str, remedy: str) -> Any:
             f"{purpose} ai-edge-litert, which this Python can't import ({error}): pip install ai-edge-litert, or "
             f"{remedy}"
         ) from None
+
+
+def card_file(name: str) -> Path:
+    """Return the model card of a built-in network."""
+    return Path(__file__).with_name(f"{name}.md")
+
+
+def card_headline(name: str) -> str:
+    """Return the measured score of a built-in network with its interval and protocol, from its card."""
+    found = re.search(
+        r"^Cross-validated, .*?: (.+)\.$", card_file(name).read_text("utf-8"), re.MULTILINE
+    )
+    return found[1] if found else "not measured"
 
 
 @cache

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from emorec.errors import UserError
+from emorec.pretrained import DEFAULT
 
 
 def app(
     *,
-    ckpt: str,
+    ckpt: str | None = None,
     port: int = 7860,
     host: str = "127.0.0.1",
     share: Literal["never"] = "never",
@@ -27,7 +28,7 @@ def app(
     visitor leaves, and everything at Ctrl-C.
 
     Args:
-        ckpt: The network: a checkpoint, or an exported file.
+        ckpt: The network: a checkpoint, an exported file, or a name of emorec models; by default face_and_sound.
         port: To serve at; 0 takes any free one.
         host: Address to serve at. Others than 127.0.0.1 let other machines in.
         share: Never: there are no public links.
@@ -51,7 +52,7 @@ def app(
 
     limits = Limits(megabytes=max_megabytes, seconds=max_seconds)
     options = Options(abstain_below=abstain_below, face=face, face_detector=face_detector)
-    predictor = load(Path(ckpt).expanduser(), device, options)
+    predictor = load(ckpt, device, options)
     predictor.detector()  # now, and not at the first upload
     from emorec.app.server import LOCAL_HOSTS, serve
 
@@ -61,4 +62,4 @@ def app(
             "and unencrypted: uploads can be read on their way",
             file=sys.stderr,
         )
-    serve(predictor, Path(ckpt).expanduser(), limits, host=host, port=port)
+    serve(predictor, Path(ckpt or DEFAULT).expanduser(), limits, host=host, port=port)

@@ -2,16 +2,18 @@
 
 from pathlib import Path
 
+from emorec.pretrained import DEFAULT, card_file
+
 CARD = "MODEL_CARD.md"
 
 
-def card(*, ckpt: str, to: str | None = None, tests: tuple[str, ...] = ()) -> None:
+def card(*, ckpt: str | None = None, to: str | None = None, tests: tuple[str, ...] = ()) -> None:
     """Write a network's model card: data, figures, limits, refused uses.
 
     It states what the checkpoint and its test record, and names the command for what was not measured.
 
     Args:
-        ckpt: The checkpoint.
+        ckpt: The checkpoint, or a name of emorec models; by default face_and_sound.
         to: The file to write, instead of MODEL_CARD.md in the run's folder.
         tests: Folders of tested runs, such as those of a study: the cross-validation of the network's settings, for
             the card of a network that trained on everybody.
@@ -26,11 +28,14 @@ def card(*, ckpt: str, to: str | None = None, tests: tuple[str, ...] = ()) -> No
     from emorec.report.card import model_card
     from emorec.report.runs import find_runs
 
-    record = checkpoint.read(ckpt)
-    runs, _ = find_runs(tests) if tests else ([], None)
-    text = model_card(record, runs)
+    record = checkpoint.read(ckpt or DEFAULT)
+    if record.is_built_in and not tests:
+        text = card_file(record.path.stem).read_text(encoding="utf-8")
+    else:
+        text = model_card(record, find_runs(tests)[0] if tests else ())
     path = Path(to).expanduser() if to else record.run_folder / CARD
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
             file.write(text.encode())
     except OSError as error:

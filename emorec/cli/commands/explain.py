@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from emorec.errors import UserError
+from emorec.pretrained import DEFAULT
 
 Method = Literal["auto", "grad_cam", "occlusion"]
 
@@ -27,7 +28,7 @@ def explain(
 
     Args:
         clips: Videos, preprocessed as in the training; of a longer one the first window.
-        ckpt: A checkpoint, such as lightning_logs/.../best.ckpt.
+        ckpt: A checkpoint, such as lightning_logs/.../best.ckpt, or a name of emorec models; by default face_and_sound.
         misclassified: Instead of clips: the N test clips (without a test the validation clips) that the run got wrong
             with most confidence. The pictures go into its folder, explain/, and into TensorBoard.
         start: Explain the window that starts there instead, in seconds, as in the timeline of emorec predict.
@@ -40,6 +41,8 @@ def explain(
     Raises:
         UserError: When the checkpoint or a clip can't be read, or the options contradict each other.
     """
+    if ckpt is None and misclassified is None:
+        ckpt = DEFAULT
     if ckpt is None:
         raise UserError(
             "which network? emorec explain --ckpt FILE, as in --ckpt lightning_logs/.../best.ckpt"

@@ -13,6 +13,7 @@ from emorec.inference.spec import (
     describe_inputs,
     describe_output,
 )
+from emorec.pretrained import DEFAULT
 
 if TYPE_CHECKING:  # importing torch is slow
     from emorec.checkpoint import Checkpoint
@@ -35,7 +36,7 @@ def export(
     JSON, which emorec takes wherever it takes a checkpoint, to keep or share without Python objects.
 
     Args:
-        ckpt: The checkpoint.
+        ckpt: The checkpoint, or a name of emorec models; by default face_and_sound.
         format: Of the file.
         half: Store weights as float16; inputs and outputs stay the same.
         dynamic_batch: Take batches of any size; else single windows.
@@ -45,15 +46,14 @@ def export(
     Raises:
         UserError: When the checkpoint can't be exported, the outputs differ too much, or the file can't be written.
     """
-    if ckpt is None:
-        raise UserError("no checkpoint: name one with --ckpt")
     # importing torch is slow
     from emorec import checkpoint
     from emorec.inference.export import export as export_network
 
-    loaded = checkpoint.read(ckpt)
+    loaded = checkpoint.read(ckpt or DEFAULT)
     suffix = checkpoint.PLAIN_SUFFIX if format == "safetensors" else SUFFIXES[format]
-    target = Path(to).expanduser() if to else loaded.path.with_suffix(suffix)
+    beside = Path(loaded.path.name) if loaded.is_built_in else loaded.path
+    target = Path(to).expanduser() if to else beside.with_suffix(suffix)
     if target.suffix != suffix:
         raise UserError(f"{target} has to end in {suffix}, with --format {format}")
     if target.is_dir():

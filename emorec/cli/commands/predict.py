@@ -57,12 +57,13 @@ def predict(
     enrol: tuple[str, ...] = (),
     **options: Any,
 ) -> None:
-    """Predict the emotions in videos with a trained network, window by window.
+    """Predict the emotions in videos, window by window, with the network of the package or with one of your own.
 
     Args:
         videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; a network that only hears
             takes sound files, too.
-        ckpt: The network: a checkpoint, or an exported file.
+        ckpt: The network: a checkpoint, an exported file, or a name of emorec models; by default face_and_sound, or
+            face_and_sound_adapted with --adapt or --enrol.
         model: The same.
         out: Output folder; each video gets a folder in it.
         annotate: Also write each video with its predictions drawn on it.
@@ -84,7 +85,9 @@ def predict(
         )
     from emorec.inference.predictor import load
 
-    predictor = load(network, device)
+    predictor = load(network, device, chosen)
+    if network is None:
+        print(f"network: built in (emorec models); {predictor.spec.licence}", file=sys.stderr)
     found = find_sources(videos, sound=not predictor.spec.uses_video)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
@@ -100,22 +103,19 @@ def predict(
     batch.finish()
 
 
-def network_path(ckpt: str | None, model: str | None) -> Path:
-    """Return the path of the network, given by either option.
+def network_path(ckpt: str | None, model: str | None) -> Path | None:
+    """Return the path of the network, given by either option; `None` for the built-in one.
 
     Raises:
-        UserError: When there is none, or there are two.
+        UserError: When there are two.
 
     >>> network_path(None, "x.onnx").name
     'x.onnx'
     """
     if ckpt and model and ckpt != model:
         raise UserError(f"--ckpt {ckpt} and --model {model} are two networks: leave one out")
-    if not (ckpt or model):
-        raise UserError(
-            "no network: name a checkpoint, as in emorec predict --ckpt lightning_logs/.../best.ckpt VIDEO"
-        )
-    return Path(ckpt or model or "").expanduser()
+    path = ckpt or model
+    return Path(path).expanduser() if path else None
 
 
 @contextmanager

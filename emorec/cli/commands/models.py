@@ -1,0 +1,110 @@
+"""`emorec models`: the networks that come with emorec, and those trained here."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from emorec.errors import UserError
+
+if TYPE_CHECKING:  # importing torch is slow
+    from emorec.checkpoint import Checkpoint
+
+MAX_TRAINED = 10
+"""The newest ones are listed."""
+
+
+class ListedModel(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: What `--ckpt` takes.
+        takes: Its streams.
+        predicts: What it predicts.
+        measured: Its score with interval and protocol.
+        megabytes: Of its file.
+        licence: Of the weights.
+    """
+
+    name: str
+    takes: str
+    predicts: str
+    measured: str
+    megabytes: float
+    licence: str
+
+
+def models(*, logs: str = "lightning_logs") -> None:
+    """List networks for --ckpt: those that come with emorec, and the newest ones trained here.
+
+    Args:
+        logs: Where the runs are.
+    """
+    # late: torch takes seconds
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from emorec.console import make_console
+
+    console = make_console()
+    for title, listed in (
+        ("built in", built_in()),
+        (f"trained, in {logs}", trained(Path(logs).expanduser())),
+    ):
+        if not listed:
+            continue
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column(title, overflow="fold")
+        for column in ("takes", "predicts", "measured"):
+            table.add_column(column)
+        table.add_column("MB", justify="right")
+        table.add_column("licence of the weights")
+        for model in listed:
+            size = f"{model.megabytes:.1f}"
+            table.add_row(
+                Text(model.name),
+                *map(Text, (model.takes, model.predicts, model.measured, size, model.licence)),
+            )
+        console.print(table)
+
+
+def built_in() -> list[ListedModel]:
+    """Return the networks that come with emorec."""
+    from emorec import checkpoint
+    from emorec.pretrained import BUILT_IN, card_headline
+
+    return [_listed(name, checkpoint.read(name), card_headline(name)) for name in BUILT_IN]
+
+
+def trained(logs: Path) -> list[ListedModel]:
+    """Return the networks of the newest runs that can be read."""
+    from emorec import checkpoint
+    from emorec.report.card_facts import headline, read_test
+
+    paths = sorted(
+        logs.glob("**/checkpoints/best.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
+    listed = []
+    for path in paths[:MAX_TRAINED]:
+        try:
+            record = checkpoint.read(path)
+            tested = read_test(record)
+        except UserError as error:
+            listed.append(ListedModel(str(path), "", "", str(error), 0.0, ""))
+            continue
+        measured = "not tested" if isinstance(tested, str) else headline(tested)
+        listed.append(_listed(str(path), record, measured))
+    return listed
+
+
+def _listed(name: str, record: "Checkpoint", measured: str) -> ListedModel:
+    from emorec.data.datasheets import datasheet
+
+    names = record.class_names or record.model["init_args"].get("target_names", ())
+    return ListedModel(
+        name=name,
+        takes=", ".join(record.network.get("modalities", ())),
+        predicts=f"{len(names)} emotions" if record.class_names else ", ".join(names),
+        measured=measured,
+        megabytes=record.path.stat().st_size / 1e6,
+        licence=datasheet(record.data["class_path"]).licence,
+    )
