@@ -239,7 +239,7 @@ def _import_onnxruntime() -> Any:
         import onnxruntime
     except ImportError:
         raise UserError(
-            "ONNX files need onnxruntime, which is not installed: pip install 'emorec[onnx]'"
+            "ONNX files need onnxruntime, which is not installed: pip install onnxruntime"
         ) from None
     onnxruntime.disable_telemetry_events()  # on Windows, and where a program has imported it before
     return onnxruntime
