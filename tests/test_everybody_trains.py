@@ -30,6 +30,11 @@ def test_everybody_trains_and_the_last_epoch_is_kept(
     assert kept["emorec"]["epochs"] == 2
     assert kept["emorec"]["split"]["train"] == list(range(1, 25))
     assert kept["emorec"]["temperatures"] == {}
+    assert kept["emorec"]["split"]["drawn"] is True
+    assert "the clips are drawn: scores say nothing about people" in printed.out
+    clip = next(drawn_clips.rglob("*.mp4"))
+    main(["predict", "--ckpt", str(best), str(clip)])
+    assert "warning: this network was trained on drawn faces" in capsys.readouterr().err
     assert kept["state_dict"].keys() == last["state_dict"].keys()
     assert all(
         torch.equal(kept["state_dict"][name], each) for name, each in last["state_dict"].items()

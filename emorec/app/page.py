@@ -76,7 +76,7 @@ class ModelInfo:
 
 def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
     """Describe a network for visitors."""
-    sheet = datasheet(spec.data)
+    sheet = datasheet(spec.data, spec.split)
     people = format_people(len(spec.split.get("train", ())), spec.split)
     num_clips = spec.split.get("num_clips", {}).get("train")
     clips = f"{num_clips:,} clips" if num_clips else "clips"

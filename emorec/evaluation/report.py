@@ -135,6 +135,8 @@ def metrics_json(
     facts = asdict(run)
     views, smoothed, adapted = (facts.pop(name) for name in ("num_views", "smoothed", "adapted"))
     facts["split"] = {key: run.split[key] for key in SPLIT_KEYS}
+    if run.split.get("drawn"):
+        facts["split"]["drawn"] = True
     scores = {name: finite(value) for name, value in task.evaluate(target, output).items()}
     counts = {"num_clips": len(np.asarray(target)), "views": views}
     if isinstance(task, Classification):
@@ -190,6 +192,8 @@ def _scores_per_video(
 def split_remarks(split: Mapping[str, Any]) -> list[str]:
     """Return what is unusual in the record of a split: people in two subsets, excluded clips, cropped faces."""
     remarks = []
+    if split.get("drawn"):
+        remarks.append("the clips are drawn: scores say nothing about people")
     if leaking := [person for person in split["test"] if person in split["train"]]:
         remarks.append(f"LEAK: {number_ranges(leaking)} are in the training and the test set")
     if split["skipped"]:

@@ -176,5 +176,5 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         emorec_version=__version__,
         data=loaded.data["class_path"],
         split=dict(loaded.split),
-        licence=datasheet(loaded.data["class_path"]).licence,
+        licence=datasheet(loaded.data["class_path"], loaded.split).licence,
     )

@@ -215,7 +215,7 @@ def headline(run: Run, tables: Sequence[pd.DataFrame] = ()) -> str:
 def describe_other_clips(checkpoint: Checkpoint) -> str:
     """Return what to add to RAVDESS's name where the clips can't be all of its clips; empty where they can."""
     counts = checkpoint.split.get("num_clips")
-    if checkpoint.data["class_path"] != RAVDESS or not counts:
+    if checkpoint.data["class_path"] != RAVDESS or not counts or checkpoint.split.get("drawn"):
         return ""
     data = checkpoint.data["init_args"]
     files_of_clip = 2 if data.get("modality") == "both" else 1

@@ -239,7 +239,7 @@ def test_network_and_split_appear_once_in_terminal_and_tensorboard(run: Run) -> 
     record = run.data.split_record()
     assert split == (
         "split seed: actors 1-20 train (160 clips), 21-22 val (15), 23-24 test (15); "
-        f"clip list {record['hash']}"
+        f"clip list {record['hash']}; the clips are drawn: scores say nothing about people"
     )
     assert len(epochs) == EPOCHS
     pages = {}

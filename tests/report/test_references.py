@@ -48,6 +48,10 @@ def test_references_on_ravdess_are_omitted_for_other_classes() -> None:
     assert references_for(None, Classification(tuple("abcdefgh"))) == ()
 
 
+def test_references_on_people_are_omitted_for_drawn_clips() -> None:
+    assert references_for(None, TASK, drawn=True) == ()
+
+
 def test_references_of_classes_are_refused_for_numbers() -> None:
     task = Regression(("valence", "arousal"))
     assert references_for(None, task) == references_for("none", task) == ()

@@ -58,7 +58,10 @@ def compare(
 
     tested, untested = find_runs(runs, test)
     sets = [tested] if intersect else split_by_test_clips(tested)
-    references = [references_for(published, each[0].task) for each in sets]
+    references = [
+        references_for(published, each[0].task, drawn=any(run.split.get("drawn") for run in each))
+        for each in sets
+    ]
     root = Path(out).expanduser()
     folders = [root / f"set_{number}" for number in range(1, len(sets) + 1)]
     if len(sets) == 1:

@@ -106,5 +106,5 @@ def _listed(name: str, record: "Checkpoint", measured: str) -> ListedModel:
         predicts=f"{len(names)} emotions" if record.class_names else ", ".join(names),
         measured=measured,
         megabytes=record.path.stat().st_size / 1e6,
-        licence=datasheet(record.data["class_path"]).licence,
+        licence=datasheet(record.data["class_path"], record.split).licence,
     )

@@ -86,6 +86,11 @@ def predict(
     from emorec.inference.predictor import load
 
     predictor = load(network, device, chosen)
+    if predictor.spec.split.get("drawn"):
+        print(
+            "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
+            file=sys.stderr,
+        )
     if network is None:
         print(f"network: built in (emorec models); {predictor.spec.licence}", file=sys.stderr)
     found = find_sources(videos, sound=not predictor.spec.uses_video)

@@ -21,7 +21,7 @@ from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.data.split import ACTORS
 from emorec.data.synthetic.expression import Pose, perform
 from emorec.data.synthetic.face import draw_face, make_look
-from emorec.data.synthetic.settings import ClipSettings
+from emorec.data.synthetic.settings import DRAWN, ClipSettings
 from emorec.data.synthetic.voice import SAMPLE_RATE, synthesize
 from emorec.errors import UserError
 
@@ -258,3 +258,8 @@ def read_comment(path: Path) -> str | None:
             return comment
     except (av.FFmpegError, OSError):
         return None
+
+
+def is_drawn(path: Path) -> bool:
+    """Whether a clip was drawn by emorec."""
+    return (read_comment(path) or "").startswith(DRAWN)

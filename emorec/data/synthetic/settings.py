@@ -8,6 +8,10 @@ from emorec.errors import UserError
 _WIDTHS_DECORD_FAILS_AT = (16, 24, 48, 72)
 
 
+DRAWN = "drawn by emorec synth"
+"""Begins the comment in the file of each drawn clip."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings:
     """Settings of all clips of a data set; their text is stored in the clips.
@@ -46,4 +50,4 @@ class ClipSettings:
     def __str__(self) -> str:
         sound = "sound" if self.sound else "no sound"
         size = f"{self.width}x{self.height} pixels, {self.num_frames} frames at {self.fps} fps"
-        return f"drawn by emorec synth: {size}, {sound}, seed {self.seed}"
+        return f"{DRAWN}: {size}, {sound}, seed {self.seed}"

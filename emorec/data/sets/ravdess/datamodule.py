@@ -74,6 +74,17 @@ class RavdessDataModule(ClipDataModule):
         """
         return self._index
 
+    @override
+    def split_record(self) -> dict[str, Any]:
+        """Return the record of the split, with "drawn" where the clips are those of `emorec synth`."""
+        return {**super().split_record(), **({"drawn": True} if self._drawn else {})}
+
+    @cached_property
+    def _drawn(self) -> bool:
+        from emorec.data.synthetic.clips import is_drawn  # late: it imports what draws
+
+        return is_drawn(self._index.clips[0].path)
+
     @cached_property
     def _index(self) -> ClipIndex:
         root = resolve_root(self.root, ROOT_VARIABLE)
