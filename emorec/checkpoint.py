@@ -224,6 +224,7 @@ def find_file(path: str | Path) -> Path:
     """
     path = Path(path).expanduser()
     if str(path) in BUILT_IN and not path.exists():
+        weights_file(f"{path}.json")
         return weights_file(f"{path}{PLAIN_SUFFIX}")
     if path.is_dir():
         folders = (path, path / "checkpoints")

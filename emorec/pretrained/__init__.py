@@ -28,6 +28,11 @@ BUILT_IN = (DEFAULT, ADAPTED)
 """Names of the trained networks, by which `--ckpt` takes them: tensors, a JSON file and a card each."""
 
 DIGESTS = {
+    "face_and_sound.json": "008351e7274ba0bcee513b2b5e21cbde0e62ffcb6ba9c203948526c410a41f33",
+    "face_and_sound.onnx": "54616315d1a1eb3430b5ac69394d8bac2881e3003c2412192169bcafc6a25ce8",
+    "face_and_sound.safetensors": "714a472ec26267e618d5dddda1252ad002114300e118dd3a41bedada5d6c6ae9",
+    "face_and_sound_adapted.json": "b8c84d7d38c9b12a58549ca55d8e2f8b025ba99f916a632f0abe5d8f78258f7d",
+    "face_and_sound_adapted.safetensors": "dae10505e21cb032b382686b6338f4fe72cb703ed5332127d5f3581bd39941ef",
     FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
     FACE_MESH: "981d356b79417073e034d26ef4ce8f64f785827f7c2d6b6779494af94fbe1d5f",
     SPEECH_EMBEDDING: "ba754db3cd768a524c655ea90655ee5e6055a43b8dfd29366a11e93716ae9e51",
@@ -63,9 +68,8 @@ def card_file(name: str) -> Path:
 
 def card_headline(name: str) -> str:
     """Return the measured score of a built-in network with its interval and protocol, from its card."""
-    found = re.search(
-        r"^Cross-validated, .*?: (.+)\.$", card_file(name).read_text("utf-8"), re.MULTILINE
-    )
+    text = card_file(name).read_text(encoding="utf-8")
+    found = re.search(r"Cross-validated, [^:]*: (.+?)(; chance is|\.$)", text, re.MULTILINE)
     return found[1] if found else "not measured"
 
 

@@ -82,7 +82,11 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         tables = [test.predictions]
     network = network_record(checkpoint)
     class_names = checkpoint.class_names
-    local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
+    local_path = (
+        checkpoint.path.stem  # a name that --ckpt takes
+        if checkpoint.is_built_in
+        else str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
+    )
     text = render(
         "card.md",
         checkpoint=checkpoint,
