@@ -121,7 +121,7 @@ def test_mistakes_are_refused_in_one_line(
     run: Path, drawn_clips: Path, error_of: Callable[..., str], tmp_path: Path
 ) -> None:
     ckpt, clip = ("--ckpt", str(CKPT)), str(drawn_clips / CLIP)
-    assert "which network? emorec explain --ckpt FILE" in error_of(clip)
+    assert "which network? emorec explain --ckpt FILE" in error_of("--misclassified", "2")
     assert "which clips?" in error_of(*ckpt)
     assert "which clips?" in error_of(*ckpt, clip, "--misclassified", "2")
     assert "did you mean happy?" in error_of(*ckpt, clip, "--class", "hapy")

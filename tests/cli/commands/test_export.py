@@ -63,7 +63,6 @@ def test_clips_may_be_symlinked_and_are_checked_before_the_export(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "name one with --ckpt"),
         (["--ckpt", "nowhere.ckpt"], "no such checkpoint: nowhere.ckpt"),
         (["--ckpt", "CKPT", "--to", "a.pt"], "a.pt has to end in .onnx, with --format onnx"),
         (["--ckpt", "CKPT", "--clips", "/nowhere"], "no such folder: /nowhere"),
