@@ -11,12 +11,23 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from emorec.pretrained import DIGESTS, weights_file
+from emorec.pretrained import BUILT_IN, DIGESTS, weights_file
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RECORDINGS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".wav", ".mp3", ".flac", ".m4a"}
-WEIGHTS = {".ckpt", ".pt", ".pth", ".pt2", ".npy", ".npz", ".onnx", ".task", ".tflite"}
+WEIGHTS = {
+    ".ckpt",
+    ".pt",
+    ".pth",
+    ".pt2",
+    ".npy",
+    ".npz",
+    ".onnx",
+    ".safetensors",
+    ".task",
+    ".tflite",
+}
 # Split, so that this file does not contain them.
 HOSTS = [
     "pypi" + ".org",
@@ -67,7 +78,9 @@ def test_the_version_is_consistent():
 
 def test_the_licence_is_consistent():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert PROJECT["license"] == "Apache-2.0 AND MIT"  # of the code, and of all weights
+    assert (
+        PROJECT["license"] == "Apache-2.0 AND MIT AND CC-BY-NC-SA-4.0"
+    )  # of the code, and of all weights
     assert citation["license"] == "Apache-2.0"
     assert (
         "Apache License\n                           Version 2.0" in (ROOT / "LICENSE").read_text()
@@ -85,9 +98,12 @@ def test_the_only_weights_in_the_repository_are_those_with_source_licence_and_di
     repository_files,
 ):
     weights = {path for path in repository_files if path.suffix.lower() in RECORDINGS | WEIGHTS}
-    assert weights == {weights_file(name) for name in DIGESTS}
+    checked = {weights_file(name) for name in DIGESTS}
+    assert weights == {path for path in checked if path.suffix != ".json"}
     notice = (ROOT / "emorec/pretrained/NOTICE.md").read_text()
-    assert [name for name in DIGESTS if f"| `{name}` |" not in notice] == []
+    own = {f"{name}{suffix}" for name in BUILT_IN for suffix in (".json", ".onnx", ".safetensors")}
+    assert [name for name in {*DIGESTS} - own if f"| `{name}` |" not in notice] == []
+    assert all(f"`{name}.*`" in notice for name in BUILT_IN)
 
 
 def test_no_other_file_in_the_repository_is_large(repository_files):

@@ -77,7 +77,7 @@ def test_a_wrong_flag_ends_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        ((), "no configuration: emorec fit --config FILE --data.root DIR"),
+        ((), "no configuration: emorec fit --config NAME --data.root DIR"),
         (("--data.root", "."), "--data emorec.data.RavdessDataModule"),
         (NETWORK, "--data emorec.data.RavdessDataModule"),
         (DATA, "--model emorec.models.CNNLSTM"),

@@ -122,7 +122,6 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.mp4"], "no such file or folder: a.mp4"),
         (["--ckpt", "x.ckpt", "a.mp4", "--window_second", "1"], "did you mean --window_seconds?"),
         (
             ["--ckpt", "x.ckpt", "a.mp4", "--face", "maybe"],
