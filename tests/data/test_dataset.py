@@ -201,7 +201,10 @@ raise SystemExit(7)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seconds", [0, 600], ids=["idle", "standing still"])
+@pytest.mark.parametrize(
+    "seconds",
+    [pytest.param(0, marks=pytest.mark.nightly, id="idle"), pytest.param(600, id="standing still")],
+)
 def test_a_program_exits_with_an_open_loader(seconds: int) -> None:
     program = PROGRAM.format(seconds=seconds)
     process = subprocess.run(

@@ -112,7 +112,11 @@ def test_a_file_with_batch_size_1_runs_window_by_window(name: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("LateFusion", "torch_export"), ("FaceRegressor", "onnx")]
+    ("name", "kind"),
+    [
+        pytest.param("LateFusion", "torch_export", marks=pytest.mark.nightly),
+        ("FaceRegressor", "onnx"),
+    ],
 )
 def test_float16_outputs_are_close_to_those_of_float32(
     name: str, kind: ExportFormat, tmp_path: Path

@@ -48,6 +48,7 @@ def test_it_prints_a_table_and_writes_a_report(
     assert command in Path("it/report.html").read_text()
 
 
+@pytest.mark.nightly
 def test_a_second_run_replaces_the_first(runs: Path) -> None:
     compare(runs, *QUICK)
     before = sorted(path.name for path in Path("report").rglob("*"))
@@ -88,6 +89,7 @@ def test_it_loads_no_torch_and_no_lightning(runs: Path) -> None:
     subprocess.run([sys.executable, "-c", check, *arguments], check=True)
 
 
+@pytest.mark.nightly
 def test_each_set_of_test_clips_has_a_table_and_a_report_unless_intersected(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

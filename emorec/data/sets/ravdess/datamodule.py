@@ -14,7 +14,7 @@ from emorec.data.sets.ravdess.parser import (
     class_names,
     find_clips,
 )
-from emorec.data.split import ClipIndex, SplitName, make_split
+from emorec.data.split import STAGE_SUBSETS, ClipIndex, SplitName, make_split
 from emorec.data.video.reader import Decoder
 from emorec.errors import UserError
 
@@ -75,15 +75,18 @@ class RavdessDataModule(ClipDataModule):
         return self._index
 
     @override
+    def setup(self, stage: str) -> None:
+        super().setup(stage)
+        from emorec.data.synthetic.clips import is_drawn  # late: it imports what draws
+
+        # one that the stage opens anyway
+        clips = self.subsets[STAGE_SUBSETS[stage][0]] if STAGE_SUBSETS[stage] else self.all_clips
+        self._drawn = bool(clips) and is_drawn(clips[0].path)
+
+    @override
     def split_record(self) -> dict[str, Any]:
         """Return the record of the split, with "drawn" where the clips are those of `emorec synth`."""
         return {**super().split_record(), **({"drawn": True} if self._drawn else {})}
-
-    @cached_property
-    def _drawn(self) -> bool:
-        from emorec.data.synthetic.clips import is_drawn  # late: it imports what draws
-
-        return is_drawn(self._index.clips[0].path)
 
     @cached_property
     def _index(self) -> ClipIndex:
