@@ -43,6 +43,7 @@ main(["app", "--ckpt", "best.onnx", "--port", "0"])
 """
 
 
+@pytest.mark.nightly
 def test_nothing_leaves_the_machine(tmp_path: Path) -> None:
     saved(tmp_path / "best.ckpt", made("EarlyFusionCNN")[0])
     (tmp_path / "clips").mkdir()

@@ -172,7 +172,7 @@ def predicts_data(arguments: Sequence[str]) -> bool:
     >>> predicts_data(["--model", "a.onnx"]), predicts_data(["--model", "emorec.models.CNN3D", "--ckpt", "a.ckpt"])
     (False, True)
     """
-    if any(each.lower().endswith(EXPORTED) for each in arguments):
+    if not arguments or any(each.lower().endswith(EXPORTED) for each in arguments):
         return False  # an exported network knows no data set
     flags = [each.partition("=") for each in arguments if each.startswith("-")]
     if any(name not in DATA_SET_FLAGS and "." not in name for name, _, _ in flags):
@@ -206,7 +206,7 @@ def overview() -> str:
         [
             "usage: emorec COMMAND ...",
             "",
-            "Train, test and compare networks that recognise emotions in video.",
+            "Recognise emotions in video; train, test and compare networks that do.",
             "",
             *lines,
             "",

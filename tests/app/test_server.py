@@ -148,6 +148,7 @@ def test_an_occupied_port_and_an_invalid_address_are_one_line_errors() -> None:
             bind(host, port)
 
 
+@pytest.mark.nightly
 def test_ctrl_c_stops_a_running_prediction_and_leaves_no_file(tmp_path: Path) -> None:
     with serving(tmp_path) as page:
         start_prediction(page.address, send(page.address, b"endless film"), "ann")

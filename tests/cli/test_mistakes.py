@@ -110,8 +110,10 @@ def test_weights_without_a_connection_end_in_one_line_with_the_remedy(
     assert "choose --model.weights none" in last
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
-@pytest.mark.parametrize("arguments", [(), DATA])
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("validate", ()), ("validate", DATA), ("test", ()), ("test", DATA), ("predict", DATA)],
+)
 def test_evaluation_needs_a_checkpoint(
     capsys: pytest.CaptureFixture[str], command: str, arguments: tuple[str, ...]
 ) -> None:

@@ -54,7 +54,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str
     with pytest.MonkeyPatch.context() as patch:
         default = {"video_args": {"weights": "none"}, "audio_args": {"sound_rate": 8000}}
         patch.setitem(NETWORKS, "AudioVisual", lambda: AudioVisual(**default, **FRAMES))
-        for network in ("EarlyFusionCNN", "CNNLSTM", "AudioVisual"):
+        for network in ("EarlyFusionCNN", "AudioVisual"):
             saved(folder / f"{network}.ckpt", made(network)[0])
     paths = ["EarlyFusionCNN.onnx", *sorted(path.name for path in folder.glob("*.ckpt"))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -73,9 +73,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", ["", "command "])
-@pytest.mark.parametrize(
-    "file", ["EarlyFusionCNN.onnx", "EarlyFusionCNN.ckpt", "CNNLSTM.ckpt", "AudioVisual.ckpt"]
-)
+@pytest.mark.parametrize("file", ["EarlyFusionCNN.onnx", "EarlyFusionCNN.ckpt", "AudioVisual.ckpt"])
 def test_a_prediction_imports_few_modules(
     file: str, start: str, loaded: dict[str, tuple[list[str], list[str]]]
 ) -> None:
