@@ -65,15 +65,9 @@ def test_every_network_of_the_package_is_covered() -> None:
 
 BY_NIGHT = frozenset(
     (
-        *(
-            "AudioCNNLSTM",
-            "AudioCNNRNN",
-            "AudioEmbedding",
-            "AudioVisual",
-            "CNN3D-clip_cnn",
-            "CNNRNN-gru",
-        ),
-        *("CNN3D", "EarlyFusionCNN", "EarlyFusionResNet", "FaceClassifier", "LandmarkRNN"),
+        *("AudioCNNLSTM", "AudioCNNRNN", "AudioEmbedding", "AudioVisual", "CNN3D"),
+        *("CNN3D-clip_cnn", "CNNLSTM", "CNNRNN-gru", "EarlyFusionCNN", "EarlyFusionResNet"),
+        *("FaceClassifier", "LandmarkRNN"),
     )
 )
 """Networks of whose layers another one is made, too; exporting takes long."""

@@ -96,6 +96,7 @@ def test_predictions_of_real_clips_equal_those_of_emorec_test(
         assert window.values == pytest.approx(expected, abs=TOLERANCE)
 
 
+@pytest.mark.nightly  # tests/test_built_in.py predicts without torch by day
 def test_an_onnx_file_needs_neither_torch_nor_lightning(best: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     exported = tmp_path / "best.onnx"

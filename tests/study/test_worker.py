@@ -133,7 +133,9 @@ def test_a_killed_training_resumes_from_its_last_epoch(folder: Path) -> None:
     assert 0 < int(second.split()[1]) < 60
 
 
-@pytest.mark.parametrize("storage", ["own file", "sqlite:///runs.db"])
+@pytest.mark.parametrize(
+    "storage", ["own file", pytest.param("sqlite:///runs.db", marks=pytest.mark.nightly)]
+)
 def test_two_workers_share_the_runs_of_a_study(folder: Path, storage: str) -> None:
     define(folder, "seeds: [0, 1, 2, 3, 4, 5]\n")
     arguments = () if storage == "own file" else ("--storage", storage)
