@@ -16,7 +16,7 @@ import torch
 from emorec import __version__, pretrained
 from emorec.errors import UserError
 from emorec.io import atomic_write
-from emorec.pretrained import BUILT_IN, weights_file
+from emorec.pretrained import is_built_in, weights_file
 from emorec.text import plural
 
 RECORD = "emorec"
@@ -223,7 +223,7 @@ def find_file(path: str | Path) -> Path:
         UserError: When a folder has no best checkpoint, or a file does not exist.
     """
     path = Path(path).expanduser()
-    if str(path) in BUILT_IN and not path.exists():
+    if is_built_in(path):
         weights_file(f"{path}.json")
         return weights_file(f"{path}{PLAIN_SUFFIX}")
     if path.is_dir():

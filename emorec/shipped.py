@@ -1,7 +1,7 @@
 """The experiments and studies that come with emorec, found by name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,37 +32,21 @@ def config_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "configs"
 
 
-def list_configs(folder: Path | None = None) -> list[ShippedConfig]:
-    """Return the shipped experiments, or the studies of the folder `studies`, sorted by name.
-
-    Args:
-        folder: By default that of the experiments.
-    """
-    root = config_folder()
-    paths = (
-        [*root.glob("*.yaml"), *root.glob("pretrained/*.yaml"), *root.glob("seed/*.yaml")]
-        if folder is None
-        else folder.glob("*.yaml")
-    )
-    return sorted(
-        ShippedConfig(
-            path.relative_to(folder or root).with_suffix("").as_posix(), path, _summary(path)
-        )
-        for path in paths
-    )
+def list_configs() -> list[ShippedConfig]:
+    """Return the shipped experiments, sorted by name."""
+    return [ShippedConfig(name, path, _summary(path)) for name, path in _experiments().items()]
 
 
 def list_studies() -> list[ShippedConfig]:
     """Return the shipped studies, sorted by name."""
-    return list_configs(config_folder() / "studies")
+    return [ShippedConfig(name, path, _summary(path)) for name, path in _studies().items()]
 
 
-def find_config(name: str, shipped: Sequence[ShippedConfig] | None = None) -> Path:
-    """Return the path of a config: a path is taken as it is, a name is that of a shipped one.
+def find_config(name: str) -> Path:
+    """Return the path of an experiment: a path is taken as it is, a name is that of a shipped one.
 
     Args:
         name: A path, or a name without a suffix.
-        shipped: Where names are looked for; by default the experiments.
 
     Raises:
         UserError: When there is neither such a file nor such a name.
@@ -70,10 +54,37 @@ def find_config(name: str, shipped: Sequence[ShippedConfig] | None = None) -> Pa
     >>> find_config("cnn_lstm").name, find_config("my/own.yaml").as_posix()
     ('cnn_lstm.yaml', 'my/own.yaml')
     """
+    return _find(name, _experiments)
+
+
+def find_study(name: str) -> Path:
+    """Return the path of a study, see `find_config`.
+
+    Raises:
+        UserError: When there is neither such a file nor such a name.
+    """
+    return _find(name, _studies)
+
+
+def _experiments() -> dict[str, Path]:
+    return _by_name(config_folder(), ("*.yaml", "pretrained/*.yaml", "seed/*.yaml"))
+
+
+def _studies() -> dict[str, Path]:
+    return _by_name(config_folder() / "studies", ("*.yaml",))
+
+
+def _by_name(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """Name -> path of the configs in a folder, sorted."""
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
+
+
+def _find(name: str, shipped: Callable[[], Mapping[str, Path]]) -> Path:
     path = Path(name).expanduser()
     if path.suffix or path.exists():
         return path
-    configs = {each.name: each.path for each in (list_configs() if shipped is None else shipped)}
+    configs = shipped()
     if name not in configs:
         raise UserError(
             f"no config {name}{did_you_mean(name, configs)}: name a file, or one of those that emorec configs lists"

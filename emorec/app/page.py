@@ -15,7 +15,7 @@ from emorec.inference.plot import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, Timeline, format_gaps, format_means, format_time
-from emorec.pretrained import BUILT_IN, card_headline
+from emorec.pretrained import card_headline, is_built_in
 from emorec.report import uses
 from emorec.report.templating import escape_markdown
 from emorec.text import plural
@@ -95,7 +95,7 @@ def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
 
 def read_test_result(path: Path) -> str | None:
     """Return the headline of the test of a checkpoint's run; `None` without a test, and for exported files."""
-    if str(path) in BUILT_IN and not path.exists():
+    if is_built_in(path):
         return card_headline(str(path))
     if path.suffix.lower() in (".onnx", ".pt2"):
         return None

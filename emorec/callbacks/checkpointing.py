@@ -22,7 +22,7 @@ class BestAndLast(ModelCheckpoint):
 
     Lightning 2.6 writes `last.ckpt` only when the epoch is also among the best, so a run would resume from its best
     epoch; and it forgets which epoch was best when the path of the folder has changed, if only from relative to
-    absolute. Where nobody validates, the last epoch is the best.
+    absolute. Without validation data the last epoch is the best.
     """
 
     @override

@@ -69,7 +69,7 @@ WITHOUT_VALUE = {"--calibrate", "--print_config", "--help-all"}
 IGNORED_WARNINGS = (
     ".*LeafSpec.*is deprecated",
     ".*does not have many workers",
-    "Total length of `list` across ranks is zero",  # nobody validates where everybody trains
+    "Total length of `list` across ranks is zero",  # split "all" has no validation data
     "The number of training batches .* is smaller than",
     "Checkpoint directory .* exists and is not empty",  # a resumed run continues in its own folder
     "Found .* module.* in eval mode at the start of training",  # a frozen backbone is, on purpose

@@ -24,7 +24,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
-from emorec.pretrained import ADAPTED, DEFAULT, weights_file
+from emorec.pretrained import ADAPTED, DEFAULT, is_built_in, weights_file
 from emorec.text import first_few
 
 if TYPE_CHECKING:
@@ -419,7 +419,7 @@ def load(
     """
     adapts = options is not None and options.adapts
     file = Path(path or (ADAPTED if adapts else DEFAULT)).expanduser()
-    if str(file) == DEFAULT and not adapts and not file.exists():
+    if str(file) == DEFAULT and is_built_in(file) and not adapts:
         file = weights_file(f"{DEFAULT}.onnx")  # the same network, which starts without torch
     return Predictor(load_runtime(file, device), options)
 

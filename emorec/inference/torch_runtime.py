@@ -112,7 +112,7 @@ def make_network(loaded: checkpoint.Checkpoint) -> ClipNetwork:
     """Return a checkpoint's network with its weights, on the CPU.
 
     Raises:
-        UserError: When it is no emorec network, or its weights don't fit.
+        UserError: When it is no emorec network, or its state dict does not match.
     """
     cls = network_class(loaded)
     if loaded.path.suffix != checkpoint.PLAIN_SUFFIX:

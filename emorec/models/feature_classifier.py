@@ -81,7 +81,7 @@ class FeatureClassifier(ClipClassifier):
         self.eval()
         for subset in STAGE_SUBSETS[stage] or ("all",):
             clips = data.all_clips if subset == "all" else data.subsets[subset]
-            if not clips:  # nobody validates where everybody trains
+            if not clips:  # split "all" has no validation data
                 continue
             people, labels = [clip.actor for clip in clips], [clip.label for clip in clips]
             sources = same_person(people, labels, self.enrolment)

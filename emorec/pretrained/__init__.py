@@ -61,6 +61,11 @@ def litert_interpreter(purpose: str, remedy: str) -> Any:
         ) from None
 
 
+def is_built_in(path: Path) -> bool:
+    """Whether a path is the name of a built-in network; a file of that name wins."""
+    return str(path) in BUILT_IN and not path.exists()
+
+
 def card_file(name: str) -> Path:
     """Return the model card of a built-in network."""
     return Path(__file__).with_name(f"{name}.md")

@@ -114,7 +114,7 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         remarks=split_remarks(checkpoint.split),
         cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
         few_actors=FEW_ACTORS,
-        calibrated=test is not None and test.task.calibrated(tables[0]) is not None,
+        calibrated=test is not None and bool(_calibrated(test.task, tables)),
         scores=_score_rows(test, tables, cross_validated=bool(cross_validation)) if test else [],
         ablations=read_ablations(checkpoint) if test and not cross_validation else {},
         breakdown=_breakdown(test.task, tables) if test and class_names else None,
@@ -158,13 +158,19 @@ def pool_runs(checkpoint: Checkpoint, runs: Sequence[Run]) -> tuple[Run, list[pd
     return pooled, list(predictions.pooled)
 
 
+def _calibrated(task: Task, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return the tables with calibrated probabilities; none where one of them has none."""
+    calibrated = [it for table in tables if (it := task.calibrated(table)) is not None]
+    return calibrated if len(calibrated) == len(tables) else []
+
+
 def _score_rows(test: Run, tables: Sequence[pd.DataFrame], *, cross_validated: bool) -> list[Row]:
     """Metric, value, interval."""
     task = test.task
     scores = scores_with_intervals(task, tables)
     titles = dict(task.headings)
-    calibrated = [it for table in tables if (it := task.calibrated(table)) is not None]
-    if len(calibrated) == len(tables):
+    calibrated = _calibrated(task, tables)
+    if calibrated:
         scores["calibrated"] = scores_with_intervals(task, calibrated)["ece"]
         titles["calibrated"] = "ECE, calibrated"
         if not cross_validated:  # each of several networks has a temperature of its own
@@ -182,7 +188,7 @@ def _score_rows(test: Run, tables: Sequence[pd.DataFrame], *, cross_validated: b
 def _breakdown(task: Task, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Return the tables of a classifier's test, see `emorec.evaluation.breakdown`."""
     assert isinstance(task, Classification)
-    calibrated = [it for table in tables if (it := task.calibrated(table)) is not None]
+    calibrated = _calibrated(task, tables)
     return {
         "classes": scores_per_name(task, tables),
         "confusion": confusion_matrix(task, tables),

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from emorec.errors import UserError
-from emorec.shipped import find_config, list_studies
+from emorec.shipped import find_study
 from emorec.text import did_you_mean
 
 
@@ -42,7 +42,7 @@ def study(
     if jobs < 1:
         raise UserError(f"--jobs is {jobs}: choose 1 or more")
     common = common_settings(experiment_flags)
-    definition = read_definition(find_config(file, list_studies()))
+    definition = read_definition(find_study(file))
 
     from emorec.study.runner import list_runs, run_study  # late: they import Optuna
 
