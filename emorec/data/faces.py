@@ -27,6 +27,13 @@ Matrix = npt.NDArray[np.float64]
 YUNET_SIDE = 320
 """Longer side in pixels at which YuNet detects faces; larger frames are downsampled."""
 
+YUNET_MIN_SIDE = 33
+"""Shorter side in pixels at which YuNet detects faces; smaller frames are padded below and on the right.
+
+OpenCV 4.14 reads memory that nobody wrote where the coarsest of YuNet's maps, one cell for 32 pixels, has one row or
+column: it found faces of infinite width in frames of 32 x 32 pixels, in some processes.
+"""
+
 POINTS_SIDE = 256
 """Side in pixels of the square in which the points of a face are refined.
 
@@ -414,10 +421,12 @@ class FaceDetector:
 
     def _detect(self, frame: Frames) -> list[Face]:
         small = _downsampled(frame, YUNET_SIDE)
-        height, width = small.shape[:2]
+        missing = (max(0, YUNET_MIN_SIDE - side) for side in small.shape[:2])
+        padded = np.pad(small, (*((0, pixels) for pixels in missing), (0, 0)))
+        height, width = padded.shape[:2]
         self._network.setInputSize((width, height))
         # OpenCV's type denies that there may be no face
-        found: Any = self._network.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
+        found: Any = self._network.detect(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))[1]
         if found is None:
             return []
         scale = np.divide(frame.shape[:2], small.shape[:2])[::-1]  # of x and y

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -189,6 +190,26 @@ def test_all_faces_above_the_threshold_are_returned(stand_in: Path) -> None:
     boxes = sorted(astuple(face.box) for face in detect.detect(frame))
     np.testing.assert_allclose(boxes, [(16, 12, 24, 32), (120, 52, 24, 32)], atol=1e-3)
     assert detect.detect(black_frame(176, 320)) == []
+
+
+@pytest.mark.parametrize("perturb", ["0", "165"])
+def test_small_frames_are_detected_in_like_larger_ones_whatever_was_in_memory(perturb: str) -> None:
+    code = (
+        "import numpy as np; from emorec.data.faces import FaceDetector, find_detector; "
+        "from tests.videos import face_frames; small = face_frames(1, 32)[0]; "
+        "detect = FaceDetector(find_detector()).detect; "
+        "print(repr(detect(small))); print(repr(detect(np.pad(small, ((0, 32), (0, 32), (0, 0))))))"
+    )
+    # glibc then fills what it hands out, of which OpenCV read what it had not written
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "MALLOC_PERTURB_": perturb},
+    )
+    small, padded = run.stdout.splitlines()
+    assert small == padded
 
 
 @pytest.mark.parametrize("name", ["auto", "yunet"])
