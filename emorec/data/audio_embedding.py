@@ -55,13 +55,11 @@ WINDOW_SAMPLES = 400
 YAMNET_COLUMNS, YAMNET_BANDS = 96, 64
 """Size of the spectrogram that YAMNet takes: 0.96 s."""
 
-YAMNET_LAYER = 77
-"""The tensor that is the embedding: maps (6, 4, 512) after the seventh pair of convolutions.
+YAMNET_FEATURES = 512
+"""Maps (6, 4, 512) after the seventh pair of convolutions, where the file of the package ends.
 
 The last layer's, with which sounds are named, tells emotions apart much worse.
 """
-
-YAMNET_FEATURES = 512
 
 SPEECH_COLUMNS, SPEECH_BANDS = 76, 32
 """Size of the spectrogram that the speech embedding takes: 0.76 s."""
@@ -136,15 +134,12 @@ class Yamnet:
         self._interpreter = litert.Interpreter(
             str(weights_file(YAMNET)),
             num_threads=1,
-            # an inner tensor is read: kept, and computed by LiteRT's own kernels, not by a delegate
-            experimental_preserve_all_tensors=True,
+            # LiteRT's own kernels: those of its delegate round differently
             experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
         self._interpreter.allocate_tensors()
-        (layer,) = (
-            each for each in self._interpreter.get_tensor_details() if each["index"] == YAMNET_LAYER
-        )
-        self._scale, self._zero = layer["quantization"]
+        (self._input,) = self._interpreter.get_input_details()
+        (self._output,) = self._interpreter.get_output_details()
 
     def __call__(self, waveform: Waveform) -> Embedding:
         """Waveform (samples,) -> (S, 512): the largest value of each map in a window."""
@@ -153,11 +148,11 @@ class Yamnet:
         return np.stack([self._embed(window) for window in windows])
 
     def _embed(self, window: Spectrogram) -> Embedding:
-        self._interpreter.set_tensor(0, window[None])
+        self._interpreter.set_tensor(self._input["index"], window[None])
         self._interpreter.invoke()
-        maps = self._interpreter.get_tensor(YAMNET_LAYER)[0]  # (6, 4, 512) int8
-        largest = maps.max(axis=(0, 1)).astype(np.float32)
-        return np.asarray((largest - self._zero) * self._scale, np.float32)
+        maps = self._interpreter.get_tensor(self._output["index"])[0]  # (6, 4, 512) int8
+        scale, zero = self._output["quantization"]
+        return np.asarray((maps.max(axis=(0, 1)).astype(np.float32) - zero) * scale, np.float32)
 
 
 class SpeechEmbedding:

@@ -15,7 +15,7 @@ from emorec.io import sha256
 FACE_LANDMARKER = "face_landmarker.task"
 FACE_MESH = "face_mesh.npz"
 SPEECH_EMBEDDING = "speech_embedding.onnx"
-YAMNET = "yamnet_spectra_in.tflite"
+YAMNET = "yamnet_7_layers.tflite"
 YUNET = "face_detection_yunet_2026may.onnx"
 
 DEFAULT = "face_and_sound"
@@ -36,7 +36,7 @@ DIGESTS = {
     FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
     FACE_MESH: "981d356b79417073e034d26ef4ce8f64f785827f7c2d6b6779494af94fbe1d5f",
     SPEECH_EMBEDDING: "ba754db3cd768a524c655ea90655ee5e6055a43b8dfd29366a11e93716ae9e51",
-    YAMNET: "0a266465c46718f3fcc4137366be82882a8c93bfcc4f0278581a11d11dddcdf9",
+    YAMNET: "8462aabd68bc02dca8a8e15e95fdd432a678dcbfb9f70e54a999d466a2db39b3",
     YUNET: "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
 }
 """SHA-256 of each file."""

@@ -14,7 +14,6 @@ from emorec.data.audio_embedding import (
     SPEECH_OFFSET,
     STEP,
     YAMNET_COLUMNS,
-    YAMNET_LAYER,
     EmbeddingSpec,
     embed,
     speech_spectrogram,
@@ -54,34 +53,27 @@ def test_the_speech_embedding_is_that_of_onnx_runtime() -> None:
     np.testing.assert_allclose(embedding[:2], expected.reshape(2, 96), atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("waveform", "names"),
-    [
-        (np.zeros(SAMPLE_RATE, np.float32), {494}),  # silence
-        (NOISE, {507, 514}),  # noise, white noise
-    ],
-)
-def test_yamnet_recognises_sounds_from_its_spectrogram(
-    waveform: np.ndarray, names: set[int]
-) -> None:
-    graph = Interpreter(str(weights_file(YAMNET)))
-    graph.allocate_tensors()
-    graph.set_tensor(0, yamnet_spectrogram(waveform)[None, :YAMNET_COLUMNS])
-    graph.invoke()
-    (scores,) = graph.get_tensor(graph.get_output_details()[0]["index"])
-    assert names <= set(scores.argsort()[-3:].tolist())
+def test_the_spectrogram_of_yamnet_is_that_with_which_it_recognises_sounds() -> None:
+    spectrogram = yamnet_spectrogram(CHIRP)
+    assert spectrogram.shape == (98, 64)
+    expected = [  # with it the whole of YAMNet named silence, and noise
+        [-1.3789, -5.9110, -6.8914, -6.9066, -6.9077],
+        [-5.9671, -5.4728, -5.0751, -6.8682, -6.9053],
+        [-6.7584, -6.4611, -1.7479, -6.7089, -6.8988],
+        [-6.8037, -6.8219, -6.2878, -5.8568, -6.8854],
+    ]
+    measured = spectrogram[np.ix_([0, 30, 60, 97], [0, 5, 20, 40, 63])]
+    np.testing.assert_allclose(measured, expected, atol=2e-4)
 
 
 def test_the_embedding_of_yamnet_is_that_of_the_reference_kernels() -> None:
     graph = Interpreter(
-        str(weights_file(YAMNET)),
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+        str(weights_file(YAMNET)), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
     )
     graph.allocate_tensors()
     graph.set_tensor(0, yamnet_spectrogram(NOISE)[None, :YAMNET_COLUMNS])
     graph.invoke()
-    maps = graph.get_tensor(YAMNET_LAYER)[0]
+    maps = graph.get_tensor(graph.get_output_details()[0]["index"])[0]
     assert maps.shape == (6, 4, 512)
     expected = (maps.max(axis=(0, 1)) + 128.0) * 6 / 255  # its ReLU6 reaches from 0 to 6
     difference = np.abs(embed(NOISE, "yamnet")[0] - expected)
