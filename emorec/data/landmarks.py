@@ -269,7 +269,10 @@ class FaceLandmarker:
             )
 
     def __call__(
-        self, frames: Sequence[Frames] | Frames, faces: Sequence[Face | None] | None = None
+        self,
+        frames: Sequence[Frames] | Frames,
+        faces: Sequence[Face | None] | None = None,
+        last: Points | None = None,
     ) -> FaceTrack:
         """Return one face of a clip, (T,) of `FACE`.
 
@@ -277,9 +280,9 @@ class FaceLandmarker:
             frames: T frames (H, W, C) uint8, RGB, in temporal order.
             faces: The face to measure as it was detected in each frame; by default the largest one of the first frame
                 with any.
+            last: Landmarks of the frame before.
         """
         track = np.zeros(len(frames), FACE)
-        last: Points | None = None
         for index, (frame, face) in enumerate(zip(frames, track, strict=True)):
             detected = self._detect if faces is None else lambda _, index=index: faces[index]
             last = self.landmarks(frame, last, detected)

@@ -47,7 +47,7 @@ from emorec.inference.spec import (
 )
 from emorec.inference.timeline import Window
 from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
-from emorec.inference.windows import AudioWindows
+from emorec.inference.windows import AudioWindows, with_sound
 from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.geometry import Geometry
 from emorec.layers.pretrained import Normalize
@@ -180,17 +180,15 @@ def synthetic_inputs(spec: ModelSpec, count: int = MAX_CLIPS) -> Inputs:
     windows = []
     for name in (plan(actors=[1], takes=1) * count)[:count]:
         frames = draw_clip(name, settings)
-        windows.append(
-            Window(
-                start=0,
-                end=spec.window_seconds,
-                person=1,
-                frames=resize_frames(frames, spec.image_size),
-                face=cached_landmarker()(frames) if spec.uses_landmarks else None,
-                sound=_resample(voice_clip(name, spoken), spec),
-                has_sound=True,
-            )
+        window = Window(
+            start=0,
+            end=spec.window_seconds,
+            person=1,
+            frames=resize_frames(frames, spec.image_size),
+            face=cached_landmarker()(frames) if spec.uses_landmarks else None,
         )
+        voice = _resample(voice_clip(name, spoken), spec)
+        windows.append(with_sound(window, voice, True, spec))
     return stack_inputs(windows, spec)
 
 
@@ -208,8 +206,7 @@ def _read_clip(path: Path, spec: ModelSpec) -> Window:
         face = landmark_spec.load(Clip(path=path, label=UNLABELLED, actor="", take=path.stem))
         window = replace(window, face=face)
     if spec.uses_sound:
-        sound, has_sound = AudioWindows(path, spec.audio).read_all()
-        window = replace(window, sound=sound, has_sound=has_sound)
+        window = with_sound(window, *AudioWindows(path, spec.audio).read_all(), spec)
     return window
 
 

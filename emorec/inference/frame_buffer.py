@@ -18,7 +18,7 @@ from emorec.inference.video import Stopwatch
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
-    from emorec.data.landmarks import FaceTrack
+    from emorec.data.landmarks import FaceTrack, Points
 
 MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""
@@ -80,6 +80,7 @@ class FaceBuffer(FrameBuffer):
         self._seconds: dict[int, float] = {}
         self._last_index = -1
         self._faces: dict[int, dict[int, Face]] = {}
+        self._landmarks: dict[tuple[int, int], FaceTrack] = {}
         self._persons: dict[int, int] = {}
 
     @override
@@ -98,6 +99,7 @@ class FaceBuffer(FrameBuffer):
         super().drop_before(index)
         self._seconds = {i: self._seconds[i] for i in self._frames}
         self._faces = {i: self._faces[i] for i in self._frames}
+        self._landmarks = {key: face for key, face in self._landmarks.items() if key[0] >= index}
 
     @override
     def windows(self, start: float, end: float, indices: Sequence[int]) -> Iterator[Window]:
@@ -114,7 +116,7 @@ class FaceBuffer(FrameBuffer):
                 end=end,
                 person=person,
                 frames=self._pixels(face, indices) if self.spec.uses_frames else None,
-                face=self._landmarks(track, indices) if self.spec.uses_landmarks else None,
+                face=self._face_track(track, indices) if self.spec.uses_landmarks else None,
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
@@ -126,15 +128,23 @@ class FaceBuffer(FrameBuffer):
         if not windows:
             yield Window(start=start, end=end, person=None)
 
-    def _landmarks(self, track: int, indices: Sequence[int]) -> "FaceTrack":
-        """Return the face of a track in T frames, (T,)."""
-        from emorec.data.landmarks import cached_landmarker
+    def _face_track(self, track: int, indices: Sequence[int]) -> "FaceTrack":
+        """Return the face of a track in T frames, (T,), each measured once for all windows.
 
-        with self.stopwatch.measure("faces"):
-            return cached_landmarker()(
-                [self._frames[index] for index in indices],
-                [self._faces[index].get(track) for index in indices],
-            )
+        It is searched for where it was in the frame before, first.
+        """
+        from emorec.data.landmarks import cached_landmarker, fill_missing
+
+        last: Points | None = None
+        for index in indices:
+            if (index, track) not in self._landmarks:
+                with self.stopwatch.measure("faces"):
+                    self._landmarks[index, track] = cached_landmarker()(
+                        [self._frames[index]], [self._faces[index].get(track)], last
+                    )
+            face = self._landmarks[index, track]
+            last = face["landmarks"][0] if face["present"][0] else None
+        return fill_missing(np.concatenate([self._landmarks[index, track] for index in indices]))
 
     def _pixels(self, face: Face, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
         pixels = {

@@ -311,7 +311,7 @@ class Predictor:
         windows = [piece for piece in pieces if _has_input(piece)]
         features = network.features(stack_inputs(windows, network.spec)) if windows else []
         return [
-            replace(window, frames=None, face=None, sound=None, features=each)
+            replace(window, frames=None, face=None, sound=None, embedding=None, features=each)
             for window, each in zip(windows, features, strict=True)
         ]
 
@@ -435,7 +435,9 @@ def with_prediction(
         output: (K,) probabilities or (R,) numbers; `None` without a face.
         abstain_below: Lowest confidence that names a class.
     """
-    window = replace(window, frames=None, face=None, sound=None, features=None, names=spec.names)
+    window = replace(
+        window, frames=None, face=None, sound=None, embedding=None, features=None, names=spec.names
+    )
     if output is None:
         return replace(window, predicted=NO_FACE)
     values = tuple(output.tolist())
@@ -461,30 +463,19 @@ def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:
         inputs["landmarks"] = np.ascontiguousarray(faces["landmarks"])  # (B, T, 478, 3)
         inputs["blendshapes"] = np.ascontiguousarray(faces["blendshapes"])  # (B, T, 52)
         inputs["face_present"] = np.ascontiguousarray(faces["present"])  # (B, T)
-    if spec.uses_sound:
+    if "sound" in spec.inputs:
         sound = [window.sound for window in windows if window.sound is not None]
         inputs["sound"] = np.stack(sound)  # (B, samples)
-    if "embedding" in spec.inputs:
-        inputs["embedding"] = _embeddings(windows, spec)  # (B, S, D)
+    if spec.embedding is not None:
+        silence = np.zeros(spec.embedding.shape, np.float32)
+        inputs["embedding"] = np.stack(  # (B, S, D)
+            [silence if window.embedding is None else window.embedding for window in windows]
+        )
     if "heard" in spec.inputs:
         inputs["heard"] = np.array([window.has_sound for window in windows])  # (B,)
     if any(len(each) != len(windows) for each in inputs.values()):
         raise ValueError(f"some of {len(windows)} windows lack frames, landmarks or sound")
     return {name: inputs[name] for name in spec.inputs}
-
-
-def _embeddings(windows: Sequence[Window], spec: ModelSpec) -> npt.NDArray[np.float32]:
-    """Embed the sound of B windows, (B, S, D); zeros where there is none, as in training."""
-    embedding = spec.embedding
-    assert embedding is not None
-    return np.stack(
-        [
-            embedding.embed(window.sound)
-            if window.sound is not None and window.has_sound
-            else np.zeros(embedding.shape, np.float32)
-            for window in windows
-        ]
-    )
 
 
 def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:

@@ -78,6 +78,7 @@ class Window(Prediction):
         frames: (T, H, W, 3) uint8, RGB; only until the window is predicted.
         face: (T,) landmarks and blendshapes; only until the window is predicted.
         sound: (samples,) float32, -1 to 1; only until the window is predicted.
+        embedding: (S, D) of the sound; `None` without sound; only until the window is predicted.
         has_sound: Whether the window has sound; where not, `sound` is zeros.
         features: To be adapted to the person; only until the window is predicted.
     """
@@ -90,6 +91,7 @@ class Window(Prediction):
     frames: npt.NDArray[np.uint8] | None = None
     face: "FaceTrack | None" = None
     sound: npt.NDArray[np.float32] | None = None
+    embedding: npt.NDArray[np.float32] | None = None
     has_sound: bool = False
     features: WindowFeatures | None = None
 

@@ -3,10 +3,11 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast, get_args
 
 import cv2
 import numpy as np
@@ -21,7 +22,8 @@ if TYPE_CHECKING:  # importing PyAV is slow
     from emorec.data.video.pyav import AudioSink, DecodedFrame
 
 
-Stage = Literal["decode", "faces", "network", "write"]
+Stage = Literal["decode", "sound", "faces", "network", "write"]
+"""Decoding, sound (with its embedding) and the rest run side by side."""
 
 Item = TypeVar("Item")
 
@@ -30,7 +32,7 @@ DEFAULT_FRAMES_PER_SECOND = 25.0
 
 
 class Stopwatch:
-    """Seconds by stage, and the number of frames they were spent on.
+    """Seconds by stage, and the number of frames they were spent on; a stage runs in one thread.
 
     Attributes:
         seconds: Spent in each stage so far.
@@ -66,6 +68,29 @@ class Stopwatch:
                 except StopIteration:
                     return
             yield item
+
+
+def prefetch(items: Iterable[Item], count: int) -> Iterator[Item]:
+    """Yield the items of an iterable that is computed in another thread, up to `count` of them ahead.
+
+    Args:
+        items: Used by that thread alone, and closed at the end where it is a generator.
+        count: Of items that wait, at least 1.
+
+    >>> list(prefetch(iter("abc"), 2))
+    ['a', 'b', 'c']
+    """
+    iterator, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        waiting = deque(thread.submit(next, iterator, end) for _ in range(count))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(thread.submit(next, iterator, end))
+                yield cast("Item", item)
+        finally:
+            thread.shutdown(cancel_futures=True)
+            if isinstance(iterator, Generator):
+                iterator.close()
 
 
 class VideoFile:

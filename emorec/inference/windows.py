@@ -22,7 +22,7 @@ from emorec.inference.frame_buffer import FrameBuffer, frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Gap, Window, format_time
-from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile
+from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile, prefetch
 from emorec.text import first_few
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ log = logging.getLogger(__name__)
 
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
+
+PREFETCHED_FRAMES = 4
+"""Decoded frames that may wait for the search for faces."""
+
+PREFETCHED_SOUNDS = 2
+"""Windows whose sound may wait for their frames."""
 
 MIN_REMAINDER = 0.5
 """In hops: when more than that follows the last window, another window ends with the video."""
@@ -95,7 +101,7 @@ def windows_of(
     if video.promised_seconds > video.seconds:
         windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
     if spec.uses_sound:
-        windows = _add_sound(video, windows, spec, stopwatch)
+        windows = _add_sound(video, windows, times, spec, stopwatch)
     return merge_gaps(windows)
 
 
@@ -112,7 +118,9 @@ def _windows_with_frames(
     starts = video.starts[:num_frames]
 
     def choose(start: float, end: float) -> FrameChoice:
-        return choose_frames(start, end, starts, num_frames=spec.num_frames)
+        if len(times) == 1:
+            return frames_of_clip(start, end, starts, num_frames=spec.num_frames)
+        return frames_of_window(start, end, starts, num_frames=spec.num_frames)
 
     damaged_until = 0.0
 
@@ -131,7 +139,8 @@ def _windows_with_frames(
     choices = (choose(start, end) for start, end in times)
     choice = next(choices, None)
     passed = 0
-    for index, seconds, frame in stopwatch.each("decode", video.frames(needed)):
+    frames = prefetch(stopwatch.each("decode", video.frames(needed)), PREFETCHED_FRAMES)
+    for index, seconds, frame in frames:
         stopwatch.frames, passed = stopwatch.frames + index + 1 - passed, index + 1
         buffer.add(index, seconds, frame)
         while choice is not None and choice.last <= index:
@@ -147,23 +156,61 @@ def _windows_with_frames(
 def _add_sound(
     video: VideoFile | AudioFile,
     windows: Iterable[Window | Gap],
+    times: Sequence[tuple[float, float]],
     spec: ModelSpec,
     stopwatch: Stopwatch,
 ) -> Iterator[Window | Gap]:
-    """Yield the windows with their sound; for an audio network, windows without sound become gaps."""
-    audio = AudioWindows(video.path, spec.audio)
+    """Yield the windows with their sound; for an audio network, windows without sound become gaps.
+
+    The sound is read, and embedded, in a thread of its own, once for all persons of a window.
+    """
+    sounds = prefetch(
+        stopwatch.each("sound", _window_sounds(video, times, spec)), PREFETCHED_SOUNDS
+    )
+    sound = next(sounds)
     for window in windows:
         if isinstance(window, Gap):
             yield window
             continue
-        whole = (window.start, window.end) == (video.start, video.seconds)
-        with stopwatch.measure("decode"):
-            sound, has_sound = audio.read_all() if whole else audio.read(window.start, window.end)
-        if has_sound or spec.uses_video:
-            yield replace(window, sound=sound, has_sound=has_sound)
+        while sound.start < window.start:  # those of gaps
+            sound = next(sounds)
+        if sound.has_sound or spec.uses_video:
+            yield replace(
+                window, sound=sound.sound, embedding=sound.embedding, has_sound=sound.has_sound
+            )
         else:
             yield Gap(window.start, window.end)
+    for _ in sounds:
+        pass  # to the end, so that all holes are reported
+
+
+def _window_sounds(
+    video: VideoFile | AudioFile, times: Sequence[tuple[float, float]], spec: ModelSpec
+) -> Iterator[Window]:
+    """Yield the windows with nothing but their sound; log a line at the end if sound is missing anywhere."""
+    audio = AudioWindows(video.path, spec.audio)
+    for start, end in times:
+        whole = (start, end) == (video.start, video.seconds)
+        sound, has_sound = audio.read_all() if whole else audio.read(start, end)
+        yield with_sound(Window(start=start, end=end, person=None), sound, has_sound, spec)
     audio.report_holes(video.seconds)
+
+
+def with_sound(window: Window, sound: Waveform, has_sound: bool, spec: ModelSpec) -> Window:
+    """Return a window with its sound as a network takes it: the waveform, its embedding, or both.
+
+    Args:
+        window: The window.
+        sound: (samples,), -1 to 1.
+        has_sound: Whether there is any.
+        spec: Of the network.
+    """
+    return replace(
+        window,
+        sound=sound if "sound" in spec.inputs else None,
+        embedding=spec.embedding.embed(sound) if has_sound and spec.embedding else None,
+        has_sound=has_sound,
+    )
 
 
 def merge_gaps(windows: Iterable[Window | Gap]) -> Iterator[Window | Gap]:
@@ -252,8 +299,9 @@ class FrameChoice:
 
     @property
     def frames(self) -> set[int]:
-        """All frames that may be needed, and the last one before each end, which shows that it was reached."""
-        return {index for end, indices in self.by_end.items() for index in (*indices, end - 1)}
+        """All frames that may be needed; of several possible ends also the last one before each, which tells them."""
+        frames = {index for indices in self.by_end.values() for index in indices}
+        return frames if len(self.by_end) == 1 else frames | {end - 1 for end in self.by_end}
 
     def indices(self, decoded: Collection[int]) -> list[int] | None:
         """Return T frame indices, or `None` where one of them was not decoded.
@@ -262,38 +310,57 @@ class FrameChoice:
         >>> choice.indices({0, 1, 2}), choice.indices({0, 1}), choice.indices({0})
         ([0, 2], [0, 1], None)
         """
-        for end in sorted(self.by_end, reverse=True):
-            if end - 1 in decoded:
+        ends = sorted(self.by_end, reverse=True)
+        for end in ends:
+            if len(ends) == 1 or end - 1 in decoded:
                 indices = self.by_end[end]
                 return indices if all(index in decoded for index in indices) else None
         return None
 
 
-def choose_frames(
+def frames_of_clip(
     start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int
 ) -> FrameChoice:
-    """Choose T evenly spaced frames of those that start in a window, else the one displayed then.
+    """Choose T evenly spaced frames of a whole file, from its first to its last one, as of the clips of training.
+
+    Args:
+        start: Of the file, in seconds.
+        end: Of the file, in seconds.
+        starts: Start of each frame, in seconds. The last one may not be decodable, as in every original of RAVDESS.
+        num_frames: T.
+
+    >>> frames_of_clip(0.0, 1.0, np.arange(10) / 10, num_frames=3).by_end
+    {9: [0, 4, 8], 10: [0, 4, 9]}
+    """
+    ends = likely_ends(promised=len(starts), shown=len(starts), first=0, stop=len(starts))
+    return FrameChoice(start, end, {each: linspace_indices(each, num_frames) for each in ends})
+
+
+def frames_of_window(
+    start: float, end: float, starts: npt.NDArray[np.float64], *, num_frames: int
+) -> FrameChoice:
+    """Choose the frames that are displayed in the middle of T equal parts of a window.
+
+    Windows that overlap by half share half of their frames if T is even.
 
     Args:
         start: Of the window, in seconds.
         end: Of the window, in seconds.
-        starts: Start of each frame, in seconds. The last one may not be decodable, as in every original of RAVDESS.
+        starts: Start of each frame of the file, in seconds.
         num_frames: T.
 
-    >>> choose_frames(0.2, 0.4, np.arange(10) / 10, num_frames=2).by_end
-    {4: [2, 3]}
-    >>> choose_frames(0.0, 1.0, np.arange(10) / 10, num_frames=3).by_end
-    {9: [0, 4, 8], 10: [0, 4, 9]}
-    >>> choose_frames(0.22, 0.27, np.arange(10) / 10, num_frames=2).by_end
+    >>> frames_of_window(0.0, 0.8, np.arange(20) / 10, num_frames=4).by_end
+    {8: [1, 3, 5, 7]}
+    >>> frames_of_window(0.4, 1.2, np.arange(20) / 10, num_frames=4).by_end
+    {12: [5, 7, 9, 11]}
+    >>> frames_of_window(0.22, 0.27, np.arange(10) / 10, num_frames=2).by_end
     {3: [2, 2]}
     """
-    edges = np.searchsorted(starts, np.array((start, end)) - TIME_TOLERANCE_SECONDS)
-    first, stop = int(edges[0]), int(edges[1])
-    by_end: dict[int, list[int]] = {}
-    for last in sorted(likely_ends(promised=len(starts), shown=len(starts), first=0, stop=stop)):
-        begin = min(first, last - 1)
-        by_end[last] = [begin + index for index in linspace_indices(last - begin, num_frames)]
-    return FrameChoice(start, end, by_end)
+    middles = start + (np.arange(num_frames) + 0.5) * ((end - start) / num_frames)
+    displayed = np.searchsorted(starts, middles + TIME_TOLERANCE_SECONDS, side="right") - 1
+    stop = max(1, int(np.searchsorted(starts, end - TIME_TOLERANCE_SECONDS)))
+    ends = likely_ends(promised=len(starts), shown=len(starts), first=0, stop=stop)
+    return FrameChoice(start, end, {each: displayed.clip(0, each - 1).tolist() for each in ends})
 
 
 class AudioWindows:

@@ -24,6 +24,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Gap, Window
 from emorec.inference.torch_runtime import load_network
 from emorec.inference.video import VideoFile
+from emorec.inference.windows import with_sound
 from emorec.models import ClipClassifier, Fusion
 from emorec.models.adaptation import PRIOR_CLIPS, clip_statistics, same_person
 from tests import videos
@@ -70,17 +71,14 @@ def windows_of_persons(spec: ModelSpec, count: int = 12) -> list[Window | Gap]:
             face["blendshapes"] = random.uniform(0, 1 / person, face["blendshapes"].shape)
             has_sound = number != 5 or not spec.uses_video
             sound = random.normal(0, 0.1, spec.sound_samples).astype(np.float32) * has_sound
-            pieces.append(
-                Window(
-                    start=start,
-                    end=start + WINDOW,
-                    person=person,
-                    box=Box(0, 0, 10 * person, 10 * person),
-                    face=face if spec.uses_video else None,
-                    sound=sound,
-                    has_sound=has_sound,
-                )
+            window = Window(
+                start=start,
+                end=start + WINDOW,
+                person=person,
+                box=Box(0, 0, 10 * person, 10 * person),
+                face=face if spec.uses_video else None,
             )
+            pieces.append(with_sound(window, sound, has_sound, spec))
     return pieces
 
 
@@ -235,7 +233,7 @@ def test_sound_that_a_video_does_not_have_is_no_warning_unless_it_was_enrolled(
     load: Callable[..., Predictor], folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     silent = [
-        replace(piece, has_sound=False) if isinstance(piece, Window) else piece
+        replace(piece, has_sound=False, embedding=None) if isinstance(piece, Window) else piece
         for piece in windows_of_persons(load("Fusion").spec)
     ]
     predictor = load("Fusion", silent)

@@ -1,5 +1,6 @@
 """Videos become windows; undecodable parts become gaps."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ def test_a_long_video_is_split_into_overlapping_windows(tmp_path: Path) -> None:
     ]
     frames = videos.reference_frames(path)
     for window in results:
-        indices = np.linspace(0, 19, 5, dtype=int) + round(20 * window.start)
+        indices = np.array([2, 6, 10, 14, 18]) + round(20 * window.start)
         pictures = resize_frames(frames[indices], (32, 32))
         # the reference is converted to RGB less precisely
         np.testing.assert_allclose(window.frames, center_crop(pictures, (28, 28)), atol=4)
@@ -161,7 +162,7 @@ def test_windows_begin_with_the_pictures_on_the_clock_of_the_file(tmp_path: Path
         assert isinstance(window, Window)
         assert window.frames is not None
         assert window.sound is not None
-        indices = np.linspace(0, 9, 5, dtype=int) + round(10 * (window.start - 2))
+        indices = np.array([1, 3, 5, 7, 9]) + round(10 * (window.start - 2))
         expected = center_crop(frames[indices], (28, 28))
         np.testing.assert_allclose(window.frames, expected, atol=4)
         loudness.append(float(np.abs(window.sound).max()))
@@ -190,10 +191,24 @@ def test_windows_shorter_than_a_frame_contain_the_current_frame(
     results = windows(path, options, num_frames=num_frames)
     assert [each.start for each in results] == pytest.approx([0.2 * count for count in range(15)])
     frames = center_crop(resize_frames(videos.reference_frames(path), (32, 32)), (28, 28))
-    indices = [0, 1, 2, 3, 3, 4, 5, 6, 7, 7, 8, 9, 10, 11, 11]
-    for window, index in zip(results, indices, strict=True):
+    for count, window in enumerate(results):
+        parts = (np.arange(num_frames) + 0.5) / num_frames  # of the window, whose middles are shown
+        indices = (4 * 0.2 * (count + parts)).astype(int)
         assert isinstance(window, Window)
-        np.testing.assert_allclose(window.frames, [frames[index]] * num_frames, atol=4)
+        np.testing.assert_allclose(window.frames, frames[indices], atol=4)
+
+
+def test_windows_that_overlap_by_half_share_half_of_their_frames_whatever_the_rate(
+    tmp_path: Path,
+) -> None:
+    path = film(tmp_path / "a.mp4", [[20]] * 100, fps=13)
+    marks, spec = Marks(), make_spec(face="crop", num_frames=6, window_seconds=1.7)
+    results = list(windows_of(VideoFile(path), spec, Options(), marks))
+    shown = [[seconds for seconds, _ in each.boxes] for each in results if isinstance(each, Window)]
+    assert len(shown) == 8
+    # the last window ends with the video
+    assert all(one[3:] == other[:3] for one, other in itertools.pairwise(shown[:-1]))
+    assert marks.num_calls <= 3 * len(shown) + 3 + 3
 
 
 def test_each_face_is_a_person_with_separate_windows(tmp_path: Path) -> None:
