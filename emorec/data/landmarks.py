@@ -161,6 +161,41 @@ BLENDSHAPE_LANDMARKS = np.array(
 """The landmarks that the blendshape graph takes. Source: MediaPipe, face_blendshapes_graph.cc."""
 
 
+CONTOURS = (
+    (
+        *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+        *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109, 10),
+    ),
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7, 33),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249, 263),
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 70),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276, 300),
+    (
+        *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291),
+        *(375, 321, 405, 314, 17, 84, 181, 91, 146, 61),
+    ),
+    (
+        *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308),
+        *(324, 318, 402, 317, 14, 87, 178, 88, 95, 78),
+    ),
+    (168, 6, 197, 195, 5, 4),
+    (48, 64, 98, 97, 2, 326, 327, 294, 278),
+)
+"""Landmarks along the oval of the face, its eyes, brows, lips and nose: lines that show an expression.
+
+Source: MediaPipe, face_landmarks_connections.py.
+"""
+
+CONTOUR_STARTS = np.cumsum([0, *map(len, CONTOURS)])
+"""Where each line begins among the points of all."""
+
+
+def contour_points(landmarks: Points) -> npt.NDArray[np.int16]:
+    """Landmarks (478, 3) -> (P, 2): x and y of the points of `CONTOURS`, in whole pixels."""
+    points = landmarks[[number for line in CONTOURS for number in line], :2]
+    return np.asarray(points.round().clip(-32_768, 32_767), np.int16)
+
+
 class FaceMesh(NamedTuple):
     """The canonical face of MediaPipe.
 

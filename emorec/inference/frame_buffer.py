@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ class FaceBuffer(FrameBuffer):
         self._seconds: dict[int, float] = {}
         self._last_index = -1
         self._faces: dict[int, dict[int, Face]] = {}
-        self._landmarks: dict[tuple[int, int], FaceTrack] = {}
+        self._landmarks: dict[tuple[int, int], tuple[FaceTrack, npt.NDArray[np.int16]]] = {}
         self._persons: dict[int, int] = {}
 
     @override
@@ -115,8 +115,8 @@ class FaceBuffer(FrameBuffer):
                 start=start,
                 end=end,
                 person=person,
+                **(self._measured(track, indices) if self.spec.uses_landmarks else {}),
                 frames=self._pixels(face, indices) if self.spec.uses_frames else None,
-                face=self._face_track(track, indices) if self.spec.uses_landmarks else None,
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
@@ -128,23 +128,33 @@ class FaceBuffer(FrameBuffer):
         if not windows:
             yield Window(start=start, end=end, person=None)
 
-    def _face_track(self, track: int, indices: Sequence[int]) -> "FaceTrack":
-        """Return the face of a track in T frames, (T,), each measured once for all windows.
+    def _measured(self, track: int, indices: Sequence[int]) -> dict[str, Any]:
+        """Return what a window of T frames tells of a track's landmarks; each frame is measured once for all windows.
 
-        It is searched for where it was in the frame before, first.
+        A face is searched for where it was in the frame before, first.
         """
-        from emorec.data.landmarks import cached_landmarker, fill_missing
+        from emorec.data.landmarks import cached_landmarker, contour_points, fill_missing
 
         last: Points | None = None
         for index in indices:
             if (index, track) not in self._landmarks:
                 with self.stopwatch.measure("faces"):
-                    self._landmarks[index, track] = cached_landmarker()(
+                    face = cached_landmarker()(
                         [self._frames[index]], [self._faces[index].get(track)], last
                     )
-            face = self._landmarks[index, track]
+                    self._landmarks[index, track] = face, contour_points(face["landmarks"][0])
+            face, _ = self._landmarks[index, track]
             last = face["landmarks"][0] if face["present"][0] else None
-        return fill_missing(np.concatenate([self._landmarks[index, track] for index in indices]))
+        faces = np.concatenate([self._landmarks[index, track][0] for index in indices])
+        found = {index for index, there in zip(indices, faces["present"], strict=True) if there}
+        return {
+            "face": fill_missing(faces),
+            "seconds": tuple(self._seconds[index] for index in indices),
+            "pose": tuple(faces["pose"][faces["present"]].mean(axis=0).tolist()) if found else None,
+            "contours": tuple(
+                (self._seconds[index], self._landmarks[index, track][1]) for index in sorted(found)
+            ),
+        }
 
     def _pixels(self, face: Face, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
         pixels = {

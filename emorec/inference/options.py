@@ -43,6 +43,7 @@ class Options:
         adapt: Centre and scale features by those of each person in the whole video, or in the video so far (running),
             or none; auto is video (running for a camera) for networks trained with data.adapt person, else none.
         enrol: Other videos of the person, whose features do that instead.
+        blendshapes: Also give the 52 blendshapes and the head pose of every frame that is looked at, in frames.csv.
 
     Raises:
         UserError: When a value is out of range.
@@ -56,6 +57,7 @@ class Options:
     batch_size: int = 16
     adapt: AdaptOption = "auto"
     enrol: Sequence[str | PathLike[str]] = ()
+    blendshapes: bool = False
 
     def __post_init__(self) -> None:
         for name in ("window_seconds", "hop_seconds"):

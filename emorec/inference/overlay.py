@@ -1,9 +1,10 @@
 """Overlays on video frames: a box around each face, the predicted label, and bars of probabilities."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 import cv2
 import matplotlib as mpl
@@ -12,9 +13,12 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from emorec.data.faces import Box
+from emorec.data.landmarks import CONTOUR_STARTS
 from emorec.data.video.reader import Frames
 from emorec.inference.plot import UNCERTAIN_COLOR, colors_of, rgb, text_color
 from emorec.inference.timeline import Timeline, Window, display_intervals
+
+Sample = TypeVar("Sample")
 
 MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
 """Of more classes, the most probable ones are shown; fewer where the video has several persons."""
@@ -35,11 +39,13 @@ class Overlay:
         window: The window displayed then.
         box: The face then, in pixels of the frame; `None` for whole frames.
         several: Whether the video has several persons: the number is shown, and fewer classes.
+        contour: Points (P, 2) of the lines of the face then, see `contour_points`; `None` without landmarks.
     """
 
     window: Window
     box: Box | None
     several: bool
+    contour: npt.NDArray[np.float64] | None = None
 
 
 class Playback:
@@ -63,7 +69,12 @@ class Playback:
             seconds: On the clock of the file.
         """
         return [
-            Overlay(window, track.box_at(seconds), self._several and window.person is not None)
+            Overlay(
+                window,
+                track.boxes.at(seconds, interpolate),
+                self._several and window.person is not None,
+                track.contours.at(seconds, lambda one, other, share: one + share * (other - one)),
+            )
             for track in self._tracks
             if (window := track.window_at(seconds)) is not None
         ]
@@ -76,12 +87,13 @@ class _PlaybackTrack:
         self._intervals = list(display_intervals(windows, hop_seconds))
         self._starts = [start for start, _, _ in self._intervals]
         boxes: dict[float, Box] = {}
+        contours: dict[float, npt.NDArray[Any]] = {}
         for window in windows:
             boxes |= dict(window.boxes)
+            contours |= dict(window.contours)
             if window.box is not None and not window.boxes:
                 boxes[(window.start + window.end) / 2] = window.box
-        self._boxes = sorted(boxes.items(), key=lambda item: item[0])
-        self._seconds = [seconds for seconds, _ in self._boxes]
+        self.boxes, self.contours = _Samples(boxes), _Samples(contours)
 
     def window_at(self, seconds: float) -> Window | None:
         index = bisect_right(self._starts, seconds) - 1
@@ -89,16 +101,26 @@ class _PlaybackTrack:
             return None
         return self._intervals[index][2]
 
-    def box_at(self, seconds: float) -> Box | None:
-        """Return the box, interpolated linearly between detections."""
-        if not self._boxes:
+
+class _Samples(Generic[Sample]):
+    """Values of single frames over time."""
+
+    def __init__(self, by_seconds: Mapping[float, Sample]) -> None:
+        self._items = sorted(by_seconds.items(), key=lambda item: item[0])
+        self._seconds = [seconds for seconds, _ in self._items]
+
+    def at(
+        self, seconds: float, between: Callable[[Sample, Sample, float], Sample]
+    ) -> Sample | None:
+        """Return the value at any time, interpolated between frames; `None` without any frame."""
+        if not self._items:
             return None
         index = bisect_right(self._seconds, seconds)
-        before = self._boxes[max(index - 1, 0)]
-        after = self._boxes[min(index, len(self._boxes) - 1)]
-        if after[0] <= before[0]:
-            return before[1]
-        return interpolate(before[1], after[1], (seconds - before[0]) / (after[0] - before[0]))
+        start, before = self._items[max(index - 1, 0)]
+        end, after = self._items[min(index, len(self._items) - 1)]
+        if end <= start:
+            return before
+        return between(before, after, (seconds - start) / (end - start))
 
 
 def interpolate(one: Box, other: Box, share: float) -> Box:
@@ -127,7 +149,11 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
     height, width = image.shape[:2]
     font_size = font_size_for(height, width)
     for overlay in overlays:
-        card = _card(overlay.window, overlay.several, font_size)
+        window = replace(overlay.window, boxes=(), contours=(), seconds=())  # a key of the cache
+        card = _card(window, overlay.several, font_size)
+        if overlay.contour is not None:
+            color = rgb(_label_color(overlay.window))
+            _draw_contour(image, scale * overlay.contour, color, max(1, font_size // 10))
         if overlay.box is None:
             left, top = font_size // 2, height - card.shape[0] - font_size // 2
         else:
@@ -148,6 +174,16 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
             )
         _paste(image, card, left, top)
     return image
+
+
+def _draw_contour(
+    image: Frames, points: npt.NDArray[np.float64], color: tuple[int, int, int], thickness: int
+) -> None:
+    """Draw the lines of a face, (P, 2) in pixels, half transparent."""
+    lines = np.split((points * 16).round().astype(np.int32), CONTOUR_STARTS[1:-1])
+    lined = image.copy()
+    cv2.polylines(lined, lines, False, color, thickness, cv2.LINE_AA, shift=4)
+    cv2.addWeighted(image, 0.4, lined, 0.6, 0, dst=image)
 
 
 def font_size_for(height: int, width: int) -> int:

@@ -11,9 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, DrawingArea
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from emorec.data.landmarks import CONTOUR_STARTS
 from emorec.inference.timeline import (
     NO_FACE,
     UNCERTAIN,
@@ -81,6 +84,12 @@ LABELLED_SHARE = 0.08
 RIBBON = (1.03, 1.16)
 """Bottom and top of the ribbon of predicted labels, as a share of the panel's height."""
 
+FACE_HEIGHT = 26  # points
+"""Of the lines of faces above the ribbon."""
+
+FACE_SHARE = 0.035
+"""Least distance of two faces, as a share of the width."""
+
 Interval = tuple[float, float, Window]
 """Start and end of the interval in which a window is displayed, in days, and the window."""
 
@@ -101,10 +110,12 @@ def timeline_figure(timeline: Timeline) -> Figure:
     persons = most_present(timeline)
     num_hidden = len(timeline.persons) - len(persons)
     num_panels = max(1, len(persons))
+    has_contours = any(window.contours for window in timeline.windows)
+    panel_height = PANEL_HEIGHT + (FACE_HEIGHT / 72 if has_contours else 0)
     handles = legend_handles(timeline)
     legend_rows = -(-len(handles) // legend_columns(timeline.names))
     figure = Figure(
-        figsize=(WIDTH, 1.0 + 0.22 * legend_rows + PANEL_HEIGHT * num_panels),
+        figsize=(WIDTH, 1.0 + 0.22 * legend_rows + panel_height * num_panels),
         dpi=DPI,
         layout=ConstrainedLayoutEngine(h_pad=PADDING),
     )
@@ -122,6 +133,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
             _plot_probabilities(axes, intervals, timeline, end * SECOND)
         else:
             _plot_numbers(axes, intervals, timeline)
+        _plot_faces(axes, intervals, end * SECOND)
         _shade_gaps(axes, timeline)
         axes.set_xlim(0, end * SECOND)
         if len(persons) > 1:
@@ -233,6 +245,33 @@ def _plot_ribbon(
                 color=text_color(color_of.get(label, "#ffffff")),
                 parse_math=False,
             )
+
+
+def _plot_faces(axes: Axes, intervals: Sequence[Interval], end: float) -> None:
+    """Draw the lines of the face in the middle of a window above the ribbon, of as many windows as fit."""
+    last = -end
+    for start, stop, window in intervals:
+        middle = (start + stop) / 2
+        if not window.contours or middle - last < FACE_SHARE * end:
+            continue
+        last = middle
+        _, contour = window.contours[len(window.contours) // 2]
+        points = contour - contour.mean(axis=0)
+        points = points * (FACE_HEIGHT / max(float(np.ptp(points[:, 1])), 1.0))
+        area = DrawingArea(1, FACE_HEIGHT)
+        for line in np.split(points, CONTOUR_STARTS[1:-1]):
+            x, y = line.T
+            area.add_artist(Line2D(x, FACE_HEIGHT / 2 - y, color=DARK, linewidth=0.5))
+        box = AnnotationBbox(
+            area,
+            (middle, RIBBON[1]),
+            xycoords=axes.get_xaxis_transform(),
+            box_alignment=(0.5, 0),
+            frameon=False,
+            annotation_clip=False,
+            pad=0.3,
+        )
+        axes.add_artist(box)
 
 
 def _plot_numbers(axes: Axes, intervals: Sequence[Interval], timeline: Timeline) -> None:

@@ -115,6 +115,8 @@ class Predictor:
             UserError: When the network does not take such a video, or can't be adapted as the options say.
         """
         options = options or self.options
+        if options.blendshapes and not self.spec.uses_landmarks:
+            raise UserError(f"blendshapes: {self.spec.network} takes no landmarks, leave it out")
         stopwatch = stopwatch or Stopwatch()
         adaptation = options.adaptation(self.spec, live=video.live)
         pieces = windows_of(video, self.spec, options, self.detector(options), stopwatch)
@@ -254,7 +256,7 @@ class Predictor:
         try:
             for batch in batches:
                 with stopwatch.measure("network"):
-                    windows = iter(self._with_features(batch))
+                    windows = iter(self._with_features(batch, options))
                     kept += [next(windows) if _has_input(piece) else piece for piece in batch]
         except KeyboardInterrupt:
             interrupted = True
@@ -284,7 +286,7 @@ class Predictor:
         network, persons = self._open_feature_network(), PersonMoments()
 
         def classify(windows: Sequence[Window]) -> Outputs:
-            windows, means = self._with_features(windows), []
+            windows, means = self._with_features(windows, options), []
             for window in windows:
                 persons.add(window)
                 means.append(persons.means(window))
@@ -298,20 +300,23 @@ class Predictor:
         network = self._open_feature_network()
         means = [moments.mean() for moments in self._enrol(options)]
         return lambda windows: network.classify(
-            self._with_features(windows), [means] * len(windows)
+            self._with_features(windows, options), [means] * len(windows)
         )
 
     def _classify(self, windows: Sequence[Window]) -> Outputs:
         """Windows of persons -> (B, K) probabilities or (B, R) numbers, adapted by nothing."""
         return self.runtime(stack_inputs(windows, self.spec))
 
-    def _with_features(self, pieces: Iterable[Window | Gap]) -> list[Window]:
+    def _with_features(
+        self, pieces: Iterable[Window | Gap], options: Options | None = None
+    ) -> list[Window]:
         """Return the windows of persons among pieces of a video, with features in place of frames and sound."""
         network = self._open_feature_network()
+        keep_face = options is not None and options.blendshapes
         windows = [piece for piece in pieces if _has_input(piece)]
         features = network.features(stack_inputs(windows, network.spec)) if windows else []
         return [
-            replace(window, frames=None, face=None, sound=None, embedding=None, features=each)
+            replace(without_inputs(window, keep_face=keep_face), features=each)
             for window, each in zip(windows, features, strict=True)
         ]
 
@@ -349,6 +354,7 @@ class Predictor:
                 self.spec,
                 next(outputs) if _has_input(window) else None,
                 options.abstain_below,
+                keep_face=options.blendshapes,
             )
             for window in windows
         ]
@@ -425,7 +431,12 @@ def load(
 
 
 def with_prediction(
-    window: Window, spec: ModelSpec, output: Outputs | None, abstain_below: float = 0.0
+    window: Window,
+    spec: ModelSpec,
+    output: Outputs | None,
+    abstain_below: float = 0.0,
+    *,
+    keep_face: bool = False,
 ) -> Window:
     """Return a window with its prediction, without the network's inputs.
 
@@ -434,10 +445,9 @@ def with_prediction(
         spec: Of the network.
         output: (K,) probabilities or (R,) numbers; `None` without a face.
         abstain_below: Lowest confidence that names a class.
+        keep_face: See `without_inputs`.
     """
-    window = replace(
-        window, frames=None, face=None, sound=None, embedding=None, features=None, names=spec.names
-    )
+    window = replace(without_inputs(window, keep_face=keep_face), features=None, names=spec.names)
     if output is None:
         return replace(window, predicted=NO_FACE)
     values = tuple(output.tolist())
@@ -446,6 +456,17 @@ def with_prediction(
     best = int(output.argmax())
     predicted = spec.names[best] if values[best] >= abstain_below else UNCERTAIN
     return replace(window, values=values, predicted=predicted, confidence=values[best])
+
+
+def without_inputs(window: Window, *, keep_face: bool) -> Window:
+    """Return a window without what the network took of it.
+
+    Args:
+        window: The window.
+        keep_face: Keep the landmarks.
+    """
+    face = window.face if keep_face else None
+    return replace(window, frames=None, face=face, sound=None, embedding=None)
 
 
 def stack_inputs(windows: Sequence[Window], spec: ModelSpec) -> Inputs:

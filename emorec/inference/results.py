@@ -1,12 +1,13 @@
-"""Result files of a predicted video: `timeline.csv`, `summary.json`, `timeline.png` and `annotated.mp4`."""
+"""Result files of a predicted video: tables of windows and frames, a summary, a picture and an annotated video."""
 
 import csv
 import io
+import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -23,9 +24,13 @@ from emorec.inference.video import Camera, Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, write_json
 
 TIMELINE_CSV = "timeline.csv"
+FRAMES_CSV = "frames.csv"
 SUMMARY_JSON = "summary.json"
 TIMELINE_PNG = "timeline.png"
 ANNOTATED_MP4 = "annotated.mp4"
+
+POSE = ("yaw", "pitch", "roll")
+"""Columns of the head pose, in degrees; see `emorec.data.landmarks.head_pose`."""
 
 SUMMARY_FORMAT = 1
 
@@ -86,17 +91,18 @@ def predict_to_folder(
     interrupted = False
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4):
+        for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4, FRAMES_CSV):
             (folder / name).unlink(missing_ok=True)
         try:
             adapted_by = predictor.adapted_by(options, live=video.live)
-            with TimelineWriter(folder / TIMELINE_CSV, predictor.spec, adapted_by) as writer:
-                decoded = partial(progress, "predicting")
-                for piece in predictor.stream(video, options, stopwatch, decoded):
+            stream = predictor.stream(video, options, stopwatch, partial(progress, "predicting"))
+            with TableWriter(folder, predictor.spec, options, adapted_by) as writer:
+                for piece in stream:
                     pieces.append(piece)
                     if isinstance(piece, Window):
                         with stopwatch.measure("write"):
                             writer.write(piece)
+                        pieces[-1] = replace(piece, face=None)
                         if on_window:
                             on_window(piece)
         except KeyboardInterrupt:
@@ -161,40 +167,35 @@ def is_result_file(path: Path) -> bool:
 def csv_columns(spec: ModelSpec, adapted_by: str = "") -> list[str]:
     """Return the header of `timeline.csv`; the last column is of adapted predictions only."""
     label = ["predicted", "confidence"] if spec.task == "classes" else []
-    return ["start", "end", "person", *label, *spec.names, *(["adapted_by"] if adapted_by else [])]
+    pose = POSE if spec.uses_landmarks else ()
+    return [
+        *("start", "end", "person"),
+        *(*label, *spec.names, *pose),
+        *(["adapted_by"] if adapted_by else []),
+    ]
 
 
-class TimelineWriter:
-    """Writes `timeline.csv` window by window; after any failure, all its lines are whole.
+class CsvWriter:
+    """Writes a CSV file row by row; after any failure, all its lines are whole.
 
     Args:
         path: The file, replaced.
-        spec: Of the network.
-        adapted_by: See `Timeline`.
+        columns: Its header.
 
     Raises:
         OSError: When it can't be written.
     """
 
-    def __init__(self, path: Path, spec: ModelSpec, adapted_by: str = "") -> None:
-        self._is_classifier = spec.task == "classes"
-        self._adapted_by = [adapted_by] if adapted_by else []
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._file = path.open("wb", buffering=0)
-        self._write_line(csv_columns(spec, adapted_by))
+        self.write(columns)
 
-    def write(self, window: Window) -> None:
-        """Append the line of a window.
+    def write(self, row: Sequence[str | int | None]) -> None:
+        """Append a line.
 
         Raises:
             OSError: When the disk is full; the lines before are kept.
         """
-        values = window.values if window.values is not None else [None] * len(window.names)
-        row: list[str | int | None] = [f"{window.start:.3f}", f"{window.end:.3f}", window.person]
-        if self._is_classifier:
-            row += [window.predicted, _format_float(window.confidence)]
-        self._write_line([*row, *map(_format_float, values), *self._adapted_by])
-
-    def _write_line(self, row: list[str] | list[str | int | None]) -> None:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(row)
         line = text.getvalue().encode()
@@ -207,11 +208,65 @@ class TimelineWriter:
             self._file.truncate(end)
             raise
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TableWriter:
+    """Writes `timeline.csv` and, with `Options.blendshapes`, `frames.csv`, window by window.
+
+    Args:
+        folder: Of the files, which are replaced.
+        spec: Of the network.
+        options: Of the prediction.
+        adapted_by: See `Timeline`.
+
+    Raises:
+        OSError: When they can't be written.
+    """
+
+    def __init__(self, folder: Path, spec: ModelSpec, options: Options, adapted_by: str) -> None:
+        self._spec = spec
+        self._adapted_by = [adapted_by] if adapted_by else []
+        self._timeline = CsvWriter(folder / TIMELINE_CSV, csv_columns(spec, adapted_by))
+        self._frames: CsvWriter | None = None
+        self._last_seconds: dict[int | None, float] = {}
+        if options.blendshapes:
+            from emorec.data.landmarks import BLENDSHAPES  # imports OpenCV
+
+            columns = ["seconds", "person", *POSE, *BLENDSHAPES]
+            self._frames = CsvWriter(folder / FRAMES_CSV, columns)
+
+    def write(self, window: Window) -> None:
+        """Append a window, and its frames that are later than those of the person's windows before.
+
+        Raises:
+            OSError: When the disk is full; the lines before are kept.
+        """
+        values = window.values if window.values is not None else [None] * len(window.names)
+        row: list[str | int | None] = [f"{window.start:.3f}", f"{window.end:.3f}", window.person]
+        if self._spec.task == "classes":
+            row += [window.predicted, _format_float(window.confidence)]
+        row += map(_format_float, values)
+        if self._spec.uses_landmarks:
+            row += _format_degrees(window.pose)
+        self._timeline.write([*row, *self._adapted_by])
+        if self._frames and window.face is not None:
+            for seconds, face in zip(window.seconds, window.face, strict=True):
+                if face["present"] and seconds > self._last_seconds.get(window.person, -math.inf):
+                    self._last_seconds[window.person] = seconds
+                    pose = _format_degrees(face["pose"].tolist())
+                    scores = map(_format_float, face["blendshapes"].tolist())
+                    self._frames.write([f"{seconds:.3f}", window.person, *pose, *scores])
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._timeline.close()
+        if self._frames:
+            self._frames.close()
 
 
 def summary(
@@ -295,6 +350,11 @@ def speed(
 
 def _ratio(numerator: float, denominator: float) -> float | None:
     return round(numerator / denominator, 3) if denominator > 0 else None
+
+
+def _format_degrees(pose: Sequence[float] | None) -> list[str]:
+    """Format a head pose, which is known to about a degree."""
+    return [f"{degrees:.1f}" for degrees in pose] if pose is not None else [""] * len(POSE)
 
 
 def _format_float(value: float | None) -> str:

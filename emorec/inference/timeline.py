@@ -75,8 +75,11 @@ class Window(Prediction):
             whole frames know one person, 1.
         box: The face, in pixels of the upright frame; `None` where none was searched or found.
         boxes: The face in single frames of the window: (seconds, box).
+        contours: Its lines in single frames, for networks of landmarks: (seconds, points), see `contour_points`.
+        pose: Yaw, pitch and roll of the head in degrees, see `head_pose`; the mean over frames with a face.
+        seconds: Of the T frames.
         frames: (T, H, W, 3) uint8, RGB; only until the window is predicted.
-        face: (T,) landmarks and blendshapes; only until the window is predicted.
+        face: (T,) landmarks, blendshapes and pose; only until the window is predicted, unless `Options.blendshapes`.
         sound: (samples,) float32, -1 to 1; only until the window is predicted.
         embedding: (S, D) of the sound; `None` without sound; only until the window is predicted.
         has_sound: Whether the window has sound; where not, `sound` is zeros.
@@ -88,6 +91,9 @@ class Window(Prediction):
     person: int | None
     box: "Box | None" = None
     boxes: "tuple[tuple[float, Box], ...]" = ()
+    contours: tuple[tuple[float, npt.NDArray[np.int16]], ...] = ()
+    pose: tuple[float, float, float] | None = None
+    seconds: tuple[float, ...] = ()
     frames: npt.NDArray[np.uint8] | None = None
     face: "FaceTrack | None" = None
     sound: npt.NDArray[np.float32] | None = None

@@ -129,6 +129,13 @@ def test_a_clip_of_a_face_gives_the_landmarks_of_training(tmp_path: Path, face: 
     assert window.face is not None
     assert expected["present"].all()
     np.testing.assert_array_equal(window.face, expected)
+    assert window.pose == pytest.approx(expected["pose"].mean(axis=0))
+    assert window.seconds == pytest.approx([0, 2 / 30, 5 / 30, 8 / 30])
+    assert [seconds for seconds, _ in window.contours] == list(window.seconds)
+    # the first of its lines is the oval, from the top of the forehead around to it
+    points = expected["landmarks"][:, [10, 338, 297], :2]
+    for (_, contour), top in zip(window.contours, points, strict=True):
+        np.testing.assert_allclose(contour[:3], top, atol=0.5)
     if face == "crop":
         np.testing.assert_array_equal(window.frames, trained(path, wanted))
     decoded = np.stack([frame for _, _, frame in VideoFile(path).frames(range(9))])

@@ -4,28 +4,36 @@ import csv
 import io
 import json
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from emorec.data.landmarks import BLENDSHAPES, FACE
 from emorec.inference.options import Options
-from emorec.inference.results import TimelineWriter, speed, summary
-from emorec.inference.timeline import Gap, Timeline
+from emorec.inference.results import TIMELINE_CSV, TableWriter, speed, summary
+from emorec.inference.timeline import Gap, Timeline, Window
 from emorec.inference.video import Stopwatch
 from tests.inference.fakes import EIGHT, Grey, timeline
+from tests.inference.specs import make_spec
 
 
-def written_rows(path: Path, predictions: Timeline, runtime: Grey) -> list[dict[str, str]]:
-    with TimelineWriter(path, runtime.spec) as file:
+def writer(folder: Path, runtime: Grey | None = None, **options: Any) -> TableWriter:
+    return TableWriter(folder, (runtime or Grey(names=EIGHT)).spec, Options(**options), "")
+
+
+def written_rows(folder: Path, predictions: Timeline, runtime: Grey) -> list[dict[str, str]]:
+    with writer(folder, runtime) as file:
         for each in predictions.windows:
             file.write(each)
-    return list(csv.DictReader(io.StringIO(path.read_text())))
+    return list(csv.DictReader(io.StringIO((folder / TIMELINE_CSV).read_text())))
 
 
 def test_the_csv_has_a_line_per_window_and_a_column_per_class(tmp_path: Path) -> None:
     predictions = timeline(4, people=2, without_face=range(1, 2))
-    rows = written_rows(tmp_path / "timeline.csv", predictions, Grey(names=EIGHT))
+    rows = written_rows(tmp_path, predictions, Grey(names=EIGHT))
     assert list(rows[0]) == ["start", "end", "person", "predicted", "confidence", *EIGHT]
     for row, window in zip(rows, predictions.windows, strict=True):
         assert (float(row["start"]), float(row["end"])) == pytest.approx(
@@ -43,25 +51,49 @@ def test_the_csv_has_a_line_per_window_and_a_column_per_class(tmp_path: Path) ->
 def test_the_csv_of_a_regressor_has_only_columns_of_its_numbers(tmp_path: Path) -> None:
     names = ("valence", "arousal")
     predictions = timeline(3, names=names, numbers=True)
-    rows = written_rows(tmp_path / "timeline.csv", predictions, Grey(task="numbers", names=names))
+    rows = written_rows(tmp_path, predictions, Grey(task="numbers", names=names))
     assert list(rows[0]) == ["start", "end", "person", "valence", "arousal"]
     assert float(rows[2]["arousal"]) == pytest.approx(
         predictions.windows[2].probabilities["arousal"]
     )
 
 
+def test_blendshapes_are_written_once_for_each_frame_with_a_face(tmp_path: Path) -> None:
+    spec = make_spec(names=EIGHT, inputs=("landmarks", "blendshapes", "face_present"))
+    with TableWriter(tmp_path, spec, Options(blendshapes=True), "") as file:
+        for number in range(2):  # of two persons, whose windows share their frames
+            for person in (1, 2):
+                face = np.zeros(4, FACE)
+                face["present"] = [True, True, number == 0, True]
+                face["pose"] = 10 * person, 0.04, -1
+                face["blendshapes"][:, 25] = np.arange(2 * number, 2 * number + 4) / 10
+                seconds = tuple(0.25 * index for index in range(2 * number, 2 * number + 4))
+                pose = tuple(face["pose"][0].tolist())
+                window = Window(start=number / 2, end=number / 2 + 1, person=person, names=EIGHT)
+                file.write(replace(window, face=face, seconds=seconds, pose=pose))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "frames.csv").read_text())))
+    assert list(rows[0]) == ["seconds", "person", "yaw", "pitch", "roll", *BLENDSHAPES]
+    own = [row for row in rows if row["person"] == "2"]
+    assert len(rows) == 2 * len(own)
+    assert [float(row["seconds"]) for row in own] == [0, 0.25, 0.5, 0.75, 1.25]
+    assert [float(row["jawOpen"]) for row in own] == pytest.approx([0, 0.1, 0.2, 0.3, 0.5])
+    assert (own[0]["yaw"], own[0]["pitch"], own[0]["roll"]) == ("20.0", "0.0", "-1.0")
+    windows = list(csv.DictReader(io.StringIO((tmp_path / TIMELINE_CSV).read_text())))
+    assert [row["yaw"] for row in windows] == ["10.0", "20.0"] * 2
+
+
 def test_each_line_is_flushed(tmp_path: Path) -> None:
-    path = tmp_path / "timeline.csv"
-    with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
+    path = tmp_path / TIMELINE_CSV
+    with writer(tmp_path) as file:
         assert path.read_text().count("\n") == 1
         file.write(timeline(1).windows[0])
         assert path.read_text().count("\n") == 2
 
 
 def test_a_full_disk_leaves_complete_lines(tmp_path: Path) -> None:
-    path = tmp_path / "timeline.csv"
+    path = tmp_path / TIMELINE_CSV
     first, second = timeline(2).windows
-    with TimelineWriter(path, Grey(names=EIGHT).spec) as file:
+    with writer(tmp_path) as file:
         file.write(first)
         before = path.read_bytes()
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
