@@ -14,6 +14,7 @@ import pytest
 
 from emorec.data.audio import iter_audio
 from emorec.data.faces import Box
+from emorec.data.landmarks import contour_points, face_mesh
 from emorec.inference.annotate import annotate_video
 from emorec.inference.overlay import Overlay, Playback, draw, font_size_for
 from emorec.inference.timeline import Timeline
@@ -276,6 +277,32 @@ def test_the_box_surrounds_the_face_and_the_card_is_next_to_it() -> None:
     assert mask[60, 40:91].all()
     assert not mask[66:124, 46:84].any()  # the face itself
     assert mask[62, 96:190].all()  # the card to its right
+
+
+def test_the_lines_of_a_face_move_evenly_between_the_frames_in_which_it_was_measured() -> None:
+    contour = contour_points(face_mesh_at(450, 150, size=8.0))
+    window = replace(
+        timeline(1, boxes=False).windows[0],
+        contours=((0.0, contour), (2.0, contour + np.array([20, 0]))),
+    )
+    playback = Playback(replace(timeline(1), windows=(window,)))
+    (overlay,) = playback.at(0.5)
+    assert overlay.contour is not None
+    np.testing.assert_allclose(overlay.contour, contour + np.array([5, 0]))
+    frame = np.full((400, 600, 3), 128, np.uint8)
+    without = draw(frame, [replace(overlay, contour=None)])
+    mask = (draw(frame, [overlay]) != without).any(axis=2)
+    x, y = np.transpose(overlay.contour).round().astype(int)
+    assert mask[y, x].mean() > 0.9
+    assert mask.mean() < 0.1  # lines, no area
+
+
+def face_mesh_at(x: float, y: float, *, size: float) -> npt.NDArray[np.float32]:
+    """Landmarks (478, 3) of the canonical face around a place in a frame."""
+    vertices = face_mesh().vertices
+    landmarks = np.zeros((478, 3), np.float32)
+    landmarks[: len(vertices)] = vertices * (size, -size, -size) + (x, y, 0)
+    return landmarks
 
 
 @pytest.mark.parametrize("left", [-30, 5, 120, 240, 290])

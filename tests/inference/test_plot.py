@@ -1,14 +1,18 @@
 """The plot timeline.png."""
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox
 
+from emorec.data.landmarks import CONTOUR_STARTS
 from emorec.evaluation.figures import figure_to_image
-from emorec.inference.plot import MAX_PANELS, plot_timeline, timeline_figure
+from emorec.inference.plot import FACE_SHARE, MAX_PANELS, plot_timeline, timeline_figure
 from emorec.inference.timeline import Gap, Timeline
 from tests.inference.fakes import timeline
 
@@ -32,6 +36,21 @@ def test_plotting_is_deterministic(name: str, tmp_path: Path) -> None:
     assert content == (tmp_path / "two.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert b"Software" not in content
+
+
+@pytest.mark.parametrize(("windows", "shown"), [(3, 3), (200, 1 / FACE_SHARE)])
+def test_as_many_faces_as_fit_stand_above_their_windows(windows: int, shown: float) -> None:
+    contour = np.random.default_rng(0).integers(0, 90, (int(CONTOUR_STARTS[-1]), 2), np.int16)
+    predictions = timeline(windows)
+    with_faces = tuple(replace(w, contours=((w.start, contour),)) for w in predictions.windows)
+    figure = timeline_figure(replace(predictions, windows=with_faces))
+    (axes,) = figure.axes
+    faces = [each for each in axes.get_children() if isinstance(each, AnnotationBbox)]
+    assert 0.8 * shown < len(faces) <= shown
+    figure.draw_without_rendering()
+    edges = [face.get_window_extent() for face in faces]
+    assert all(one.x1 <= other.x0 + 4 for one, other in itertools.pairwise(edges))
+    assert all(edge.y1 < figure.bbox.height for edge in edges)
 
 
 @pytest.mark.parametrize("name", PICTURES)
