@@ -14,7 +14,14 @@ from emorec.errors import UserError
 from emorec.inference.plot import UNCERTAIN_COLOR, colors_of
 from emorec.inference.results import ANNOTATED_MP4, TIMELINE_CSV, TIMELINE_PNG
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import NO_FACE, Timeline, format_gaps, format_means, format_time
+from emorec.inference.timeline import (
+    NO_FACE,
+    Timeline,
+    format_gaps,
+    format_means,
+    format_time,
+    format_unfamiliar,
+)
 from emorec.pretrained import card_headline, is_built_in
 from emorec.report import uses
 from emorec.report.templating import escape_markdown
@@ -332,8 +339,8 @@ def summarize(timeline: Timeline) -> str:
 
 
 def remarks(timeline: Timeline) -> list[str]:
-    """Return remarks on adaptation, damage and missing faces."""
-    lines = []
+    """Return remarks on unfamiliar windows, adaptation, damage and missing faces."""
+    lines = [line] if (line := format_unfamiliar(timeline)) else []
     if timeline.adapted_by:
         lines.append(f"Adapted to each person by {timeline.adapted_by}")
     if timeline.gaps:
@@ -349,11 +356,13 @@ def remarks(timeline: Timeline) -> list[str]:
 def table_of(timeline: Timeline) -> dict[str, Any]:
     """Return the table of windows, as `gr.Dataframe` takes it."""
     is_classifier, several = timeline.task == "classes", len(timeline.persons) > 1
+    marked = any(window.unfamiliar for window in timeline.windows)
     headers = [
         *("from", "to"),
         *(["person"] if several else []),
         *(["predicted"] if is_classifier else []),
         *timeline.names,
+        *(["unfamiliar"] if marked else []),
     ]
     rows = []
     for window in timeline.windows:
@@ -367,6 +376,7 @@ def table_of(timeline: Timeline) -> dict[str, Any]:
                 *([person] if several else []),
                 *([window.predicted] if is_classifier else []),
                 *("" if value is None else number.format(value) for value in values),
+                *([", ".join(window.unfamiliar or ())] if marked else []),
             ]
         )
     return {"headers": headers, "data": rows}

@@ -36,7 +36,8 @@ class Options:
         window_seconds: Length of a window; by default that of the training clips.
         hop_seconds: From the start of one window to the next; by default half a window, and a whole one for networks
             of single frames.
-        abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1.
+        abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1, by default 0.5 for the built-in
+            networks and 0 for others.
         face: Faces as_trained; or override that: crop, align, or none.
         face_detector: auto, yunet or a YuNet file.
         batch_size: Windows in a forward pass.
@@ -51,7 +52,7 @@ class Options:
 
     window_seconds: float | None = None
     hop_seconds: float | None = None
-    abstain_below: float = 0.0
+    abstain_below: float | None = None
     face: FaceOption = "as_trained"
     face_detector: str = "auto"
     batch_size: int = 16
@@ -64,7 +65,7 @@ class Options:
             seconds = getattr(self, name)
             if seconds is not None and not 0.01 <= seconds <= 3600:
                 raise UserError(f"{name} is {seconds:g}: choose 0.01 to 3600")
-        if not 0 <= self.abstain_below <= 1:
+        if self.abstain_below is not None and not 0 <= self.abstain_below <= 1:
             raise UserError(f"abstain_below is {self.abstain_below:g}: choose 0 to 1")
         if self.face not in get_args(FaceOption):
             raise UserError(f"face is {self.face}: choose as_trained, crop, align or none")
@@ -90,6 +91,10 @@ class Options:
         shortest = MIN_FRAME_WINDOW_SECONDS if single_frame else 0.0
         window = self.window_seconds or max(spec.window_seconds, shortest)
         return window, self.hop_seconds or (window if single_frame else window / 2)
+
+    def lowest_confidence(self, spec: "ModelSpec") -> float:
+        """Lowest confidence that names a class of a model."""
+        return spec.abstain_below if self.abstain_below is None else self.abstain_below
 
     def face_mode(self, spec: "ModelSpec") -> "FaceMode":
         """What is made of faces for a model."""

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.errors import UserError
+from emorec.inference.familiarity import Familiarity, read_familiarity
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.runtimes import (
@@ -24,7 +25,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
-from emorec.pretrained import ADAPTED, DEFAULT, is_built_in, weights_file
+from emorec.pretrained import ABSTAIN_BELOW, ADAPTED, DEFAULT, is_built_in, weights_file
 from emorec.text import first_few
 
 if TYPE_CHECKING:
@@ -46,11 +47,18 @@ class Predictor:
     Args:
         runtime: Runs the network; see `emorec.load`.
         options: Defaults of `predict`.
+        familiarity: Statistics of the training clips; `None` where they are not known.
     """
 
-    def __init__(self, runtime: Runtime, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        options: Options | None = None,
+        familiarity: Familiarity | None = None,
+    ) -> None:
         self.runtime = runtime
         self.options = options or Options()
+        self.familiarity = familiarity
         self._detectors: dict[Options, FaceDetector | None] = {}
         self._feature_network: FeatureNetwork | None = None
         self._enrolled: dict[Options, list[Moments]] = {}
@@ -89,6 +97,8 @@ class Predictor:
                     "frames are one window, too short to adapt to a person: pass the path of a video, or enrol others"
                 )
             window = window_from_frames(video, spec, self.detector(chosen))
+            if _has_input(window):
+                window = self._with_familiarity(window, Stopwatch())
             classify = self._classify if adaptation == "none" else self._classify_enrolled(chosen)
             return self._predict_windows([window], classify, chosen)[0]
         file = open_file(Path(video).expanduser(), self.spec)
@@ -120,6 +130,10 @@ class Predictor:
         stopwatch = stopwatch or Stopwatch()
         adaptation = options.adaptation(self.spec, live=video.live)
         pieces = windows_of(video, self.spec, options, self.detector(options), stopwatch)
+        pieces = (
+            self._with_familiarity(piece, stopwatch) if _has_input(piece) else piece
+            for piece in pieces
+        )
         batches = _batches(pieces, 1 if video.live else options.batch_size, progress)
         if adaptation == "video":
             yield from self._adapt_by_video(video, batches, options, stopwatch)
@@ -307,6 +321,14 @@ class Predictor:
         """Windows of persons -> (B, K) probabilities or (B, R) numbers, adapted by nothing."""
         return self.runtime(stack_inputs(windows, self.spec))
 
+    def _with_familiarity(self, window: Window, stopwatch: Stopwatch) -> Window:
+        """Return a window of a person with its unfamiliar streams."""
+        if self.familiarity is None:
+            return window
+        with stopwatch.measure("network"):
+            unfamiliar = self.familiarity.unfamiliar(window.face, window.embedding)
+        return replace(window, unfamiliar=unfamiliar)
+
     def _with_features(
         self, pieces: Iterable[Window | Gap], options: Options | None = None
     ) -> list[Window]:
@@ -353,7 +375,7 @@ class Predictor:
                 window,
                 self.spec,
                 next(outputs) if _has_input(window) else None,
-                options.abstain_below,
+                options.lowest_confidence(self.spec),
                 keep_face=options.blendshapes,
             )
             for window in windows
@@ -425,9 +447,13 @@ def load(
     """
     adapts = options is not None and options.adapts
     file = Path(path or (ADAPTED if adapts else DEFAULT)).expanduser()
-    if str(file) == DEFAULT and is_built_in(file) and not adapts:
+    built_in = is_built_in(file)
+    if str(file) == DEFAULT and built_in and not adapts:
         file = weights_file(f"{DEFAULT}.onnx")  # the same network, which starts without torch
-    return Predictor(load_runtime(file, device), options)
+    runtime = load_runtime(file, device)
+    if built_in:
+        runtime.spec = replace(runtime.spec, abstain_below=ABSTAIN_BELOW)
+    return Predictor(runtime, options, read_familiarity(file))
 
 
 def with_prediction(

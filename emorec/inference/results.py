@@ -19,7 +19,7 @@ from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import Gap, Timeline, Window
+from emorec.inference.timeline import Gap, Timeline, Window, count_unfamiliar
 from emorec.inference.video import Camera, Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, write_json
 
@@ -96,7 +96,10 @@ def predict_to_folder(
         try:
             adapted_by = predictor.adapted_by(options, live=video.live)
             stream = predictor.stream(video, options, stopwatch, partial(progress, "predicting"))
-            with TableWriter(folder, predictor.spec, options, adapted_by) as writer:
+            marked = predictor.familiarity is not None
+            with TableWriter(
+                folder, predictor.spec, options, adapted_by, unfamiliar=marked
+            ) as writer:
                 for piece in stream:
                     pieces.append(piece)
                     if isinstance(piece, Window):
@@ -164,15 +167,12 @@ def is_result_file(path: Path) -> bool:
     return path.name == ANNOTATED_MP4 and path.with_name(TIMELINE_CSV).is_file()
 
 
-def csv_columns(spec: ModelSpec, adapted_by: str = "") -> list[str]:
-    """Return the header of `timeline.csv`; the last column is of adapted predictions only."""
+def csv_columns(spec: ModelSpec, adapted_by: str = "", *, unfamiliar: bool = False) -> list[str]:
+    """Return the header of `timeline.csv`; the last columns are of marked and of adapted predictions only."""
     label = ["predicted", "confidence"] if spec.task == "classes" else []
     pose = POSE if spec.uses_landmarks else ()
-    return [
-        *("start", "end", "person"),
-        *(*label, *spec.names, *pose),
-        *(["adapted_by"] if adapted_by else []),
-    ]
+    last = [*(["unfamiliar"] if unfamiliar else []), *(["adapted_by"] if adapted_by else [])]
+    return ["start", "end", "person", *label, *spec.names, *pose, *last]
 
 
 class CsvWriter:
@@ -221,15 +221,26 @@ class TableWriter:
         spec: Of the network.
         options: Of the prediction.
         adapted_by: See `Timeline`.
+        unfamiliar: Whether windows say which of their streams are unfamiliar.
 
     Raises:
         OSError: When they can't be written.
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec, options: Options, adapted_by: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spec: ModelSpec,
+        options: Options,
+        adapted_by: str = "",
+        *,
+        unfamiliar: bool = False,
+    ) -> None:
         self._spec = spec
+        self._unfamiliar = unfamiliar
         self._adapted_by = [adapted_by] if adapted_by else []
-        self._timeline = CsvWriter(folder / TIMELINE_CSV, csv_columns(spec, adapted_by))
+        columns = csv_columns(spec, adapted_by, unfamiliar=unfamiliar)
+        self._timeline = CsvWriter(folder / TIMELINE_CSV, columns)
         self._frames: CsvWriter | None = None
         self._last_seconds: dict[int | None, float] = {}
         if options.blendshapes:
@@ -251,6 +262,8 @@ class TableWriter:
         row += map(_format_float, values)
         if self._spec.uses_landmarks:
             row += _format_degrees(window.pose)
+        if self._unfamiliar:
+            row.append(" ".join(window.unfamiliar or ()))
         self._timeline.write([*row, *self._adapted_by])
         if self._frames and window.face is not None:
             for seconds, face in zip(window.seconds, window.face, strict=True):
@@ -300,13 +313,14 @@ def summary(
         "persons": len(timeline.persons),
         "predicted": {label: labels[label] for label in sorted(labels)},
         "most_frequent": timeline.most_frequent,
+        "unfamiliar": count_unfamiliar(timeline),
         "adapted_by": timeline.adapted_by or None,
         "face_coverage": timeline.face_coverage if detector else None,
         "holes": [[gap.start, gap.end] for gap in timeline.gaps],
         "settings": {
             "window_seconds": timeline.window_seconds,
             "hop_seconds": timeline.hop_seconds,
-            "abstain_below": options.abstain_below,
+            "abstain_below": options.lowest_confidence(spec),
             "face": options.face_mode(spec) if detector else "none",
             "face_detector": detector,
             "batch_size": options.batch_size,

@@ -55,6 +55,7 @@ class ModelSpec:
         data: Import path of the data module it was trained on.
         split: The split it was trained with (see `ClipDataModule.split_record`).
         licence: Terms of the training data that bind users of the network.
+        abstain_below: Lowest confidence that names a class where `Options.abstain_below` sets none.
     """
 
     network: str
@@ -77,6 +78,7 @@ class ModelSpec:
     sound_embedding: str = "none"
     embedding_layer: int | None = None
     adapt: Literal["none", "person"] = "none"
+    abstain_below: float = 0.0
 
     @property
     def uses_frames(self) -> bool:
@@ -148,6 +150,7 @@ class ModelSpec:
             stored.setdefault("sound_embedding", "none")  # of files before landmarks
             stored.setdefault("embedding_layer", None)  # of files before speech models
             stored.setdefault("adapt", "none")  # of files before adaptation
+            stored.setdefault("abstain_below", 0.0)
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])
             if isinstance(values["face"], bool):

@@ -16,6 +16,7 @@ from emorec.inference.spec import TaskKind
 if TYPE_CHECKING:  # importing OpenCV and torch is slow
     from torch import Tensor
 
+    from emorec.data.audio_embedding import Embedding
     from emorec.data.faces import Box
     from emorec.data.landmarks import FaceTrack
 
@@ -84,6 +85,8 @@ class Window(Prediction):
         embedding: (S, D) of the sound; `None` without sound; only until the window is predicted.
         has_sound: Whether the window has sound; where not, `sound` is zeros.
         features: To be adapted to the person; only until the window is predicted.
+        unfamiliar: Streams that lie outside of what training saw, of "face", "motion" and "sound"; `None` where that
+            is not known.
     """
 
     start: float
@@ -97,9 +100,10 @@ class Window(Prediction):
     frames: npt.NDArray[np.uint8] | None = None
     face: "FaceTrack | None" = None
     sound: npt.NDArray[np.float32] | None = None
-    embedding: npt.NDArray[np.float32] | None = None
+    embedding: "Embedding | None" = None
     has_sound: bool = False
     features: WindowFeatures | None = None
+    unfamiliar: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,29 @@ def format_gaps(timeline: Timeline) -> str:
         for gap in timeline.gaps
     ]
     return text.first_few(spans, limit=5)
+
+
+def count_unfamiliar(timeline: Timeline) -> dict[str, int] | None:
+    """Count the windows with any unfamiliar stream, then those of each stream; `None` where that is not known."""
+    marked = [each.unfamiliar for each in timeline.windows if each.unfamiliar is not None]
+    if not marked:
+        return None
+    streams = Counter(stream for each in marked for stream in each)
+    return {"windows": sum(map(bool, marked)), **dict(sorted(streams.items()))}
+
+
+def format_unfamiliar(timeline: Timeline) -> str:
+    """Format the unfamiliar windows as a sentence without a full stop; empty where there are none."""
+    counts = count_unfamiliar(timeline)
+    if not counts or not counts["windows"]:
+        return ""
+    streams = ", ".join(f"{name} {count}" for name, count in counts.items() if name != "windows")
+    total = text.plural(len(timeline.windows), "window")
+    verb = "is" if counts["windows"] == 1 else "are"
+    return (
+        f"{counts['windows']} of {total} {verb} unlike the training clips ({streams}): "
+        f"don't trust {'it' if verb == 'is' else 'them'}"
+    )
 
 
 def format_time(seconds: float, video_seconds: float) -> str:

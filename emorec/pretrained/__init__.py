@@ -24,6 +24,13 @@ DEFAULT = "face_and_sound"
 ADAPTED = "face_and_sound_adapted"
 """The same for predictions that are adapted to each person."""
 
+FAMILIARITY = "face_and_sound.familiarity.npz"
+"""Statistics of the clips that trained both, see `emorec.inference.familiarity`."""
+
+ABSTAIN_BELOW = 0.5
+"""Confidence below which both are labelled "uncertain" by default: as they are calibrated, the class is then more
+likely wrong than right."""
+
 BUILT_IN = (DEFAULT, ADAPTED)
 """Names of the trained networks, by which `--ckpt` takes them: tensors, a JSON file and a card each."""
 
@@ -33,6 +40,7 @@ DIGESTS = {
     "face_and_sound.safetensors": "714a472ec26267e618d5dddda1252ad002114300e118dd3a41bedada5d6c6ae9",
     "face_and_sound_adapted.json": "b8c84d7d38c9b12a58549ca55d8e2f8b025ba99f916a632f0abe5d8f78258f7d",
     "face_and_sound_adapted.safetensors": "dae10505e21cb032b382686b6338f4fe72cb703ed5332127d5f3581bd39941ef",
+    FAMILIARITY: "fe4199595cb2051d7c264417e1fca3f0e35b873d8fc3e3d56d5ab3e5c7d3ae65",
     FACE_LANDMARKER: "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
     FACE_MESH: "981d356b79417073e034d26ef4ce8f64f785827f7c2d6b6779494af94fbe1d5f",
     SPEECH_EMBEDDING: "ba754db3cd768a524c655ea90655ee5e6055a43b8dfd29366a11e93716ae9e51",

@@ -17,7 +17,7 @@ def app(
     share: Literal["never"] = "never",
     max_megabytes: float = 200,
     max_seconds: float = 300,
-    abstain_below: float = 0.0,
+    abstain_below: float | None = None,
     face: Literal["as_trained", "crop", "align", "none"] = "as_trained",
     face_detector: str = "auto",
     device: str | None = None,
@@ -34,7 +34,8 @@ def app(
         share: Never: there are no public links.
         max_megabytes: Largest upload.
         max_seconds: Longest video.
-        abstain_below: Label windows with a lower confidence "uncertain".
+        abstain_below: Label windows with a lower confidence "uncertain"; by default 0.5 for the built-in networks and 0
+            for others.
         face: Faces as_trained; or override that: crop, align, or none.
         face_detector: auto, yunet or a YuNet file.
         device: Such as cuda or cpu; by default the fastest available.

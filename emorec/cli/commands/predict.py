@@ -23,7 +23,14 @@ from emorec.console import make_console
 from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.options import Options
-from emorec.inference.timeline import Timeline, Window, format_gaps, format_means, format_time
+from emorec.inference.timeline import (
+    Timeline,
+    Window,
+    format_gaps,
+    format_means,
+    format_time,
+    format_unfamiliar,
+)
 from emorec.io import disk_errors, list_files
 from emorec.text import listed_files
 
@@ -251,6 +258,8 @@ class Batch:
             )
         if predictor.spec.uses_sound and not video.live and not video.has_sound:
             self.note(f"{source.name}: it has no sound; only its frames are used")
+        if unfamiliar := format_unfamiliar(timeline):
+            self.note(f"{source.name}: {unfamiliar}")
         if result.not_annotated:
             line = f"{source.name}: no annotated video: {result.not_annotated}"
             # a sound file is complete without
