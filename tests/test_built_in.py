@@ -54,7 +54,7 @@ def test_a_network_trained_on_everybody_at_hand_and_names_no_machine(name: str) 
 
 def test_the_files_are_small_and_checked() -> None:
     files = [name for name in DIGESTS if name.partition(".")[0] in BUILT_IN]
-    assert len(files) == 5
+    assert len(files) == 6
     assert sum(weights_file(name).stat().st_size for name in files) < 6e6
 
 
@@ -72,6 +72,8 @@ def test_options_choose_the_network() -> None:
     adapted = emorec.load(device="cpu", options=Options(adapt="video"))
     assert isinstance(adapted.runtime, TorchRuntime)
     assert adapted.spec.adapt == "person"
+    assert adapted.spec.abstain_below == 0.5
+    assert adapted.familiarity is not None
     named = emorec.load(DEFAULT, "cpu", Options(adapt="video"))
     assert isinstance(named.runtime, TorchRuntime)
     assert named.spec.adapt == "none"

@@ -146,7 +146,7 @@ class Familiarity:
             UserError: When the file is damaged or something else.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 names = dict.fromkeys(key.partition("/")[0] for key in file)
                 return cls(
                     {
@@ -156,7 +156,7 @@ class Familiarity:
                         for name in names
                     }
                 )
-        except (OSError, ValueError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path} has no statistics of training clips ({error}): fit them again, or remove it"
             ) from None
