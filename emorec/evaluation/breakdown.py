@@ -141,6 +141,27 @@ def reliability(task: Classification, tables: Sequence[pd.DataFrame]) -> pd.Data
     )
 
 
+def abstention(tables: Sequence[pd.DataFrame], abstain_below: float) -> dict[str, float]:
+    """Return what abstaining from clips of low confidence costs and gains; several seeds are put together.
+
+    Args:
+        tables: Predictions.
+        abstain_below: Lowest confidence that names a class.
+
+    Returns:
+        coverage, the share of clips that get a class; accuracy of those; accuracy of the others.
+
+    Source: El-Yaniv & Wiener 2010, On the Foundations of Noise-free Selective Classification, section 2.
+    """
+    table = pd.concat(tables)
+    right, sure = table["predicted"] == table["emotion"], table["confidence"] >= abstain_below
+    return {
+        "coverage": float(sure.mean()),
+        "accuracy": float(right[sure].mean()),
+        "accuracy_of_others": float(right[~sure].mean()),
+    }
+
+
 def scores_per_name(task: Task, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the scores of each class or number, a row a name, see `Task.per_name`.
 

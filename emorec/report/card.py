@@ -16,6 +16,7 @@ from emorec.data.datasheets import datasheet
 from emorec.data.split import format_people
 from emorec.errors import UserError
 from emorec.evaluation.breakdown import (
+    abstention,
     accuracy_by_group,
     confusion_matrix,
     most_confused,
@@ -26,6 +27,7 @@ from emorec.evaluation.intervals import RESAMPLES, scores_with_intervals
 from emorec.evaluation.report import split_remarks
 from emorec.evaluation.task import Classification, Task
 from emorec.io import sha256
+from emorec.pretrained import ABSTAIN_BELOW, card_file
 from emorec.report import uses
 from emorec.report.breakdown import ravdess_groups
 from emorec.report.card_facts import (
@@ -123,6 +125,7 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         lowest=_lowest_accuracy,
         resamples=RESAMPLES,
         uses=uses,
+        unfamiliar=card_file("familiarity").read_text("utf-8") if checkpoint.is_built_in else "",
     )
     return re.sub(r"\n{3,}", "\n\n", text)
 
@@ -195,6 +198,8 @@ def _breakdown(task: Task, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
         "confused": most_confused(task, tables),
         "groups": accuracy_by_group(task, tables, _groups(tables[0])),
         "reliability": reliability(task, calibrated or tables),
+        "abstain_below": ABSTAIN_BELOW,
+        "abstention": abstention(calibrated, ABSTAIN_BELOW) if calibrated else None,
     }
 
 

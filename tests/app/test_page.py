@@ -57,6 +57,20 @@ def test_gaps_and_missing_faces_are_mentioned() -> None:
     assert remarks(timeline_of()) == []
 
 
+def test_unfamiliar_windows_are_counted_first_and_named_in_the_table() -> None:
+    one, two = timeline_of().windows
+    marked = timeline_of(
+        windows=(replace(one, unfamiliar=()), replace(two, unfamiliar=("face", "sound")))
+    )
+    assert "1 of 2 windows" in remarks(marked)[0]
+    table = table_of(marked)
+    assert (table["headers"][-1], [row[-1] for row in table["data"]]) == (
+        "unfamiliar",
+        ["", "face, sound"],
+    )
+    assert "unfamiliar" not in table_of(timeline_of())["headers"]
+
+
 def numbers() -> Timeline:
     windows = tuple(
         replace(

@@ -6,6 +6,7 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from emorec.evaluation.breakdown import (
+    abstention,
     accuracy_by_group,
     confusion_matrix,
     most_confused,
@@ -166,3 +167,15 @@ def test_numbers_have_scores_per_target_and_per_video() -> None:
     rows = [row for row in range(60) if row % 3 == 0]
     within = [task.evaluate(true[rows], task.output(table)[rows])["ccc"] for table in tables]
     assert per_video["ccc"]["c"] == pytest.approx(np.mean(within), abs=1e-6)
+
+
+def test_abstaining_leaves_the_clips_of_at_least_the_confidence() -> None:
+    below = float(CLIPS["confidence"].median())
+    sure = (CLIPS["confidence"] >= below).to_numpy()
+    assert abstention([CLIPS, CLIPS], below) == pytest.approx(
+        {
+            "coverage": sure.mean(),
+            "accuracy": RIGHT[sure].mean(),
+            "accuracy_of_others": RIGHT[~sure].mean(),
+        }
+    )
