@@ -99,6 +99,15 @@ class DecodedFrame:
         return pixels if size is None else _framed(pixels, size)
 
 
+TURNS = {
+    -90: (True, False, True),
+    90: (True, True, False),
+    180: (False, True, True),
+    -180: (False, True, True),
+}
+"""Degrees counter-clockwise -> `flips` of that turn."""
+
+
 class _Display:
     """How players show the frames of a video: turned, mirrored, and with square pixels.
 
@@ -112,10 +121,14 @@ class _Display:
 
     def __call__(self, frame: VideoFrame) -> DecodedFrame:
         """Return the next frame as displayed; only some frames of a stream repeat how they are turned."""
-        side_data: Any = frame.side_data  # PyAV types one of its keys only
-        if SideData.DISPLAYMATRIX in side_data:
-            matrix = bytes(side_data[SideData.DISPLAYMATRIX])
-            self._flips = flips(struct.unpack("=9i", matrix[:36]))
+        try:
+            side_data: Any = frame.side_data  # PyAV types one of its keys only
+        except ValueError:  # PyAV 18 does not know the EXIF data of a photo, but how it is turned
+            self._flips = TURNS.get(round(frame.rotation), (False, False, False))
+        else:
+            if SideData.DISPLAYMATRIX in side_data:
+                matrix = bytes(side_data[SideData.DISPLAYMATRIX])
+                self._flips = flips(struct.unpack("=9i", matrix[:36]))
         height, width = frame.height, max(1, round(frame.width * self._aspect))
         size = (width, height) if self._flips[0] else (height, width)
         return DecodedFrame(frame, size, self._flips)
