@@ -96,6 +96,11 @@ class ModelSpec:
         return self.uses_frames or self.uses_landmarks
 
     @property
+    def can_do_without_pictures(self) -> bool:
+        """Whether it predicts sound alone: of landmarks and sound it takes whichever is there."""
+        return self.uses_sound and not self.uses_frames and "face_present" in self.inputs
+
+    @property
     def uses_sound(self) -> bool:
         """Whether it needs audio."""
         return "sound" in self.inputs or "embedding" in self.inputs

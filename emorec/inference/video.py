@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.data.faces import silent_opencv
-from emorec.data.video.reader import NO_FRAME, ClipError, Frames, check_readable
+from emorec.data.video.reader import NO_FRAME, NO_PICTURES, ClipError, Frames, check_readable
 from emorec.errors import UserError
 from emorec.inference.spec import ModelSpec
 
@@ -248,7 +248,7 @@ def _cameras() -> str:
 
 
 class AudioFile:
-    """Sound of a file, with or without pictures, for networks that take nothing else.
+    """Sound of a file, with or without pictures, for networks that take nothing else or can do without pictures.
 
     Opening it reads all packets without decoding them.
 
@@ -391,7 +391,16 @@ Video: TypeAlias = VideoFile | AudioFile | Camera
 def open_file(path: Path, spec: ModelSpec) -> VideoFile | AudioFile:
     """Open what a network takes of a file: its pictures, and perhaps its sound; or its sound alone.
 
+    A file without pictures is its sound for a network that takes landmarks and sound, whichever is there.
+
     Raises:
         ClipError: When it can't be read, or lacks what the network needs.
     """
-    return VideoFile(path) if spec.uses_video else AudioFile(path)
+    if not spec.uses_video:
+        return AudioFile(path)
+    try:
+        return VideoFile(path)
+    except ClipError as error:
+        if error.reason != NO_PICTURES or not spec.can_do_without_pictures:
+            raise
+        return AudioFile(path)

@@ -27,6 +27,7 @@ from emorec.text import first_few
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
+    from emorec.data.landmarks import FaceTrack
 
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ def windows_of(
         else:
             windows = chain([first], windows)
     else:
-        windows = (Window(start=start, end=end, person=1) for start, end in times)
+        face = no_face(spec.num_frames) if spec.uses_landmarks else None
+        windows = (Window(start=start, end=end, person=1, face=face) for start, end in times)
     if video.promised_seconds > video.seconds:
         windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
     if spec.uses_sound:
@@ -160,7 +162,7 @@ def _add_sound(
     spec: ModelSpec,
     stopwatch: Stopwatch,
 ) -> Iterator[Window | Gap]:
-    """Yield the windows with their sound; for an audio network, windows without sound become gaps.
+    """Yield the windows with their sound; where there are no pictures, windows without sound become gaps.
 
     The sound is read, and embedded, in a thread of its own, once for all persons of a window.
     """
@@ -174,7 +176,7 @@ def _add_sound(
             continue
         while sound.start < window.start:  # those of gaps
             sound = next(sounds)
-        if sound.has_sound or spec.uses_video:
+        if sound.has_sound or isinstance(video, VideoFile):
             yield replace(
                 window, sound=sound.sound, embedding=sound.embedding, has_sound=sound.has_sound
             )
@@ -211,6 +213,13 @@ def with_sound(window: Window, sound: Waveform, has_sound: bool, spec: ModelSpec
         embedding=spec.embedding.embed(sound) if has_sound and spec.embedding else None,
         has_sound=has_sound,
     )
+
+
+def no_face(num_frames: int) -> "FaceTrack":
+    """Return the face of a window without pictures, (T,): found in no frame."""
+    from emorec.data.landmarks import FACE
+
+    return np.zeros(num_frames, FACE)
 
 
 def merge_gaps(windows: Iterable[Window | Gap]) -> Iterator[Window | Gap]:
