@@ -144,6 +144,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def file_identity(path: Path) -> dict[str, float]:
+    """Return what changes when a file is written anew: its size in bytes and its time of modification.
+
+    The time is in seconds since 1970.
+
+    Raises:
+        OSError: When there is no such file.
+    """
+    status = path.stat()
+    return {"bytes": status.st_size, "modified": status.st_mtime}
+
+
 def free_bytes(folder: Path) -> int:
     """Return the free disk space where a folder lies or will lie.
 

@@ -4,11 +4,13 @@ import argparse
 import inspect
 import json
 import keyword
+import re
+import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, get_origin
 
 import docstring_parser
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 from typing_extensions import override
 
 from emorec.parser import OneLineErrors, SettingError
@@ -17,7 +19,24 @@ from emorec.text import did_you_mean
 EXPERIMENT_FLAGS = "experiment_flags"
 """Name of the `*parameter` that takes all flags a function does not have: those of `emorec fit`."""
 
+HELP_WIDTH = 100
+"""Characters in a line of help where standard output is no terminal."""
+
 _Parameter = inspect.Parameter
+
+
+class _HelpFormatter(DefaultHelpFormatter):
+    """Formats help without types, which only repeat the text, and without defaults that are no value."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        width = shutil.get_terminal_size((HELP_WIDTH, 24)).columns
+        super().__init__(prog, width=width, **options)  # type: ignore[no-untyped-call]
+
+    @override
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default in (None, False, ()) and not action.required:
+            return action.help or ""
+        return re.sub(r"(, )?type: %\(type\)s(, )?", "", super()._get_help_string(action))
 
 
 class FunctionParser(OneLineErrors, ArgumentParser):
@@ -44,6 +63,7 @@ class FunctionParser(OneLineErrors, ArgumentParser):
             usage=" ".join([f"emorec {command}", *self._usage(), "[options]"]),
             description=doc.short_description,
             allow_abbrev=False,
+            formatter_class=_HelpFormatter,
         )
         texts = {each.arg_name.lstrip("*"): each.description for each in doc.params}
         if self._variadic:

@@ -20,8 +20,8 @@ from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Gap, Timeline, Window, count_unfamiliar
-from emorec.inference.video import Camera, Stopwatch, Video, VideoFile
-from emorec.io import disk_errors, write_json
+from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile
+from emorec.io import disk_errors, file_identity, write_json
 
 TIMELINE_CSV = "timeline.csv"
 FRAMES_CSV = "frames.csv"
@@ -90,6 +90,7 @@ def predict_to_folder(
     pieces: list[Window | Gap] = []
     interrupted = False
     with disk_errors(folder):
+        identity = {} if video.path is None else file_identity(video.path)
         folder.mkdir(parents=True, exist_ok=True)
         for name in (SUMMARY_JSON, TIMELINE_PNG, ANNOTATED_MP4, FRAMES_CSV):
             (folder / name).unlink(missing_ok=True)
@@ -130,12 +131,12 @@ def predict_to_folder(
             from emorec.inference.plot import plot_timeline  # imports Matplotlib
 
             plot_timeline(folder / TIMELINE_PNG, timeline)
-        detector = predictor.detector(options)
+        detector = None if isinstance(video, AudioFile) else predictor.detector(options)
         content = summary(
             timeline,
             predictor.spec,
             options,
-            video=video.describe(),
+            video={**identity, **video.describe()},
             runtime=predictor.runtime.description,
             detector=None if detector is None else detector.version,
             interrupted=interrupted,
@@ -298,7 +299,7 @@ def summary(
         timeline: The prediction.
         spec: Of the network.
         options: Of the prediction.
-        video: `Video.describe()`.
+        video: `Video.describe()`, and of a file its identity.
         runtime: `Runtime.description`.
         detector: Version of the face detector; `None` for whole frames.
         interrupted: Whether Ctrl-C stopped it early.
@@ -326,6 +327,7 @@ def summary(
             "batch_size": options.batch_size,
             "adapt": options.adaptation(spec, live=timeline.path is None),
             "enrol": [str(path) for path in options.enrol],
+            "blendshapes": options.blendshapes,
         },
         "network": spec.to_dict(),
         "runtime": runtime,

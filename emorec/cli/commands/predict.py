@@ -8,35 +8,47 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from emorec.console import make_console
 from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
-from emorec.inference.options import Options
-from emorec.inference.timeline import (
-    Timeline,
-    Window,
-    format_gaps,
-    format_means,
-    format_time,
-    format_unfamiliar,
+from emorec.inference.batch import (
+    Batch,
+    Outcome,
+    Outline,
+    Source,
+    earlier_outcome,
+    predict_in_worker,
+    predict_source,
+    shard_of,
 )
+from emorec.inference.options import Options
+from emorec.inference.timeline import Window, format_time
 from emorec.io import disk_errors, list_files
-from emorec.text import listed_files
+from emorec.text import listed_files, plural
 
 if TYPE_CHECKING:
+    from emorec.inference.batch import ShowStep
     from emorec.inference.predictor import Predictor
-    from emorec.inference.results import Result, Step
+    from emorec.inference.results import Step
     from emorec.inference.video import Video
 
 
@@ -62,13 +74,18 @@ def predict(
     device: str | None = None,
     seconds: float | None = None,
     enrol: tuple[str, ...] = (),
+    jobs: int | None = None,
+    shard: str | None = None,
+    overwrite: bool = False,
+    table: str | None = None,
+    ray: str | None = None,
     **options: Any,
 ) -> None:
     """Predict the emotions in videos, window by window, with the network of the package or with one of your own.
 
     Args:
-        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; a network that only hears
-            takes sound files, too.
+        videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; sound files and pictures
+            are taken, too.
         ckpt: The network: a checkpoint, an exported file, or a name of emorec models; by default face_and_sound, or
             face_and_sound_adapted with --adapt or --enrol.
         model: The same.
@@ -77,6 +94,11 @@ def predict(
         device: Such as cuda or cpu; by default the fastest available.
         seconds: How long to record from a camera; by default until Ctrl-C.
         enrol: Adapt to the person by one or more other videos of that person, instead of --adapt.
+        jobs: Predict this many videos at a time, each in a process of its own, which share the cores.
+        shard: Predict the I-th of N parts of the videos, given as I/N, as in an array job; --out may be the same.
+        overwrite: Predict videos again whose results are there, made of the same file with the same settings.
+        table: Also write one table over all videos: a .csv or .parquet file.
+        ray: Predict on the Ray cluster of this address, or local, with --jobs workers (by default one a core).
         options: See `emorec.inference.options.Options`.
 
     Raises:
@@ -85,14 +107,69 @@ def predict(
     """
     chosen = Options(enrol=enrol, **options)
     network = network_path(ckpt, model)
+    table_file = Path(table).expanduser() if table else None
+    check_arguments(videos, chosen, jobs, table_file)
+    predictor = open_predictor(network, device, chosen)
+    found = find_sources(videos, sound=not predictor.spec.uses_video)
+    if not found.sources and len(found.errors) == 1:
+        raise UserError(found.errors[0])
+    sources = found.sources if shard is None else shard_of(found.sources, shard)
+    if (jobs or shard or ray) and any(isinstance(each.video, int) for each in sources):
+        raise UserError("a camera is predicted alone: leave --jobs, --shard and --ray out")
+    predictor.adapted_by(chosen)  # a mistake, or a bad enrolled video, is reported once
+    batch = Batch(
+        network=network,
+        device=device,
+        options=chosen,
+        out=Path(out).expanduser(),
+        annotate=annotate,
+        camera_seconds=seconds,
+    )
+    predictions = Predictions(batch)
+    with output_folder(batch.out) if sources else nullcontext():
+        for line in found.notes:
+            predictions.note(line)
+        for line in found.errors:
+            predictions.error(line)
+        if not sources and found.sources:
+            predictions.note(f"no video in shard {shard} of {plural(len(found.sources), 'video')}")
+        remaining = sources if overwrite else predictions.skip_finished(predictor, sources)
+        predictions.predict(predictor, remaining, jobs=jobs, ray=ray)
+    if table_file:
+        predictions.write_table(table_file, predictor, sources)
+    predictions.finish(sources)
+
+
+def check_arguments(
+    videos: Sequence[str], options: Options, jobs: int | None, table: Path | None
+) -> None:
+    """Refuse arguments that are wrong whatever the network and the videos are.
+
+    Raises:
+        UserError: For the first of them.
+    """
     if not videos:
-        enrolled = "; those after --enrol are enrolled only" if enrol else ""
+        enrolled = "; those after --enrol are enrolled only" if options.enrol else ""
         raise UserError(
             f"no video: name files, folders, patterns or the index of a camera{enrolled}"
         )
+    if jobs is not None and jobs < 1:
+        raise UserError(f"jobs is {jobs}: choose at least 1")
+    if table:
+        from emorec.inference.table import check_table
+
+        check_table(table)
+
+
+def open_predictor(network: Path | None, device: str | None, options: Options) -> "Predictor":
+    """Open the network, and print what users of it have to know.
+
+    Raises:
+        UserError: When it can't be opened.
+    """
     from emorec.inference.predictor import load
 
-    predictor = load(network, device, chosen)
+    predictor = load(network, device, options)
     if predictor.spec.split.get("drawn"):
         print(
             "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
@@ -100,19 +177,7 @@ def predict(
         )
     if network is None:
         print(f"network: built in (emorec models); {predictor.spec.licence}", file=sys.stderr)
-    found = find_sources(videos, sound=not predictor.spec.uses_video)
-    if not found.sources and len(found.errors) == 1:
-        raise UserError(found.errors[0])
-    predictor.adapted_by(chosen)  # a mistake, or a bad enrolled video, is reported once
-    batch = Batch(Path(out).expanduser(), chosen, annotate=annotate, camera_seconds=seconds)
-    with output_folder(batch.out) if found.sources else nullcontext():
-        for line in found.notes:
-            batch.note(line)
-        for line in found.errors:
-            batch.error(line)
-        if found.sources:
-            batch.predict(predictor, found.sources)
-    batch.finish()
+    return predictor
 
 
 def network_path(ckpt: str | None, model: str | None) -> Path | None:
@@ -148,24 +213,6 @@ def output_folder(out: Path) -> Iterator[None]:
                 out.rmdir()
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Video, or sound file, to predict.
-
-    Attributes:
-        video: Path of a file, or index of a camera.
-        folder: For its results, relative to the output folder.
-    """
-
-    video: Path | int
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """Name in messages and tables."""
-        return f"camera {self.video}" if isinstance(self.video, int) else self.video.name
-
-
 @dataclass(slots=True)
 class Sources:
     """Videos to predict, and problems with the arguments.
@@ -181,27 +228,21 @@ class Sources:
     notes: list[str] = field(default_factory=list)
 
 
-class Batch:
-    """Predicts videos one after another; an error of one does not stop the others.
+class Predictions:
+    """Outcomes of the videos of a call, printed as they become known; an error of one does not stop the others.
 
     Args:
-        out: Output folder.
-        options: Of the predictions.
-        annotate: Whether to write annotated videos.
-        camera_seconds: How long to record from a camera; `None`: until Ctrl-C.
+        batch: How they are predicted.
     """
 
-    def __init__(
-        self, out: Path, options: Options, *, annotate: bool, camera_seconds: float | None
-    ) -> None:
-        self.out = out
-        self.options = options
-        self.annotate = annotate
-        self.camera_seconds = camera_seconds
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
         self.console = make_console(stderr=True)
         self.num_errors = 0
         self.interrupted = False
-        self.results: list[tuple[str, Result]] = []
+        self.outcomes: dict[Source, Outcome] = {}
+        self.skipped: set[Source] = set()
+        self._printed: set[str] = set()
 
     def note(self, line: str) -> None:
         """Print a line to standard error."""
@@ -212,101 +253,190 @@ class Batch:
         self.num_errors += 1
         self.note(f"emorec predict: error: {' '.join(line.split())}")
 
-    def predict(self, predictor: "Predictor", sources: Sequence[Source]) -> None:
-        """Predict all videos, or until Ctrl-C."""
+    def add(self, source: Source, outcome: Outcome, *, skipped: bool = False) -> None:
+        """Print and keep what became of a video."""
+        for line in outcome.notes:
+            if line not in self._printed:  # workers may all say the same
+                self.note(line)
+            self._printed.add(line)
+        for line in (*outcome.other_errors, *([outcome.failure] if outcome.failure else [])):
+            self.error(line)
+        if outcome.outline or outcome.failure:
+            self.outcomes[source] = outcome
+        if skipped:
+            self.skipped.add(source)
+        self.interrupted = self.interrupted or outcome.interrupted
+
+    def skip_finished(self, predictor: "Predictor", sources: Sequence[Source]) -> list[Source]:
+        """Return the videos that an earlier call has not finished, and add the others."""
+        remaining = []
+        for source in sources:
+            outcome = earlier_outcome(source, self.batch, predictor)
+            if outcome is None:
+                remaining.append(source)
+            else:
+                self.add(source, outcome, skipped=True)
+        if skipped := len(sources) - len(remaining):
+            self.note(
+                f"{skipped} of {plural(len(sources), 'video')} predicted before and skipped; "
+                "--overwrite predicts them again"
+            )
+        return remaining
+
+    def predict(
+        self,
+        predictor: "Predictor",
+        sources: Sequence[Source],
+        *,
+        jobs: int | None,
+        ray: str | None,
+    ) -> None:
+        """Predict the videos: on Ray, in several processes, or one after another.
+
+        Raises:
+            UserError: When a network of landmarks lacks LiteRT: once, not for each video.
+        """
+        if not sources:
+            return
+        if predictor.spec.uses_landmarks:
+            from emorec.data.landmarks import cached_landmarker
+
+            cached_landmarker()
+        if ray:
+            from emorec.inference.ray_cluster import predict_on_ray
+
+            outcomes = predict_on_ray(sources, self.batch, ray, jobs)
+            self._add_all(outcomes, len(sources))
+        elif jobs and jobs > 1 and len(sources) > 1:
+            self.predict_in_processes(sources, jobs)
+        else:
+            self.predict_in_turn(predictor, sources)
+
+    def predict_in_turn(self, predictor: "Predictor", sources: Sequence[Source]) -> None:
+        """Predict the videos one after another, or until Ctrl-C."""
         for number, source in enumerate(sources, 1):
             prefix = f"{number}/{len(sources)} " if len(sources) > 1 else ""
-            try:
-                self._predict(predictor, source, f"{prefix}{source.name}")
-            except UserError as error:
-                self.error(str(error))
-            except KeyboardInterrupt:
-                self.interrupted = True
+            title = f"{prefix}{source.name}"
+            outcome = predict_source(
+                predictor,
+                source,
+                self.batch,
+                on_window=print_window,
+                show_progress=partial(show_video, title, self.console),
+            )
+            self.add(source, outcome)
             if self.interrupted:
                 return
 
-    def _predict(self, predictor: "Predictor", source: Source, title: str) -> None:
-        from emorec.data.video.reader import NO_PICTURES
-        from emorec.inference.results import predict_to_folder
-        from emorec.inference.video import Camera, open_file
-
-        started = time.perf_counter()
-        video: Video = (
-            Camera(source.video, self.camera_seconds)
-            if isinstance(source.video, int)
-            else open_file(source.video, predictor.spec)
+    def predict_in_processes(self, sources: Sequence[Source], jobs: int) -> None:
+        """Predict the videos in several processes, or until Ctrl-C."""
+        from emorec.inference.workers import (
+            WorkerKilledError,
+            map_in_processes,
+            threads_per_process,
         )
-        with PredictProgress(title, video, self.console) as progress:
-            result = predict_to_folder(
-                predictor,
-                video,
-                self.out / source.folder,
-                self.options,
-                started=started,
-                progress=progress.update,
-                on_window=print_window if video.live else None,
-                annotate=self.annotate,
-            )
-        self.results.append((source.name, result))
-        self.interrupted = result.interrupted and not video.live
-        timeline = result.timeline
-        if timeline.gaps and timeline.windows:
-            self.note(f"{source.name}: damaged from {format_gaps(timeline)}; the rest is predicted")
-        if self.options.enrol and len(timeline.persons) > 1:
-            self.note(
-                f"{source.name}: {len(timeline.persons)} persons are adapted by the enrolled one"
-            )
-        if predictor.spec.uses_sound and not video.live and not video.has_sound:
-            self.note(f"{source.name}: it has no sound; only its frames are used")
-        if unfamiliar := format_unfamiliar(timeline):
-            self.note(f"{source.name}: {unfamiliar}")
-        if result.not_annotated:
-            line = f"{source.name}: no annotated video: {result.not_annotated}"
-            # a sound file is complete without
-            (self.note if result.not_annotated == NO_PICTURES else self.error)(line)
-        if (reason := error_of(result)) is not None:
-            self.error(f"{source.name}: {reason}")
 
-    def finish(self) -> None:
-        """Print the table of results.
+        def tell(number: int) -> None:
+            self.note(
+                "a worker process was killed (out of memory?): "
+                f"{plural(number, 'video')} at work {'is' if number == 1 else 'are'} tried again, one at a time"
+            )
+
+        function = partial(predict_in_worker, self.batch)
+        with threads_per_process(min(jobs, len(sources))):
+            outcomes = map_in_processes(function, sources, jobs, on_killed=tell)
+            self._add_all(
+                (
+                    (
+                        source,
+                        Outcome(failure=f"{source.path}: its process was killed (out of memory?)")
+                        if isinstance(outcome, WorkerKilledError)
+                        else outcome,
+                    )
+                    for source, outcome in outcomes
+                ),
+                len(sources),
+            )
+
+    def _add_all(self, outcomes: Iterable[tuple[Source, Outcome]], total: int) -> None:
+        """Add outcomes as they arrive, under a progress bar of videos; Ctrl-C ends them."""
+        bar = Progress(
+            TextColumn("videos"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        try:
+            with bar:
+                task = bar.add_task("videos", total=total)
+                for source, outcome in outcomes:
+                    self.add(source, outcome)
+                    bar.advance(task)
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def write_table(self, path: Path, predictor: "Predictor", sources: Sequence[Source]) -> None:
+        """Write one table over all videos.
+
+        Raises:
+            UserError: When it can't be written.
+        """
+        from emorec.inference.results import csv_columns
+        from emorec.inference.table import write_table
+
+        columns = csv_columns(
+            predictor.spec,
+            predictor.adapted_by(self.batch.options),
+            unfamiliar=predictor.familiarity is not None,
+        )
+        known = [source for source in sources if source in self.outcomes]
+        write_table(path, columns, [(each, self.outcomes[each]) for each in known], self.batch.out)
+
+    def finish(self, sources: Sequence[Source]) -> None:
+        """Print the table of results in the order of the videos.
 
         Raises:
             SystemExit: After an error or Ctrl-C.
         """
-        if self.results:
+        results = [
+            (source, outline)
+            for source in sources
+            if source in self.outcomes and (outline := self.outcomes[source].outline)
+        ]
+        out = self.batch.out
+        if results:
             # unwrapped lines in files
             console = make_console() if sys.stdout.isatty() else make_console(width=FILE_WIDTH)
-            console.print(results_table(self.results))
+            console.print(results_table([(source.name, outline) for source, outline in results]))
             folder = (
-                f"{self.results[0][1].folder}"
-                if len(self.results) == 1
-                else f"{self.out}, a folder for each video"
+                f"{out / results[0][0].folder}"
+                if len(results) == 1
+                else f"{out}, a folder for each video"
             )
-            adapted = {result.timeline.adapted_by: None for _, result in self.results}
+            adapted = {outline.adapted_by: None for _, outline in results}
+            predicted = [outline for source, outline in results if source not in self.skipped]
             for line in (
                 *(f"adapted to each person by {each}" for each in adapted if each),
-                speed_line([result for _, result in self.results]),
+                *([speed_line(predicted)] if predicted else []),
                 f"written to {folder}",
             ):
                 console.print(line, soft_wrap=True)
         if self.interrupted:
-            done = f"; finished results are in {self.out}" if self.results else ""
+            done = f"; finished results are in {out}" if results else ""
             self.note(f"stopped{done}")
             sys.exit(INTERRUPTED)
         if self.num_errors:
             sys.exit(FAILED)
 
 
-def error_of(result: "Result") -> str | None:
-    """Return why a result counts as failed: no window, or no face."""
-    timeline = result.timeline
-    if not timeline.windows:
-        if timeline.gaps:
-            return f"damaged from {format_gaps(timeline)}: no window could be decoded"
-        return None if result.interrupted else "it has no window"
-    if not timeline.persons and not result.interrupted:
-        return "no face found; --face none uses whole frames"
-    return None
+@contextmanager
+def show_video(title: str, console: Console, video: "Video") -> "Iterator[ShowStep]":
+    """Show a progress bar of a video in the block; yield what moves it."""
+    with PredictProgress(title, video, console) as progress:
+        yield progress.update
 
 
 class PredictProgress:
@@ -372,53 +502,39 @@ def window_line(window: Window) -> str:
     return f"{window.start:8.1f} s to {window.end:8.1f} s{person}  {label}"
 
 
-def results_table(results: "Sequence[tuple[str, Result]]") -> Table:
+def results_table(results: Sequence[tuple[str, Outline]]) -> Table:
     """Return a table with a row for each video."""
-    numbers = any(result.timeline.task == "numbers" for _, result in results)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("video", overflow="fold")
     for column in ("length", "windows", "persons"):
         table.add_column(column, justify="right")
-    table.add_column("mean" if numbers else "most frequent")
+    is_mean = any(outline.is_mean for _, outline in results)
+    table.add_column("mean" if is_mean else "most frequent")
     table.add_column("face", justify="right")
-    for name, result in results[:MAX_ROWS]:
-        timeline = result.timeline
-        coverage = result.summary["face_coverage"]
+    for name, outline in results[:MAX_ROWS]:
         table.add_row(
             Text(name),
-            format_time(round(timeline.seconds, 1), timeline.seconds),
-            f"{len(timeline.windows)}",
-            f"{len(timeline.persons)}",
-            Text(gist(timeline)),
-            "" if coverage is None else f"{coverage:.0%}",
+            format_time(round(outline.seconds, 1), outline.seconds),
+            f"{outline.num_windows}",
+            f"{outline.num_persons}",
+            Text(outline.gist),
+            "" if outline.face_coverage is None else f"{outline.face_coverage:.0%}",
         )
     if len(results) > MAX_ROWS:
         table.add_row(f"and {len(results) - MAX_ROWS} more")
     return table
 
 
-def gist(timeline: Timeline) -> str:
-    """Return the most frequent label with its share of windows, or the mean of each number."""
-    if timeline.task == "numbers":
-        return format_means(timeline)
-    label = timeline.most_frequent or ""
-    num_predicted = sum(each.values is not None for each in timeline.windows)
-    if not num_predicted:
-        return label
-    share = sum(each.predicted == label for each in timeline.windows) / num_predicted
-    return label if share == 1 else f"{label} ({share:.0%})"
-
-
-def speed_line(results: "Sequence[Result]") -> str:
+def speed_line(outlines: Sequence[Outline]) -> str:
     """Format the speed of all videos, relative to the network and to decoding alone."""
-    speeds = [result.summary["speed"] for result in results]
+    speeds = [outline.speed for outline in outlines]
     seconds = sum(speed["seconds"] for speed in speeds)
     frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
     total = f"{seconds:.1f} s"
     if seconds and frames:
         total += f", {frames / seconds:,.0f} frames/s"
     elif seconds:  # an audio network
-        video_seconds = sum(result.timeline.seconds for result in results)
+        video_seconds = sum(outline.seconds for outline in outlines)
         total += f", {video_seconds / seconds:,.1f} times real time"
     ratios = []
     for stage, name in (("network", "the network"), ("decode", "decoding")):

@@ -12,9 +12,9 @@ import pytest
 
 from emorec.cli import predicts_data
 from emorec.cli.commands.predict import speed_line
+from emorec.inference.batch import Outline
 from emorec.inference.options import Options
-from emorec.inference.results import Result, speed
-from emorec.inference.timeline import Timeline
+from emorec.inference.results import speed
 from emorec.inference.video import Stopwatch
 from tests import videos
 from tests.cli.commands.predicting import rows_of, run
@@ -87,7 +87,7 @@ def test_a_network_that_only_hears_takes_sound_files(
     assert sorted(path.name for path in (out / "talk").iterdir()) == names
     assert sorted(path.name for path in (out / "film").iterdir()) == ["annotated.mp4", *names]
     summary = json.loads((out / "talk" / "summary.json").read_text())
-    assert summary["video"].keys() == {"path", "seconds", "has_sound"}
+    assert summary["video"].keys() == {"path", "bytes", "modified", "seconds", "has_sound"}
     assert summary["windows"] == len(rows_of(out / "talk" / "timeline.csv")) == 7
 
 
@@ -167,22 +167,18 @@ def test_the_help_names_every_option_of_videos(capsys: pytest.CaptureFixture[str
         (0, "5.0 s, 4.0 times real time: 2.5 times the network alone, 5.0 times decoding alone"),
     ],
 )
-def test_speed_is_in_frames_or_for_audio_only_in_seconds(
-    frames: int, line: str, tmp_path: Path
-) -> None:
+def test_speed_is_in_frames_or_for_audio_only_in_seconds(frames: int, line: str) -> None:
     clock = Stopwatch()
     clock.seconds |= {"network": 2.0, "decode": 1.0}
     clock.frames = frames
-    timeline = Timeline(
-        path=tmp_path / "a.mp4",
-        task="classes",
-        names=("calm",),
-        windows=(),
-        gaps=(),
+    outline = Outline(
         seconds=20.0,
-        window_seconds=4.0,
-        hop_seconds=2.0,
+        num_windows=9,
+        num_persons=1,
+        gist="calm",
+        is_mean=False,
+        face_coverage=None,
+        adapted_by="",
+        speed=speed(clock, 5.0, 20.0),
     )
-    content = {"speed": speed(clock, 5.0, timeline.seconds)}
-    result = Result(timeline, tmp_path, content, interrupted=False)
-    assert speed_line([result]) == line
+    assert speed_line([outline]) == line
