@@ -166,6 +166,8 @@ def predict_source(
     from emorec.inference.results import predict_to_folder
     from emorec.inference.video import Camera, open_file
 
+    # in a home that can't be written to it says twice that its cache lies elsewhere
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     started = time.perf_counter()
     try:
         video = (

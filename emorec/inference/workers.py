@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-STOP_SECONDS = 3.0
+STOP_SECONDS = 5.0
 """How long workers may take to write what is predicted after Ctrl-C."""
 
 

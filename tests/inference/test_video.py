@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from emorec.data.video.pyav import Reader
 from emorec.data.video.reader import ClipError, decode
@@ -214,3 +215,15 @@ def test_timestamps_increase(tmp_path: Path) -> None:
 def test_a_hidden_last_frame_adds_no_time(tmp_path: Path) -> None:
     path = videos.hide_end(videos.write_video(tmp_path / "a.mp4", 40, bframes=2), 2)
     assert VideoFile(path).seconds == pytest.approx(38 / 30, abs=0.01)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_photos_are_upright_as_their_exif_data_says(orientation: int, tmp_path: Path) -> None:
+    picture = Image.fromarray(np.arange(48, dtype=np.uint8).repeat(64).reshape(48, 64) * 5)
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    picture.convert("RGB").save(path := tmp_path / "a.jpg", exif=exif, quality=100)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    ((_, _, frame),) = VideoFile(path).frames({0})
+    assert frame.shape == expected.shape
+    assert np.abs(frame.astype(int) - expected).max() <= 6
