@@ -4,9 +4,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from emorec.app.sessions import Sessions
+from emorec.data.synthetic.clips import draw_talk
+from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.video.reader import NO_PICTURES
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
@@ -183,6 +186,13 @@ def predict_upload(
     if result.not_annotated and result.not_annotated != NO_PICTURES:
         log.warning("no annotated video of %s: %s", video.name, result.not_annotated)
     return result.timeline
+
+
+@cache
+def sample_clip() -> bytes:
+    """Draw the sample clip, once a process: eight seconds with sound."""
+    settings = ClipSettings(width=432, height=240, num_frames=24, fps=12)
+    return draw_talk(("happy", "sad", "angry", "surprised"), settings)
 
 
 def error_sentence(error: UserError, upload: Path, root: Path) -> str:

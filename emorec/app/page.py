@@ -5,8 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from emorec.app.handler import Answer, Limits, Predict, handle_upload
+from emorec.app.handler import Answer, Limits, Predict, handle_upload, sample_clip
 from emorec.app.sessions import MAX_RESULT_MINUTES, Sessions
 from emorec.data.datasheets import datasheet
 from emorec.data.split import format_people
@@ -22,7 +23,7 @@ from emorec.inference.timeline import (
     format_time,
     format_unfamiliar,
 )
-from emorec.pretrained import card_headline, is_built_in
+from emorec.pretrained import card_result, is_built_in
 from emorec.report import uses
 from emorec.report.templating import escape_markdown
 from emorec.text import plural
@@ -41,6 +42,23 @@ SCROLL_TO_RESULT = (
 )
 """On a small screen the result is below the upload."""
 
+ANNOUNCE_RESULT = (
+    "() => document.querySelector('#result .prose').setAttribute('aria-live', 'polite')"
+)
+"""For screen readers; the progress beside it changes too often."""
+
+MAX_ROWS = 500
+"""Rows of the table; the file has all."""
+
+MAX_NARROW_COLUMNS = 3
+"""Classes or numbers with a column each on a narrow screen; of more, the prediction's value alone is shown."""
+
+SAMPLE_NOTE = (
+    "A drawn face and a synthetic voice: this shows how the page works, and nothing about accuracy"
+)
+
+SIDEWAYS = '<p class="sideways">The timeline scrolls sideways; tap it for the whole picture.</p>'
+
 EMPTY_HTML = (
     '<p class="empty">Your video will appear here '
     "with the predictions drawn on it, a timeline and a table.</p>"
@@ -55,6 +73,15 @@ CSS = """
 .empty { border: 1.5px dashed var(--border-color-primary); border-radius: .75rem; padding: 4rem 2rem; }
 .label { font-size: 2rem; font-weight: 700; display: flex; align-items: center; gap: .6rem; }
 .dot { width: .72em; height: .72em; border-radius: 50%; }
+#annotated video { max-height: 26rem; }
+.windows { overflow: auto; max-height: 22rem; }
+.windows img { display: block; min-width: 42rem; width: 100%; }
+.windows table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.windows :is(th, td) { padding: .3rem; text-align: left; white-space: nowrap; }
+.windows th { position: sticky; top: 0; background: var(--body-background-fill); }
+.windows tr { border-bottom: 1px solid var(--border-color-primary); }
+.narrow, .sideways { display: none; }
+@media (max-width: 40rem) { .narrow { display: table-cell; } .sideways { display: block; } .wide { display: none; } }
 """
 
 
@@ -63,11 +90,11 @@ class ModelInfo:
     """Description of a network for visitors, in sentences without full stops.
 
     Attributes:
-        network: Class of the network and what it predicts.
+        network: Name and class of the network and what it predicts.
         subject: What a video has to show.
         takes_sound_files: Whether the network only hears.
         trained_on: Its training data.
-        test_result: Of its run's test; `None` where unknown.
+        test_result: Protocol and score of its test; `None` where unknown.
         meaning: What its predictions mean.
         licence: Of its training data.
     """
@@ -81,29 +108,32 @@ class ModelInfo:
     licence: str
 
 
-def model_info(spec: ModelSpec, test_result: str | None = None) -> ModelInfo:
-    """Describe a network for visitors."""
+def model_info(spec: ModelSpec, path: Path | None = None) -> ModelInfo:
+    """Describe a network for visitors; its path has the test."""
     sheet = datasheet(spec.data, spec.split)
     people = format_people(len(spec.split.get("train", ())), spec.split)
     num_clips = spec.split.get("num_clips", {}).get("train")
     clips = f"{num_clips:,} clips" if num_clips else "clips"
-    about = f": {sheet.people[0].lower()}{sheet.people[1:]}" if sheet.citation else ""
+    about = f": {sheet.in_short}" if sheet.in_short else ""
+    network = spec.network.rpartition(".")[2]
+    if path and is_built_in(path):
+        network = f"{path} ({network})"
     one_of = "one of " if spec.task == "classes" else ""
     return ModelInfo(
-        network=f"{spec.network.rpartition('.')[2]}, predicts {one_of}{', '.join(spec.names)}",
+        network=f"{network}, predicts {one_of}{', '.join(spec.names)}",
         subject="a person speaking" if spec.uses_sound else "a face",
         takes_sound_files=not spec.uses_video,
         trained_on=f"{clips} of {people}, from {sheet.name}{about}",
-        test_result=test_result,
+        test_result=read_test_result(path) if path else None,
         meaning=f"What the network predicts is {sheet.meaning}",
         licence=sheet.licence,
     )
 
 
 def read_test_result(path: Path) -> str | None:
-    """Return the headline of the test of a checkpoint's run; `None` without a test, and for exported files."""
+    """Return the result of the test of a checkpoint's run; `None` without a test, and for exported files."""
     if is_built_in(path):
-        return card_headline(str(path))
+        return card_result(str(path))
     if path.suffix.lower() in (".onnx", ".pt2"):
         return None
     from emorec import checkpoint
@@ -140,16 +170,26 @@ def build_page(
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - Gradio's way of passing it in
     ) -> tuple[Any, ...]:
         if not video:
-            return (gr.skip(),) * 7
-        answer = handle_upload(
-            Path(video),
+            return (gr.skip(),) * 6
+        return (*result_values(predict_file(Path(video), request, progress), info), None)
+
+    def on_sample(
+        request: gr.Request,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008 - as above
+    ) -> tuple[Any, ...]:
+        progress(0.0, desc="drawing")
+        upload = sessions.write_upload(sample_clip(), "sample.mp4", str(request.session_hash))
+        return result_values(predict_file(upload, request, progress), info, note=SAMPLE_NOTE)
+
+    def predict_file(path: Path, request: gr.Request, progress: gr.Progress) -> Answer:
+        return handle_upload(
+            path,
             str(request.session_hash),
             predict=predict,
             sessions=sessions,
             limits=limits,
             progress=lambda step, share: progress(share, desc=step),
         )
-        return (*result_values(answer, info), None)
 
     def on_delete(request: gr.Request) -> tuple[Any, ...]:
         sessions.delete_result(str(request.session_hash))
@@ -165,65 +205,28 @@ def build_page(
             "# Emotion recognition in video\n"
             f"Upload or record a short {kind} of {info.subject}. It is processed {location} and then deleted."
         )
-        gr.HTML(
-            f'<p class="notice"><b>Only with the consent of everyone in it.</b> {uses.IN_SHORT}</p>'
-        )
+        gr.HTML(f'<p class="notice"><b>{uses.IN_SHORT[0]}.</b> {uses.IN_SHORT[1]}.</p>')
         with gr.Row():
             with gr.Column(scale=5):
-                uploads: list[gr.Video | gr.Audio] = [
-                    gr.Video(
-                        label="Your video",
-                        sources=["upload", "webcam"],
-                        include_audio=True,
-                        height=340,
-                    )
-                ]
-                if info.takes_sound_files:
-                    uploads.append(
-                        gr.Audio(
-                            label="Or your sound",
-                            sources=["upload", "microphone"],
-                            type="filepath",
-                            editable=False,
-                        )
-                    )
-                for upload in uploads:
-                    refuse_downloads(upload, sessions)
+                uploads = add_uploads(info, sessions)
                 gr.Markdown(f"{limits.describe()}. The round symbol below the box is the camera.")
+                sample = gr.Button("Try the sample clip", variant="primary")
+                gr.Markdown(f"{SAMPLE_NOTE}.")
             with gr.Column(scale=7):
                 headline = gr.HTML(EMPTY_HTML, elem_id="result")
-                with gr.Column(visible=False, elem_id="details") as details:
-                    annotated = gr.Video(
-                        label="Annotated video",
-                        show_label=False,
-                        interactive=False,
-                        height=420,
-                        buttons=["download"],
-                    )
-                    plot = gr.Image(
-                        label="Timeline",
-                        show_label=False,
-                        type="filepath",
-                        interactive=False,
-                        buttons=["download", "fullscreen"],
-                        alt_text="Predictions over time",
-                    )
-                    table = gr.Dataframe(label="Windows", interactive=False, max_height=350)
-                    table_file = gr.DownloadButton("Download the table (CSV)", size="sm")
-                    gr.Markdown(
-                        "Your video is deleted already. This result is deleted when you close the page, with your "
-                        f"next video, or after {MAX_RESULT_MINUTES} minutes."
-                    )
-                    delete = gr.Button("Delete this result now", size="sm")
+                *details, delete = add_details()
+                results = [headline, *details]
         gr.Markdown(info_markdown(info))
-        with gr.Accordion("What it must not be used for", open=False):
-            gr.Markdown(
-                "\n".join(f"- **{where}:** {what}" for where, what in uses.REFUSED)
-                + f"\n\n{uses.LAW}. This is no legal advice."
-            )
-        results = [headline, details, annotated, plot, table, table_file]
+        with gr.Accordion("Intended and refused uses", open=False):
+            gr.Markdown(uses_markdown())
+        running: dict[str, Any] = {
+            "concurrency_limit": 1,  # a predictor is not thread-safe
+            "concurrency_id": "predictor",
+            "show_progress": "full",
+            "show_progress_on": headline,
+        }
         for upload, name in zip(uploads, ("predict", "predict_sound"), strict=False):
-            predicted = gr.on(
+            gr.on(
                 [upload.upload, upload.stop_recording],
                 on_upload,
                 inputs=upload,
@@ -234,18 +237,66 @@ def build_page(
                 on_predict,
                 inputs=upload,
                 outputs=[*results, upload],
-                concurrency_limit=1,  # a predictor is not thread-safe
-                concurrency_id="predictor",
-                show_progress="full",
-                show_progress_on=headline,
                 api_name=name,
                 api_visibility="undocumented",
+                **running,
             )
-            predicted.then(fn=None, js=SCROLL_TO_RESULT)
+            gr.on([upload.upload, upload.stop_recording], fn=None, js=SCROLL_TO_RESULT)
+        sample.click(on_sample, outputs=results, api_visibility="private", **running)
+        sample.click(fn=None, js=SCROLL_TO_RESULT)
         delete.click(on_delete, outputs=results, queue=False, api_visibility="private")
+        blocks.load(fn=None, js=ANNOUNCE_RESULT)
         blocks.unload(on_leave)
     blocks.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
     return blocks
+
+
+def add_uploads(info: ModelInfo, sessions: Sessions) -> "list[gr.Video | gr.Audio]":
+    """Add the box for a video, and one for sound where the network only hears."""
+    import gradio as gr
+
+    uploads: list[gr.Video | gr.Audio] = [
+        gr.Video(
+            label="Your video",
+            sources=["upload", "webcam"],
+            include_audio=True,
+            height=280,
+        )
+    ]
+    if info.takes_sound_files:
+        uploads.append(
+            gr.Audio(
+                label="Or your sound",
+                sources=["upload", "microphone"],
+                type="filepath",
+                editable=False,
+            )
+        )
+    for upload in uploads:
+        refuse_downloads(upload, sessions)
+    return uploads
+
+
+def add_details() -> list[Any]:
+    """Add what is shown of a prediction: its column, video, windows and file, and the button that deletes it."""
+    import gradio as gr
+
+    with gr.Column(visible=False, elem_id="details") as details:
+        annotated = gr.Video(
+            label="Annotated video",
+            show_label=False,
+            interactive=False,
+            buttons=["download"],
+            elem_id="annotated",
+        )
+        windows = gr.HTML(apply_default_css=False)
+        table_file = gr.DownloadButton("Download the table (CSV)", size="sm")
+        gr.Markdown(
+            "Your video is deleted already. This result is deleted when you close the page, with your "
+            f"next video, or after {MAX_RESULT_MINUTES} minutes."
+        )
+        delete = gr.Button("Delete this result now", size="sm")
+    return [details, annotated, windows, table_file, delete]
 
 
 def refuse_downloads(upload: "gr.Video | gr.Audio", sessions: Sessions) -> None:
@@ -263,18 +314,18 @@ def refuse_downloads(upload: "gr.Video | gr.Audio", sessions: Sessions) -> None:
     upload.async_move_resource_to_block_cache = uploaded  # type: ignore[assignment, method-assign]
 
 
-def result_values(answer: Answer, info: ModelInfo) -> tuple[Any, ...]:
-    """Return the values of headline, details, video, plot, table and its file; a sound file has no annotated video."""
+def result_values(answer: Answer, info: ModelInfo, note: str = "") -> tuple[Any, ...]:
+    """Return the values of headline, details, video, windows and their file; a sound file has no annotated video."""
     import gradio as gr
 
     timeline, folder = answer.timeline, answer.folder
     if timeline is None or folder is None:
         text = EMPTY_HTML if answer.error is None else error_html(answer.error)
-        return text, gr.update(visible=False), None, None, None, None
+        return text, gr.update(visible=False), None, None, None
     files = [folder / name for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV)]
     video, plot, csv = (str(path) if path.is_file() else None for path in files)
-    headline = headline_html(timeline, info)
-    return headline, gr.update(visible=True), video, plot, table_of(timeline), csv
+    headline = headline_html(timeline, info, note)
+    return headline, gr.update(visible=True), video, windows_html(timeline, plot), csv
 
 
 def info_markdown(info: ModelInfo) -> str:
@@ -284,13 +335,24 @@ def info_markdown(info: ModelInfo) -> str:
     )
     return "\n".join(
         [
-            "### Before you interpret the result",
+            "## Before you interpret the result",
             f"**{info.meaning}.** A face is not a feeling, and the network is often wrong.",
             "",
             f"- **Network:** {escape_markdown(info.network)}",
             f"- **Trained on:** {escape_markdown(info.trained_on)}",
             f"- **Tested:** {test_result}",
             f"- **Licence of the data:** {info.licence}",
+        ]
+    )
+
+
+def uses_markdown() -> str:
+    """Describe intended and refused uses, in Markdown."""
+    return "\n".join(
+        [
+            *("For:\n", *(f"- {use}" for use in uses.INTENDED)),
+            *("\nNot for:\n", *(f"- **{at}:** {what}" for at, what in uses.REFUSED)),
+            f"\n{uses.LAW}. This is no legal advice.",
         ]
     )
 
@@ -303,22 +365,22 @@ def error_html(error: str) -> str:
     )
 
 
-def headline_html(timeline: Timeline, info: ModelInfo) -> str:
-    """Return the most frequent label or the mean numbers, counts and remarks."""
+def headline_html(timeline: Timeline, info: ModelInfo, note: str = "") -> str:
+    """Return the most frequent label or the mean numbers, counts, remarks and a note."""
     label = timeline.most_frequent
     color = dict(zip(timeline.names, colors_of(timeline.names), strict=True)).get(
         label or "", UNCERTAIN_COLOR
     )
     dot = f'<span class="dot" style="background:{color}"></span>' if label else ""
-    scope = "most windows" if len(timeline.windows) > 1 else "the whole clip"
-    if timeline.task == "numbers":
-        scope = "the mean of all windows"
-    lines = [f"{summarize(timeline)}.", *(f"{line}." for line in remarks(timeline))]
+    scope = "Prediction for the whole clip"
+    if len(timeline.windows) > 1:
+        scope = "Mean of all windows" if timeline.task == "numbers" else "Most frequent prediction"
+    lines = [summarize(timeline), *remarks(timeline), info.meaning, *([note] if note else [])]
     return "\n".join(
         [
-            f'<p>Prediction for {scope}</p><p class="label">{dot}'
+            f'<p>{scope}</p><p class="label">{dot}'
             f"{html.escape(label or format_means(timeline) or NO_FACE)}</p>",
-            *(f"<p>{html.escape(line)}</p>" for line in [*lines, f"{info.meaning}."]),
+            *(f"<p>{html.escape(line)}.</p>" for line in lines),
         ]
     )
 
@@ -354,7 +416,7 @@ def remarks(timeline: Timeline) -> list[str]:
 
 
 def table_of(timeline: Timeline) -> dict[str, Any]:
-    """Return the table of windows, as `gr.Dataframe` takes it."""
+    """Return headers and rows of the table of windows."""
     is_classifier, several = timeline.task == "classes", len(timeline.persons) > 1
     marked = any(window.unfamiliar for window in timeline.windows)
     headers = [
@@ -380,3 +442,39 @@ def table_of(timeline: Timeline) -> dict[str, Any]:
             ]
         )
     return {"headers": headers, "data": rows}
+
+
+def windows_html(timeline: Timeline, plot: str | None = None) -> str:
+    """Return plot and table of the windows in boxes that scroll; on narrow screens one value stands for many."""
+    table = table_of(timeline)
+    first = len(table["headers"]) - len(timeline.names)  # column of the values
+    fold = timeline.task == "classes" and len(timeline.names) > MAX_NARROW_COLUMNS
+
+    def row(tag: str, cells: list[str], confidence: str) -> str:
+        wide = ' class="wide"' if fold else ""
+        return "".join(
+            [
+                *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells[:first]),
+                f'<{tag} class="narrow">{confidence}</{tag}>' if fold else "",
+                *(f"<{tag}{wide}>{html.escape(cell)}</{tag}>" for cell in cells[first:]),
+            ]
+        )
+
+    rows = [
+        row("td", cells, "" if window.confidence is None else f"{window.confidence:.0%}")
+        for cells, window in zip(table["data"][:MAX_ROWS], timeline.windows, strict=False)
+    ]
+    more = len(table["data"]) - MAX_ROWS
+    url = html.escape(f"gradio_api/file={quote(plot)}") if plot else ""
+    image = f'<a href="{url}" target="_blank"><img src="{url}" alt="Timeline, as in the table below"></a>'
+    return (
+        (
+            f'<div class="windows" role="region" aria-label="Timeline">{image}</div>{SIDEWAYS}'
+            if plot
+            else ""
+        )
+        + '<div class="windows" role="region" aria-label="Windows" tabindex="0"><table>'
+        f"<thead><tr>{row('th', table['headers'], 'confidence')}</tr></thead>"
+        f"<tbody>{''.join(f'<tr>{each}</tr>' for each in rows)}</tbody></table></div>"
+        + (f"<p>The file below has {plural(more, 'more window')}.</p>" if more > 0 else "")
+    )

@@ -16,11 +16,10 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from typing_extensions import override
 
 from emorec.app.handler import Limits, Predict, predict_upload
-from emorec.app.page import CSS, build_page, model_info, read_test_result
+from emorec.app.page import CSS, ModelInfo, build_page, model_info
 from emorec.app.sessions import Sessions
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
-from emorec.inference.spec import ModelSpec
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1", "[::1]")
 """Addresses of this machine that no other machine reaches."""
@@ -71,11 +70,10 @@ def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: 
     with contextlib.closing(listener), Sessions() as sessions:
         app = create_app(
             partial(predict_upload, predictor, limits),
-            predictor.spec,
+            model_info(predictor.spec, path),
             sessions,
             limits,
             host=host,
-            test_result=read_test_result(path),
         )
         address = f"[{host}]" if ":" in host else host
         print(
@@ -88,22 +86,20 @@ def serve(predictor: Predictor, path: Path, limits: Limits, *, host: str, port: 
 
 def create_app(
     predict: Predict,
-    spec: ModelSpec,
+    info: ModelInfo,
     sessions: Sessions,
     limits: Limits,
     *,
     host: str = "127.0.0.1",
-    test_result: str | None = None,
 ) -> FastAPI:
     """Create the web application.
 
     Args:
         predict: Predicts an upload.
-        spec: Of the network.
+        info: About the network.
         sessions: Files of visitors.
         limits: Of uploads.
         host: Address it is served at; a local one is reached by no other name.
-        test_result: Of the network.
     """
     # before Gradio is imported: uploads into the sessions' folder
     os.environ["GRADIO_TEMP_DIR"] = str(sessions.uploads)
@@ -129,7 +125,6 @@ def create_app(
         # against DNS rebinding
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS))
     location = "on this machine" if host in LOCAL_HOSTS else "on the machine that serves this page"
-    info = model_info(spec, test_result)
     blocks = build_page(predict, sessions, limits, info, location=location)
     blocks.has_launched = True  # Gradio restricts files by path only after launch
     gr.mount_gradio_app(
@@ -150,6 +145,10 @@ def create_app(
             neutral_hue="slate",
             font=SYSTEM_FONTS,
             font_mono=["ui-monospace", "monospace"],
+        ).set(  # for a contrast of 4.5
+            body_text_color_subdued="*neutral_500",
+            button_primary_background_fill="*primary_600",
+            button_primary_background_fill_hover="*primary_700",
         ),
         css=CSS,
     )

@@ -77,6 +77,14 @@ class Sessions:
             self._ended.discard(session)
             self._waiting.setdefault(upload, []).append(session)
 
+    def write_upload(self, content: bytes, name: str, session: str) -> Path:
+        """Store a file of the app itself as if a visitor had uploaded it, in a folder of its own."""
+        path = self.uploads / secrets.token_urlsafe(24) / name
+        path.parent.mkdir()
+        path.write_bytes(content)
+        self.add_upload(path, session)
+        return path
+
     def release_upload(self, upload: Path, session: str) -> None:
         """Delete an upload, unless another visitor waits for its prediction."""
         with self._lock:

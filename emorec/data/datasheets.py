@@ -21,6 +21,7 @@ class Datasheet:
         meaning: What a label stands for, as the end of the sentence "What the network names is ...".
         licence: Conditions for those who use a network trained on it.
         citation: The paper; empty without one.
+        in_short: Who does what in it, where there is little space; empty where unknown.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Datasheet:
     meaning: str
     licence: str
     citation: str = ""
+    in_short: str = ""
 
 
 UNKNOWN_LICENCE = "that of the data it was trained on"
@@ -43,6 +45,7 @@ SHEETS = {
         licence="RAVDESS is under CC BY-NC-SA 4.0: no commercial use of what was trained on it",
         citation="Livingstone SR, Russo FA (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song, "
         "PLOS ONE 13(5): e0196391, https://doi.org/10.1371/journal.pone.0196391",
+        in_short="actors who speak two sentences in North American English, in a studio",
     ),
     "emorec.data.IemocapDataModule": Datasheet(
         name="IEMOCAP",
@@ -52,6 +55,7 @@ SHEETS = {
         licence="IEMOCAP's release form allows research only",
         citation="Busso C et al. (2008), IEMOCAP: interactive emotional dyadic motion capture database, "
         "Language Resources and Evaluation 42(4): 335-359",
+        in_short="actors who play scenes in English",
     ),
     "emorec.data.AffWild2DataModule": Datasheet(
         name="Aff-Wild2",
@@ -61,6 +65,7 @@ SHEETS = {
         licence="Aff-Wild2's agreement allows non-commercial research only",
         citation="Kollias D, Zafeiriou S (2019), Expression, Affect, Action Unit Recognition: Aff-Wild2, "
         "Multi-Task Learning and ArcFace, arXiv 1910.04855",
+        in_short="people in films found on the web",
     ),
     "emorec.data.HACERDataModule": Datasheet(
         name="HACER",

@@ -40,7 +40,8 @@ FEELING = (
 """Why its output says little about what anyone feels."""
 
 IN_SHORT = (
-    "Not for decisions about people: not at work, in schools, by the police, at borders or in medicine. "
-    "In the EU, inferring emotions at work and in education is prohibited (Regulation (EU) 2024/1689, Art. 5(1)(f))."
+    "For research and teaching, with the consent of everyone in the video",
+    "Not for diagnosis, hiring, proctoring, policing or any decision about a person. "
+    "In the EU, inferring emotions at work and in education is prohibited (Regulation (EU) 2024/1689, Art. 5(1)(f))",
 )
-"""The same where there is little space."""
+"""What it is for, and what not, where there is little space."""

@@ -20,10 +20,11 @@ import contextlib
 from emorec.app.handler import Limits
 from emorec.app.server import Server, bind, create_app
 from emorec.app.sessions import Sessions
+from emorec.app.page import model_info
 from tests.app.fakes import SPEC, predict
 
 with contextlib.closing(bind("127.0.0.1", 0)) as listener, Sessions() as sessions:
-    app = create_app(predict, SPEC, sessions, Limits(megabytes=1))
+    app = create_app(predict, model_info(SPEC), sessions, Limits(megabytes=1))
     print(f"open http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     Server(app, sessions).run(sockets=[listener])
 print("stopped")

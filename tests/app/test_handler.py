@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from emorec.app.handler import Answer, Limits, handle_upload, predict_upload
+from emorec.app.handler import Answer, Limits, handle_upload, predict_upload, sample_clip
 from emorec.app.page import model_info, result_values
 from emorec.app.sessions import Sessions
+from emorec.data.synthetic.clips import is_drawn
 from emorec.errors import UserError
 from emorec.inference.predictor import Predictor
 from emorec.inference.timeline import Gap
+from emorec.inference.video import VideoFile
 from tests import videos
 from tests.app.fakes import files_below, predict, timeline_of
 from tests.inference.fakes import Grey
@@ -98,6 +100,18 @@ def test_a_sound_file_is_predicted_by_a_network_that_only_hears(
     assert answer.folder is not None
     assert files_below(answer.folder) == ["summary.json", "timeline.csv", "timeline.png"]
     assert result_values(answer, model_info(predictor.spec))[2] is None
+
+
+def test_the_sample_clip_is_drawn_and_handled_as_an_upload(sessions: Sessions) -> None:
+    upload = sessions.write_upload(sample_clip(), "sample.mp4", "ann")
+    assert is_drawn(upload)
+    assert VideoFile(upload).seconds == pytest.approx(8.0, abs=0.1)
+    answer = handle(sessions, upload)
+    assert answer.error is None
+    assert not upload.exists()
+    sessions.write_upload(b"film", "sample.mp4", "ann")
+    sessions.end("ann")
+    assert files_below(sessions.root) == []
 
 
 def test_a_file_that_was_not_uploaded_is_refused(sessions: Sessions, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """HTML of results and of the description of a network."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from emorec.app.page import (
+    MAX_ROWS,
     error_html,
     headline_html,
     info_markdown,
@@ -10,8 +12,10 @@ from emorec.app.page import (
     remarks,
     summarize,
     table_of,
+    windows_html,
 )
 from emorec.inference.timeline import NO_FACE, Gap, Timeline
+from emorec.pretrained import ADAPTED, BUILT_IN, card_file
 from tests.app.fakes import SPEC, timeline_of
 
 INFO = model_info(SPEC)
@@ -23,7 +27,7 @@ def test_labels_are_counted_and_the_most_frequent_is_the_headline() -> None:
     three = replace(timeline, windows=windows, seconds=4.0)
     assert summarize(three) == "4 s, 3 windows: 2 happy, 1 sad"
     html = headline_html(three, INFO)
-    assert "most windows" in html
+    assert "Most frequent prediction" in html
     assert ">happy</p>" in html
     assert f"{INFO.meaning}." in html
     assert [row[:3] for row in table_of(three)["data"]] == [
@@ -91,6 +95,34 @@ def test_numbers_are_shown_as_numbers() -> None:
     assert f">{NO_FACE}</p>" in headline_html(replace(numbers(), windows=no_face), INFO)
 
 
+def test_a_table_of_many_classes_has_one_value_a_row_on_a_narrow_screen_and_ends_somewhere() -> (
+    None
+):
+    assert "narrow" not in windows_html(timeline_of())
+    names = tuple("abc<")
+    one, _ = timeline_of().windows
+    window = replace(one, names=names, values=(0.7, 0.1, 0.1, 0.1), confidence=0.7, predicted="a")
+    many = timeline_of(names=names, windows=(window,) * (MAX_ROWS + 1))
+    html = windows_html(many, "/tmp/x/timeline.png")
+    assert '<th class="narrow">confidence</th><th class="wide">a</th>' in html
+    assert '<td class="narrow">70%</td><td class="wide">70%</td>' in html
+    assert '<th class="wide">&lt;</th>' in html
+    assert html.count("<tr>") == 1 + MAX_ROWS
+    assert "1 more window" in html
+    assert 'src="gradio_api/file=/tmp/x/timeline.png" alt="' in html
+
+
+def test_a_built_in_network_is_described_by_its_name_and_its_card() -> None:
+    for name in BUILT_IN:
+        info = model_info(SPEC, Path(name))
+        assert info.network.startswith(f"{name} (LateFusion), predicts one of happy, sad")
+        assert info.test_result is not None
+        assert info.test_result.startswith("Cross-validated, on people who did not train: UAR ")
+        assert info.test_result.endswith("; chance is 12.5 %")
+        assert info.test_result in card_file(name).read_text(encoding="utf-8")
+        assert ("adapted by" in info.test_result) == (name == ADAPTED)
+
+
 def test_file_names_in_errors_are_escaped() -> None:
     html = error_html("<img src=x onerror=alert(1)>.mp4: not a video")
     assert "<img" not in html
@@ -98,11 +130,11 @@ def test_file_names_in_errors_are_escaped() -> None:
 
 
 def test_the_page_describes_the_network_and_its_training() -> None:
-    info = model_info(SPEC, "UAR 50 %")
-    assert info.trained_on.startswith("180 clips of 3 people, from RAVDESS: 24 professional actors")
+    info = model_info(SPEC)
+    assert info.trained_on.startswith("180 clips of 3 people, from RAVDESS: actors who speak two")
     assert "CC BY-NC-SA 4.0" in info.licence
     assert info.meaning.endswith("not one that anybody felt")
-    assert "UAR 50 %" in info_markdown(info)
+    assert "UAR 50 %" in info_markdown(replace(info, test_result="UAR 50 %"))
     assert info.subject == "a face"
     audio = model_info(
         replace(SPEC, inputs=("sound", "heard"), split={"train": [1], "whose": "films"})

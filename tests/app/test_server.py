@@ -124,7 +124,13 @@ def test_the_page_loads_nothing_from_other_hosts(page: Page) -> None:
 
 def test_the_page_describes_the_network_and_refused_uses(page: Page) -> None:
     config = requests.get(f"{page.address}/config", timeout=10).text
-    for text in ("RAVDESS", "24 professional actors", "CC BY-NC-SA", "hiring", "2024/1689"):
+    for text in (
+        "RAVDESS",
+        "two sentences in North American English",
+        "CC BY-NC-SA",
+        "hiring",
+        "2024/1689",
+    ):
         assert text in config
     assert "Videos of up to 1 MB and 5:00 minutes" in config
 

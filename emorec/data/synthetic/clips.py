@@ -96,6 +96,21 @@ def voice_clip(name: RavdessName, settings: ClipSettings) -> NDArray[np.float32]
     return synthesize(name, performance, seconds=seconds, seed=settings.seed)
 
 
+def draw_talk(emotions: Sequence[str], settings: ClipSettings, *, actor: int = 1) -> bytes:
+    """Draw an actor who acts several emotions in turn, with a voice: the content of an mp4 file."""
+    names = [
+        next(name for name in plan(actors=[actor], takes=1) if name.emotion == emotion)
+        for emotion in emotions
+    ]
+    return encode_mp4(
+        np.concatenate([draw_clip(name, settings) for name in names]),
+        fps=settings.fps,
+        sound=np.concatenate([voice_clip(name, settings) for name in names]),
+        sample_rate=SAMPLE_RATE,
+        comment=str(settings),
+    )
+
+
 def write_dataset(
     root: str | Path,
     *,
