@@ -1,6 +1,7 @@
 """Handler of uploads: limits, prediction, and one sentence for the visitor where it fails."""
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -161,8 +162,9 @@ def handle_upload(
         log.exception("can't predict %s", upload.name)
         answer = Answer(error=INTERNAL_ERROR)
     finally:
-        if folder is not None and answer.timeline is None:
-            sessions.discard_result(session, folder)
+        sessions.delete_results(session, keep=answer.folder)
+        if folder is not None and answer.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)  # written to after the visitor left
         sessions.release_upload(upload, session)
     return answer
 

@@ -73,6 +73,8 @@ CSS = """
 .empty { border: 1.5px dashed var(--border-color-primary); border-radius: .75rem; padding: 4rem 2rem; }
 .label { font-size: 2rem; font-weight: 700; display: flex; align-items: center; gap: .6rem; }
 .dot { width: .72em; height: .72em; border-radius: 50%; }
+#result > .wrap:not(.hide) ~ .html-container { visibility: hidden; }
+#result:has(> .wrap:not(.hide)) + #details { opacity: .3; }
 #annotated video { max-height: 26rem; }
 .windows { overflow: auto; max-height: 22rem; }
 .windows img { display: block; min-width: 42rem; width: 100%; }
@@ -192,7 +194,7 @@ def build_page(
         )
 
     def on_delete(request: gr.Request) -> tuple[Any, ...]:
-        sessions.delete_result(str(request.session_hash))
+        sessions.delete_results(str(request.session_hash))
         return result_values(Answer(), info)
 
     def on_leave(request: gr.Request) -> None:

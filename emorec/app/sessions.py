@@ -23,7 +23,7 @@ CLEANUP_INTERVAL_SECONDS = 60
 class Sessions:
     """Private folder with the uploads and results of visitors.
 
-    An upload is deleted once it is predicted; a result when its visitor leaves, on request, with the next result or,
+    An upload is deleted once it is predicted; a result when its visitor leaves, on request, after the next upload or,
     in a `with` statement, when it is old; everything with `close`, as at the end of a `with` statement. Folders of
     killed processes are deleted by the next one.
 
@@ -54,7 +54,7 @@ class Sessions:
         self.results.mkdir(parents=True)
         self._lock = threading.Lock()
         self._waiting: dict[Path, list[str]] = {}
-        self._result_of: dict[str, Path] = {}
+        self._results_of: dict[str, list[Path]] = {}
         self._ended: set[str] = set()
         self._stopped = False
         self._closed = threading.Event()
@@ -98,34 +98,29 @@ class Sessions:
             _delete(folder)
 
     def new_result(self, session: str) -> Path:
-        """Create a folder for the result of a visitor, and delete the previous one."""
+        """Create a folder for the result of a visitor; the page shows the previous one until this one is complete."""
         folder = self.results / secrets.token_urlsafe(24)
         folder.mkdir()
         with self._lock:
-            previous = self._result_of.pop(session, None)
-            self._result_of[session] = folder
-        _delete(previous)
+            self._results_of.setdefault(session, []).append(folder)
         return folder
 
-    def delete_result(self, session: str) -> None:
-        """Delete the result of a visitor."""
+    def delete_results(self, session: str, keep: Path | None = None) -> None:
+        """Delete the results of a visitor, but for one."""
         with self._lock:
-            folder = self._result_of.pop(session, None)
-        _delete(folder)
-
-    def discard_result(self, session: str, folder: Path) -> None:
-        """Delete a result that failed, also of a visitor who left."""
-        with self._lock:
-            if self._result_of.get(session) == folder:
-                del self._result_of[session]
-        _delete(folder)
+            folders = self._results_of.pop(session, [])
+            if keep in folders:
+                self._results_of[session] = [keep]
+        for folder in folders:
+            if folder != keep:
+                _delete(folder)
 
     def end(self, session: str) -> None:
         """Delete all files of a visitor who left; a running prediction finds out by `has_ended`."""
         with self._lock:
             self._ended.add(session)
             waiting = [upload for upload, sessions in self._waiting.items() if session in sessions]
-        self.delete_result(session)
+        self.delete_results(session)
         for upload in waiting:
             self.release_upload(upload, session)
 
@@ -145,11 +140,13 @@ class Sessions:
         before = time.time() - older_than_seconds
         with self._lock:
             old = [
-                session for session, folder in self._result_of.items() if _modified(folder) < before
+                session
+                for session, folders in self._results_of.items()
+                if all(_modified(folder) < before for folder in folders)
             ]
             waiting = {self._folder_of(upload) for upload in self._waiting}
         for session in old:
-            self.delete_result(session)
+            self.delete_results(session)
         for path in list(self.uploads.iterdir()):
             if path != self.results and path not in waiting and _modified(path) < before:
                 _delete(path)
@@ -196,9 +193,7 @@ def _modified(path: Path) -> float:
     return 0.0
 
 
-def _delete(path: Path | None) -> None:
-    if path is None:
-        return
+def _delete(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -45,11 +45,15 @@ def test_the_same_file_of_two_visitors_stays_until_both_release_it(sessions: Ses
     assert not upload.exists()
 
 
-def test_the_next_result_of_a_visitor_replaces_the_previous_one(sessions: Sessions) -> None:
+def test_the_next_result_of_a_visitor_replaces_the_previous_one_once_it_is_complete(
+    sessions: Sessions,
+) -> None:
     first = sessions.new_result("ann")
     of_other_visitor = sessions.new_result("bo")
     (first / "timeline.csv").touch()
     second = sessions.new_result("ann")
+    assert first.exists()  # the page shows it
+    sessions.delete_results("ann", keep=second)
     assert not first.exists()
     assert second.is_dir()
     assert of_other_visitor.is_dir()
