@@ -20,16 +20,12 @@ import numpy.typing as npt
 
 from emorec.errors import UserError
 from emorec.io import atomic_write
-from emorec.pretrained import FAMILIARITY, is_built_in, weights_file
 
 if TYPE_CHECKING:  # arrays alone are needed
     from emorec.data.audio_embedding import Embedding
     from emorec.data.clip import Person
     from emorec.data.datamodule import ClipDataModule
     from emorec.data.landmarks import FaceTrack
-
-SUFFIX = ".familiarity.npz"
-"""Of the statistics beside a checkpoint or an exported file of the same name."""
 
 NUM_COMPONENTS = {"face": 32, "motion": 0, "sound": 20}
 """Stream -> principal components with a variance of their own; the other directions share one."""
@@ -125,7 +121,7 @@ class Familiarity:
         return tuple(result)
 
     def save(self, path: Path) -> None:
-        """Write the statistics to a file, which has to lie beside the network and to be named like it, with `SUFFIX`.
+        """Write the statistics to a file, see `emorec.inference.predictor.read_familiarity`.
 
         Raises:
             OSError: When it can't be written.
@@ -160,21 +156,6 @@ class Familiarity:
             raise UserError(
                 f"{path} has no statistics of training clips ({error}): fit them again, or remove it"
             ) from None
-
-
-def read_familiarity(path: Path) -> Familiarity | None:
-    """Return the statistics that come with a network; `None` where there are none.
-
-    Args:
-        path: A checkpoint, an exported file, or the name of a built-in network.
-
-    Raises:
-        UserError: When their file is damaged.
-    """
-    if is_built_in(path) or path.parent == weights_file(FAMILIARITY).parent:
-        return Familiarity.read(weights_file(FAMILIARITY))
-    beside = path.with_suffix(SUFFIX)
-    return Familiarity.read(beside) if beside.is_file() else None
 
 
 def describe(track: "FaceTrack | None", embedding: "Embedding | None") -> dict[str, Vectors]:

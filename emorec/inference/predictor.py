@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from emorec.errors import UserError
-from emorec.inference.familiarity import Familiarity, read_familiarity
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
 from emorec.inference.runtimes import (
@@ -25,13 +24,24 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
-from emorec.pretrained import ABSTAIN_BELOW, ADAPTED, DEFAULT, is_built_in, weights_file
+from emorec.pretrained import (
+    ABSTAIN_BELOW,
+    ADAPTED,
+    DEFAULT,
+    FAMILIARITY,
+    is_built_in,
+    weights_file,
+)
 from emorec.text import first_few
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
     from emorec.inference.adaptation import FeatureNetwork, Moments
+    from emorec.inference.familiarity import Familiarity
     from emorec.inference.torch_runtime import TorchRuntime
+
+FAMILIARITY_SUFFIX = ".familiarity.npz"
+"""Of the statistics of the training clips beside a checkpoint or an exported file of the same name."""
 
 Classify: TypeAlias = Callable[[Sequence[Window]], Outputs]
 """Windows of persons -> (B, K) probabilities or (B, R) numbers."""
@@ -54,7 +64,7 @@ class Predictor:
         self,
         runtime: Runtime,
         options: Options | None = None,
-        familiarity: Familiarity | None = None,
+        familiarity: "Familiarity | None" = None,
     ) -> None:
         self.runtime = runtime
         self.options = options or Options()
@@ -454,6 +464,23 @@ def load(
     if built_in:
         runtime.spec = replace(runtime.spec, abstain_below=ABSTAIN_BELOW)
     return Predictor(runtime, options, read_familiarity(file))
+
+
+def read_familiarity(path: Path) -> "Familiarity | None":
+    """Return the statistics of the training clips that come with a network; `None` where there are none.
+
+    Args:
+        path: A checkpoint, an exported file, or the name of a built-in network.
+
+    Raises:
+        UserError: When their file is damaged.
+    """
+    file = weights_file(FAMILIARITY) if is_built_in(path) else path.with_suffix(FAMILIARITY_SUFFIX)
+    if not file.is_file():
+        return None
+    from emorec.inference.familiarity import Familiarity  # late: most networks have none
+
+    return Familiarity.read(file)
 
 
 def with_prediction(

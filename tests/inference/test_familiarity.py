@@ -20,17 +20,15 @@ from emorec.data.landmarks import FACE, LEFT_EYE, RIGHT_EYE, FaceTrack
 from emorec.errors import UserError
 from emorec.inference.familiarity import (
     NUM_COMPONENTS,
-    SUFFIX,
     Familiarity,
     StreamStatistics,
     Vectors,
     align,
     fit_familiarity,
     fit_stream,
-    read_familiarity,
 )
 from emorec.inference.options import Options
-from emorec.inference.predictor import Predictor
+from emorec.inference.predictor import FAMILIARITY_SUFFIX, Predictor, read_familiarity
 from emorec.inference.results import predict_to_folder
 from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import Timeline
@@ -111,7 +109,7 @@ def test_statistics_are_fitted_to_what_clips_have_and_read_back_from_beside_the_
     )
     path = tmp_path / "best.ckpt"
     assert read_familiarity(path) is None
-    fitted.save(path.with_suffix(SUFFIX))
+    fitted.save(path.with_suffix(FAMILIARITY_SUFFIX))
     read = read_familiarity(path)
     assert read is not None
     assert read.streams.keys() == NUM_COMPONENTS.keys()
@@ -122,7 +120,7 @@ def test_statistics_are_fitted_to_what_clips_have_and_read_back_from_beside_the_
     assert read.unfamiliar(None, np.full((2, 5), 99, np.float32)) == ("sound",)
     with pytest.raises(UserError, match="5 values, and the network takes 6"):
         read.unfamiliar(None, np.ones((2, 6), np.float32))
-    path.with_suffix(SUFFIX).write_bytes(b"PK\x03\x04")
+    path.with_suffix(FAMILIARITY_SUFFIX).write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match=r"best\.familiarity\.npz"):
         read_familiarity(path)
     with pytest.raises(UserError, match="pixels"):
