@@ -57,7 +57,7 @@ SAMPLE_NOTE = (
     "A drawn face and a synthetic voice: this shows how the page works, and nothing about accuracy"
 )
 
-SIDEWAYS = '<p class="sideways">The timeline scrolls sideways; tap it for the whole picture.</p>'
+SIDEWAYS = '<p class="sideways">The timeline scrolls sideways; click it for the whole picture.</p>'
 
 EMPTY_HTML = (
     '<p class="empty">Your video will appear here '
@@ -83,7 +83,7 @@ CSS = """
 .windows th { position: sticky; top: 0; background: var(--body-background-fill); }
 .windows tr { border-bottom: 1px solid var(--border-color-primary); }
 .narrow, .sideways { display: none; }
-@media (max-width: 40rem) { .narrow { display: table-cell; } .sideways { display: block; } .wide { display: none; } }
+@media (max-width: 79.9rem) { .narrow { display: table-cell; } .sideways { display: block; } .wide { display: none; } }
 """
 
 

@@ -155,7 +155,7 @@ def test_two_visitors_with_the_same_clip_get_separate_results(
     assert eventually(lambda: stored_files(page) == [])
 
 
-@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("width", [360, 1000, 1400])
 def test_the_page_and_the_table_of_the_sample_clip_fit_into_the_screen(
     browser: Any, page: Page, width: int
 ) -> None:
