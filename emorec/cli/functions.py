@@ -73,14 +73,14 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         self.add_function_arguments(function, as_group=False, as_positional=True)
         self._switches, self._lists = set(), set()
         for action in self._actions:
+            if action.option_strings and action.default is False:
+                action.metavar = ""
+                self._switches.add(action.dest)
             parameter = self.parameters.get(action.dest)
-            if parameter is None or parameter.default is _Parameter.empty:
+            if parameter is None or parameter.default in (_Parameter.empty, False):
                 continue
             if not action.option_strings:
                 action.nargs, action.default, action.required = "?", parameter.default, False
-            elif parameter.default is False:
-                action.metavar = ""
-                self._switches.add(action.dest)
             elif get_origin(parameter.annotation) is tuple:
                 action.metavar = f"{action.dest.upper()}..."
                 self._lists.add(action.dest)

@@ -13,7 +13,7 @@ from emorec.models import AudioVisual
 from tests import videos
 from tests.inference.networks import FRAMES, NETWORKS, made, saved
 
-MAX_MODULES = 47
+MAX_MODULES = 48
 
 PROGRAM = """
 import json, sys
