@@ -106,6 +106,7 @@ def predict(
                 str(path),
                 "--out",
                 str(out),
+                "--overwrite",
             ],
             "decoding alone": [sys.executable, "-c", DECODE, str(path)],
         }

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 from typing_extensions import override
 
 from emorec.data.audio import FULL_SCALE, AudioSpec, SoundSpec, Waveform, to_float
@@ -33,7 +33,9 @@ from emorec.pretrained import (
     DIGESTS,
     SPEECH_EMBEDDING,
     YAMNET,
+    import_onnxruntime,
     litert_interpreter,
+    silent_stderr,
     weights_file,
 )
 
@@ -43,7 +45,7 @@ Embedding: TypeAlias = npt.NDArray[np.float32]
 Spectrogram: TypeAlias = npt.NDArray[np.float32]
 """(columns, bands) float32."""
 
-FORMAT = 1
+FORMAT = 2
 """Version of the embeddings; raising it makes cached ones unused."""
 
 HOP_SAMPLES = 160
@@ -113,11 +115,18 @@ def embed(waveform: Waveform, network: str) -> Embedding:
         network: "yamnet", "speech_embedding" or "both", which joins their features.
     """
     parts = []
-    if network != "speech_embedding":
-        parts.append(cached_yamnet()(waveform))
-    if network != "yamnet":
-        parts.append(cached_speech_embedding()(waveform))
+    # a product of matrices keeps a second core busy for long after it is done
+    with _thread_pools().limit(limits=1, user_api="blas"):
+        if network != "speech_embedding":
+            parts.append(cached_yamnet()(waveform))
+        if network != "yamnet":
+            parts.append(cached_speech_embedding()(waveform))
     return np.hstack(parts)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 class Yamnet:
@@ -131,12 +140,8 @@ class Yamnet:
         litert = litert_interpreter(
             "data.sound_embedding yamnet needs", "choose --data.sound_embedding speech_embedding"
         )
-        self._interpreter = litert.Interpreter(
-            str(weights_file(YAMNET)),
-            num_threads=1,
-            # LiteRT's own kernels: those of its delegate round differently
-            experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
+        with silent_stderr():
+            self._interpreter = litert.Interpreter(str(weights_file(YAMNET)), num_threads=1)
         self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
@@ -156,25 +161,28 @@ class Yamnet:
 
 
 class SpeechEmbedding:
-    """Google's speech embedding by OpenCV. Not picklable: each process opens its own.
+    """Google's speech embedding by ONNX Runtime. Not picklable: each process opens its own.
 
     Raises:
-        UserError: When its file is damaged.
+        UserError: When ONNX Runtime is not installed, or a file of the package is damaged.
     """
 
     def __init__(self) -> None:
-        self._network = cv2.dnn.readNetFromONNX(str(weights_file(SPEECH_EMBEDDING)))
+        onnxruntime = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            weights_file(SPEECH_EMBEDDING), options, providers=["CPUExecutionProvider"]
+        )
+        (self._input,) = (each.name for each in self._session.get_inputs())
 
     def __call__(self, waveform: Waveform) -> Embedding:
         """Waveform (samples,) -> (S, 96)."""
         spectrogram = speech_spectrogram(waveform)
         count = num_windows(len(waveform))
-        windows = _windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET)
-        return np.stack([self._embed(window) for window in windows])
-
-    def _embed(self, window: Spectrogram) -> Embedding:
-        self._network.setInput(window[None, :, :, None])
-        return np.array(self._network.forward(), np.float32).reshape(SPEECH_FEATURES)
+        windows = np.stack(_windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET))
+        (features,) = self._session.run(None, {self._input: windows[..., None]})
+        return np.asarray(features, np.float32).reshape(count, SPEECH_FEATURES)
 
 
 @cache

@@ -7,13 +7,10 @@ Source: Kartynnik et al. 2019, Real-time Facial Surface Geometry from Monocular 
 tracking); Grishchenko et al. 2023, Blendshapes GHUM (blendshapes).
 """
 
-import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import cv2
@@ -31,6 +28,7 @@ from emorec.pretrained import (
     FACE_MESH,
     YUNET,
     litert_interpreter,
+    silent_stderr,
     weights_file,
 )
 
@@ -435,19 +433,6 @@ class _Graph:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-@contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Discard what native code writes to the standard error stream: LiteRT names its CPU delegate there."""
-    stderr = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-
 def fill_missing(track: FaceTrack) -> FaceTrack:
     """Return a track in which frames without a face have the values of the nearest frame with one, if there is any.
 
@@ -465,6 +450,15 @@ def fill_missing(track: FaceTrack) -> FaceTrack:
     return filled
 
 
+@cache
+def _canonical_face() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Vertices (468, 3) as in a picture, x to its right, y down, z away from the camera, around 0; their weights."""
+    mesh = face_mesh()
+    weights = mesh.weights.astype(np.float64) / mesh.weights.sum()
+    canonical = mesh.vertices * (1.0, -1.0, -1.0)
+    return canonical - weights @ canonical, weights
+
+
 def head_pose(landmarks: Points) -> npt.NDArray[np.float32]:
     """Return yaw, pitch and roll of the head in degrees, from landmarks (478, 3).
 
@@ -474,14 +468,10 @@ def head_pose(landmarks: Points) -> npt.NDArray[np.float32]:
     Source: Kabsch 1976, A solution for the best rotation to relate two sets of vectors, of the canonical face to the
     landmarks, as in MediaPipe's face geometry but without perspective.
     """
-    mesh = face_mesh()
-    weights = mesh.weights[:, None] / mesh.weights.sum()
-    # as in the picture: x to its right, y down, z away from the camera
-    canonical = mesh.vertices * (1, -1, -1)
+    canonical, weights = _canonical_face()
     points = landmarks[: len(canonical)].astype(np.float64)
-    canonical = canonical - (weights * canonical).sum(axis=0)
-    points = points - (weights * points).sum(axis=0)
-    u, _, vh = np.linalg.svd((weights * canonical).T @ points)
+    points -= weights @ points
+    u, _, vh = np.linalg.svd((canonical.T * weights) @ points)
     sign = np.sign(np.linalg.det(u @ vh))
     rotation = vh.T @ np.diag([1, 1, sign]) @ u.T
     right, front = rotation[:, 0], -rotation[:, 2]
@@ -489,5 +479,5 @@ def head_pose(landmarks: Points) -> npt.NDArray[np.float32]:
     pitch = np.arcsin(np.clip(front[1], -1, 1))
     # of the axis through the ears, after yaw and pitch are undone
     level = np.array([np.cos(yaw), 0, np.sin(yaw)])
-    roll = np.arctan2(np.cross(level, right) @ -front, level @ right)
+    roll = np.arctan2(np.linalg.det([level, right, -front]), level @ right)
     return np.degrees([yaw, pitch, roll]).astype(np.float32)

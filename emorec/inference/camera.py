@@ -60,7 +60,7 @@ def camera_windows(
         raise UserError(
             f"camera {camera.index}: cameras have no sound, and this network takes nothing else"
         )
-    buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
+    buffer = frame_buffer(spec, detector, window_seconds, stopwatch, is_long=True)
     open_windows: deque[_OpenWindow] = deque()
     opened = closed = 0
     for index, (since, until, frame) in enumerate(

@@ -24,6 +24,10 @@ MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""
 
 
+MAX_SKIPPED_SECONDS = 0.25
+"""Since the frame before: in later ones faces are always detected."""
+
+
 class FrameBuffer:
     """Frames that open windows may still need, preprocessed when they arrive; one person a window.
 
@@ -57,11 +61,15 @@ class FrameBuffer:
 class FaceBuffer(FrameBuffer):
     """Frame buffer that tracks every face; a window for each person, all of its frames cropped or aligned alike.
 
+    Of a network that takes landmarks alone, which are followed from frame to frame, faces are detected in every second
+    frame of a long video.
+
     Args:
         spec: Of the network; its `face` is "crop" or "align".
         detector: Face detector.
         max_missing_seconds: A track ends when its face was not detected for this long.
         stopwatch: Measures the detector.
+        is_long: Whether the video has several windows; a single one has the landmarks of a clip in training.
     """
 
     def __init__(
@@ -70,6 +78,8 @@ class FaceBuffer(FrameBuffer):
         detector: "FaceDetector",
         max_missing_seconds: float,
         stopwatch: Stopwatch,
+        *,
+        is_long: bool = False,
     ) -> None:
         from emorec.inference.tracks import Tracker  # late: whole frames need none
 
@@ -77,6 +87,8 @@ class FaceBuffer(FrameBuffer):
         self.detector = detector
         self.stopwatch = stopwatch
         self._tracker = Tracker(max_missing_seconds)
+        self._skips = is_long and not spec.uses_frames
+        self._skipped: set[int] = set()
         self._seconds: dict[int, float] = {}
         self._last_index = -1
         self._faces: dict[int, dict[int, Face]] = {}
@@ -86,7 +98,18 @@ class FaceBuffer(FrameBuffer):
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
         with self.stopwatch.measure("faces"):
-            faces = self.detector.detect(frame, refine=self.spec.face == "align")
+            before = list(self._faces.get(self._last_index, {}).values())
+            skip = (
+                self._skips
+                and bool(before)
+                and self._last_index not in self._skipped
+                and seconds - self._seconds[self._last_index] < MAX_SKIPPED_SECONDS
+            )
+            if skip:
+                self._skipped.add(index)
+            faces = (
+                before if skip else self.detector.detect(frame, refine=self.spec.face == "align")
+            )
             by_box = {face.box: face for face in faces}
             tracks = self._tracker.update(
                 list(by_box), seconds, follows=index == self._last_index + 1
@@ -99,6 +122,7 @@ class FaceBuffer(FrameBuffer):
         super().drop_before(index)
         self._seconds = {i: self._seconds[i] for i in self._frames}
         self._faces = {i: self._faces[i] for i in self._frames}
+        self._skipped &= self._frames.keys()
         self._landmarks = {key: face for key, face in self._landmarks.items() if key[0] >= index}
 
     @override
@@ -120,7 +144,7 @@ class FaceBuffer(FrameBuffer):
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
-                    for index in sorted(set(indices))
+                    for index in sorted(set(indices) - self._skipped)
                     if track in self._faces[index]
                 ),
             )
@@ -165,12 +189,18 @@ class FaceBuffer(FrameBuffer):
 
 
 def frame_buffer(
-    spec: ModelSpec, detector: "FaceDetector | None", window_seconds: float, stopwatch: Stopwatch
+    spec: ModelSpec,
+    detector: "FaceDetector | None",
+    window_seconds: float,
+    stopwatch: Stopwatch,
+    *,
+    is_long: bool,
 ) -> FrameBuffer:
-    """Return a frame buffer: with a detector one that tracks faces, else one of whole frames."""
+    """Return a frame buffer: with a detector one that tracks faces, else one of whole frames; see `FaceBuffer`."""
     if detector is None:
         return FrameBuffer(spec)
-    return FaceBuffer(spec, detector, max(MIN_MISSING_SECONDS, window_seconds), stopwatch)
+    max_missing_seconds = max(MIN_MISSING_SECONDS, window_seconds)
+    return FaceBuffer(spec, detector, max_missing_seconds, stopwatch, is_long=is_long)
 
 
 def preprocess(frames: Frames, spec: ModelSpec, face: Face | None = None) -> Frames:

@@ -15,12 +15,10 @@ import numpy.typing as npt
 
 from emorec.errors import UserError
 from emorec.inference.spec import METADATA_KEY, ModelSpec
+from emorec.pretrained import import_onnxruntime
 
 if TYPE_CHECKING:
     import torch
-
-# before ONNX Runtime is imported: from 1.29 on it stores an identifier of the machine and reports to its maker
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 CUDA = "CUDAExecutionProvider"
 
@@ -70,7 +68,7 @@ class OnnxRuntime:
         size = self._session.get_inputs()[0].shape[0]
         self._fixed_batch = size if isinstance(size, int) else None
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
-        self.description = f"ONNX Runtime {_import_onnxruntime().__version__}, {provider.lower()}"
+        self.description = f"ONNX Runtime {import_onnxruntime().__version__}, {provider.lower()}"
 
     def __call__(self, inputs: Inputs) -> Outputs:
         """B windows -> (B, K) probabilities or (B, R) numbers."""
@@ -233,21 +231,9 @@ def _read_pt2_metadata(path: Path) -> dict[str, str]:
         ) from None
 
 
-def _import_onnxruntime() -> Any:
-    """Return ONNX Runtime, which reports nothing; imported here only."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise UserError(
-            "ONNX files need onnxruntime, which is not installed: pip install onnxruntime"
-        ) from None
-    onnxruntime.disable_telemetry_events()  # on Windows, and where a program has imported it before
-    return onnxruntime
-
-
 def _open_session(path: Path, device: str | None, threads: int | None) -> Any:
     _check_is_file(path)
-    onnxruntime = _import_onnxruntime()
+    onnxruntime = import_onnxruntime()
     providers = _providers(device, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors are raised as well

@@ -85,7 +85,7 @@ def windows_of(
     if spec.uses_video and isinstance(video, VideoFile):
 
         def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
-            buffer = frame_buffer(spec, detector, window_seconds, stopwatch)
+            buffer = frame_buffer(spec, detector, window_seconds, stopwatch, is_long=len(times) > 1)
             return _windows_with_frames(
                 video, times, spec, buffer, stopwatch, num_frames=num_frames
             )

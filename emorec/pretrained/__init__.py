@@ -3,7 +3,10 @@
 A file is used only if it has the digest below, so a damaged installation can't give silently different numbers.
 """
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -50,6 +53,26 @@ DIGESTS = {
 """SHA-256 of each file."""
 
 
+# before ONNX Runtime is imported: from 1.29 on it stores an identifier of the machine and reports to its maker
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+def import_onnxruntime() -> Any:
+    """Return ONNX Runtime, which reports nothing; imported here only.
+
+    Raises:
+        UserError: When it is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UserError(
+            "ONNX files need onnxruntime, which is not installed: pip install onnxruntime"
+        ) from None
+    onnxruntime.disable_telemetry_events()  # on Windows, and where a program has imported it before
+    return onnxruntime
+
+
 def litert_interpreter(purpose: str, remedy: str) -> Any:
     """Return the module of LiteRT's interpreter.
 
@@ -67,6 +90,19 @@ def litert_interpreter(purpose: str, remedy: str) -> Any:
             f"{purpose} ai-edge-litert, which this Python can't import ({error}): pip install ai-edge-litert, or "
             f"{remedy}"
         ) from None
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Discard what native code writes to the standard error stream: LiteRT names its CPU delegate there."""
+    stderr = os.dup(2)
+    with Path(os.devnull).open("wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def is_built_in(path: Path) -> bool:

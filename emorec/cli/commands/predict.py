@@ -167,8 +167,11 @@ def open_predictor(network: Path | None, device: str | None, options: Options) -
     Raises:
         UserError: When it can't be opened.
     """
+    import cv2
+
     from emorec.inference.predictor import load
 
+    cv2.setNumThreads(1)  # decoding, sound and faces have a thread each
     predictor = load(network, device, options)
     if predictor.spec.split.get("drawn"):
         print(
