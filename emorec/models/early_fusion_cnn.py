@@ -3,12 +3,11 @@
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.layers.backbone import Inflate, inflate_frames
+from emorec.layers.backbone import Inflate, inflate_frames, stack_frames
 from emorec.models.classifier import ClipClassifier
 
 CHANNELS = (3, 64, 128, 256, 512)
@@ -23,8 +22,7 @@ class EarlyFusionCNN(ClipClassifier):
             aligned faces each cell is a part of the face.
         inflate: Initialisation of the first convolution: "mean" starts with the same filters for all frames, divided by
             T, or "random".
-        relative_to_onset: Replace the frames after the first one by their difference to it, so that what a person
-            always looks like can be told from what changes.
+        relative_to_onset: See `stack_frames`.
         dropout: Before the last layer.
         training: See `ClipClassifier`.
 
@@ -81,10 +79,7 @@ class EarlyFusionCNN(ClipClassifier):
             ValueError: When they are not T frames of three channels.
         """
         images = self.normalized(frames)  # (B, T, 3, H, W)
-        if self.relative_to_onset:
-            onset = images[:, :1]
-            images = torch.cat([onset, images[:, 1:] - onset], dim=1)
-        stacked = images.flatten(1, 2)  # (B, 3T, H, W)
+        stacked = stack_frames(images, relative_to_onset=self.relative_to_onset)  # (B, 3T, H, W)
         features = self.features(stacked)  # (B, 512 * grid * grid)
         logits: Tensor = self.classifier(features)  # (B, K)
         return logits

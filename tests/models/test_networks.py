@@ -288,10 +288,18 @@ def test_other_networks_depend_on_the_order_of_frames(name: str, frames: Tensor)
     assert (forward - backward).abs().max() > 1e-3
 
 
-def test_frames_after_the_first_are_differences_to_it(make_frames: MakeFrames) -> None:
-    network = EarlyFusionCNN(relative_to_onset=True, num_frames=3, image_size=32)
+@pytest.mark.parametrize(
+    ("model_class", "layer", "settings"),
+    [(EarlyFusionCNN, "features", {}), (EarlyFusionResNet, "backbone", {"weights": "none"})],
+)
+def test_frames_after_the_first_are_differences_to_it(
+    model_class: type[EarlyFusionCNN], layer: str, settings: dict[str, Any], make_frames: MakeFrames
+) -> None:
+    network = model_class(relative_to_onset=True, num_frames=3, image_size=32, **settings)
     stacked: list[Tensor] = []
-    network.features.register_forward_pre_hook(lambda _, inputs: stacked.append(inputs[0]))
+    network.get_submodule(layer).register_forward_pre_hook(
+        lambda _, inputs: stacked.append(inputs[0])
+    )
     frames = make_frames(2, 3, 32)
     network(frames)
     images = network.normalized(frames)
