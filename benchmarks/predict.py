@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 from jsonargparse import auto_cli
 from rich.table import Table
 
 import emorec
 from emorec.console import make_console
-from emorec.data.synthetic.clips import draw_clip, encode_mp4
+from emorec.data.clip import EMOTIONS
+from emorec.data.synthetic.clips import draw_talk
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.inference.options import Options
 from emorec.inference.video import VideoFile
@@ -85,13 +85,16 @@ def predict(
     """Measure emorec predict, its peers and decoding alone.
 
     Args:
-        video: By default a drawn talk of 60 s, 1280 x 720 pixels, 30 frames a second, without sound.
+        video: By default a drawn talk of 60 s, 1280 x 720 pixels, 30 frames a second.
         mediapipe: Python of an environment with the package mediapipe.
         fer: Python of an environment with the package fer.
         rounds: How often each is run.
     """
     with TemporaryDirectory() as folder:
-        path = Path(video) if video else draw_talk(Path(folder, "talk.mp4"))
+        path = Path(video or Path(folder, "talk.mp4"))
+        if video is None:
+            settings = ClipSettings(width=1280, height=720, num_frames=225, fps=30)
+            path.write_bytes(draw_talk(EMOTIONS, settings))
         needed = Path(folder, "frames.json")
         indices = needed_frames(path)
         needed.write_text(json.dumps(indices))
@@ -138,17 +141,6 @@ def needed_frames(path: Path) -> list[int]:
         choice = frames_of_window(start, end, video.starts, num_frames=spec.num_frames)
         indices |= choice.frames
     return sorted(indices)
-
-
-def draw_talk(path: Path) -> Path:
-    """Draw a talk of 60 s."""
-    from emorec.data.sets.ravdess.parser import RavdessName
-
-    settings = ClipSettings(width=1280, height=720, num_frames=225, fps=30, sound=False)
-    names = [f"01-01-0{emotion}-01-01-01-01" for emotion in range(1, 9)]
-    clips = [draw_clip(RavdessName.parse(name), settings) for name in names]
-    path.write_bytes(encode_mp4(np.concatenate(clips), fps=30))
-    return path
 
 
 def run(command: Sequence[str]) -> float:

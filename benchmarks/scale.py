@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 
 from jsonargparse import auto_cli
 
-from emorec.bench.machine import num_cores
 from emorec.data.augment import ClipTransform
 from emorec.data.cache.build import build_cache
 from emorec.data.clip import Clip
@@ -24,6 +23,7 @@ from emorec.data.sets.ravdess.parser import find_clips
 from emorec.data.synthetic.clips import write_dataset
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.image_size import size_before_crop
+from emorec.io import num_cores
 
 
 def scale(

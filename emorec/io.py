@@ -1,4 +1,4 @@
-"""Files: written atomically, listed, hashed, and checked for room and permissions beforehand."""
+"""Files: written atomically, listed, hashed, and checked for room and permissions beforehand; the cores to use."""
 
 import errno
 import hashlib
@@ -150,10 +150,17 @@ def file_identity(path: Path) -> dict[str, float]:
     The time is in seconds since 1970.
 
     Raises:
-        OSError: When there is no such file.
+        OSError: When the file does not exist.
     """
     status = path.stat()
     return {"bytes": status.st_size, "modified": status.st_mtime}
+
+
+def num_cores() -> int:
+    """Return the cores that this process may use: fewer than there are in a container or under a batch system."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def free_bytes(folder: Path) -> int:

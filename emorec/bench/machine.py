@@ -10,7 +10,7 @@ import torch
 
 import emorec
 from emorec.errors import UserError
-from emorec.io import check_writable
+from emorec.io import check_writable, num_cores
 
 
 def describe_machine() -> dict[str, Any]:
@@ -29,13 +29,6 @@ def describe_machine() -> dict[str, Any]:
 def load_average() -> float | None:
     """Return how many processes wanted a core in the last minute; `None` where the system does not count them."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def num_cores() -> int:
-    """Return the cores that this process may use: fewer than there are in a container or under a batch system."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def check_positive(numbers: dict[str, float]) -> None:

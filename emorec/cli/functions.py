@@ -20,7 +20,7 @@ EXPERIMENT_FLAGS = "experiment_flags"
 """Name of the `*parameter` that takes all flags a function does not have: those of `emorec fit`."""
 
 HELP_WIDTH = 100
-"""Characters in a line of help where standard output is no terminal."""
+"""Width of help in characters when standard output is not a terminal."""
 
 _Parameter = inspect.Parameter
 

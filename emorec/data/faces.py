@@ -30,7 +30,7 @@ YUNET_SIDE = 320
 YUNET_MIN_SIDE = 33
 """Shorter side in pixels at which YuNet detects faces; smaller frames are padded below and on the right.
 
-OpenCV 4.14 reads memory that nobody wrote where the coarsest of YuNet's maps, one cell for 32 pixels, has one row or
+OpenCV 4.14 reads uninitialised memory where the coarsest of YuNet's maps, one cell for 32 pixels, has one row or
 column: it found faces of infinite width in frames of 32 x 32 pixels, in some processes.
 """
 

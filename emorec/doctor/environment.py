@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from emorec.doctor.known_problems import known_problems
+from emorec.io import num_cores
 
 MAIN_PACKAGES = (
     *("emorec", "torch", "torchvision", "lightning", "torchmetrics"),
@@ -96,12 +97,10 @@ def unmet_requirements(requirements: list[str], versions: Mapping[str, str]) -> 
 
 def check_machine() -> Report:
     """Show Python, operating system, processor cores and memory."""
-    # containers and batch systems may allow a process fewer cores than the machine has
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows = [
         ("python", platform.python_version()),
         ("system", platform.platform(terse=True)),
-        ("CPU cores", f"{usable} of {os.cpu_count()}"),
+        ("CPU cores", f"{num_cores()} of {os.cpu_count()}"),
     ]
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

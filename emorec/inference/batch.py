@@ -273,7 +273,7 @@ def gist(timeline: Timeline) -> str:
 
 
 def earlier_outcome(source: Source, batch: Batch, predictor: "Predictor") -> Outcome | None:
-    """Return the outcome of an earlier call that wrote what this one would; `None` where there is no such result.
+    """Return the outcome of an earlier, complete prediction with the same input and settings; `None` without one.
 
     It is complete and was made of the same file (by path, size and time of modification), by the same network, emorec
     and settings, and after the enrolled videos.

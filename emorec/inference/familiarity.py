@@ -232,7 +232,7 @@ def fit_stream(
     everybody = list(dict.fromkeys(people))
     if len(everybody) < 2:
         raise UserError(
-            "what is familiar needs training clips of at least 2 people: nobody can be left out"
+            "statistics of the training clips need at least 2 people, to leave one out at a time"
         )
     fold_of = {
         person: index * NUM_FOLDS // len(everybody) for index, person in enumerate(everybody)

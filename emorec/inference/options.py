@@ -44,7 +44,7 @@ class Options:
         adapt: Centre and scale features by those of each person in the whole video, or in the video so far (running),
             or none; auto is video (running for a camera) for networks trained with data.adapt person, else none.
         enrol: Other videos of the person, whose features do that instead.
-        blendshapes: Also give the 52 blendshapes and the head pose of every frame that is looked at, in frames.csv.
+        blendshapes: Also write frames.csv: head pose and blendshapes.
 
     Raises:
         UserError: When a value is out of range.

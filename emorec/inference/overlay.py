@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -149,8 +149,7 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
     height, width = image.shape[:2]
     font_size = font_size_for(height, width)
     for overlay in overlays:
-        window = replace(overlay.window, boxes=(), contours=(), seconds=())  # a key of the cache
-        card = _card(window, overlay.several, font_size)
+        card = _card(overlay.window, overlay.several, font_size)
         if overlay.contour is not None:
             color = rgb(_label_color(overlay.window))
             _draw_contour(image, scale * overlay.contour, color, max(1, font_size // 10))

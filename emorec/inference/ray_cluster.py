@@ -21,7 +21,7 @@ from emorec.inference.batch import (
     opened_predictor,
     predict_in_worker,
 )
-from emorec.inference.workers import num_cores
+from emorec.io import num_cores
 
 LOCAL = "local"
 """Address of a Ray that is started on this machine, for this call."""

@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,8 @@ class Window(Prediction):
     person: int | None
     box: "Box | None" = None
     boxes: "tuple[tuple[float, Box], ...]" = ()
-    contours: tuple[tuple[float, npt.NDArray[np.int16]], ...] = ()
+    # arrays have no hash, and are drawn apart from the card that overlays cache by window
+    contours: tuple[tuple[float, npt.NDArray[np.int16]], ...] = field(default=(), compare=False)
     pose: tuple[float, float, float] | None = None
     seconds: tuple[float, ...] = ()
     frames: npt.NDArray[np.uint8] | None = None

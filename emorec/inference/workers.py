@@ -12,6 +12,8 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Generic, TypeVar
 
+from emorec.io import num_cores
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -201,10 +203,3 @@ def threads_per_process(num_processes: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = former
         else:
             del os.environ["OMP_NUM_THREADS"]
-
-
-def num_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

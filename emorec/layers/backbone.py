@@ -412,8 +412,8 @@ def stack_frames(images: Tensor, *, relative_to_onset: bool = False) -> Tensor:
 
     Args:
         images: Normalised frames.
-        relative_to_onset: Replace the frames after the first one by their difference to it, so that what a person
-            always looks like can be told from what changes.
+        relative_to_onset: Replace the frames after the first one by their difference to it, which
+            separates a person's appearance from what changes in the clip.
 
     >>> frames = torch.tensor([5.0, 7.0]).reshape(1, 2, 1, 1, 1)
     >>> stack_frames(frames, relative_to_onset=True).flatten().tolist()

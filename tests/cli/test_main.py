@@ -53,7 +53,7 @@ def test_the_help_of_a_command_describes_every_option(
     text = capsys.readouterr().out
     assert text.startswith(f"usage: emorec {command} ")
     lines = text.splitlines()
-    assert 2 < len(lines) <= 80
+    assert 2 < len(lines) <= 75
     assert max(map(len, lines)) <= 110
     options = re.split(r"\n  (?=-)", text)[1:]
     assert options

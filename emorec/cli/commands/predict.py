@@ -96,7 +96,7 @@ def predict(
         enrol: Adapt to the person by one or more other videos of that person, instead of --adapt.
         jobs: Predict this many videos at a time, each in a process of its own, which share the cores.
         shard: Predict the I-th of N parts of the videos, given as I/N, as in an array job; --out may be the same.
-        overwrite: Predict videos again whose results are there, made of the same file with the same settings.
+        overwrite: Predict again what an earlier call has finished.
         table: Also write one table over all videos: a .csv or .parquet file.
         ray: Predict on the Ray cluster of this address, or local, with --jobs workers (by default one a core).
         options: See `emorec.inference.options.Options`.
