@@ -49,19 +49,23 @@ def ravdess_root() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Protect the cache of the user, also from subprocesses of tests."""
+    """Protect the cache of the user, also from subprocesses of tests; all processes of a test run share another."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(shared_base(tmp_path_factory) / "user_cache"))
         yield
+
+
+def shared_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder of all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
 
 
 def write_once(
     name: str, write: Callable[[Path], object], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return a folder that the first process to need it writes for all processes of a test run."""
-    base = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        base = base.parent
+    base = shared_base(tmp_path_factory)
     folder = base / name
     with FileLock(f"{folder}.lock"):
         if not folder.exists():

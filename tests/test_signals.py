@@ -23,7 +23,7 @@ SIGNALS = {
 }
 """Terminals signal the process group; clusters signal all processes or the main one."""
 
-BY_NIGHT = frozenset({"SIGINT to the main process", "SIGTERM to all processes"})
+BY_NIGHT = frozenset(SIGNALS) - {"Ctrl-C"}
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ def test_a_new_version_recomputes_features(
     assert newer.calls == len(data.subsets["val"])
 
 
+@pytest.mark.nightly  # tests/cli/commands/baseline stops the command by day
 def test_features_computed_before_ctrl_c_are_cached(
     data_of: Callable[..., RavdessDataModule], tmp_path: Path
 ) -> None:

@@ -106,7 +106,9 @@ def test_a_drawn_face_gives_the_frames_of_training(
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("face", ["none", "crop", "align"])
+@pytest.mark.parametrize(
+    "face", [*(pytest.param(face, marks=pytest.mark.nightly) for face in ("none", "crop")), "align"]
+)
 def test_real_clips_give_the_frames_of_training(ravdess_root: Path, face: FaceMode) -> None:
     wanted = make_spec(num_frames=10, image_size=(112, 112), face=face, window_seconds=3.7)
     for path in sorted(ravdess_root.rglob("01-01-*-02-*-01-*.mp4"))[::40]:

@@ -56,7 +56,14 @@ def test_predictions_of_plain_clips_equal_those_of_emorec_test(best: Path, tmp_p
 
 
 @pytest.mark.real
-@pytest.mark.parametrize(("face", "size"), [("none", "64"), ("crop", "64"), ("align", "[60,100]")])
+@pytest.mark.parametrize(
+    ("face", "size"),
+    [
+        pytest.param("none", "64", marks=pytest.mark.nightly),
+        pytest.param("crop", "64", marks=pytest.mark.nightly),
+        ("align", "[60,100]"),
+    ],
+)
 def test_predictions_of_real_clips_equal_those_of_emorec_test(
     ravdess_root: Path, tmp_path: Path, face: str, size: str
 ) -> None:

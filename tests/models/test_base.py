@@ -199,7 +199,10 @@ def test_the_plateau_schedule_follows_the_validation_accuracy_and_the_rate_is_lo
 
 
 @pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
-@pytest.mark.parametrize("scheduler", ["plateau", "cosine", "none"])
+@pytest.mark.parametrize(
+    "scheduler",
+    ["plateau", *(pytest.param(name, marks=pytest.mark.nightly) for name in ("cosine", "none"))],
+)
 def test_a_resumed_run_ends_exactly_like_an_uninterrupted_one(
     tmp_path: Path, make_data: MakeData, scheduler: str
 ) -> None:
@@ -273,10 +276,20 @@ class Diverges(EarlyFusionCNN):
 @pytest.mark.parametrize(
     ("diverges", "precision", "message"),
     [
-        ({"loss_after": 7}, "32-true", "step 2: the loss is NaN or infinite"),
+        pytest.param(
+            *({"loss_after": 7}, "32-true", "step 2: the loss is NaN or infinite"),
+            marks=pytest.mark.nightly,
+        ),
         ({"loss_after": 7, "value": math.inf}, "bf16-mixed", "step 2: the loss is"),
         ({"outputs_after": 7}, "bf16-mixed", "step 3: validation outputs are .* for 8 of 8 clips"),
-        ({"outputs_after": 7, "value": -math.inf}, "32-true", "step 3: validation outputs are"),
+        pytest.param(
+            *(
+                {"outputs_after": 7, "value": -math.inf},
+                "32-true",
+                "step 3: validation outputs are",
+            ),
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_a_diverged_training_stops_and_leaves_the_checkpoints_of_the_epoch_before(

@@ -119,6 +119,7 @@ def test_after_kill_9_a_run_resumes_from_its_last_epoch_and_finished_ones_are_no
     assert trials(folder) == {"COMPLETE": 2, "FAIL": 1}
 
 
+@pytest.mark.nightly  # tests/test_resume.py kills a training by day
 def test_a_killed_training_resumes_from_its_last_epoch(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\n")
     run_folder = folder / "lightning_logs/studies/mine/Net/seed_0"

@@ -463,7 +463,14 @@ def test_a_concurrent_call_in_the_same_folder_is_refused(
         assert prepare("--actors", "1").startswith("nothing to do")
 
 
-@pytest.mark.parametrize("phase", ["while bytes come", "while it waits", "while nobody answers"])
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "while bytes come",
+        pytest.param("while it waits", marks=pytest.mark.nightly),
+        pytest.param("while nobody answers", marks=pytest.mark.nightly),
+    ],
+)
 def test_ctrl_c_stops_it_and_the_same_command_resumes(
     prepare: Output, server: ZenodoServer, root: Path, phase: str
 ) -> None:

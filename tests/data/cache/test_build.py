@@ -263,7 +263,7 @@ def test_a_killed_cache_build_is_completed_by_the_next_call(tmp_path: Path) -> N
     command = [sys.executable, "-c", SCRIPT, str(folder), str(tmp_path / "cache")]
     duration = 0.0
     random = np.random.default_rng(0)
-    for kill in range(8):
+    for kill in range(4):
         start_time = time.monotonic()
         run = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         if kill == 0:
@@ -279,7 +279,11 @@ def test_a_killed_cache_build_is_completed_by_the_next_call(tmp_path: Path) -> N
     assert {path.suffix for path in reader.files[clips[0]].parent.iterdir()} == {".npy"}
 
 
-@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize(
+    "num_workers",
+    # a fork copies the locks that threads of earlier tests may hold: by night, on its own
+    [0, pytest.param(1, marks=pytest.mark.nightly)],
+)
 def test_a_clip_that_hangs_is_an_error_with_its_name(
     clips: list[Clip], monkeypatch: pytest.MonkeyPatch, num_workers: int
 ) -> None:
