@@ -1,9 +1,11 @@
 """What a checkpoint records of its run, read without executing anything in it; its plain form, tensors beside JSON."""
 
+import hashlib
 import importlib
 import json
 import pickle
 import platform
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -13,9 +15,9 @@ from typing import Any, Literal
 
 import torch
 
-from emorec import __version__, pretrained
+from emorec import __version__, hub, pretrained
 from emorec.errors import UserError
-from emorec.io import atomic_write
+from emorec.io import atomic_write, sha256
 from emorec.pretrained import is_built_in, weights_file
 from emorec.text import plural
 
@@ -32,8 +34,17 @@ PLAIN_SECTIONS = (
     RECORD,
 )
 
-OF_A_MACHINE = ("root", "cache", "num_workers")
-"""Arguments of data modules that say nothing about a network: the plain form leaves them out."""
+OF_A_MACHINE = {
+    "datamodule_hyper_parameters": ("root", "cache", "num_workers"),
+    "trainer": ("logger", "default_root_dir"),
+}
+"""Section -> its settings that say nothing about a network: the plain form leaves them out."""
+
+MODEL_ARGUMENTS = ("embedding", "sound_embedding")
+"""Arguments that may be the name of a speech model, or its folder."""
+
+PATH_ARGUMENTS = ("root", "cache", "weights", "features", "face_detector")
+"""Arguments that may be paths of a private machine; the plain form and cards have their last part only."""
 
 RETIRED_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "datamodule_hyper_parameters": ("resident", "augment_on"),
@@ -82,12 +93,14 @@ class Checkpoint(TrainingRecord):
         model: The network's `class_path` and `init_args`.
         data: The data module's `class_path` and `init_args`.
         environment: Package -> version of the training, and the system.
+        address: Where the file was fetched from, with the commit; `None` for a file of this machine.
     """
 
     path: Path
     model: dict[str, Any]
     data: dict[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
+    address: hub.Address | None = None
 
     @property
     def is_built_in(self) -> bool:
@@ -95,10 +108,20 @@ class Checkpoint(TrainingRecord):
         return self.path.parent == Path(pretrained.__file__).parent
 
     @property
+    def is_shared(self) -> bool:
+        """Whether the file is that of a package or of the Hub's cache, in whose folder nothing may be written."""
+        return self.is_built_in or self.address is not None
+
+    @property
+    def name(self) -> str:
+        """What `--ckpt` takes: the path, the address, or the name of a built-in network."""
+        return self.path.stem if self.is_built_in else str(self.address or self.path)
+
+    @property
     def run_folder(self) -> Path:
-        """The folder of the run, or the one that the file was moved to; of a built-in network one of its name here."""
-        if self.is_built_in:
-            return Path.cwd() / self.path.stem
+        """The folder of the run, or the one that the file was moved to; of a shared network one of its name here."""
+        if self.is_shared:
+            return Path.cwd() / (self.address.name if self.address else self.path.stem)
         folder = self.path.absolute().parent
         return folder.parent if folder.name == "checkpoints" else folder
 
@@ -181,13 +204,15 @@ def read(path: str | Path) -> Checkpoint:
     """Return what a checkpoint file records of itself; its weights stay on the disk.
 
     Args:
-        path: The file, or the folder of a run, for its best checkpoint.
+        path: The file, the folder of a run, for its best checkpoint, or the address of a network on the Hub.
 
     Raises:
         UserError: When there is no such file, it is truncated, it is not a checkpoint of emorec, or it holds Python
             objects.
     """
-    path = find_file(path)
+    address, path = hub.parse_address(path), find_file(path)
+    if address:
+        address = address._replace(revision=path.parent.name)
     content = load(path, mmap=True)
     section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
@@ -206,6 +231,7 @@ def read(path: str | Path) -> Checkpoint:
                 "init_args": content["datamodule_hyper_parameters"],
             },
             environment={"emorec": section["version"], **section["environment"]},
+            address=address,
             **{**training, "class_names": tuple(section["class_names"])},
         )
     except (KeyError, TypeError) as error:
@@ -217,11 +243,13 @@ def read(path: str | Path) -> Checkpoint:
 def find_file(path: str | Path) -> Path:
     """Return a checkpoint's file: what is not a folder itself, and of a run's folder the best checkpoint.
 
-    A path wins over the name of a built-in network.
+    A path wins over the name of a built-in network. A network of the Hub is fetched; a folder of such files is taken.
 
     Raises:
-        UserError: When a folder has no best checkpoint, or a file does not exist.
+        UserError: When a folder has no best checkpoint, a file does not exist, or a network can't be fetched.
     """
+    if address := hub.parse_address(path):
+        return hub.fetch(address)
     path = Path(path).expanduser()
     if is_built_in(path):
         weights_file(f"{path}.json")
@@ -232,6 +260,8 @@ def find_file(path: str | Path) -> Path:
         file = next((file for file in files if file.is_file()), None)
         if file is not None and file.name == "best.ckpt":
             return file
+        if (path / hub.RECORD).is_file() and (path / hub.WEIGHTS).is_file():
+            return path / hub.WEIGHTS
         missing = f"{path} is a folder without best.ckpt"
     elif path.exists():
         return path
@@ -303,10 +333,11 @@ def _load_plain(path: Path) -> dict[str, Any]:
     record = path.with_suffix(".json")
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
+        digest = content.pop(hub.DIGEST, None)  # older ones have none
         # JSON has texts for keys
         temperatures = content[RECORD].get("temperatures", {})
         content[RECORD]["temperatures"] = {int(views): it for views, it in temperatures.items()}
-        return {**content, "state_dict": load_file(path)}
+        state_dict = load_file(path)
     except FileNotFoundError as error:
         raise UserError(f"no such file: {error.filename or path}") from None
     except OSError as error:
@@ -315,10 +346,15 @@ def _load_plain(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} or {record} is truncated, or was not written by emorec export --format safetensors"
         ) from None
+    if digest is not None and sha256(path) != digest:
+        raise UserError(
+            f"{path} is damaged, or not the one that {record} is about: its SHA-256 is another"
+        )
+    return {**content, "state_dict": state_dict}
 
 
 def save_plain(content: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint as tensors beside JSON, without the state of its training and the paths of its machine.
+    """Write a checkpoint as tensors beside JSON, without the state of its training and the folders of its machine.
 
     Args:
         content: Of the checkpoint file.
@@ -329,22 +365,43 @@ def save_plain(content: Mapping[str, Any], path: Path) -> None:
     """
     from safetensors.torch import save as to_bytes
 
-    sections = {name: content[name] for name in PLAIN_SECTIONS if name in content}
-    arguments = sections["datamodule_hyper_parameters"]
-    sections["datamodule_hyper_parameters"] = {
-        name: value for name, value in arguments.items() if name not in OF_A_MACHINE
-    }
-    tensors = {name: tensor.contiguous() for name, tensor in content["state_dict"].items()}
+    sections = without_folders({name: content[name] for name in PLAIN_SECTIONS if name in content})
+    settings = sections[RECORD].get("settings", {})
+    for section, where in (("datamodule_hyper_parameters", sections), ("trainer", settings)):
+        for name in OF_A_MACHINE[section]:
+            where.get(section, {}).pop(name, None)
+    tensors = to_bytes({name: it.contiguous() for name, it in content["state_dict"].items()})
+    sections[hub.DIGEST] = hashlib.sha256(tensors).hexdigest()
     record = json.dumps(sections, indent=1, sort_keys=True) + "\n"
-    for file_path, data in (
-        (path, to_bytes(tensors)),
-        (path.with_suffix(".json"), record.encode()),
-    ):
+    for file_path, data in ((path, tensors), (path.with_suffix(".json"), record.encode())):
         try:
             with atomic_write(file_path) as file:
                 file.write(data)
         except OSError as error:
             raise UserError(f"can't write {file_path}: {error.strerror}") from error
+
+
+def without_folders(value: Any, name: str = "") -> Any:
+    """Return plain values with the last part of paths alone: their folders tell of a person and not of a network.
+
+    The folder of a speech model, without which a network does not run, stays.
+
+    Args:
+        value: A value, or mappings and lists of them.
+        name: The setting that has it.
+
+    >>> without_folders({"weights": "../ann/a.pth", "callbacks": [{"dirpath": "/home/ann/runs"}], "lr": 0.1})
+    {'weights': 'a.pth', 'callbacks': [{'dirpath': 'runs'}], 'lr': 0.1}
+    """
+    if isinstance(value, Mapping):
+        return {key: without_folders(each, str(key)) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(each, name) for each in value]
+    is_path = isinstance(value, str) and (
+        name in PATH_ARGUMENTS
+        or (name not in MODEL_ARGUMENTS and re.match(r"[/\\~]|[A-Za-z]:[/\\]", value))
+    )
+    return value.replace("\\", "/").rstrip("/").rpartition("/")[2] if is_path else value
 
 
 def save(content: Mapping[str, Any], path: Path) -> None:
@@ -374,7 +431,7 @@ def add_temperature(path: Path, num_views: int, temperature: float) -> None:
     content = load(path)
     section = content[RECORD]
     section["temperatures"] = {**section.get("temperatures", {}), num_views: temperature}
-    save(content, path)
+    (save_plain if path.suffix == PLAIN_SUFFIX else save)(content, path)
 
 
 def check_same_network(checkpoint: Checkpoint, model: Any, *, resumed: bool = False) -> None:
@@ -394,8 +451,17 @@ def check_same_network(checkpoint: Checkpoint, model: Any, *, resumed: bool = Fa
             f"{checkpoint.path} holds {checkpoint.model['class_path']}, not {requested}: leave that out"
         )
     for name, value in checkpoint.model["init_args"].items():
-        if model.hparams[name] != value and not (resumed and name == "lr"):
+        # JSON knows no tuples
+        if _with_lists(model.hparams[name]) != _with_lists(value) and not (
+            resumed and name == "lr"
+        ):
             raise UserError(
                 f"{checkpoint.path} holds a network with {name} {value}, not {model.hparams[name]}: "
                 "arguments of a trained network can't be changed, leave that out"
             )
+
+
+def _with_lists(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_lists(each) for name, each in value.items()}
+    return [_with_lists(each) for each in value] if isinstance(value, list | tuple) else value

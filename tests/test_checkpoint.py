@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save as to_bytes
 
 from emorec import checkpoint
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.errors import UserError
+
+OTHER_TENSORS = to_bytes({"weight": torch.arange(3.0) + 1})
 
 
 def content() -> dict[str, Any]:
@@ -72,6 +75,15 @@ def test_adding_a_temperature_changes_nothing_else(tmp_path: Path) -> None:
     del after[checkpoint.RECORD]["temperatures"]
     assert torch.equal(after.pop("state_dict")["weight"], before.pop("state_dict")["weight"])
     assert after == before
+
+
+def test_the_plain_form_can_be_calibrated(tmp_path: Path) -> None:
+    path = tmp_path / "network.safetensors"
+    checkpoint.save_plain(content(), path)
+    before = path.read_bytes()
+    checkpoint.add_temperature(path, 1, 1.5)
+    assert checkpoint.read(path).temperatures == {1: 1.5}
+    assert path.read_bytes() == before
 
 
 def test_the_run_folder_is_above_checkpoints_or_the_folder_of_a_moved_file(tmp_path: Path) -> None:
@@ -165,6 +177,8 @@ def test_a_failed_write_keeps_the_previous_checkpoint(
 def test_the_plain_form_has_all_but_the_training_and_the_machine(tmp_path: Path) -> None:
     whole = {**content(), "optimizer_states": [{"lr": 0.1}]}
     whole["datamodule_hyper_parameters"] = {"root": "/home/ann", "cache": "/tmp/c", "num_frames": 6}
+    trainer = {"default_root_dir": "/home/ann/runs", "logger": {"name": "ann"}}
+    whole[checkpoint.RECORD]["settings"]["trainer"] = {**trainer, "max_epochs": 4}
     whole[checkpoint.RECORD]["temperatures"] = {1: 1.5, 2: 1.4}
     path = tmp_path / "network.safetensors"
     checkpoint.save_plain(whole, path)
@@ -173,7 +187,10 @@ def test_the_plain_form_has_all_but_the_training_and_the_machine(tmp_path: Path)
     assert plain == {
         "hyper_parameters": whole["hyper_parameters"],
         "datamodule_hyper_parameters": {"num_frames": 6},
-        checkpoint.RECORD: whole[checkpoint.RECORD],
+        checkpoint.RECORD: {
+            **whole[checkpoint.RECORD],
+            "settings": {"seed_everything": 3, "trainer": {"max_epochs": 4}},
+        },
     }
     record = checkpoint.read(path)
     assert record.model["class_path"] == "emorec.models.CNNLSTM"
@@ -189,6 +206,7 @@ def test_the_plain_form_has_all_but_the_training_and_the_machine(tmp_path: Path)
         ("network.json", b"{", "network.json is truncated, or was not written by emorec export"),
         ("network.json", b"[1]", "network.json is truncated"),
         ("network.safetensors", b"12345678", "network.safetensors or .* is truncated"),
+        ("network.safetensors", OTHER_TENSORS, "network.safetensors is damaged, or not the one"),
     ],
 )
 def test_a_damaged_plain_form_is_refused(

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
     {"errors", "text", "io", "parser", "image_size", "console", "pretrained"},
-    {"data", "layers", "evaluation", "shipped"},
+    {"data", "layers", "evaluation", "shipped", "hub"},
     {"models", "checkpoint"},
     {"callbacks"},
     {"experiment"},

@@ -64,7 +64,7 @@ class EvaluationReport(Callback):
         self._variant = variant
         if calibrate and not checkpoint.class_names:
             raise UserError(
-                f"--calibrate is about probabilities of classes, and {checkpoint.path} predicts numbers: leave it out"
+                f"--calibrate is about probabilities of classes, and {checkpoint.name} predicts numbers: leave it out"
             )
         if calibrate and variant and command == "validate":
             raise UserError(
@@ -72,6 +72,11 @@ class EvaluationReport(Callback):
             )
         self._temperature = checkpoint.temperatures.get(num_views) if calibrate else None
         self._fits_temperature = calibrate and self._temperature is None
+        if self._fits_temperature and checkpoint.is_shared:
+            raise UserError(
+                f"{checkpoint.name} has no temperature for this, and a shared network can't be given one: calibrate a "
+                f"copy, emorec export --ckpt {checkpoint.name} --format safetensors"
+            )
         if self._fits_temperature and command != "validate":
             raise UserError(no_temperature(checkpoint, num_views))
 
@@ -140,7 +145,7 @@ class EvaluationReport(Callback):
             model=class_path(type(network)),
             num_parameters=num_parameters(network),
             gflops_per_clip=gflops_per_clip(network),
-            checkpoint=str(self.checkpoint.path),
+            checkpoint=self.checkpoint.name,
             train_seconds=self.checkpoint.train_seconds,
             epochs=self.checkpoint.epochs,
             train_clips_per_second=self.checkpoint.train_clips_per_second,
@@ -225,7 +230,7 @@ def check_same_classes(checkpoint: Checkpoint, data: ClipDataModule) -> None:
     """
     if data.class_names != checkpoint.class_names:
         raise UserError(
-            f"{checkpoint.path} classifies {', '.join(checkpoint.class_names)}, and the data has "
+            f"{checkpoint.name} classifies {', '.join(checkpoint.class_names)}, and the data has "
             f"{', '.join(data.class_names)}: the classes have to be the same in the same order (of a CSV file set "
             "--data.labels)"
         )

@@ -28,6 +28,7 @@ from emorec.callbacks import (
     ValidationLog,
 )
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
+from emorec.checkpoint import PLAIN_SUFFIX
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
 from emorec.io import FLUSH_SECONDS
@@ -49,10 +50,15 @@ def run_experiment(command: str, arguments: Sequence[str]) -> None:
     model, data = experiment.instantiate()
     shutdown = DistributedShutdown()
     is_fit = command == "fit"
+    record = experiment.checkpoint
+    if is_fit and record and record.path.suffix == PLAIN_SUFFIX:
+        raise UserError(
+            f"{record.name} has the weights of a network and not the state of its training: a run goes on with its own "
+            "last.ckpt"
+        )
     callbacks = fit_callbacks(experiment) if is_fit else evaluation_callbacks(experiment)
     trainer = make_trainer(experiment, [shutdown, StopBetweenBatches(), *callbacks])
     options: dict[str, Any] = {"verbose": False} if command in ("validate", "test") else {}
-    record = experiment.checkpoint
     with (
         report_once(trainer),
         exit_on_signal(trainer, shutdown),

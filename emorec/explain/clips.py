@@ -77,7 +77,7 @@ def explain_misclassified(
     checkpoint = explainer.checkpoint
     if explainer.spec.task != "classes":
         raise UserError(
-            f"{checkpoint.path} predicts numbers, which are not right or wrong: name clips instead of --misclassified"
+            f"{checkpoint.name} predicts numbers, which are not right or wrong: name clips instead of --misclassified"
         )
     stage, clips = misclassified_clips(checkpoint, limit, root)
     if not clips:
@@ -111,7 +111,7 @@ def misclassified_clips(
     existing = [(stage, path) for stage, path in files.items() if path.is_file()]
     if not existing:
         raise UserError(
-            f"no {files['test']}: test the network first, with emorec test --ckpt {checkpoint.path}"
+            f"no {files['test']}: test the network first, with emorec test --ckpt {checkpoint.name}"
         )
     stage, path = existing[0]
     task, table = read_predictions(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast, overload
 import numpy as np
 import numpy.typing as npt
 
+from emorec import hub
 from emorec.errors import UserError
 from emorec.inference.frame_buffer import window_from_frames
 from emorec.inference.options import Options
@@ -447,16 +448,18 @@ def load(
 
     Args:
         path: An emorec checkpoint (run by torch), or what `emorec export` made of it: `.onnx` (run by ONNX Runtime,
-            without torch) or `.pt2` (run by torch, without Lightning); or the name of a built-in network. By default
-            the built-in one for the options.
+            without torch) or `.pt2` (run by torch, without Lightning); the name of a built-in network; or the address
+            of one on the Hugging Face Hub, such as "hf://USER/NAME". By default the built-in one for the options.
         device: Such as "cuda" or "cpu"; by default the fastest available.
         options: Defaults of `Predictor.predict`.
 
     Raises:
-        UserError: When the file is missing or invalid, or its runtime is not installed.
+        UserError: When the file is missing or invalid, its runtime is not installed, or a network can't be fetched.
     """
     adapts = options is not None and options.adapts
     file = Path(path or (ADAPTED if adapts else DEFAULT)).expanduser()
+    if address := hub.parse_address(file):
+        file = hub.fetch(address)
     built_in = is_built_in(file)
     if str(file) == DEFAULT and built_in and not adapts:
         file = weights_file(f"{DEFAULT}.onnx")  # the same network, which starts without torch

@@ -7,20 +7,13 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from emorec.checkpoint import Checkpoint
+from emorec.checkpoint import MODEL_ARGUMENTS, PATH_ARGUMENTS, Checkpoint
 from emorec.data.speech_model import is_hub_name
 from emorec.data.split import SUBSETS, format_people
 from emorec.evaluation.intervals import scores_with_intervals
 from emorec.image_size import format_frames
 from emorec.report.runs import METRICS, PREDICTIONS, TEST_AGAIN, Run, read_json, read_run
 from emorec.text import percent
-
-PATH_ARGUMENTS = ("root", "cache", "weights", "features", "face_detector")
-"""Arguments that may be paths of a private machine; a card shows their last part only."""
-
-MODEL_ARGUMENTS = ("embedding", "sound_embedding")
-"""Arguments that may also be the name of a model on the Hugging Face Hub."""
-
 
 RAVDESS = "emorec.data.RavdessDataModule"
 CLIPS_OF_ACTOR = {"speech": 60, "song": 44, "both": 104}

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from emorec import hub
 from emorec.errors import UserError
 from emorec.pretrained import DEFAULT
 
@@ -24,11 +25,12 @@ def app(
 ) -> None:
     """Serve a page that predicts uploaded or recorded videos with a trained network.
 
-    It works offline and contacts no other address. Uploads are deleted once they are predicted, results when their
-    visitor leaves, and everything at Ctrl-C.
+    It works offline and contacts no other address, but to fetch a network from the Hub. Uploads are deleted once they
+    are predicted, results when their visitor leaves, and everything at Ctrl-C.
 
     Args:
-        ckpt: The network: a checkpoint, an exported file, or a name of emorec models; by default face_and_sound.
+        ckpt: The network: a checkpoint, an exported file, a name of emorec models, or hf://USER/NAME; by default
+            face_and_sound.
         port: To serve at; 0 takes any free one.
         host: Address to serve at. Others than 127.0.0.1 let other machines in.
         share: Never: there are no public links.
@@ -46,6 +48,8 @@ def app(
     del share  # no other choice
     if find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install '.[app]'")
+    if address := hub.parse_address(ckpt or DEFAULT):
+        hub.fetch(address)  # now: the page allows no connections
     # importing torch and Gradio is slow
     from emorec.app.handler import Limits
     from emorec.inference.options import Options

@@ -28,7 +28,8 @@ def explain(
 
     Args:
         clips: Videos, preprocessed as in the training; of a longer one the first window.
-        ckpt: A checkpoint, such as lightning_logs/.../best.ckpt, or a name of emorec models; by default face_and_sound.
+        ckpt: A checkpoint, such as lightning_logs/.../best.ckpt, a name of emorec models, or hf://USER/NAME; by default
+            face_and_sound.
         misclassified: Instead of clips: the N test clips (without a test the validation clips) that the run got wrong
             with most confidence. The pictures go into its folder, explain/, and into TensorBoard.
         start: Explain the window that starts there instead, in seconds, as in the timeline of emorec predict.

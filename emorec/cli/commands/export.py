@@ -36,7 +36,7 @@ def export(
     JSON, which emorec takes wherever it takes a checkpoint, to keep or share without Python objects.
 
     Args:
-        ckpt: The checkpoint, or a name of emorec models; by default face_and_sound.
+        ckpt: The checkpoint, a name of emorec models, or hf://USER/NAME; by default face_and_sound.
         format: Of the file.
         half: Store weights as float16; inputs and outputs stay the same.
         dynamic_batch: Take batches of any size; else single windows.
@@ -52,8 +52,10 @@ def export(
 
     loaded = checkpoint.read(ckpt or DEFAULT)
     suffix = checkpoint.PLAIN_SUFFIX if format == "safetensors" else SUFFIXES[format]
-    beside = Path(loaded.path.name) if loaded.is_built_in else loaded.path
-    target = Path(to).expanduser() if to else beside.with_suffix(suffix)
+    beside = Path(f"{loaded.run_folder.name}{suffix}")  # here: its own folder is not the user's
+    if not loaded.is_shared:
+        beside = loaded.path.with_suffix(suffix)
+    target = Path(to).expanduser() if to else beside
     if target.suffix != suffix:
         raise UserError(f"{target} has to end in {suffix}, with --format {format}")
     if target.is_dir():

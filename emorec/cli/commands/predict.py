@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from emorec import hub
 from emorec.console import make_console
 from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
@@ -86,8 +87,8 @@ def predict(
     Args:
         videos: Files, folders, patterns such as `'clips/*.mp4'`, or the index of a camera; sound files and pictures
             are taken, too.
-        ckpt: The network: a checkpoint, an exported file, or a name of emorec models; by default face_and_sound, or
-            face_and_sound_adapted with --adapt or --enrol.
+        ckpt: The network: a checkpoint, an exported file, a name of emorec models, or hf://USER/NAME; by default
+            face_and_sound, or face_and_sound_adapted with --adapt or --enrol.
         model: The same.
         out: Output folder; each video gets a folder in it.
         annotate: Also write each video with its predictions drawn on it.
@@ -178,8 +179,9 @@ def open_predictor(network: Path | None, device: str | None, options: Options) -
             "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
             file=sys.stderr,
         )
-    if network is None:
-        print(f"network: built in (emorec models); {predictor.spec.licence}", file=sys.stderr)
+    if network is None or hub.parse_address(network):
+        origin = "built in (emorec models)" if network is None else hub.parse_address(network)
+        print(f"network: {origin}; {predictor.spec.licence}", file=sys.stderr)
     return predictor
 
 
