@@ -16,20 +16,25 @@ from rich.text import Text
 
 from emorec.bench.machine import check_out, check_positive, describe_machine, load_average
 from emorec.bench.stages import step_speed
+from emorec.checkpoint import PLAIN_SUFFIX, find_file
 from emorec.console import make_console
 from emorec.errors import UserError
+from emorec.hub import parse_address
 from emorec.image_size import format_frames
 from emorec.inference.export import compare, synthetic_inputs, to_bytes
 from emorec.inference.runtimes import ExportedRuntime, OnnxRuntime, Runtime
 from emorec.inference.spec import SUFFIXES, ModelSpec
 from emorec.inference.torch_runtime import TorchRuntime, load_network
 from emorec.io import disk_errors, write_json
+from emorec.pretrained import BUILT_IN
 from emorec.text import plural, significant
 
 BATCH_SIZES = (1, 8)
 """Windows at once: one, as from a camera, and as many as a video gives."""
 
-MODEL_SUFFIXES = (".ckpt", *SUFFIXES.values())
+CHECKPOINT_SUFFIXES = (".ckpt", PLAIN_SUFFIX)
+
+MODEL_SUFFIXES = (*CHECKPOINT_SUFFIXES, *SUFFIXES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,10 @@ def compare_runtimes(
     check_positive({"seconds": seconds, "rounds": rounds})
     if threads is not None:
         check_positive({"threads": threads})
-    files = [Path(each).expanduser() for each in model]
+    files = [
+        find_file(each) if each in BUILT_IN or parse_address(each) else Path(each).expanduser()
+        for each in model
+    ]
     for path in files:
         if path.suffix not in MODEL_SUFFIXES:
             raise UserError(f"--model {path}: name files that end in {', '.join(MODEL_SUFFIXES)}")
@@ -85,7 +93,7 @@ def compare_runtimes(
     torch.set_num_threads(threads or before)
     try:
         with ExitStack() as stack:
-            if [each.suffix for each in files] == [".ckpt"]:
+            if len(files) == 1 and files[0].suffix in CHECKPOINT_SUFFIXES:
                 folder = stack.enter_context(TemporaryDirectory(prefix="emorec-bench-"))
                 files += export_both_ways(files[0], Path(folder))
             contenders = load_contenders(files, device, torch.get_num_threads())
@@ -115,7 +123,7 @@ def load_contenders(files: Sequence[Path], device: str | None, threads: int) -> 
         UserError: When one can't be used, or they take different inputs or have different outputs.
     """
     runtimes: dict[str, Callable[[Path], Runtime]] = {
-        ".ckpt": lambda path: TorchRuntime(path, device),
+        **dict.fromkeys(CHECKPOINT_SUFFIXES, lambda path: TorchRuntime(path, device)),
         ".onnx": lambda path: OnnxRuntime(path, device, threads),
         ".pt2": lambda path: ExportedRuntime(path, device),
     }

@@ -17,6 +17,7 @@ from emorec.data.sets.affwild2.parser import Video
 from emorec.data.sets.affwild2.windows import Window, WindowFrames
 from emorec.errors import UserError
 from emorec.inference.runtimes import choose_device
+from emorec.inference.torch_runtime import make_network
 from emorec.io import atomic_write, disk_errors
 from emorec.models import FaceClassifier, FaceRegressor
 
@@ -78,14 +79,11 @@ def _data_module(
 
 
 def _load_network(loaded: checkpoint.Checkpoint) -> FaceClassifier | FaceRegressor:
-    cls = loaded.import_class("model")
-    if not issubclass(cls, FaceClassifier | FaceRegressor):
+    network = make_network(loaded)
+    if not isinstance(network, FaceClassifier | FaceRegressor):
         raise UserError(
             f"{loaded.path} holds {loaded.model['class_path']}: name a FaceRegressor or a FaceClassifier"
         )
-    network: FaceClassifier | FaceRegressor = cls.load_from_checkpoint(
-        loaded.path, map_location="cpu", weights_only=True
-    )
     network.num_frames = 1
     return network
 

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emorec.errors import UserError
+from emorec.hub import parse_address
+from emorec.pretrained import BUILT_IN
 
-MODEL_FILES = (".ckpt", ".onnx", ".pt2")
+MODEL_FILES = (".ckpt", ".safetensors", ".onnx", ".pt2")
 """Suffixes of trained networks."""
 
 
@@ -78,8 +80,8 @@ def model_files(flags: Sequence[str]) -> tuple[list[str], list[str]]:
 
     >>> model_files(["--model", "best.ckpt", "--data.root", "clips", "--model=best.onnx"])
     (['best.ckpt', 'best.onnx'], ['--data.root', 'clips'])
-    >>> model_files(["--model", "emorec.models.CNN3D"])
-    ([], ['--model', 'emorec.models.CNN3D'])
+    >>> model_files(["--model", "face_and_sound"]), model_files(["--model", "emorec.models.CNN3D"])
+    ((['face_and_sound'], []), ([], ['--model', 'emorec.models.CNN3D']))
     """
     models, others, remaining = [], [], list(flags)
     while remaining:
@@ -90,6 +92,8 @@ def model_files(flags: Sequence[str]) -> tuple[list[str], list[str]]:
             models.append(flag.removeprefix("--model="))
         else:
             others.append(flag)
-    if any(name.endswith(MODEL_FILES) for name in models):
+    if any(
+        name.endswith(MODEL_FILES) or name in BUILT_IN or parse_address(name) for name in models
+    ):
         return models, others
     return [], list(flags)

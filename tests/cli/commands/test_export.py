@@ -97,7 +97,7 @@ def test_unreadable_files_and_other_networks_are_refused(
     ckpt: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["bench", "--model", str(ckpt), "--model", "notes.txt"]
-    assert "--model notes.txt: name files that end in .ckpt, .onnx, .pt2" in error_of(
+    assert "--model notes.txt: name files that end in .ckpt, .safetensors, .onnx, .pt2" in error_of(
         arguments, capsys
     )
     other_ckpt = saved(tmp_path / "other.ckpt", made("AudioCNN")[0])
