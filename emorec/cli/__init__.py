@@ -30,6 +30,7 @@ COMMANDS = {
     "features": "Compute the features of Aff-Wild2's frames, once for all runs.",
     "app": "Open a page on this machine to try a network on videos.",
     "card": "Write a network's model card: data, figures, limits, refused uses.",
+    "push": "Upload a network to the Hugging Face Hub, for hf://USER/NAME.",
     "export": "Write a trained network as ONNX or for torch.export.",
     "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
     "models": "List the networks that come with emorec, and those trained here.",

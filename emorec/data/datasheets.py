@@ -22,6 +22,9 @@ class Datasheet:
         licence: Conditions for those who use a network trained on it.
         citation: The paper; empty without one.
         in_short: Who does what in it, where there is little space; empty where unknown.
+        licence_id: The licence of networks trained on it, by its name on the Hugging Face Hub.
+        licence_link: The text of a licence that the Hub has no name for.
+        dataset_id: Name of the data set in lists of the Hub; empty for one that others can't get.
     """
 
     name: str
@@ -31,6 +34,9 @@ class Datasheet:
     licence: str
     citation: str = ""
     in_short: str = ""
+    licence_id: str = "unknown"
+    licence_link: str = ""
+    dataset_id: str = ""
 
 
 UNKNOWN_LICENCE = "that of the data it was trained on"
@@ -46,6 +52,8 @@ SHEETS = {
         citation="Livingstone SR, Russo FA (2018), The Ryerson Audio-Visual Database of Emotional Speech and Song, "
         "PLOS ONE 13(5): e0196391, https://doi.org/10.1371/journal.pone.0196391",
         in_short="actors who speak two sentences in North American English, in a studio",
+        licence_id="cc-by-nc-sa-4.0",
+        dataset_id="ravdess",
     ),
     "emorec.data.IemocapDataModule": Datasheet(
         name="IEMOCAP",
@@ -56,6 +64,9 @@ SHEETS = {
         citation="Busso C et al. (2008), IEMOCAP: interactive emotional dyadic motion capture database, "
         "Language Resources and Evaluation 42(4): 335-359",
         in_short="actors who play scenes in English",
+        licence_id="iemocap-release-form",
+        licence_link="https://sail.usc.edu/iemocap/iemocap_release.htm",
+        dataset_id="iemocap",
     ),
     "emorec.data.AffWild2DataModule": Datasheet(
         name="Aff-Wild2",
@@ -66,6 +77,9 @@ SHEETS = {
         citation="Kollias D, Zafeiriou S (2019), Expression, Affect, Action Unit Recognition: Aff-Wild2, "
         "Multi-Task Learning and ArcFace, arXiv 1910.04855",
         in_short="people in films found on the web",
+        licence_id="aff-wild2-agreement",
+        licence_link="https://ibug.doc.ic.ac.uk/resources/aff-wild2/",
+        dataset_id="aff-wild2",
     ),
     "emorec.data.HACERDataModule": Datasheet(
         name="HACER",
@@ -73,6 +87,7 @@ SHEETS = {
         made="emorec has no published account of how it was recorded and labelled",
         meaning="the emotion in the data set's own table, not what the person felt",
         licence=UNKNOWN_LICENCE,
+        dataset_id="hacer",
     ),
 }
 """Datasheets by the class path of the data module.
@@ -95,6 +110,7 @@ DRAWN_SHEET = Datasheet(
     made="A program draws and voices each emotion by a rule. The label is the rule",
     meaning="the rule by which a face was drawn, which says nothing about the face of anybody real",
     licence="Apache-2.0, as emorec",
+    licence_id="apache-2.0",
 )
 
 

@@ -5,8 +5,8 @@ Source: Mitchell et al. 2019, Model Cards for Model Reporting, section 4 (the se
 
 import re
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -25,7 +25,9 @@ from emorec.evaluation.breakdown import (
 )
 from emorec.evaluation.intervals import RESAMPLES, scores_with_intervals
 from emorec.evaluation.report import split_remarks
+from emorec.evaluation.scores import Estimate
 from emorec.evaluation.task import Classification, Task
+from emorec.hub import Address
 from emorec.io import sha256
 from emorec.pretrained import ABSTAIN_BELOW, card_file
 from emorec.report import uses
@@ -39,6 +41,7 @@ from emorec.report.card_facts import (
     read_test,
     settings_yaml,
 )
+from emorec.report.front_matter import front_matter
 from emorec.report.models import align_models, group_runs
 from emorec.report.runs import Run
 from emorec.report.sentences import leak_warning
@@ -62,13 +65,31 @@ CROSS_VALIDATION = {
 Row = tuple[str, ...]
 
 
-def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """How a network goes to the Hub, for its card there.
+
+    Attributes:
+        address: Where it will be.
+        checkpoint: In the form in which it is uploaded.
+        people: Person -> the number that the card has instead; empty where names are those of a published data set.
+    """
+
+    address: Address
+    checkpoint: Checkpoint
+    people: Mapping[str, int]
+
+
+def model_card(
+    checkpoint: Checkpoint, cross_validation: Sequence[Run] = (), upload: Upload | None = None
+) -> str:
     """Return the model card of a checkpoint; the same bytes for the same run.
 
     Args:
-        checkpoint: The checkpoint.
+        checkpoint: The checkpoint, in the folder of its run.
         cross_validation: Tested runs with the settings of the checkpoint, whose figures stand for those of a network
             that trained on everybody; by default the figures are of the checkpoint's own test.
+        upload: Write the card for the Hub, with front matter.
 
     Raises:
         UserError: When its network can't be imported, its test is malformed, or the runs have other settings.
@@ -82,13 +103,20 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
     test = tested if isinstance(tested, Run) else None
     if test and not tables:
         tables = [test.predictions]
+    ablations = read_ablations(checkpoint) if test and not cross_validation else {}
+    if upload:
+        checkpoint = upload.checkpoint
+        if test and upload.people:
+            test, tables = number_people(test, tables, upload.people)
     network = network_record(checkpoint)
     class_names = checkpoint.class_names
-    local_path = (
-        checkpoint.path.stem  # a name that --ckpt takes
-        if checkpoint.is_built_in
-        else str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
-    )
+    scores = scores_with_intervals(test.task, tables) if test else {}
+    if upload:
+        local_path = str(upload.address)
+    elif checkpoint.is_shared:
+        local_path = checkpoint.name
+    else:
+        local_path = str(checkpoint.path.absolute().relative_to(checkpoint.run_folder))
     text = render(
         "card.md",
         checkpoint=checkpoint,
@@ -103,6 +131,7 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         sha256=sha256(checkpoint.path),
         megabytes=significant(checkpoint.path.stat().st_size / 1e6),
         local_path=local_path,
+        address=upload.address if upload else None,
         ckpt=shlex.quote(local_path),
         test=test,
         reason="" if test else tested,
@@ -117,8 +146,10 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         cross_validation=CROSS_VALIDATION.get(checkpoint.data["class_path"]),
         few_actors=FEW_ACTORS,
         calibrated=test is not None and bool(_calibrated(test.task, tables)),
-        scores=_score_rows(test, tables, cross_validated=bool(cross_validation)) if test else [],
-        ablations=read_ablations(checkpoint) if test and not cross_validation else {},
+        scores=_score_rows(test, tables, scores, cross_validated=bool(cross_validation))
+        if test
+        else [],
+        ablations=ablations,
         breakdown=_breakdown(test.task, tables) if test and class_names else None,
         videos=_video_rows(test) if test and not class_names else [],
         max_rows=MAX_ROWS,
@@ -127,7 +158,42 @@ def model_card(checkpoint: Checkpoint, cross_validation: Sequence[Run] = ()) -> 
         uses=uses,
         unfamiliar=card_file("familiarity").read_text("utf-8") if checkpoint.is_built_in else "",
     )
-    return re.sub(r"\n{3,}", "\n\n", text)
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    if upload is None:
+        return text
+    validated = len(cross_validation)
+    above = front_matter(
+        checkpoint,
+        upload.address.name,
+        network["modalities"],
+        test,
+        scores,
+        num_validated=validated,
+    )
+    return f"{above}\n{text}"
+
+
+def number_people(
+    test: Run, tables: Sequence[pd.DataFrame], people: Mapping[str, int]
+) -> tuple[Run, list[pd.DataFrame]]:
+    """Return a tested run and its predictions with numbers in place of names, and without the names of videos."""
+    numbers = {person: str(number) for person, number in people.items()}
+    tested = [*(it for side in SUBSET_TITLES for it in test.split[side]), *test.actors]
+    for person in tested:  # of a test on other people too
+        numbers.setdefault(str(person), str(len(numbers) + 1))
+
+    def renamed(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(actor=table["actor"].map(numbers))
+
+    split = {
+        **test.split,
+        **{side: [int(numbers[str(it)]) for it in test.split[side]] for side in SUBSET_TITLES},
+    }
+    metrics = {name: value for name, value in test.metrics.items() if name != "per_video"}
+    numbered = replace(
+        test, predictions=renamed(test.predictions), metrics={**metrics, "split": split}
+    )
+    return numbered, [renamed(table) for table in tables]
 
 
 def pool_runs(checkpoint: Checkpoint, runs: Sequence[Run]) -> tuple[Run, list[pd.DataFrame]]:
@@ -167,11 +233,16 @@ def _calibrated(task: Task, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame
     return calibrated if len(calibrated) == len(tables) else []
 
 
-def _score_rows(test: Run, tables: Sequence[pd.DataFrame], *, cross_validated: bool) -> list[Row]:
+def _score_rows(
+    test: Run,
+    tables: Sequence[pd.DataFrame],
+    scores: Mapping[str, Estimate],
+    *,
+    cross_validated: bool,
+) -> list[Row]:
     """Metric, value, interval."""
     task = test.task
-    scores = scores_with_intervals(task, tables)
-    titles = dict(task.headings)
+    scores, titles = dict(scores), dict(task.headings)
     calibrated = _calibrated(task, tables)
     if calibrated:
         scores["calibrated"] = scores_with_intervals(task, calibrated)["ece"]
