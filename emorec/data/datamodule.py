@@ -35,7 +35,7 @@ from emorec.data.dataset import (
 from emorec.data.duplicates import check_duplicates
 from emorec.data.functionals import FEATURE_SETS, FunctionalsSpec
 from emorec.data.landmarks import LandmarkSpec
-from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize
+from emorec.data.preprocessing import FaceMode, FrameSpec, ReadFrames, Resize, VideoSpec
 from emorec.data.speech_model import SAMPLE_RATE as EMBEDDING_RATE
 from emorec.data.split import STAGE_SUBSETS, ClipIndex, Split, Subset
 from emorec.data.video.reader import Decoder
@@ -320,7 +320,9 @@ class ClipDataModule(LightningDataModule):
 
     def _open_frames(self, clips: Sequence[Clip]) -> None:
         required = self.frame_spec.face != "none"
-        self.read_frames = self._build(clips, self.frame_spec, required=required)
+        self.read_frames = self._build(
+            clips, self.frame_spec, also=self.landmark_spec, required=required
+        )
         self._skip_unusable(self.read_frames, clips)
 
     def _open_landmarks(self, clips: Sequence[Clip], spec: LandmarkSpec) -> None:
@@ -370,7 +372,12 @@ class ClipDataModule(LightningDataModule):
         return sources | ({sound.source(clip)} if sound else set())
 
     def _build(
-        self, clips: Sequence[Clip], spec: ClipSpec, *, required: bool = False
+        self,
+        clips: Sequence[Clip],
+        spec: ClipSpec,
+        *,
+        also: VideoSpec | None = None,
+        required: bool = False,
     ) -> ClipReader:
         workers = max(1, self.num_workers)
         timeout_seconds = TIMEOUT_SECONDS
@@ -380,6 +387,7 @@ class ClipDataModule(LightningDataModule):
             clips,
             spec,
             self.cache,
+            also=also,
             workers=workers,
             required=required,
             timeout_seconds=timeout_seconds,

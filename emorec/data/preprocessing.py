@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from emorec.data.video.reader import (
     DecodedClip,
     Decoder,
     Frames,
+    Sampler,
     decode,
     decode_spans,
     decoder_version,
@@ -37,26 +38,6 @@ ReadFrames = Callable[[Clip], Frames]
 
 FORMAT = 3
 """Version of the preprocessing; raising it makes cached frames unused."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreprocessedClip:
-    """What a specification makes of the frames of a clip, before augmentation.
-
-    Attributes:
-        content: Of the specification's shape and type, such as frames (T, H, W, C) uint8, RGB.
-        video_frames: Number of frames they were sampled from.
-        promised: Number of shown frames that the file declares.
-        face_frames: Number of the T frames in which the face was found, 0 when it was found in too few; `None` without
-            face detection.
-        note: Why PyAV read the video in place of the chosen library; `None` if it did not.
-    """
-
-    content: npt.NDArray[Any]
-    video_frames: int
-    promised: int
-    face_frames: int | None = None
-    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,20 +91,20 @@ class VideoSpec(ABC):
         """
         return content_key(digest, clip.span_seconds, clip.half)
 
-    def decode(self, clip: Clip) -> PreprocessedClip:
-        """Decode and preprocess a clip.
+    def has_frames_of(self, other: "VideoSpec") -> bool:
+        """Whether it is made of the same frames as another specification."""
+        return (self.num_frames, self.decoder) == (other.num_frames, other.decoder)
+
+    def decode(self, clip: Clip) -> DecodedClip:
+        """Decode T frames of a clip, or of its half of the picture, at their original size.
 
         Raises:
             ClipError: When it can't be decoded.
         """
-        if self.num_frames == 0:
-            return PreprocessedClip(np.empty(self.shape, dtype=self.dtype), 0, 0)
-        sampler = partial(linspace_indices, num_frames=self.num_frames)
-        decoded = decode(clip.path, sampler, clip.span_seconds, self.decoder)
-        return self._preprocessed(decoded, clip.half)
+        return _half(decode(clip.path, self._sampler, clip.span_seconds, self.decoder), clip.half)
 
-    def decode_spans(self, clips: Sequence[Clip]) -> list[PreprocessedClip | None]:
-        """Decode and preprocess several spans of one video in a single pass, each as `decode` does.
+    def decode_spans(self, clips: Sequence[Clip]) -> list[DecodedClip | None]:
+        """Decode several spans of one video in a single pass, each as `decode` does.
 
         Returns:
             A result for each clip; `None` where the single pass can't tell: then use `decode`.
@@ -131,17 +112,22 @@ class VideoSpec(ABC):
         Raises:
             ClipError: When one of them can't be decoded.
         """
-        sampler = partial(linspace_indices, num_frames=self.num_frames)
         spans = [clip.span_seconds for clip in clips if clip.span_seconds is not None]
-        decoded = decode_spans(clips[0].path, sampler, spans, self.decoder)
+        decoded = decode_spans(clips[0].path, self._sampler, spans, self.decoder)
         return [
-            None if one is None else self._preprocessed(one, clip.half)
+            None if one is None else _half(one, clip.half)
             for one, clip in zip(decoded, clips, strict=True)
         ]
 
     def load(self, clip: Clip) -> npt.NDArray[Any]:
-        """Return the content of a clip; see `decode`."""
-        return self.decode(clip).content
+        """Decode and preprocess a clip.
+
+        Raises:
+            ClipError: When it can't be decoded.
+        """
+        if self.num_frames == 0:
+            return np.empty(self.shape, dtype=self.dtype)
+        return self.preprocess(self.decode(clip).frames)[0]
 
     def warning(self, notes: Sequence[tuple[Path, str]]) -> str:
         """Return what a user should know about the clips that were decoded with a note."""
@@ -151,11 +137,9 @@ class VideoSpec(ABC):
             f"{listed_files(notes)}"
         )
 
-    def _preprocessed(self, decoded: DecodedClip, half: Half | None) -> PreprocessedClip:
-        content, face_frames = self.preprocess(crop_half(decoded.frames, half))
-        return PreprocessedClip(
-            content, decoded.video_frames, decoded.promised, face_frames, decoded.note
-        )
+    @property
+    def _sampler(self) -> Sampler:
+        return partial(linspace_indices, num_frames=self.num_frames)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +265,10 @@ def crop_half(frames: Frames, half: Half | None) -> Frames:
     if half is None:
         return frames
     return frames[:, :, : width // 2] if half == "left" else frames[:, :, (width + 1) // 2 :]
+
+
+def _half(decoded: DecodedClip, half: Half | None) -> DecodedClip:
+    return replace(decoded, frames=crop_half(decoded.frames, half))
 
 
 @cache

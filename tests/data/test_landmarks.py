@@ -4,6 +4,7 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from emorec import pretrained
 from emorec.data import RavdessDataModule
 from emorec.data.augment_landmarks import mirror
 from emorec.data.cache.build import build_cache
+from emorec.data.cache.workers import DecoderPool, decode_clip
 from emorec.data.clip import Clip
 from emorec.data.landmarks import (
     BLENDSHAPES,
@@ -135,12 +137,13 @@ def clips(tmp_path_factory: pytest.TempPathFactory, drawn: Frames) -> Path:
     return root
 
 
-def landmark_data(clips: Path, cache: Path) -> RavdessDataModule:
+def landmark_data(clips: Path, cache: Path, *, frames: bool = False) -> RavdessDataModule:
     data = RavdessDataModule(
         root=str(clips),
         cache=str(cache),
         num_frames=3,
-        frames=False,
+        frames=frames,
+        face="align",
         landmarks=True,
         num_workers=0,
         allow_missing_actors=True,
@@ -166,6 +169,26 @@ def test_batches_hold_the_landmarks_from_the_cache(
     stored = list(tmp_path.glob("landmarks-3-*/*.npy"))
     assert len(stored) == 2
     assert np.load(stored[0]).dtype == FACE
+
+
+def test_frames_and_landmarks_of_a_clip_are_decoded_once(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Any] = []
+    results = DecoderPool.results
+
+    def record(pool: DecoderPool, calls: Any) -> Any:
+        decoded.extend(function for function, _ in calls.values() if function is decode_clip)
+        return results(pool, calls)
+
+    alone = landmark_data(clips, tmp_path / "alone")
+    monkeypatch.setattr(DecoderPool, "results", record)
+    both = landmark_data(clips, tmp_path / "both", frames=True)
+    assert len(decoded) == 2
+    assert [clip.actor for clip in both.faceless] == [24]
+    for clip in both.subsets["test"]:
+        assert both.read_frames(clip).shape == (3, 256, 256, 3)
+        assert (both.read_landmarks(clip) == alone.read_landmarks(clip)).all()  # type: ignore[misc]
 
 
 def test_augmented_landmarks_depend_on_epoch_and_clip(clips: Path, tmp_path: Path) -> None:

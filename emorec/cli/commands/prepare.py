@@ -64,8 +64,9 @@ def prepare(
     folder = root or os.environ.get(ROOT_VARIABLE)
     if not folder:
         raise UserError(f"no folder for {dataset}: name it with --root DIR or {ROOT_VARIABLE}")
-    if num_downloads < 1:
-        raise UserError(f"num_downloads is {num_downloads}: it has to be at least 1")
+    for name, number in (("num_downloads", num_downloads), ("num_frames", num_frames)):
+        if number < 1:
+            raise UserError(f"{name} is {number}: it has to be at least 1")
     path = Path(folder).expanduser()
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} is not a folder: name one with --root DIR")

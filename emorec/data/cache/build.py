@@ -1,10 +1,11 @@
 """Build the cache: decode every clip once, before the first epoch; find the broken ones and store the others."""
 
 import logging
+import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from emorec.data.cache.workers import (
     Decoded,
     DecoderDiedError,
     DecoderPool,
+    Targets,
     decode_clip,
     decode_spans,
     read_digest,
@@ -103,6 +105,7 @@ def build_cache(
     spec: ClipSpec,
     cache: str = "auto",
     *,
+    also: VideoSpec | None = None,
     workers: int,
     required: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
@@ -120,6 +123,8 @@ def build_cache(
         clips: The clips.
         spec: Of their frames, landmarks, sound or embeddings.
         cache: "auto", "none" or a folder; see `ClipDataModule`. With "none" clips are only checked.
+        also: Made of the same T frames: clips that are decoded now are stored under it, too, where they are missing
+            there. A later call with it decodes the rest.
         workers: Number of decoder subprocesses.
         required: Whether "auto" must not go on without a cache.
         timeout_seconds: For one clip; then its decoder is killed.
@@ -129,17 +134,28 @@ def build_cache(
         CacheError: When the cache can't be used, unless it is "auto" and not required.
         UserError: When the decoder or the face detector can't be used.
         RuntimeError: When no subprocess can be started.
+        ValueError: When `also` takes other frames.
     """
+    specs = [spec]
+    if also is not None:
+        if not isinstance(spec, VideoSpec) or not spec.has_frames_of(also):
+            raise ValueError(f"{also.name} is not made of the frames of {spec.name}")
+        specs += [also] if cache != "none" else []
     build = partial(
-        _build, clips, spec, resolve_cache(cache), workers, timeout_seconds, progress=progress
+        _build,
+        clips,
+        folder=resolve_cache(cache),
+        workers=workers,
+        timeout_seconds=timeout_seconds,
+        progress=progress,
     )
     try:
-        return build(store_clips=cache != "none")
+        return build(specs, store_clips=cache != "none")
     except CacheError as error:
         if cache != "auto" or required:
             raise
         log.warning("no cache, so every epoch decodes anew: %s", error)
-        return build(store_clips=False)
+        return build([spec], store_clips=False)
 
 
 def check_broken(
@@ -171,31 +187,38 @@ def listed_clips(errors: Mapping[Clip, str]) -> str:
 
 def _build(
     clips: Sequence[Clip],
-    spec: ClipSpec,
+    specs: Sequence[ClipSpec],
+    *,
     folder: Path,
     workers: int,
     timeout_seconds: float,
-    *,
     store_clips: bool,
     progress: bool,
 ) -> ClipReader:
-    name = spec.name if store_clips else spec.check_name
+    """Fill the cache of the first specification; return its reader."""
+    spec = specs[0]
     try:
-        with CacheStore(folder, name, required=store_clips) as store:
+        with ExitStack() as stack:
+            stores = {
+                each: stack.enter_context(
+                    CacheStore(
+                        folder, each.name if store_clips else each.check_name, required=store_clips
+                    )
+                )
+                for each in specs
+            }
+            store = stores[spec]
             keys, entries = _known_keys(clips, spec, store), store.intact_entries()
             if any(keys.get(clip) not in entries for clip in clips):
-                with (
-                    store.exclusive() if store_clips else nullcontext(),
-                    DecoderPool(min(workers, len(clips)), timeout_seconds) as pool,
-                ):
-                    filler = _Filler(
-                        spec=spec,
-                        store=store,
-                        pool=pool,
-                        store_clips=store_clips,
-                        progress=progress,
-                    )
-                    keys, entries = filler.fill(clips)
+                if store_clips:
+                    # no process waits for the first one while it holds another: they can't block each other
+                    for each in stores.values():
+                        stack.enter_context(each.exclusive())
+                pool = stack.enter_context(DecoderPool(min(workers, len(clips)), timeout_seconds))
+                filler = _Filler(
+                    spec=spec, stores=stores, pool=pool, store_clips=store_clips, progress=progress
+                )
+                keys, entries = filler.fill(clips)
     except OSError as error:
         raise CacheError(f"can't keep clips in {folder}: {error.strerror or error}") from error
     found = {clip: entries[keys[clip]] for clip in clips}
@@ -220,13 +243,22 @@ def _known_keys(clips: Sequence[Clip], spec: ClipSpec, store: CacheStore) -> dic
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Filler:
-    """Fills one part of a cache, while other processes wait."""
+    """Fills one part of a cache, while other processes wait.
+
+    Attributes:
+        spec: Of that part.
+        stores: That part, and others in which a clip that is decoded for it is stored too, where they lack it.
+    """
 
     spec: ClipSpec
-    store: CacheStore
+    stores: Mapping[ClipSpec, CacheStore]
     pool: DecoderPool
     store_clips: bool
     progress: bool
+
+    @property
+    def store(self) -> CacheStore:
+        return self.stores[self.spec]
 
     def fill(self, clips: Sequence[Clip]) -> tuple[dict[Clip, str], dict[str, CacheEntry]]:
         """Decode what is missing; return the keys of the clips and the entries by key."""
@@ -270,15 +302,17 @@ class _Filler:
 
     def _decode(self, todo: Mapping[str, Clip]) -> dict[str, CacheEntry]:
         """Decode clips and record their entries as they come."""
+        targets = self._targets(todo)
         if self.store_clips:
-            self._check_room(len(todo))
+            self._check_room(targets)
         description = "decoding into the cache" if self.store_clips else "looking for broken clips"
         entries: dict[str, CacheEntry] = {}
         notes: list[tuple[Path, str]] = []
-        unsaved: dict[str, CacheEntry] = {}
+        unsaved: dict[ClipSpec, dict[str, CacheEntry]] = {spec: {} for spec in self.stores}
+        num_bytes = 0
         began = saved = time.monotonic()
         try:
-            with closing(self._results(todo)) as results:
+            with closing(self._results(todo, targets)) as results:
                 for key, result in with_progress(
                     results, len(todo), description, show=self.progress
                 ):
@@ -286,13 +320,16 @@ class _Filler:
                         # not recorded, as it may have been the machine's fault
                         entries[key] = CacheEntry(error=str(result))
                         continue
-                    entries[key], note = result
-                    unsaved[key] = entries[key]
+                    of_specs, note = result
+                    entries[key] = of_specs[0]
+                    for spec, entry in zip(targets[key], of_specs, strict=True):
+                        unsaved[spec][key] = entry
+                        num_bytes += entry.size or 0
                     if note is not None:
                         notes.append((todo[key].title, note))
                     if time.monotonic() - saved > COMMIT_SECONDS:
                         self._save(unsaved, todo)
-                        unsaved, saved = {}, time.monotonic()
+                        saved = time.monotonic()
         finally:
             self._save(unsaved, todo)
         if notes:
@@ -302,13 +339,29 @@ class _Filler:
                 "decoded %d clips into %s (%.2f GB) in %.0f s; from now on they are read from there",
                 len(entries),
                 self.store.folder.parent,
-                sum(entry.size or 0 for entry in entries.values()) / 1e9,
+                num_bytes / 1e9,
                 time.monotonic() - began,
             )
         return entries
 
+    def _targets(self, todo: Mapping[str, Clip]) -> dict[str, Targets]:
+        """The file of each clip, by its key, in each part that lacks it; the part to fill comes first."""
+        if not self.store_clips:
+            return {key: {self.spec: None} for key in todo}
+        held = {
+            spec: store.intact_entries() for spec, store in self.stores.items() if spec != self.spec
+        }
+        return {
+            key: {
+                spec: store.path(key).absolute()
+                for spec, store in self.stores.items()
+                if key not in held.get(spec, ())
+            }
+            for key in todo
+        }
+
     def _results(
-        self, todo: Mapping[str, Clip]
+        self, todo: Mapping[str, Clip], targets: Mapping[str, Targets]
     ) -> Generator[tuple[str, Decoded | DecoderDiedError]]:
         """The result of each clip, or the error of a decoder that died.
 
@@ -317,7 +370,10 @@ class _Filler:
         """
         alone: list[tuple[str, ...]] = []
         for batches in (group_spans(todo, self.spec), alone):
-            calls = {keys: self._call([todo[key] for key in keys], keys) for keys in batches}
+            calls = {
+                keys: _call([todo[key] for key in keys], [targets[key] for key in keys])
+                for keys in batches
+            }
             with closing(self.pool.results(calls)) as results:
                 for keys, result in results:
                     if isinstance(result, Exception) and not isinstance(result, DecoderDiedError):
@@ -329,33 +385,44 @@ class _Filler:
                     alone += [(key,) for key, one in zip(keys, each, strict=True) if one is None]
                     yield from ((key, one) for key, one in zip(keys, each, strict=True) if one)
 
-    def _call(self, clips: Sequence[Clip], keys: Sequence[str]) -> Call:
-        # the subprocess may run in another folder
-        absolute = [
-            replace(
-                clip,
-                path=clip.path.absolute(),
-                sound_path=clip.sound_path and clip.sound_path.absolute(),
-            )
-            for clip in clips
-        ]
-        targets = [self.store.path(key).absolute() if self.store_clips else None for key in keys]
-        if len(keys) == 1:
-            return decode_clip, (absolute[0], self.spec, targets[0])
-        return decode_spans, (absolute, self.spec, targets)
-
-    def _check_room(self, num_clips: int) -> None:
+    def _check_room(self, targets: Mapping[str, Targets]) -> None:
         folder = self.store.folder.parent
-        clip_bytes = int(np.prod(self.spec.shape)) * np.dtype(self.spec.dtype).itemsize
-        needed, room = num_clips * clip_bytes, free_bytes(folder)
+        num_clips = Counter(spec for each in targets.values() for spec in each)
+        needed = sum(
+            number * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+            for spec, number in num_clips.items()
+        )
+        room = free_bytes(folder)
         if needed > room:
             raise CacheError(
-                f"{num_clips} clips need {needed / 1e9:.1f} GB in {folder}, where {room / 1e9:.1f} GB are free: "
+                f"{len(targets)} clips need {needed / 1e9:.1f} GB in {folder}, where {room / 1e9:.1f} GB are free: "
                 "choose another place with --data.cache DIR, or none with --data.cache none"
             )
 
-    def _save(self, entries: Mapping[str, CacheEntry], clips: Mapping[str, Clip]) -> None:
-        self.store.add(entries, {key: self.spec.source(clips[key]).name for key in entries})
+    def _save(
+        self, unsaved: Mapping[ClipSpec, dict[str, CacheEntry]], clips: Mapping[str, Clip]
+    ) -> None:
+        for spec, entries in unsaved.items():
+            if entries:
+                files = {key: spec.source(clips[key]).name for key in entries}
+                self.stores[spec].add(entries, files)
+                entries.clear()
+
+
+def _call(clips: Sequence[Clip], targets: Sequence[Targets]) -> Call:
+    """The call of a subprocess that decodes one clip, or spans of one video."""
+    # it may run in another folder
+    absolute = [
+        replace(
+            clip,
+            path=clip.path.absolute(),
+            sound_path=clip.sound_path and clip.sound_path.absolute(),
+        )
+        for clip in clips
+    ]
+    if len(clips) == 1:
+        return decode_clip, (absolute[0], targets[0])
+    return decode_spans, (absolute, targets)
 
 
 def group_spans(clips: Mapping[str, Clip], spec: ClipSpec) -> list[tuple[str, ...]]:

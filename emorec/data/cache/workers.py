@@ -26,10 +26,11 @@ import emorec
 from emorec.data.audio import SoundSpec
 from emorec.data.cache.store import CacheEntry, file_digest, write_clip
 from emorec.data.clip import Clip
-from emorec.data.preprocessing import PreprocessedClip, VideoSpec
+from emorec.data.preprocessing import VideoSpec
 from emorec.data.video.reader import (
     MAX_MISSING_FRAMES,
     ClipError,
+    DecodedClip,
     log_errors_to_stderr,
     video_length,
 )
@@ -41,8 +42,11 @@ Key = TypeVar("Key")
 
 Result = TypeVar("Result")
 
-Decoded: TypeAlias = tuple[CacheEntry, str | None]
-"""The entry of a clip, and a note for the user."""
+Targets: TypeAlias = Mapping[ClipSpec, Path | None]
+"""What is made of a clip -> its .npy file; `None` stores nothing."""
+
+Decoded: TypeAlias = tuple[list[CacheEntry], str | None]
+"""The entries of a clip, in the order of its targets, and a note for the user."""
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function of this module and its arguments."""
@@ -192,38 +196,40 @@ def read_digest(path: Path) -> str:
     return file_digest(path)
 
 
-def decode_clip(clip: Clip, spec: ClipSpec, target: Path | None) -> Decoded:
-    """Decode a clip, look for damage, and store it; called in a subprocess.
+def decode_clip(clip: Clip, targets: Targets) -> Decoded:
+    """Decode a clip once, look for damage, and store what is made of it; called in a subprocess.
 
     Args:
         clip: The clip.
-        spec: Of its frames, its landmarks, its sound or what describes that sound.
-        target: The .npy file; `None` stores nothing.
+        targets: One specification of its sound or what describes that sound, or any number of its T frames.
 
     Raises:
         UserError: When the decoder or the face detector can't be used, which is no fault of the clip.
-        OSError: When the file can't be written.
+        OSError: When a file can't be written.
     """
+    spec, target = next(iter(targets.items()))
     try:
         if isinstance(spec, SoundSpec):
             sound, note = spec.decode(clip)
             entry = CacheEntry()
-            return entry if target is None else write_clip(target, sound, entry), note
+            return [entry if target is None else write_clip(target, sound, entry)], note
         if target is None and clip.span_seconds is None:
             (length,), note = _decoded(spec, lambda spec: [video_length(clip.path, spec.decoder)])
             error = _damage(length.promised, length.decodable)
-            return CacheEntry(error=error, video_frames=length.decodable), note
+            return [CacheEntry(error=error, video_frames=length.decodable)], note
         (decoded,), note = _decoded(spec, lambda spec: [spec.decode(clip)])
     except ClipError as error:
-        return CacheEntry(error=error.reason), None
+        return [CacheEntry(error=error.reason) for _ in targets], None
     declared = decoded.promised if clip.span_seconds is None else decoded.video_frames
-    return _stored(decoded, _damage(declared, decoded.video_frames), target), note
+    return _stored(decoded, _damage(declared, decoded.video_frames), targets), note
 
 
-def decode_spans(
-    clips: Sequence[Clip], spec: VideoSpec, targets: Sequence[Path | None]
-) -> list[Decoded | None]:
+def decode_spans(clips: Sequence[Clip], targets: Sequence[Targets]) -> list[Decoded | None]:
     """Decode several spans of one video in a single pass and store them; called in a subprocess.
+
+    Args:
+        clips: The spans.
+        targets: Of each, as for `decode_clip`; the first specification is the same for all.
 
     Returns:
         A result for each clip; `None` for a clip that has to be decoded by itself, because something in this pass was
@@ -233,6 +239,8 @@ def decode_spans(
         UserError: When the decoder or the face detector can't be used.
         OSError: When a file can't be written.
     """
+    spec = next(iter(targets[0]))
+    assert isinstance(spec, VideoSpec)
     try:
         found, note = _decoded(spec, lambda spec: spec.decode_spans(clips))
     except ClipError:
@@ -240,8 +248,8 @@ def decode_spans(
     return [
         None
         if decoded is None or _damage(decoded.video_frames, decoded.video_frames)
-        else (_stored(decoded, None, target), note)
-        for decoded, target in zip(found, targets, strict=True)
+        else (_stored(decoded, None, each), note)
+        for decoded, each in zip(found, targets, strict=True)
     ]
 
 
@@ -300,11 +308,17 @@ def _damage(declared: int, decodable: int) -> str | None:
     return None
 
 
-def _stored(decoded: PreprocessedClip, error: str | None, target: Path | None) -> CacheEntry:
-    entry = CacheEntry(
-        error=error, video_frames=decoded.video_frames, face_frames=decoded.face_frames
-    )
-    return entry if error or target is None else write_clip(target, decoded.content, entry)
+def _stored(decoded: DecodedClip, error: str | None, targets: Targets) -> list[CacheEntry]:
+    """The entry of a clip under each specification, after storing what it makes of the frames."""
+    entries = []
+    for spec, target in targets.items():
+        assert isinstance(spec, VideoSpec)
+        entry = CacheEntry(error=error, video_frames=decoded.video_frames)
+        if not error and target is not None:
+            content, face_frames = spec.preprocess(decoded.frames)
+            entry = write_clip(target, content, replace(entry, face_frames=face_frames))
+        entries.append(entry)
+    return entries
 
 
 def _exchange(process: subprocess.Popen[bytes], call: Call) -> tuple[Any, Exception | None] | None:

@@ -395,6 +395,7 @@ def test_a_full_disk_is_one_line_and_stops_all_downloads(
         (["--actors", "x"], "'x'", "numbers and ranges"),
         (["--actors", "18", "--channel", "song"], "actor 18", ""),
         (["--num_downloads", "0"], "num_downloads is 0", "at least 1"),
+        (["--num_frames", "0"], "num_frames is 0", "at least 1"),
         (["--num_downloads", "many"], "many", "Got value: many"),
         (["--channel", "opera"], "opera", "['speech', 'song', 'both']"),
         (["--from", "none"], "none", "--from"),

@@ -10,8 +10,8 @@ import numpy as np
 from typing_extensions import override
 
 from emorec.data.clip import Clip
-from emorec.data.preprocessing import FrameSpec, PreprocessedClip
-from emorec.data.video.reader import ClipError
+from emorec.data.preprocessing import FrameSpec
+from emorec.data.video.reader import ClipError, DecodedClip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Misbehaving(FrameSpec):
     size: tuple[int, int] = (8, 8)
 
     @override
-    def decode(self, clip: Clip) -> PreprocessedClip:
+    def decode(self, clip: Clip) -> DecodedClip:
         name = clip.path.name
         with Path(self.log).open("a") as log:
             log.write(f"{os.getpid()} {name}\n")
@@ -36,7 +36,7 @@ class Misbehaving(FrameSpec):
         if "damaged" in name:
             raise ClipError.of(clip.path, "damaged")
         frames = np.full(self.shape, len(name), dtype=np.uint8)
-        return PreprocessedClip(frames, video_frames=2, promised=2)
+        return DecodedClip(frames, indices=[0, 1], video_frames=2, promised=2)
 
     def decoded(self) -> list[str]:
         """Return the names of the clips decoded since the last call."""
@@ -53,12 +53,12 @@ class CountingPasses(FrameSpec):
     log: str
 
     @override
-    def decode(self, clip: Clip) -> PreprocessedClip:
+    def decode(self, clip: Clip) -> DecodedClip:
         self._count(1)
         return FrameSpec.decode(self, clip)
 
     @override
-    def decode_spans(self, clips: Sequence[Clip]) -> list[PreprocessedClip | None]:
+    def decode_spans(self, clips: Sequence[Clip]) -> list[DecodedClip | None]:
         self._count(len(clips))
         return FrameSpec.decode_spans(self, clips)
 

@@ -351,6 +351,34 @@ def test_a_video_is_decoded_once_for_all_of_its_spans(tmp_path: Path) -> None:
     assert spec.passes() == [1, 3, 4, 16]
 
 
+def test_what_two_specifications_lack_is_decoded_once_for_both(tmp_path: Path) -> None:
+    spec = CountingPasses(num_frames=4, size=(32, 32), log=str(tmp_path / "passes.txt"))
+    also = replace(spec, size=(16, 16))
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=FPS)
+    one_frame = videos.write_video(tmp_path / "one.mp4", 1)
+    cached, whole, broken = clips_of(
+        [
+            videos.write_video(tmp_path / "b.mp4", 20),
+            videos.write_video(tmp_path / "c.mp4", 30),
+            one_frame,
+        ]
+    )
+    clips = [cached, whole, broken, *utterances(path, 3)]
+    untouched = build([cached], tmp_path / "cache", also).files[cached]
+    before = untouched.stat().st_mtime_ns
+    reader = build_cache(clips, spec, str(tmp_path / "cache"), also=also, workers=1, progress=False)
+    other = build(clips, tmp_path / "cache", also)
+    assert spec.passes() == [1, 1, 1, 1, 3]
+    for again in (reader, other):
+        assert again.errors == {broken: "only one frame, in which nothing can move"}
+        assert is_cached(again, [clip for clip in clips if clip != broken])
+    assert untouched.stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match="not made of the frames"):
+        build_cache(
+            clips, spec, str(tmp_path / "cache"), also=replace(also, num_frames=5), workers=1
+        )
+
+
 def test_an_error_of_one_span_does_not_affect_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,11 +74,11 @@ def test_a_subprocess_that_died_between_clips_is_replaced(
 ) -> None:
     a, b = clips_of(write_files(tmp_path, "a", "b"))
     process = DecoderProcess(timeout_seconds=30)
-    assert process.call(decode_clip, a, spec, tmp_path / "a.npy")[0].error is None
+    assert process.call(decode_clip, a, {spec: tmp_path / "a.npy"})[0][0].error is None
     process.kill()
     with pytest.raises(DecoderDiedError):
-        process.call(decode_clip, b, spec, tmp_path / "b.npy")
-    assert process.call(decode_clip, b, spec, tmp_path / "b.npy")[0].error is None
+        process.call(decode_clip, b, {spec: tmp_path / "b.npy"})
+    assert process.call(decode_clip, b, {spec: tmp_path / "b.npy"})[0][0].error is None
     process.close()
 
 
