@@ -16,55 +16,60 @@ from emorec.evaluation.report import RunInfo, new_run_folder, write_report
 from emorec.evaluation.task import Task
 from emorec.io import atomic_write, disk_errors
 from emorec.report.models import check_same_task, group_runs
-from emorec.report.runs import TEST, Run, find_runs, sort_actors
+from emorec.report.runs import TEST, Run, sort_actors
 from emorec.text import first_few
 
 FOLDER = "Ensemble"
 
 
-def write_ensemble(members: Mapping[str, float], out: Path, test: str = TEST) -> list[Path]:
+def write_ensemble(
+    members: Mapping[str, Sequence[Run]],
+    weights: Mapping[str, float],
+    out: Path,
+    test: str = TEST,
+) -> list[Path]:
     """Average tested runs and write a tested run for each fold.
 
     All runs of a member in a fold, such as those of several seeds, are averaged first; then the members are. Of classes
     the logarithms of the probabilities are averaged, of numbers the numbers.
 
     Args:
-        members: Folders of runs, or above runs, of one model each, and the model's weight.
+        members: The tested runs of one model each, by its name, such as the folder of the runs.
+        weights: The weight of each model.
         out: The parent of the run folders.
-        test: The folder of the test in each run folder, see `find_runs`.
+        test: The folder of the test that the runs were read from, see `find_runs`.
 
     Returns:
         The run folders, fold by fold.
 
     Raises:
-        UserError: When the runs of a fold are of different tasks or clips, a fold is missing in a member, or a file
-            can't be written.
+        UserError: When a member has runs of several models, the runs of a fold are of different tasks or clips, a fold
+            is missing in a member, or a file can't be written.
 
     Source: Kittler et al. 1998, On combining classifiers, equation 6 (the product rule).
     """
-    tested = {name: _runs_of_one_model(name, test) for name in members}
-    check_same_task([run for runs in tested.values() for run in runs])
+    for name, runs in members.items():
+        _check_one_model(name, runs)
+    check_same_task([run for runs in members.values() for run in runs])
     folders = []
-    for fold in _folds(tested):
-        runs = {
-            name: [run for run in each if _fold_of(run) == fold] for name, each in tested.items()
+    for fold in _folds(members):
+        of_fold = {
+            name: [run for run in runs if _fold_of(run) == fold] for name, runs in members.items()
         }
         folder = new_run_folder(out, FOLDER)
         with disk_errors(folder):
-            _write_fold(folder, runs, members, test)
+            _write_fold(folder, of_fold, weights, test)
         folders.append(folder)
     return folders
 
 
-def _runs_of_one_model(folder: str, test: str) -> list[Run]:
-    runs, _ = find_runs([folder], test)
+def _check_one_model(folder: str, runs: Sequence[Run]) -> None:
     models = group_runs(runs)
     if len(models) > 1:
         names = first_few([model.name for model in models], 3)
         raise UserError(
             f"{folder} has runs of {len(models)} models ({names}): name the folder of each, with its own weight"
         )
-    return runs
 
 
 def _fold_of(run: Run) -> tuple[str, int | None]:

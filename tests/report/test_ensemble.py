@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from emorec.cli import main
+from emorec.evaluation.predictions import read_predictions
+from emorec.evaluation.task import Task
 from emorec.report.runs import find_runs
 from tests.refusal import refusal
 from tests.report.made_runs import outputs_for, takes_of, write_run
@@ -50,9 +53,21 @@ def log_probabilities(folder: Path, test: str = "test") -> dict[str, np.ndarray]
 
 
 def test_log_probabilities_are_averaged_over_seeds_and_then_over_models(
-    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    models: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    read: list[Path] = []
+
+    def record(path: Path) -> tuple[Task, pd.DataFrame]:
+        read.append(path)
+        return read_predictions(path)
+
+    monkeypatch.setattr("emorec.report.runs.read_predictions", record)
     main(["ensemble", "CNNLSTM", "CNN3D", "--weights", "[3, 1]", "--out", str(tmp_path)])
+    # six members and two results
+    assert len(read) == len(set(read)) == 8
     assert "mean of CNNLSTM and CNN3D" in capsys.readouterr().out
     for number, fold in enumerate(FOLDS):
         folder = tmp_path / "Ensemble" / f"version_{number}"
@@ -120,7 +135,8 @@ def test_another_test_of_the_runs_is_read_by_its_folder(
     ("arguments", "message"),
     [
         ((), "which runs?"),
-        (("CNN3D", "CNN3D"), "CNN3D is named twice"),
+        (("CNN3D", "CNN3D"), "CNN3D/version_1 is named twice"),
+        (("CNNLSTM", "./CNNLSTM/2_1"), "CNNLSTM/2_1 is named twice"),
         (("CNN3D", "CNNLSTM", "--weights", "[1]"), "one positive number for each"),
         (("CNN3D", "CNNLSTM/1_0"), "CNNLSTM/1_0 was not tested on split msaf6, fold 2"),
         ((".",), "has runs of 2 models (CNN3D, CNNLSTM)"),

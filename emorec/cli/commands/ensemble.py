@@ -37,8 +37,6 @@ def ensemble(
         raise UserError(
             f"--weights has {numbers} for {len(runs)} runs: give one positive number for each"
         )
-    if len(set(runs)) < len(runs):
-        raise UserError(f"{max(runs, key=runs.count)} is named twice: name each model once")
     # late: pandas and matplotlib take seconds
     from emorec.cli.commands.compare import DEFAULT_RESAMPLES
     from emorec.console import make_console
@@ -47,11 +45,22 @@ def ensemble(
     from emorec.report.runs import find_runs
     from emorec.report.tables import describe, print_comparison
 
-    folders = write_ensemble(dict(zip(runs, numbers, strict=True)), Path(out).expanduser(), test)
-    tested, untested = find_runs(runs, test)
-    tested += find_runs(folders)[0]
+    found = [find_runs([folder], test) for folder in runs]
+    tested = [run for each, _ in found for run in each]
+    folders = [run.folder.resolve() for run in tested]
+    if len(set(folders)) < len(folders):
+        twice = max(folders, key=folders.count)
+        raise UserError(f"{twice} is named twice: name each model once")
+    written = write_ensemble(
+        {name: each for name, (each, _) in zip(runs, found, strict=True)},
+        dict(zip(runs, numbers, strict=True)),
+        Path(out).expanduser(),
+        test,
+    )
+    tested += find_runs(written)[0]
+    untested = [folder for _, each in found for folder in each]
     comparison = compare_runs(tested, untested=untested, resamples=DEFAULT_RESAMPLES)
     console = make_console()
     print_comparison(describe(comparison), console)
-    last = f" to {folders[-1].name}" if len(folders) > 1 else ""
-    console.print(f"written to {folders[0]}{last}", soft_wrap=True)
+    last = f" to {written[-1].name}" if len(written) > 1 else ""
+    console.print(f"written to {written[0]}{last}", soft_wrap=True)
