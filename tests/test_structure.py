@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
-    {"errors", "text", "io", "parser", "image_size", "console", "pretrained"},
+    {"errors", "text", "io", "parser", "image_size", "console", "person_statistics", "pretrained"},
     {"data", "layers", "evaluation", "shipped", "hub"},
     {"models", "checkpoint"},
     {"callbacks"},

@@ -111,7 +111,7 @@ def export_both_ways(ckpt: Path, folder: Path) -> list[Path]:
     files = []
     for kind, suffix in SUFFIXES.items():
         files.append(folder / f"{ckpt.stem}{suffix}")
-        network, spec = load_network(ckpt)
+        network, spec = load_network(ckpt, adapted=True)
         files[-1].write_bytes(to_bytes(network, spec, kind, dynamic_batch=True))
     return files
 

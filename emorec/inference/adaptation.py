@@ -5,16 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from emorec.errors import UserError
-from emorec.inference.runtimes import Inputs, Outputs
+from emorec.inference.runtimes import Features, Inputs, Outputs, TwoStepRuntime
 from emorec.inference.timeline import Window, WindowFeatures
-from emorec.inference.torch_runtime import TorchRuntime
-from emorec.models import Fusion
-from emorec.models.adaptation import PRIOR_CLIPS, clip_moments, statistics_of, with_prior
-from emorec.models.feature_classifier import FeatureClassifier
+from emorec.person_statistics import PRIOR_CLIPS, Moments, clip_moments, mean_and_std, with_prior
 from emorec.text import first_few
 
 log = logging.getLogger(__name__)
@@ -22,11 +17,14 @@ log = logging.getLogger(__name__)
 MIN_SECONDS = 20.0
 """Of a person's face or sound; a warning says when there is less to adapt to."""
 
-Means: TypeAlias = Sequence[Tensor]
-"""For each of M networks (2, D) float64: the means of a person's features and of their squares."""
+MASKS = {"landmarks": "face_present", "sound": "heard"}
+"""Stream -> the input that says in which frames, or windows, it is."""
+
+Means: TypeAlias = Sequence[Moments]
+"""For each of M networks (2, D): the means of a person's features and of their squares."""
 
 
-class Moments:
+class RunningMoments:
     """Mean of a person's features and of their squares over windows, see `with_prior`.
 
     Args:
@@ -38,25 +36,25 @@ class Moments:
 
     def __init__(self, num_features: int) -> None:
         self.seconds = 0.0
-        self._sums = torch.zeros(2, num_features, dtype=torch.float64)
+        self._sums = np.zeros((2, num_features))
         self._num_windows = 0
         self._end = float("-inf")
 
-    def add(self, features: Tensor, start: float, end: float) -> None:
+    def add(self, features: Features, start: float, end: float) -> None:
         """Add the features (T, D) of a window that starts after those before, at `start` seconds."""
         self._sums = self._sums + clip_moments(features[None])[0]
         self._num_windows += 1
         self.seconds += end - max(start, self._end)
         self._end = end
 
-    def merge(self, other: "Moments") -> None:
+    def merge(self, other: "RunningMoments") -> None:
         """Add the windows of another video."""
         self._sums = self._sums + other._sums
         self._num_windows += other._num_windows
         self.seconds += other.seconds
 
-    def mean(self) -> Tensor:
-        """Return both means, (2, D) float64."""
+    def mean(self) -> Moments:
+        """Return both means, (2, D)."""
         return with_prior(self._sums, self._num_windows, PRIOR_CLIPS)
 
 
@@ -68,7 +66,7 @@ class PersonMoments:
     """
 
     def __init__(self) -> None:
-        self.moments: dict[int, list[Moments]] = {}
+        self.moments: dict[int, list[RunningMoments]] = {}
         self._areas: dict[int, float] = {}
 
     def add(self, window: Window) -> None:
@@ -78,11 +76,11 @@ class PersonMoments:
         features, person = window.features, window.person
         if person not in self.moments:
             sizes = [each.shape[1] for each in features.features]
-            self.moments[person] = [Moments(size) for size in sizes]
+            self.moments[person] = [RunningMoments(size) for size in sizes]
             self._areas[person] = 0.0
         if window.box is not None:
             self._areas[person] += window.box.width * window.box.height
-        for number in features.present.nonzero().flatten().tolist():
+        for number in features.present.nonzero()[0]:
             moments = self.moments[person][number]
             moments.add(features.features[number], window.start, window.end)
 
@@ -91,79 +89,68 @@ class PersonMoments:
         assert window.person is not None
         return [moments.mean() for moments in self.moments[window.person]]
 
-    def main_person(self) -> list[Moments]:
+    def main_person(self) -> list[RunningMoments]:
         """Return the moments of the person whose face is largest and longest in view."""
         return self.moments[max(self._areas, key=lambda person: self._areas[person])]
 
 
 class FeatureNetwork:
-    """A checkpoint's network in two steps: features of windows, and the classification of adapted ones.
+    """A network in two steps: features of windows, and the classification of adapted ones.
 
     Args:
-        runtime: Of the checkpoint.
+        runtime: Of the network.
 
     Raises:
-        UserError: When the network, or one of a fusion, has no features to adapt.
+        UserError: When it can't be adapted.
 
     Attributes:
         spec: Of the network, whose inputs also say which windows have a face and sound.
     """
 
-    def __init__(self, runtime: TorchRuntime) -> None:
-        spec, network = runtime.spec, runtime.module.network
+    def __init__(self, runtime: TwoStepRuntime) -> None:
         self.runtime = runtime
-        self.fusion = network if isinstance(network, Fusion) else None
-        parts = self.fusion.networks if self.fusion else [network]
-        self.networks = [each for each in parts if isinstance(each, FeatureClassifier)]
-        if len(self.networks) < len(parts):
-            raise UserError(
-                f"{spec.network} has no features to adapt to a person: leave --adapt and --enrol out, or name a "
-                "network of landmarks or sound embeddings"
-            )
-        masks = [
-            *(["face_present"] if spec.uses_landmarks else []),
-            *(["heard"] if spec.uses_sound else []),
-        ]
-        self.spec = replace(spec, inputs=tuple(dict.fromkeys([*spec.inputs, *masks])))
+        self.streams = runtime.feature_streams
+        masks = [MASKS[stream] for stream in self.streams]
+        self.spec = replace(
+            runtime.spec, inputs=tuple(dict.fromkeys([*runtime.spec.inputs, *masks]))
+        )
 
-    @torch.inference_mode()
     def features(self, inputs: Inputs) -> list[WindowFeatures]:
         """Inputs of B windows, those of `spec` -> their features."""
-        batch = {
-            name: torch.from_numpy(array).to(self.runtime.device) for name, array in inputs.items()
-        }
-        parts = [
-            network.features(*(batch[name] for name in network.inputs)).cpu()
-            for network in self.networks
-        ]  # M times (B, T, D)
-        present = torch.stack([network.has_input(batch) for network in self.networks], dim=1).cpu()
+        parts = self.runtime.features(inputs)  # M times (B, T, D)
+        masks = [inputs[MASKS[stream]] for stream in self.streams]  # of frames, or of windows
+        present = np.stack([mask.reshape(len(mask), -1).any(axis=1) for mask in masks], axis=1)
         # copies: a row would keep its batch in memory
         return [
-            WindowFeatures(tuple(part[row].clone() for part in parts), present[row].clone())
+            WindowFeatures(tuple(part[row].copy() for part in parts), present[row].copy())
             for row in range(len(present))
         ]
 
-    @torch.inference_mode()
-    def classify(self, windows: Sequence[Window], means: Sequence[Means]) -> Outputs:
-        """B windows with features, and by what each is adapted -> (B, K) probabilities."""
-        rows = [window.features for window in windows if window.features is not None]
-        device = self.runtime.device
-        index = torch.arange(len(rows), device=device)
-        outputs = []
-        for number, network in enumerate(self.networks):
-            features = torch.stack([row.features[number] for row in rows]).to(device)  # (B, T, D)
-            statistics = statistics_of(torch.stack([each[number] for each in means]))
-            outputs.append(network.classify(statistics.adapt(features, index)))
-        logits = outputs[0]
-        if self.fusion is not None:
-            logits = self.fusion.fuse(
-                outputs, torch.stack([row.present for row in rows]).to(device)
-            )
-        probabilities: Outputs = self.runtime.module.probabilities(logits).cpu().numpy()
-        return probabilities
+    def classify(self, rows: Sequence[WindowFeatures], means: Sequence[Means]) -> Outputs:
+        """Features of B windows, and by what each is adapted -> (B, K) probabilities."""
+        present = np.stack([row.present for row in rows])  # (B, M)
+        adapted, masks = [], {}
+        for number, stream in enumerate(self.streams):
+            features = np.stack([row.features[number] for row in rows])  # (B, T, D)
+            mean, std = mean_and_std(np.stack([each[number] for each in means]))  # (B, D)
+            adapted.append((features - mean[:, None]) / std[:, None])
+            mask = present[:, number]
+            in_frames = np.repeat(mask[:, None], self.spec.num_frames, axis=1)  # (B, T)
+            masks[MASKS[stream]] = in_frames if stream == "landmarks" else mask
+        return self.runtime.classify(adapted, masks)
+
+    def classify_one_person(self, inputs: Inputs) -> Outputs:
+        """Inputs of B windows of one person, those of `spec` -> (B, K) probabilities, adapted by all of them."""
+        rows = self.features(inputs)
+        moments = [RunningMoments(each.shape[1]) for each in rows[0].features]
+        for row in rows:
+            for number in row.present.nonzero()[0]:
+                moments[number].add(row.features[number], start=0.0, end=0.0)
+        means = [each.mean() for each in moments]
+        return self.classify(rows, [means] * len(rows))
 
     def warn_if_short(
-        self, name: str, persons: Mapping[int, Sequence[Moments]], *, enrolled: bool = False
+        self, name: str, persons: Mapping[int, Sequence[RunningMoments]], *, enrolled: bool = False
     ) -> None:
         """Log a line when predictions are adapted by less than `MIN_SECONDS` of a face or of sound.
 
@@ -173,10 +160,10 @@ class FeatureNetwork:
             enrolled: Whether other videos are predicted, which may have sound where this one has none.
         """
         short = [
-            f"{moments.seconds:.0f} s of {'sound' if 'sound' in network.streams else 'face'}"
+            f"{moments.seconds:.0f} s of {'sound' if stream == 'sound' else 'face'}"
             + (f" (person {person})" if len(persons) > 1 else "")
             for person, parts in sorted(persons.items())
-            for network, moments in zip(self.networks, parts, strict=True)
+            for stream, moments in zip(self.streams, parts, strict=True)
             if moments.seconds < MIN_SECONDS and (moments.seconds > 0 or enrolled)
         ]
         if short:

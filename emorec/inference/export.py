@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,7 @@ from typing_extensions import override
 from emorec import __version__
 from emorec.data.audio import fit_length
 from emorec.data.clip import UNLABELLED, VIDEO_SUFFIXES, Clip
-from emorec.data.landmarks import (
-    BLENDSHAPES,
-    NUM_LANDMARKS,
-    LandmarkSpec,
-    cached_landmarker,
-)
+from emorec.data.landmarks import LandmarkSpec, cached_landmarker
 from emorec.data.preprocessing import FrameSpec, center_crop, resize_frames
 from emorec.data.synthetic.clips import draw_clip, plan, voice_clip
 from emorec.data.synthetic.settings import ClipSettings
@@ -33,8 +28,17 @@ from emorec.data.synthetic.voice import SAMPLE_RATE
 from emorec.data.video.reader import linspace_indices
 from emorec.errors import UserError
 from emorec.image_size import size_before_crop
+from emorec.inference.adaptation import FeatureNetwork
 from emorec.inference.predictor import stack_inputs
-from emorec.inference.runtimes import ExportedRuntime, Inputs, OnnxRuntime, Outputs, Runtime
+from emorec.inference.runtimes import (
+    ExportedRuntime,
+    Inputs,
+    OnnxRuntime,
+    Outputs,
+    Runtime,
+    TwoStepRuntime,
+    zero_inputs,
+)
 from emorec.inference.spec import (
     SUFFIXES,
     TOLERANCES,
@@ -42,11 +46,16 @@ from emorec.inference.spec import (
     ModelSpec,
     Precision,
     describe_inputs,
-    describe_output,
+    describe_outputs,
     export_metadata,
 )
 from emorec.inference.timeline import Window
-from emorec.inference.torch_runtime import InferenceModule, TorchRuntime, load_network
+from emorec.inference.torch_runtime import (
+    AdaptedModule,
+    InferenceModule,
+    TorchRuntime,
+    load_network,
+)
 from emorec.inference.windows import AudioWindows, with_sound
 from emorec.io import atomic_write, disk_errors, list_files
 from emorec.layers.geometry import Geometry
@@ -128,20 +137,28 @@ def export(
         UserError: When the checkpoint can't be used or takes the embedding of a speech model, the outputs differ too
             much, or the file can't be written.
     """
-    network, spec = load_network(ckpt)
+    network, spec = load_network(ckpt, adapted=True)
     if spec.embedding is not None and spec.embedding.speech_model:
         raise UserError(
             f"{ckpt} takes what {spec.sound_embedding} makes of sound, and a file can't include that model: predict "
             "from the checkpoint itself, or train with sound_embedding both"
         )
     # first: a mistake in the folder is reported before half a minute of export
-    inputs, description = sample_inputs(spec, clips)
+    checkpoint = TorchRuntime(ckpt, "cpu")
+    adapts = spec.adapt != "none"
+    inputs, description = sample_inputs(FeatureNetwork(checkpoint).spec if adapts else spec, clips)
     content = to_bytes(network, spec, file_format, precision, dynamic_batch=dynamic_batch)
     with tempfile.TemporaryDirectory(prefix="emorec-export-") as folder:
         candidate = Path(folder, f"network{SUFFIXES[file_format]}")
         candidate.write_bytes(content)
         runtime = RUNTIMES[file_format](candidate, "cpu")
-        parity = compare(runtime(inputs), TorchRuntime(ckpt, "cpu")(inputs))
+        actual, expected = (
+            FeatureNetwork(cast("TwoStepRuntime", each)).classify_one_person(inputs)
+            if adapts
+            else each(inputs)
+            for each in (runtime, checkpoint)
+        )
+        parity = compare(actual, expected)
     if parity.max_difference > TOLERANCES[precision]:
         raise UserError(
             f"{path} was not written: its outputs differ from those of {ckpt} by up to "
@@ -150,7 +167,7 @@ def export(
         )
     with disk_errors(path), atomic_write(path) as file:
         file.write(content)
-    return Exported(path, spec, parity, runtime.description, description)
+    return Exported(path, runtime.spec, parity, runtime.description, description)
 
 
 def sample_inputs(spec: ModelSpec, folder: Path | None) -> tuple[Inputs, str]:
@@ -232,7 +249,11 @@ def to_bytes(
     """
     if precision == "float16":
         to_float16(network)
-    module = InferenceModule(network, spec)
+    if spec.adapt == "none":
+        module = InferenceModule(network, spec)
+    else:
+        module = AdaptedModule(network, spec)
+        spec = replace(spec, features=module.feature_specs())
     program = trace(module, spec, dynamic_batch=dynamic_batch)
     networks = network.networks if isinstance(network, Fusion) else [network]
     statistics = next(
@@ -268,29 +289,18 @@ def trace(module: InferenceModule, spec: ModelSpec, *, dynamic_batch: bool) -> E
         spec: Its specification.
         dynamic_batch: Whether the graph takes batches of any size; else single windows.
     """
-    dynamic_shapes = (tuple({0: Dim("batch")} for _ in spec.inputs),) if dynamic_batch else None
+    dynamic_shapes = (
+        (tuple({0: Dim("batch")} for _ in spec.graph_inputs),) if dynamic_batch else None
+    )
     # with a batch of one, torch would specialize the batch dimension
-    inputs = zero_inputs(spec, batch_size=2 if dynamic_batch else 1)
+    zeros = zero_inputs(spec, batch_size=2 if dynamic_batch else 1)
+    inputs = tuple(torch.from_numpy(zeros[name]) for name in spec.graph_inputs)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # about weights of recurrent layers
         program = torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # has file names of this machine
     return program
-
-
-def zero_inputs(spec: ModelSpec, batch_size: int = 1) -> tuple[Tensor, ...]:
-    """Return zeros of the shapes and types of a network's inputs."""
-    inputs = {
-        "frames": torch.zeros(batch_size, spec.num_frames, *spec.image_size, 3, dtype=torch.uint8),
-        "landmarks": torch.zeros(batch_size, spec.num_frames, NUM_LANDMARKS, 3),
-        "blendshapes": torch.zeros(batch_size, spec.num_frames, len(BLENDSHAPES)),
-        "face_present": torch.zeros(batch_size, spec.num_frames, dtype=torch.bool),
-        "sound": torch.zeros(batch_size, spec.sound_samples),
-        "embedding": torch.zeros(batch_size, *(spec.embedding.shape if spec.embedding else ())),
-        "heard": torch.zeros(batch_size, dtype=torch.bool),
-    }
-    return tuple(inputs[name] for name in spec.inputs)
 
 
 def to_onnx(program: ExportedProgram, spec: ModelSpec, metadata: Mapping[str, str]) -> bytes:
@@ -309,14 +319,13 @@ def to_onnx(program: ExportedProgram, spec: ModelSpec, metadata: Mapping[str, st
         raise UserError(
             f"ONNX export needs {', '.join(missing)}, not installed: pip install 'emorec[onnx]'"
         )
-    output, _ = describe_output(spec)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations within torch
         exported = torch.onnx.export(
             program,
             dynamo=True,
-            input_names=list(spec.inputs),
-            output_names=[output],
+            input_names=list(spec.graph_inputs),
+            output_names=list(spec.graph_outputs),
             verbose=False,
         )
     assert exported is not None
@@ -351,7 +360,7 @@ def set_metadata(model: Any, spec: ModelSpec, metadata: Mapping[str, str]) -> No
     model.doc_string = f"{spec.network}, exported by emorec. {spec.licence}"
     for key, text in metadata.items():
         model.metadata_props.add(key=key, value=text)
-    texts = {**describe_inputs(spec), **dict([describe_output(spec)])}
+    texts = {**describe_inputs(spec), **describe_outputs(spec)}
     for each in (*graph.input, *graph.output):
         each.doc_string = texts[each.name]
 

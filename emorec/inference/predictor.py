@@ -19,10 +19,19 @@ from emorec.inference.runtimes import (
     OnnxRuntime,
     Outputs,
     Runtime,
+    TwoStepRuntime,
     check_finite,
 )
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import NO_FACE, UNCERTAIN, Gap, Prediction, Timeline, Window
+from emorec.inference.timeline import (
+    NO_FACE,
+    UNCERTAIN,
+    Gap,
+    Prediction,
+    Timeline,
+    Window,
+    WindowFeatures,
+)
 from emorec.inference.video import Camera, Stopwatch, Video, open_file
 from emorec.inference.windows import windows_of
 from emorec.pretrained import (
@@ -37,9 +46,8 @@ from emorec.text import first_few
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
-    from emorec.inference.adaptation import FeatureNetwork, Moments
+    from emorec.inference.adaptation import FeatureNetwork, RunningMoments
     from emorec.inference.familiarity import Familiarity
-    from emorec.inference.torch_runtime import TorchRuntime
 
 FAMILIARITY_SUFFIX = ".familiarity.npz"
 """Of the statistics of the training clips beside a checkpoint or an exported file of the same name."""
@@ -72,7 +80,7 @@ class Predictor:
         self.familiarity = familiarity
         self._detectors: dict[Options, FaceDetector | None] = {}
         self._feature_network: FeatureNetwork | None = None
-        self._enrolled: dict[Options, list[Moments]] = {}
+        self._enrolled: dict[Options, list[RunningMoments]] = {}
 
     @property
     def spec(self) -> ModelSpec:
@@ -212,7 +220,7 @@ class Predictor:
             return f"{seconds:.0f} s of enrolled videos"
         return "the whole video" if adaptation == "video" else "the video so far"
 
-    def _enrol(self, options: Options) -> "list[Moments]":
+    def _enrol(self, options: Options) -> "list[RunningMoments]":
         """Return the moments of the person in the enrolled videos, for each network; they are read once.
 
         Of a video that shows several people, it is the one whose face is largest and longest in view.
@@ -226,7 +234,7 @@ class Predictor:
 
         network = self._open_feature_network()
         paths = [Path(path).expanduser() for path in options.enrol]
-        total: list[Moments] = []
+        total: list[RunningMoments] = []
         for path in paths:
             persons = PersonMoments()
             video = open_file(path, self.spec)
@@ -249,17 +257,12 @@ class Predictor:
         """Return the network in two steps, opened once.
 
         Raises:
-            UserError: When it has no features to adapt, or is an exported file.
+            UserError: When it can't be adapted.
         """
         if self._feature_network is None:
-            if isinstance(self.runtime, OnnxRuntime | ExportedRuntime):
-                raise UserError(
-                    "exported files can't be adapted to a person: name the checkpoint, or leave --adapt and --enrol "
-                    "out (of the built-in network: load it with the options that adapt it)"
-                )
             from emorec.inference.adaptation import FeatureNetwork
 
-            self._feature_network = FeatureNetwork(cast("TorchRuntime", self.runtime))
+            self._feature_network = FeatureNetwork(cast("TwoStepRuntime", self.runtime))
         return self._feature_network
 
     def _adapt_by_video(
@@ -291,7 +294,8 @@ class Predictor:
         network.warn_if_short(_name(video), persons.moments)
 
         def classify(windows: Sequence[Window]) -> Outputs:
-            return network.classify(windows, [persons.means(window) for window in windows])
+            means = [persons.means(window) for window in windows]
+            return network.classify(_features_of(windows), means)
 
         batches = _batches(kept, options.batch_size)
         yield from self._predict_batches(batches, classify, options, stopwatch)
@@ -315,7 +319,7 @@ class Predictor:
             for window in windows:
                 persons.add(window)
                 means.append(persons.means(window))
-            return network.classify(windows, means)
+            return network.classify(_features_of(windows), means)
 
         yield from self._predict_batches(batches, classify, options, stopwatch)
         network.warn_if_short(_name(video), persons.moments)
@@ -325,7 +329,7 @@ class Predictor:
         network = self._open_feature_network()
         means = [moments.mean() for moments in self._enrol(options)]
         return lambda windows: network.classify(
-            self._with_features(windows, options), [means] * len(windows)
+            _features_of(self._with_features(windows, options)), [means] * len(windows)
         )
 
     def _classify(self, windows: Sequence[Window]) -> Outputs:
@@ -567,6 +571,10 @@ def check_frames(frames: npt.NDArray[np.uint8], spec: ModelSpec) -> None:
         raise UserError(f"frames are {frames.dtype}: pass uint8, 0 to 255, RGB")
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise UserError(f"frames have the shape {frames.shape}: pass (T, H, W, 3), RGB")
+
+
+def _features_of(windows: Sequence[Window]) -> list[WindowFeatures]:
+    return [window.features for window in windows if window.features is not None]
 
 
 def _name(video: Video) -> str:

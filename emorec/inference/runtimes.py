@@ -6,12 +6,15 @@ torch and ONNX Runtime are imported by the runtime that needs them: an ONNX file
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from emorec.errors import UserError
 from emorec.inference.spec import METADATA_KEY, ModelSpec
@@ -24,6 +27,9 @@ CUDA = "CUDAExecutionProvider"
 
 Outputs: TypeAlias = npt.NDArray[np.float32]
 """(B, K) probabilities, calibrated where a temperature was fitted, or (B, R) numbers."""
+
+Features: TypeAlias = npt.NDArray[np.float32]
+"""(B, T, D), standardised by the training clips."""
 
 Inputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """Inputs of B windows, those of `ModelSpec.inputs`.
@@ -50,7 +56,76 @@ class Runtime(Protocol):
         ...
 
 
-class OnnxRuntime:
+class TwoStepRuntime(Runtime, Protocol):
+    """Trained network that is adapted to people: features of windows first, then predictions of adapted ones."""
+
+    @property
+    def feature_streams(self) -> tuple[str, ...]:
+        """Of each of M networks, what its features describe: "landmarks" or "sound".
+
+        Raises:
+            UserError: When the network can't be adapted.
+        """
+        ...
+
+    def features(self, inputs: Inputs) -> list[Features]:
+        """B windows -> features of each of M networks, (B, T, D)."""
+        ...
+
+    def classify(self, features: Sequence[Features], masks: Inputs) -> Outputs:
+        """Features (B, T, D) of M networks, and `face_present` and `heard` -> (B, K) probabilities."""
+        ...
+
+
+class ExportedNetwork(ABC):
+    """What the runtimes of exported files have in common."""
+
+    path: Path
+    spec: ModelSpec
+    fixed_batch: int | None
+    """Windows that the program takes at once; `None`: any number."""
+
+    @abstractmethod
+    def run(self, inputs: Inputs, outputs: Sequence[str]) -> list[Outputs]:
+        """Run the program on as many windows as it takes."""
+
+    def __call__(self, inputs: Inputs) -> Outputs:
+        """B windows -> (B, K) probabilities or (B, R) numbers, adapted by nothing."""
+        if self.spec.features:
+            return self.classify(self.features(inputs), inputs)
+        return self._run_all(inputs, self.spec.graph_outputs)[0]
+
+    @property
+    def feature_streams(self) -> tuple[str, ...]:
+        """See `TwoStepRuntime`."""
+        if not self.spec.features:
+            raise UserError(
+                f"{self.path} was exported from a network that is not adapted to people: leave --adapt and --enrol "
+                "out, name the checkpoint, or export one that was trained with --data.adapt person (of the built-in "
+                "network: load it with the options that adapt it)"
+            )
+        return tuple(each.stream for each in self.spec.features)
+
+    def features(self, inputs: Inputs) -> list[Features]:
+        """See `TwoStepRuntime`."""
+        return self._run_all(inputs, [each.output for each in self.spec.features])
+
+    def classify(self, features: Sequence[Features], masks: Inputs) -> Outputs:
+        """See `TwoStepRuntime`."""
+        adapted = {
+            each.adapted: rows for each, rows in zip(self.spec.features, features, strict=True)
+        }
+        return self._run_all({**masks, **adapted}, self.spec.graph_outputs[-1:])[0]
+
+    def _run_all(self, inputs: Inputs, outputs: Sequence[str]) -> list[Outputs]:
+        """Return the outputs of B windows; inputs that are missing belong to the other step, and are zeros."""
+        inputs = {name: inputs[name] for name in self.spec.graph_inputs if name in inputs}
+        if self.spec.features:
+            inputs = {**zero_inputs(self.spec, len(next(iter(inputs.values())))), **inputs}
+        return run_in_batches(partial(self.run, outputs=outputs), inputs, self.fixed_batch)
+
+
+class OnnxRuntime(ExportedNetwork):
     """Exported network, run by ONNX Runtime.
 
     Args:
@@ -63,21 +138,23 @@ class OnnxRuntime:
     """
 
     def __init__(self, path: Path, device: str | None = None, threads: int | None = None) -> None:
+        self.path = path
         self._session = _open_session(path, device, threads)
         self.spec = _read_spec(path, self._session.get_modelmeta().custom_metadata_map)
         size = self._session.get_inputs()[0].shape[0]
-        self._fixed_batch = size if isinstance(size, int) else None
+        self.fixed_batch = size if isinstance(size, int) else None
+        self._run_options = import_onnxruntime().RunOptions()
+        self._run_options.only_execute_path_to_fetches = True  # of two steps, one
         provider = self._session.get_providers()[0].removesuffix("ExecutionProvider")
         self.description = f"ONNX Runtime {import_onnxruntime().__version__}, {provider.lower()}"
 
-    def __call__(self, inputs: Inputs) -> Outputs:
-        """B windows -> (B, K) probabilities or (B, R) numbers."""
-        return run_in_batches(
-            lambda batch: self._session.run(None, batch)[0], inputs, self._fixed_batch
-        )
+    @override
+    def run(self, inputs: Inputs, outputs: Sequence[str]) -> list[Outputs]:
+        results: list[Outputs] = self._session.run(outputs, inputs, self._run_options)
+        return results
 
 
-class ExportedRuntime:
+class ExportedRuntime(ExportedNetwork):
     """Exported network, run by torch without emorec's network classes.
 
     A program may run code while torch loads it: use only files from people you trust. Files that were not exported by
@@ -92,6 +169,7 @@ class ExportedRuntime:
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
+        self.path = path
         _check_is_file(path)
         metadata = _read_pt2_metadata(path)
         self.spec = _read_spec(path, metadata)
@@ -112,23 +190,23 @@ class ExportedRuntime:
         first = program.graph_signature.user_inputs[0]
         (node,) = [node for node in program.graph.nodes if node.name == first]
         size = node.meta["val"].shape[0]
-        self._fixed_batch = size if isinstance(size, int) else None
+        self.fixed_batch = size if isinstance(size, int) else None
         if self.device.type != "cpu":
             program = move_to_device_pass(program, str(self.device))
         self._module = program.module()
         self.description = f"torch.export {torch.__version__}, {self.device}"
 
-    def __call__(self, inputs: Inputs) -> Outputs:
-        """B windows -> (B, K) probabilities or (B, R) numbers."""
-        return run_in_batches(self._run, inputs, self._fixed_batch)
-
-    def _run(self, inputs: Inputs) -> Outputs:
+    @override
+    def run(self, inputs: Inputs, outputs: Sequence[str]) -> list[Outputs]:
         import torch
 
-        tensors = [torch.from_numpy(inputs[name]).to(self.device) for name in self.spec.inputs]
+        names = self.spec.graph_inputs
+        tensors = [torch.from_numpy(inputs[name]).to(self.device) for name in names]
         with torch.inference_mode():
-            outputs: Outputs = self._module(*tensors).cpu().numpy().astype(np.float32, copy=False)
-        return outputs
+            results = self._module(*tensors)
+        results = results if isinstance(results, tuple) else (results,)
+        named = dict(zip(self.spec.graph_outputs, results, strict=True))
+        return [named[name].cpu().numpy().astype(np.float32, copy=False) for name in outputs]
 
 
 def choose_device(device: str | None) -> "torch.device":
@@ -159,9 +237,9 @@ def choose_device(device: str | None) -> "torch.device":
 
 
 def run_in_batches(
-    run: Callable[[Inputs], Outputs], inputs: Inputs, fixed_batch: int | None
-) -> Outputs:
-    """B windows -> (B, K), also for programs of a fixed batch size, whose last batch is padded.
+    run: Callable[[Inputs], list[Outputs]], inputs: Inputs, fixed_batch: int | None
+) -> list[Outputs]:
+    """B windows -> outputs of B rows, also for programs of a fixed batch size, whose last batch is padded.
 
     Args:
         run: The program.
@@ -169,19 +247,39 @@ def run_in_batches(
         fixed_batch: The batch size it takes; `None`: any.
 
     >>> ones = np.ones((2, 1), dtype=np.float32)
-    >>> batch_of_two = lambda inputs: inputs["sound"] * ones
-    >>> run_in_batches(batch_of_two, {"sound": np.arange(3, dtype=np.float32)[:, None]}, 2).ravel().tolist()
+    >>> batch_of_two = lambda inputs: [inputs["sound"] * ones]
+    >>> run_in_batches(batch_of_two, {"sound": np.arange(3, dtype=np.float32)[:, None]}, 2)[0].ravel().tolist()
     [0.0, 1.0, 2.0]
     """
     count = len(next(iter(inputs.values())))
     if fixed_batch is None or count == fixed_batch:
         return run(inputs)
-    outputs = []
+    batches = []
     for start in range(0, count, fixed_batch):
         rows = [min(row, count - 1) for row in range(start, start + fixed_batch)]
         batch = {name: array[rows] for name, array in inputs.items()}
-        outputs.append(run(batch)[: count - start])
-    return np.concatenate(outputs)
+        batches.append([output[: count - start] for output in run(batch)])
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def zero_inputs(spec: ModelSpec, batch_size: int = 1) -> Inputs:
+    """Return zeros of the shapes and types of `ModelSpec.graph_inputs`, in order."""
+    from emorec.data.landmarks import BLENDSHAPES, NUM_LANDMARKS  # late: imports OpenCV
+
+    shapes: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
+        "frames": ((spec.num_frames, *spec.image_size, 3), np.uint8),
+        "landmarks": ((spec.num_frames, NUM_LANDMARKS, 3), np.float32),
+        "blendshapes": ((spec.num_frames, len(BLENDSHAPES)), np.float32),
+        "face_present": ((spec.num_frames,), np.bool_),
+        "sound": ((spec.sound_samples,), np.float32),
+        "embedding": (spec.embedding.shape if spec.embedding else (), np.float32),
+        "heard": ((), np.bool_),
+        **{each.adapted: (each.shape, np.float32) for each in spec.features},
+    }
+    return {
+        name: np.zeros((batch_size, *shapes[name][0]), shapes[name][1])
+        for name in spec.graph_inputs
+    }
 
 
 def check_finite(outputs: Outputs, spec: ModelSpec) -> None:

@@ -30,6 +30,31 @@ TOLERANCES: dict[Precision, float] = {"float32": 1e-3, "float16": 2e-2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpec:
+    """Features that an exported network takes adapted to a person.
+
+    Attributes:
+        name: Of their network in a fusion, else of the stream.
+        stream: What they describe: "landmarks" or "sound".
+        shape: T and D.
+    """
+
+    name: str
+    stream: str
+    shape: tuple[int, int]
+
+    @property
+    def output(self) -> str:
+        """Name of the output: the features of windows."""
+        return f"{self.name}_features"
+
+    @property
+    def adapted(self) -> str:
+        """Name of the input: the features adapted."""
+        return f"{self.name}_adapted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """Specification of a trained network.
 
@@ -56,6 +81,7 @@ class ModelSpec:
         split: The split it was trained with (see `ClipDataModule.split_record`).
         licence: Terms of the training data that bind users of the network.
         abstain_below: Lowest confidence that names a class where `Options.abstain_below` sets none.
+        features: What an exported network takes adapted to a person, for each network of a fusion; else empty.
     """
 
     network: str
@@ -79,6 +105,18 @@ class ModelSpec:
     embedding_layer: int | None = None
     adapt: Literal["none", "person"] = "none"
     abstain_below: float = 0.0
+    features: tuple[FeatureSpec, ...] = ()
+
+    @property
+    def graph_inputs(self) -> tuple[str, ...]:
+        """Inputs of an exported file in order."""
+        return (*self.inputs, *(each.adapted for each in self.features))
+
+    @property
+    def graph_outputs(self) -> tuple[str, ...]:
+        """Outputs of an exported file in order; the prediction comes last."""
+        prediction = "probabilities" if self.task == "classes" else "numbers"
+        return (*(each.output for each in self.features), prediction)
 
     @property
     def uses_frames(self) -> bool:
@@ -156,8 +194,13 @@ class ModelSpec:
             stored.setdefault("embedding_layer", None)  # of files before speech models
             stored.setdefault("adapt", "none")  # of files before adaptation
             stored.setdefault("abstain_below", 0.0)
+            stored.setdefault("features", ())
             values = {field.name: stored[field.name] for field in fields(cls)}
             values["image_size"] = parse_image_size(values["image_size"])
+            values["features"] = tuple(
+                FeatureSpec(**{**each, "shape": tuple(each["shape"])})
+                for each in values["features"]
+            )
             if isinstance(values["face"], bool):
                 values["face"] = "crop" if values["face"] else "none"
             return cls(
@@ -177,13 +220,12 @@ def export_metadata(
         precision: Of its weights.
         statistics: Mean and standard deviation of red, green and blue that normalize pixels, 0 to 1.
     """
-    output, meaning = describe_output(spec)
     return {
         METADATA_KEY: spec.to_json(),
         "network": spec.network,
         "class_names" if spec.task == "classes" else "number_names": ",".join(spec.names),
         **{f"input_{name}": text for name, text in describe_inputs(spec).items()},
-        f"output_{output}": meaning,
+        **{f"output_{name}": text for name, text in describe_outputs(spec).items()},
         **({"normalization": describe_normalization(statistics)} if spec.uses_frames else {}),
         "precision": f"weights {precision}, output float32",
         "split_hash": str(spec.split.get("hash", "unknown")),
@@ -245,7 +287,13 @@ def describe_inputs(spec: ModelSpec) -> dict[str, str]:
         ),
         "heard": "bool (batch,): whether the window has sound; where not, sound and embedding are zeros",
     }
-    return {name: texts[name] for name in spec.inputs}
+    adapted = {
+        each.adapted: f"float32 (batch, {', '.join(map(str, each.shape))}): in a second run, {each.output} of the "
+        "first, centred and scaled by those of all windows of the person (see emorec.person_statistics); what belongs "
+        "to the other run may be zeros"
+        for each in spec.features
+    }
+    return {**{name: texts[name] for name in spec.inputs}, **adapted}
 
 
 def _describe_points(size: Size) -> str:
@@ -261,13 +309,15 @@ def _describe_points(size: Size) -> str:
     )
 
 
-def describe_output(spec: ModelSpec) -> tuple[str, str]:
-    """Return the output's name and its description."""
-    names = ", ".join(spec.names)
-    if spec.task == "numbers":
-        return "numbers", f"float32 (batch, {len(spec.names)}): {names}"
-    calibrated = "calibrated" if spec.temperature else "not calibrated"
-    return (
-        "probabilities",
-        f"float32 (batch, {len(spec.names)}): of {names}; 1 in all, {calibrated}",
-    )
+def describe_outputs(spec: ModelSpec) -> dict[str, str]:
+    """Describe each output: type, shape and meaning."""
+    features = [
+        f"float32 (batch, {', '.join(map(str, each.shape))}): features of the {each.stream}, which {each.adapted} "
+        "takes centred and scaled"
+        for each in spec.features
+    ]
+    prediction = f"float32 (batch, {len(spec.names)}): {', '.join(spec.names)}"
+    if spec.task == "classes":
+        calibrated = "calibrated" if spec.temperature else "not calibrated"
+        prediction = f"float32 (batch, {len(spec.names)}): of {', '.join(spec.names)}; 1 in all, {calibrated}"
+    return dict(zip(spec.graph_outputs, (*features, prediction), strict=True))

@@ -13,9 +13,7 @@ import numpy.typing as npt
 from emorec import text
 from emorec.inference.spec import TaskKind
 
-if TYPE_CHECKING:  # importing OpenCV and torch is slow
-    from torch import Tensor
-
+if TYPE_CHECKING:  # importing OpenCV is slow
     from emorec.data.audio_embedding import Embedding
     from emorec.data.faces import Box
     from emorec.data.landmarks import FaceTrack
@@ -57,12 +55,12 @@ class WindowFeatures:
     """Features of a window for each of M networks: those of a fusion, or the only one.
 
     Attributes:
-        features: M tensors (T, D), on the CPU.
-        present: (M,) bool, whether the window has what each network takes.
+        features: M arrays (T, D).
+        present: (M,) whether the window has what each network takes.
     """
 
-    features: "tuple[Tensor, ...]"
-    present: "Tensor"
+    features: tuple[npt.NDArray[np.float32], ...]
+    present: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Checkpoints run by torch: the network with its normalization before it, and temperature and softmax behind it."""
 
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,12 @@ from emorec import __version__, checkpoint
 from emorec.data.datasheets import datasheet
 from emorec.errors import UserError
 from emorec.image_size import parse_image_size
-from emorec.inference.runtimes import Inputs, Outputs, choose_device
-from emorec.inference.spec import ModelSpec
+from emorec.inference.runtimes import Features, Inputs, Outputs, choose_device
+from emorec.inference.spec import FeatureSpec, ModelSpec
 from emorec.io import sha256
 from emorec.layers.pretrained import skip_pretrained
-from emorec.models import ClipClassifier, ClipNetwork
+from emorec.models import ClipClassifier, ClipNetwork, Fusion
+from emorec.models.feature_classifier import FeatureClassifier
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
@@ -50,6 +53,34 @@ class TorchRuntime:
         with torch.inference_mode():
             outputs: Outputs = self.module(*tensors).cpu().numpy().astype(np.float32, copy=False)
         return outputs
+
+    @property
+    def feature_streams(self) -> tuple[str, ...]:
+        """See `TwoStepRuntime`.
+
+        Raises:
+            UserError: When the network, or one of a fusion, has no features to adapt.
+        """
+        return tuple(each.streams[0] for each in self._two_steps.networks)
+
+    @torch.inference_mode()
+    def features(self, inputs: Inputs) -> list[Features]:
+        """See `TwoStepRuntime`."""
+        return [each.cpu().numpy() for each in self._two_steps.features(self._tensors(inputs))]
+
+    @torch.inference_mode()
+    def classify(self, features: Sequence[Features], masks: Inputs) -> Outputs:
+        """See `TwoStepRuntime`."""
+        tensors = [torch.from_numpy(each).to(self.device) for each in features]
+        outputs: Outputs = self._two_steps.classify(tensors, self._tensors(masks)).cpu().numpy()
+        return outputs
+
+    @cached_property
+    def _two_steps(self) -> "AdaptedModule":
+        return AdaptedModule(self.module.network, self.spec)
+
+    def _tensors(self, inputs: Inputs) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
 
 
 class InferenceModule(nn.Module):
@@ -88,6 +119,73 @@ class InferenceModule(nn.Module):
         return (logits.float() / self.temperature).softmax(dim=1)
 
 
+class AdaptedModule(InferenceModule):
+    """Trained network in two steps: features of windows, and the classification of features adapted to a person.
+
+    It takes the inputs of `spec.inputs` and the adapted features of the M networks, and returns the features (B, T, D)
+    of the M networks and the probabilities (B, K). Either step depends on its own inputs alone.
+
+    Args:
+        network: The trained network.
+        spec: Its specification.
+
+    Raises:
+        UserError: When the network, or one of a fusion, has no features to adapt.
+    """
+
+    def __init__(self, network: ClipNetwork, spec: ModelSpec) -> None:
+        super().__init__(network, spec)
+        self.inputs = spec.inputs
+        self.fusion = network if isinstance(network, Fusion) else None
+        parts = self.fusion.networks if self.fusion else [network]
+        self.networks = [each for each in parts if isinstance(each, FeatureClassifier)]
+        if len(self.networks) < len(parts):
+            raise UserError(
+                f"{spec.network} has no features to adapt to a person: leave --adapt and --enrol out, or name a "
+                "network of landmarks or sound embeddings"
+            )
+
+    @override
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Inputs of windows, and adapted features -> features, and probabilities."""
+        count = len(self.inputs)
+        batch = dict(zip(self.inputs, inputs[:count], strict=True))
+        return (*self.features(batch), self.classify(inputs[count:], batch))
+
+    def features(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """B windows -> features of each network, (B, T, D) float32."""
+        return [
+            network.features(*(inputs[name] for name in network.inputs)).float()
+            for network in self.networks
+        ]
+
+    def classify(self, features: Sequence[Tensor], masks: Mapping[str, Tensor]) -> Tensor:
+        """Adapted features (B, T, D), and masks of what windows have -> probabilities (B, K)."""
+        dtype = next(self.network.parameters()).dtype
+        outputs = [
+            network.classify(rows.to(dtype))
+            for network, rows in zip(self.networks, features, strict=True)
+        ]
+        if self.fusion is None:
+            return self.probabilities(outputs[0])
+        return self.probabilities(self.fusion.fuse(outputs, self.fusion.present(masks)))
+
+    def feature_specs(self) -> tuple[FeatureSpec, ...]:
+        """Return the features of each network."""
+        examples = [
+            each.features(
+                *(torch.zeros_like(example, device="cpu") for example in each.example_inputs)
+            )
+            for each in self.networks
+        ]  # M times (1, T, D)
+        streams = [each.streams[0] for each in self.networks]
+        names = self.fusion.network_names if self.fusion else streams
+        return tuple(
+            FeatureSpec(name=name, stream=stream, shape=(example.shape[1], example.shape[2]))
+            for name, stream, example in zip(names, streams, examples, strict=True)
+        )
+
+
 def load_network(path: Path, *, adapted: bool = False) -> tuple[ClipNetwork, ModelSpec]:
     """Load a checkpoint's network, on the CPU and in evaluation mode, and its specification.
 
@@ -101,7 +199,7 @@ def load_network(path: Path, *, adapted: bool = False) -> tuple[ClipNetwork, Mod
     loaded = checkpoint.read(path)
     if not adapted and loaded.data["init_args"].get("adapt", "none") != "none":
         raise UserError(
-            f"{path} was trained with data.adapt person, and only emorec predict and emorec test adapt it to people: "
+            f"{path} was trained with data.adapt person, and only predict, app, test and export adapt it to people: "
             "name a checkpoint trained with data.adapt none"
         )
     network = make_network(loaded)

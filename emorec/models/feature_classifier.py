@@ -71,7 +71,8 @@ class FeatureClassifier(ClipClassifier):
             return
         # late: a prediction needs neither
         from emorec.data.split import STAGE_SUBSETS
-        from emorec.models.adaptation import PRIOR_CLIPS, clip_statistics, same_person
+        from emorec.models.adaptation import clip_statistics, same_person
+        from emorec.person_statistics import PRIOR_CLIPS
 
         def features(batch: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
             batch = self.transfer_batch_to_device(batch, self.device, 0)

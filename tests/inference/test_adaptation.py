@@ -1,5 +1,6 @@
 """Predictions adapted to a person: by the whole video, the video so far, and enrolled videos."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import pytest
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from emorec.data.audio_embedding import EmbeddingSpec
 from emorec.data.faces import Box
 from emorec.data.landmarks import FACE
 from emorec.errors import UserError
-from emorec.inference.export import to_bytes
+from emorec.inference.export import export, to_bytes
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor, stack_inputs
 from emorec.inference.spec import ModelSpec
@@ -26,7 +28,8 @@ from emorec.inference.torch_runtime import load_network
 from emorec.inference.video import VideoFile
 from emorec.inference.windows import with_sound
 from emorec.models import ClipClassifier, Fusion
-from emorec.models.adaptation import PRIOR_CLIPS, clip_statistics, same_person
+from emorec.models.adaptation import clip_statistics, same_person
+from emorec.person_statistics import PRIOR_CLIPS
 from tests import videos
 from tests.inference.networks import made, saved
 
@@ -54,6 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         saved(root / f"{name}.ckpt", made(name)[0], adapt="person", **settings)
     saved(root / "plain.ckpt", made("LandmarkRNN")[0], **SETTINGS["LandmarkRNN"])
     saved(root / "EarlyFusionCNN.ckpt", made("EarlyFusionCNN")[0])
+    export(root / "Fusion.ckpt", "onnx", root / "Fusion.onnx")
     (root / "plain.pt2").write_bytes(to_bytes(*made("EarlyFusionCNN"), "torch_export"))
     return root
 
@@ -93,7 +97,8 @@ def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Predict
 
     def loaded(name: str, windows: int | list[Window | Gap] = 12) -> Predictor:
         monkeypatch.setattr("emorec.data.audio_embedding.embed", made_embedding)
-        predictor = emorec.load(folder / f"{name}.ckpt", "cpu", Options(batch_size=5))
+        path = folder / (name if Path(name).suffix else f"{name}.ckpt")
+        predictor = emorec.load(path, "cpu", Options(batch_size=5))
         pieces = (
             windows_of_persons(predictor.spec, windows) if isinstance(windows, int) else windows
         )
@@ -201,6 +206,34 @@ def test_an_enrolled_video_adapts_by_the_person_with_the_largest_face(
     assert predictor.predict(video, enrol=[video, video]).adapted_by == "44 s of enrolled videos"
 
 
+@pytest.mark.parametrize("options", [{}, {"adapt": "running"}, {"enrol": "talk.mp4"}])
+def test_an_exported_network_is_adapted_as_its_checkpoint(
+    options: dict[str, Any], load: Callable[..., Predictor], folder: Path
+) -> None:
+    options = {
+        name: folder / value if name == "enrol" else value for name, value in options.items()
+    }
+    for person in (1, 2):
+        expected, actual = (
+            values_of(load(name), folder / "talk.mp4", person, **options)
+            for name in ("Fusion.ckpt", "Fusion.onnx")
+        )
+        torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
+
+
+def test_an_exported_file_says_that_it_is_adapted_and_how(folder: Path) -> None:
+    model = onnx.load(folder / "Fusion.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    spec = json.loads({each.key: each.value for each in model.metadata_props}["emorec"])
+    assert spec["adapt"] == "person"
+    assert [each["name"] for each in spec["features"]] == ["face", "voice"]
+    inputs, outputs = (
+        [each.name for each in graph] for graph in (model.graph.input, model.graph.output)
+    )
+    assert inputs[-2:] == ["face_adapted", "voice_adapted"]
+    assert outputs == ["face_features", "voice_features", "probabilities"]
+
+
 def test_only_networks_trained_so_are_adapted_unless_told(
     load: Callable[..., Predictor], folder: Path
 ) -> None:
@@ -249,6 +282,7 @@ def test_sound_that_a_video_does_not_have_is_no_warning_unless_it_was_enrolled(
     ("file", "options", "words"),
     [
         ("LandmarkRNN.ckpt", {"adapt": "none"}, ("adapt is none", "--adapt video")),
+        ("Fusion.onnx", {"adapt": "none"}, ("adapt is none", "--adapt video")),
         ("LandmarkRNN.ckpt", {"adapt": "past"}, ("adapt is past", "running")),
         (
             "LandmarkRNN.ckpt",
@@ -258,7 +292,7 @@ def test_sound_that_a_video_does_not_have_is_no_warning_unless_it_was_enrolled(
         ("LandmarkRNN.ckpt", {"enrol": ["gone.mp4"]}, ("gone.mp4", "No such file")),
         ("EarlyFusionCNN.ckpt", {"adapt": "video"}, ("EarlyFusionCNN", "leave --adapt")),
         ("EarlyFusionCNN.ckpt", {"enrol": ["talk.mp4"]}, ("EarlyFusionCNN", "leave --adapt")),
-        ("plain.pt2", {"adapt": "running"}, ("exported files", "name the checkpoint")),
+        ("plain.pt2", {"adapt": "running"}, ("plain.pt2 was exported", "name the checkpoint")),
     ],
 )
 def test_what_can_not_be_adapted_is_refused(
@@ -278,7 +312,7 @@ def test_frames_alone_and_cameras_to_their_end_are_refused(folder: Path) -> None
         Options(adapt="video").adaptation(predictor.spec, live=True)
 
 
-def test_an_adapted_network_is_neither_exported_nor_explained(folder: Path) -> None:
+def test_an_adapted_network_is_not_explained(folder: Path) -> None:
     with pytest.raises(UserError, match=r"LandmarkRNN.ckpt was trained with data.adapt person"):
         load_network(folder / "LandmarkRNN.ckpt")
 

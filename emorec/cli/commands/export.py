@@ -11,7 +11,7 @@ from emorec.inference.spec import (
     ExportFormat,
     Precision,
     describe_inputs,
-    describe_output,
+    describe_outputs,
 )
 from emorec.pretrained import DEFAULT
 
@@ -105,16 +105,17 @@ def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:
 def report(exported: "Exported", precision: Precision, *, dynamic_batch: bool) -> str:
     """Format the exported file, its inputs and outputs, and the comparison with the checkpoint."""
     spec, parity = exported.spec, exported.parity
-    output, meaning = describe_output(spec)
     batch = "any number of windows" if dynamic_batch else "one window"
+    adapted = " adapted by all of them" if spec.features else ""
     same_class = f", the same class in {parity.same_class} of {parity.windows}"
     return "\n".join(
         [
             f"{exported.path}: {exported.path.stat().st_size / 1e6:.1f} MB, {spec.network}, weights {precision}, "
             f"{batch} at once",
             *(f"  {name}: {text}" for name, text in describe_inputs(spec).items()),
-            f"  {output}: {meaning}",
-            f"{exported.runtime} against the checkpoint on {exported.clips}: {output} differ by at most "
+            *(f"  {name}: {text}" for name, text in describe_outputs(spec).items()),
+            f"{exported.runtime} against the checkpoint on {exported.clips}{adapted}: {spec.graph_outputs[-1]} differ "
+            f"by at most "
             f"{parity.max_difference:.2g} (allowed: {TOLERANCES[precision]:g})"
             f"{same_class if spec.task == 'classes' else ''}",
             spec.licence,
