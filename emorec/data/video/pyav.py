@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import av
 import numpy as np
@@ -21,9 +21,11 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from emorec.data.media import (
@@ -72,11 +74,13 @@ class DecodedFrame:
         frame: As decoded.
         size: Height and width in pixels as displayed.
         flips: Whether to transpose the stored picture, then to flip it vertically and horizontally.
+        reformatter: Of all frames of a stream: one for each takes as long as the conversion.
     """
 
     frame: VideoFrame
     size: tuple[int, int]
-    flips: tuple[bool, bool, bool] = (False, False, False)
+    flips: tuple[bool, bool, bool]
+    reformatter: VideoReformatter
 
     def to_rgb(self, size: tuple[int, int] | None = None) -> Frames:
         """Return (H, W, C) uint8 RGB as displayed.
@@ -90,9 +94,10 @@ class DecodedFrame:
             height, width = (max(1, round(side * scale)) for side in self.size)
         transpose, vertical, horizontal = self.flips
         stored = (height, width) if transpose else (width, height)
-        pixels = self.frame.to_ndarray(
-            format="rgb24", width=stored[0], height=stored[1], interpolation="BICUBIC"
-        ).astype(np.uint8, copy=False)
+        converted = self.reformatter.reformat(
+            self.frame, format="rgb24", width=stored[0], height=stored[1], interpolation="BICUBIC"
+        )
+        pixels = converted.to_ndarray().astype(np.uint8, copy=False)
         if transpose:
             pixels = pixels.swapaxes(0, 1)
         pixels = pixels[:: -1 if vertical else 1, :: -1 if horizontal else 1]
@@ -118,11 +123,13 @@ class _Display:
     def __init__(self, aspect: Fraction) -> None:
         self._aspect = aspect
         self._flips = (False, False, False)
+        self._reformatter = VideoReformatter()
 
     def __call__(self, frame: VideoFrame) -> DecodedFrame:
         """Return the next frame as displayed; only some frames of a stream repeat how they are turned."""
         try:
-            side_data: Any = frame.side_data  # PyAV types one of its keys only
+            # PyAV 18 keeps `frame.side_data` in the frame: a cycle, and its pixels would wait for the garbage collector
+            side_data = SideDataContainer(frame)  # type: ignore[call-arg]
         except ValueError:  # PyAV 18 does not know the EXIF data of a photo, but how it is turned
             self._flips = TURNS.get(round(frame.rotation), (False, False, False))
         else:
@@ -131,7 +138,7 @@ class _Display:
                 self._flips = flips(struct.unpack("=9i", matrix[:36]))
         height, width = frame.height, max(1, round(frame.width * self._aspect))
         size = (width, height) if self._flips[0] else (height, width)
-        return DecodedFrame(frame, size, self._flips)
+        return DecodedFrame(frame, size, self._flips, self._reformatter)
 
 
 def flips(matrix: Sequence[int]) -> tuple[bool, bool, bool]:

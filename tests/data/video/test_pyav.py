@@ -1,9 +1,11 @@
 """PyAV skips frames that are not needed, with the same result."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from av import VideoFrame
 
 from emorec.data.video.pyav import Reader
 from tests import videos
@@ -54,3 +56,18 @@ def test_key_frames_come_with_their_index(path: Path) -> None:
     assert sorted(key_frames) == [0, 12, 24, 36]
     for index, frame in key_frames.items():
         np.testing.assert_array_equal(frame.to_rgb(), expected[index])
+
+
+def test_frames_are_freed_without_the_garbage_collector(path: Path) -> None:
+    gc.disable()
+    try:
+        reader = Reader(path)
+        alive = [
+            sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+            for _, frame in reader.stream()
+            if frame is not None and frame.to_rgb().any()
+        ]
+    finally:
+        gc.enable()
+    assert len(alive) == 40
+    assert max(alive) < 10
