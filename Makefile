@@ -17,7 +17,7 @@ PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test contract check lint format types coverage tensorboard constraints clean
+.PHONY: help install demo test contract lowest newest check lint format types coverage tensorboard constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,17 @@ test: $(STAMP) ## run every test (ARGS="-k decode" for some)
 
 contract: $(STAMP) ## run the tests of what users rely on: configs, README, resume, decoders, mistakes
 	$(BIN)/python -m pytest tests -m contract $(PARALLEL) $(ARGS)
+
+# Warnings of old versions about each other are no errors here.
+lowest: $(STAMP) ## run the quick tests with the lowest versions that pyproject.toml allows, in .venv-lowest
+	$(BIN)/python -m uv venv --quiet --clear --python 3.11 .venv-lowest
+	$(BIN)/python -m uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[dev]'
+	.venv-lowest/bin/python -m pytest tests -m quick -W default $(PARALLEL) $(ARGS)
+
+newest: $(STAMP) ## run the quick tests with the newest versions that pyproject.toml allows, in .venv-newest
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv-newest
+	$(BIN)/python -m uv pip install --quiet --python .venv-newest --upgrade --editable '.[dev]'
+	.venv-newest/bin/python -m pytest tests -m quick $(PARALLEL) $(ARGS)
 
 check: lint types test ## what continuous integration runs: lint, types, tests
 

@@ -19,6 +19,23 @@ CONTRACT = (
 )
 """Files of end-to-end tests, which do not depend on the internal structure of the package."""
 
+QUICK = (
+    *("cli/test_errors.py", "cli/test_functions.py", "cli/test_mistakes.py", "test_built_in.py"),
+    *("data/test_audio.py", "data/test_augment.py", "data/test_faces.py", "data/test_landmarks.py"),
+    *("data/test_preprocessing.py", "data/test_split.py", "data/video/test_*.py"),
+    *("data/sets/test_csv.py", "data/sets/test_csv_datamodule.py", "data/sets/test_ravdess.py"),
+    *("evaluation/test_intervals.py", "evaluation/test_scores.py", "evaluation/test_task.py"),
+    *(
+        "models/test_networks.py",
+        "layers/test_*.py",
+        "report/test_page.py",
+        "report/test_tables.py",
+    ),
+    *("inference/test_annotate.py", "inference/test_export.py", "inference/test_windows.py"),
+    *("explain/test_clips.py", "study/test_progress.py", "study/test_queue.py"),
+)
+"""Files whose tests that are not slow use most of what emorec needs of other packages."""
+
 # Workers and subprocesses of tests share few cores: one thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -33,6 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.match(pattern) for pattern in CONTRACT):
             item.add_marker(pytest.mark.contract)
+        if any(item.path.match(pattern) for pattern in QUICK) and not (
+            item.get_closest_marker("slow") or item.get_closest_marker("nightly")
+        ):
+            item.add_marker(pytest.mark.quick)
         if item.get_closest_marker("slow"):
             slow_files.add(item.path)
     items.sort(key=lambda item: item.path not in slow_files)
