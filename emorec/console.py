@@ -1,14 +1,41 @@
-"""Rich's console for text of users."""
+"""Rich's console for text of users: results on standard output, progress on standard error."""
 
+import sys
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 
-def make_console(**options: Any) -> Console:
+def make_console(*, stderr: bool = False, **options: Any) -> Console:
     """Return a console that prints text as it is: brackets and colons in paths and names are no markup.
 
+    FORCE_COLOR colours results that are piped; bars and spinners are shown in terminals alone all the same.
+
     Args:
-        options: Those of Rich's `Console`.
+        stderr: Write to standard error: progress and notes.
+        options: Further ones of Rich's `Console`.
     """
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    if stderr and not sys.stderr.isatty():
+        options["force_terminal"] = False
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
+
+
+def make_progress(*columns: ProgressColumn, show: bool = True, **options: Any) -> Progress:
+    """Return progress bars on standard error: shown in a terminal alone, and removed at the end.
+
+    Args:
+        columns: Of each bar.
+        show: Whether to show them at all.
+        options: Further ones of Rich's `Progress`.
+    """
+    console = options.pop("console", None) or make_console(stderr=True)
+    return Progress(
+        *columns,
+        console=console,
+        transient=True,
+        # else Rich would print results that go to a file into the terminal
+        redirect_stdout=sys.stdout.isatty(),
+        disable=not (show and console.is_interactive),
+        **options,
+    )

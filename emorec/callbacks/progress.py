@@ -1,5 +1,6 @@
 """Progress and throughput: the bar in a terminal, a line an epoch elsewhere."""
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +47,17 @@ def format_metrics(names: Mapping[str, str], logged: Mapping[str, Any]) -> dict[
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's rich bar with loss, UAR and clips/s, which fits into a line of 80 characters."""
+    """Lightning's rich bar on standard error, with loss, UAR and clips/s, which fits into a line of 80 characters."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"console_kwargs": {"stderr": True}, **options})
+
+    @override
+    def _init_progress(self, trainer: Trainer) -> None:
+        stdout = sys.stdout
+        super()._init_progress(trainer)
+        if not stdout.isatty():
+            sys.stdout = stdout  # else Rich would print what goes to a file into the terminal
 
     @override
     def configure_columns(self, trainer: Trainer) -> list[ProgressColumn]:

@@ -29,6 +29,7 @@ from emorec.callbacks import (
 )
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.checkpoint import PLAIN_SUFFIX
+from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
 from emorec.io import FLUSH_SECONDS
@@ -85,7 +86,8 @@ def fit_callbacks(experiment: Experiment) -> list[Callback]:
         Throughput(),
         RunRecord(experiment.to_dict()),
         ValidationLog(),
-        *(progress_bar() or [EpochLines()]),
+        *(bar := progress_bar()),
+        *([] if bar and sys.stdout.isatty() else [EpochLines()]),
     ]
     if experiment.config.trainer.logger is not False:
         callbacks += [LearningRateMonitor(), Pictures()]
@@ -152,8 +154,8 @@ def make_logger(experiment: Experiment) -> TensorBoardLogger:
 
 
 def progress_bar() -> list[Callback]:
-    """Return a progress bar when the output is a terminal."""
-    return [ProgressBar()] if sys.stdout.isatty() else []
+    """Return a progress bar if standard error is a terminal."""
+    return [ProgressBar()] if make_console(stderr=True).is_interactive else []
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import track
 from torch.utils.data import DataLoader
 
 from emorec import checkpoint
+from emorec.data.cache.progress import with_progress
 from emorec.data.dataset import make_loader
 from emorec.data.sets.affwild2.datamodule import AffWild2DataModule
 from emorec.data.sets.affwild2.features import features_file
@@ -45,7 +45,7 @@ def write_features(
     data.prepare_data()
     videos = data.videos
     num_features = network.network.num_features
-    for video in track(videos, description="features", transient=True):
+    for video in with_progress(videos, len(videos), "features", unit="videos"):
         path = features_file(folder, video)
         if path.is_file():
             continue

@@ -1,6 +1,7 @@
 """The progress of a study: scores of its runs, and a table of them in a terminal, a line for each event elsewhere."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from optuna.trial import FrozenTrial, TrialState
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from emorec.console import make_console
 from emorec.io import VALIDATION_LOG
 from emorec.study.locks import machine_id
 from emorec.study.plan import PlannedRun
@@ -169,18 +170,21 @@ def heartbeat(epochs: Sequence[Epoch]) -> Mapping[str, Any]:
 
 
 class ProgressTable:
-    """Shows the runs of a study, in a terminal as a table, else as a line for each change.
+    """Shows the runs of a study: as a table in a terminal, by standard error, else as a line for each change.
 
     Args:
         name: The study's.
-        console: Where it is shown.
     """
 
-    def __init__(self, name: str, console: Console) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._console = console
+        self._console = make_console(stderr=True)
         self._rows: Mapping[str, Row] = {}
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = None
+        if self._console.is_interactive:
+            self._live = Live(
+                console=self._console, auto_refresh=False, redirect_stdout=sys.stdout.isatty()
+            )
 
     def __enter__(self) -> Self:
         if self._live:
@@ -197,7 +201,8 @@ class ProgressTable:
         if self._live:
             room = max(3, self._console.height - LINES_AROUND_ROWS)
             self._live.update(runs_table(self._name, list(rows.values()), room), refresh=True)
-            return
+            if sys.stdout.isatty():
+                return
         counts = summary(list(rows.values()))
         if not before:
             self.print(f"study {self._name}: {counts}")
@@ -209,7 +214,7 @@ class ProgressTable:
 
     def print(self, line: str) -> None:
         """Print a line above the table."""
-        self._console.print(line, soft_wrap=True)
+        print(line, flush=True)
 
 
 def event(row: Row) -> str:

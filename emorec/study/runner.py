@@ -81,8 +81,7 @@ def run_study(
             variables = environments(
                 jobs, visible_gpus(), os.cpu_count() or 1, settings, os.environ
             )
-            console = make_console()
-            with StopSignals() as stop, ProgressTable(definition.name, console) as table:
+            with StopSignals() as stop, ProgressTable(definition.name) as table:
                 Worker(queue, runs, table, variables).work(stop)
             if stop.first is not None:
                 return stop.first

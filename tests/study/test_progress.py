@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from emorec.study.progress import Epoch, ProgressTable, Row, read_epochs, runs_table
@@ -24,9 +25,8 @@ def test_the_last_entry_of_an_epoch_counts_and_an_incomplete_line_does_not(
     assert read_epochs(tmp_path) == [Epoch(1, 8, "UAR", 0.2, 0.2), Epoch(2, 8, "UAR", 0.4, 0.4)]
 
 
-def test_without_a_terminal_each_change_is_a_line() -> None:
-    text = io.StringIO()
-    with ProgressTable("mine", Console(file=text, width=200)) as table:
+def test_without_a_terminal_each_change_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressTable("mine") as table:
         table.show({"a": Row(title="A", state="running"), "b": Row(title="B", state="waiting")})
         table.show(
             {
@@ -34,7 +34,7 @@ def test_without_a_terminal_each_change_is_a_line() -> None:
                 "b": Row(title="B", state="failed", note="out of luck"),
             }
         )
-    lines = text.getvalue().splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["study mine: 0 of 2 done, 1 running, 1 waiting", "running: A"]
     assert lines[2].startswith("done: A, validation CCC 0.250")
     assert lines[3].startswith("failed: B: out of luck")

@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -28,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from emorec import hub
-from emorec.console import make_console
+from emorec.console import make_console, make_progress
 from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.batch import (
@@ -365,14 +364,12 @@ class Predictions:
 
     def _add_all(self, outcomes: Iterable[tuple[Source, Outcome]], total: int) -> None:
         """Add outcomes as they arrive, under a progress bar of videos; Ctrl-C ends them."""
-        bar = Progress(
+        bar = make_progress(
             TextColumn("videos"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
             console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
         )
         try:
             with bar:
@@ -456,15 +453,14 @@ class PredictProgress:
     def __init__(self, title: str, video: "Video", console: Console) -> None:
         self._frames_per_second = video.frames_per_second
         self._started = time.perf_counter()
-        self._bar = Progress(
+        self._bar = make_progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TextColumn("{task.fields[speed]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=console,
-            transient=True,
-            disable=video.live or not console.is_terminal,
+            show=not video.live,
         )
         self._task = self._bar.add_task(title, total=video.seconds, speed="")
 

@@ -10,7 +10,6 @@ from rich.filesize import decimal as size_text
 from rich.progress import (
     BarColumn,
     DownloadColumn,
-    Progress,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -19,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from emorec.console import make_progress
 from emorec.data.download.ravdess import Job, RavdessArchive, Selection
 from emorec.text import plural
 
@@ -28,30 +28,27 @@ class JobsProgress:
 
     Args:
         jobs: What will be done.
-        console: Where to show it; without a terminal there are only lines.
+        console: For the bars; by default standard error, where it is a terminal.
 
     Attributes:
         failures: The failed jobs, with the reason.
     """
 
-    def __init__(self, jobs: Sequence[Job], console: Console) -> None:
+    def __init__(self, jobs: Sequence[Job], console: Console | None = None) -> None:
         self.failures: dict[Job, str] = {}
-        self._console = console
         self._lock = threading.Lock()  # jobs run in several threads
         self._bars: dict[Job, tuple[str, TaskID]] = {}
         self._totals = {job: job.size if job.remote else job.unpacked_bytes for job in jobs}
         self._completed = {job: job.present_bytes if job.remote else 0 for job in jobs}
         self._num_finished = 0
-        self._progress = Progress(
+        self._progress = make_progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),  # as wide as the terminal allows
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
             console=console,
-            transient=True,
             expand=True,
-            disable=not console.is_terminal,
         )
         self._overall = self._progress.add_task(
             plural(len(jobs), "archive"),
@@ -113,8 +110,9 @@ class JobsProgress:
             self._progress.remove_task(self._bars.pop(job)[1])
         self._num_finished += 1
         self._update_overall()
-        self._console.print(
-            f"{job.archive.name}: {outcome} ({self._num_finished} of {len(self._totals)} archives)"
+        print(  # above the bars, where standard output is a terminal too
+            f"{job.archive.name}: {outcome} ({self._num_finished} of {len(self._totals)} archives)",
+            flush=True,
         )
 
     def _update_overall(self) -> None:

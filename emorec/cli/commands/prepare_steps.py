@@ -74,7 +74,7 @@ def complete(
     begin = time.monotonic()
     with ravdess.exclusive(root):
         jobs, absent = plan()  # again, because another call may have run meanwhile
-        progress = JobsProgress(jobs, console)
+        progress = JobsProgress(jobs)
         try:
             with progress:
                 ravdess.run_jobs(

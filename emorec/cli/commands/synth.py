@@ -46,12 +46,11 @@ def synth(
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
     )
 
-    from emorec.console import make_console
+    from emorec.console import make_console, make_progress
     from emorec.data.synthetic.clips import plan, write_dataset
 
     start = time.perf_counter()
@@ -62,9 +61,7 @@ def synth(
     total = len(plan(actors=selected, takes=takes, twins=twins))
     console = make_console(soft_wrap=True)
     columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with make_progress(*columns) as progress:
         bar = progress.add_task("", total=None)
         written = write_dataset(
             folder,

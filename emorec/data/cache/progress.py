@@ -7,7 +7,6 @@ from typing import TypeVar
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TextColumn,
@@ -16,7 +15,7 @@ from rich.progress import (
 from rich.text import Text
 from typing_extensions import override
 
-from emorec.console import make_console
+from emorec.console import make_progress
 
 QUIET_SECONDS = 2.0
 """Shorter work shows no progress bar."""
@@ -38,16 +37,13 @@ def with_progress(
     items: Iterable[Item], total: int, description: str, *, unit: str = "clips", show: bool = True
 ) -> Iterator[Item]:
     """Yield the items, with a progress bar on the terminal once they take longer than two seconds."""
-    console = make_console(stderr=True)
-    progress = Progress(
+    progress = make_progress(
         TextColumn(description, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         _SpeedColumn(unit),
         TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not (show and console.is_terminal),
+        show=show,
     )
     task = progress.add_task("", total=total)
     began = time.monotonic()

@@ -272,7 +272,9 @@ def test_archives_can_be_kept_and_are_reused(
     assert tree(root) == clips(range(1, 2), modality="both") | archive_files
 
 
-def test_a_terminal_shows_a_progress_bar_per_archive_and_a_total() -> None:
+def test_a_terminal_shows_a_progress_bar_per_archive_and_a_total(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=150, highlight=False)
     archive = RavdessArchive(1, "speech")
@@ -294,7 +296,7 @@ def test_a_terminal_shows_a_progress_bar_per_archive_and_a_total() -> None:
         progress.failed(second_job, "reason")
     output = stream.getvalue()
     assert "2 archives" in output
-    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in output
+    assert f"{archive.name}: 60 clips unpacked (1 of 2 archives)" in capsys.readouterr().out
     assert progress.failures == {second_job: "reason"}
 
 
