@@ -12,7 +12,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
-    {"errors", "text", "io", "parser", "image_size", "console", "person_statistics", "pretrained"},
+    {
+        *("errors", "commit", "text", "io", "parser", "image_size", "console"),
+        *("person_statistics", "pretrained"),
+    },
     {"data", "layers", "evaluation", "shipped", "hub"},
     {"models", "checkpoint"},
     {"callbacks"},

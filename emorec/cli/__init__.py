@@ -111,7 +111,10 @@ def run(command: str, arguments: Sequence[str]) -> None:
     if command in ("-h", "--help", "help"):
         print(overview())
     elif command == "--version":
-        print(f"emorec {__version__}")
+        from emorec.commit import source_commit
+
+        commit = source_commit()
+        print(f"emorec {__version__}{f' ({commit})' if commit else ''}")
     elif command == "predict" and not predicts_data(arguments):
         refuse_data_set_flags(arguments)
         call(command, arguments)
