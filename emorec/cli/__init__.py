@@ -33,6 +33,7 @@ COMMANDS = {
     "push": "Upload a network to the Hugging Face Hub, for hf://USER/NAME.",
     "export": "Write a trained network as ONNX or for torch.export.",
     "doctor": "Show versions, GPUs, disk and data; warn of known trouble.",
+    "completion": "Print the completion script of bash, zsh or fish.",
     "models": "List the networks that come with emorec, and those trained here.",
     "configs": "List the experiments and studies that come with emorec.",
     "baseline": "Measure simple classifiers on frozen features.",

@@ -6,8 +6,8 @@ import json
 import keyword
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from typing import Any, get_origin
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, get_args, get_origin
 
 import docstring_parser
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -104,6 +104,28 @@ class FunctionParser(OneLineErrors, ArgumentParser):
         any_number = values.pop(self._variadic, []) if self._variadic else others
         self.function(*first, *any_number, **values)
 
+    def copy_arguments(self, parser: argparse.ArgumentParser, files: Any) -> None:
+        """Add the arguments to a plain parser, from which shtab makes the completion of a shell.
+
+        Args:
+            parser: To add them to.
+            files: How shtab completes names of files, which any text may be.
+        """
+        for action in self._actions:
+            if action.help == argparse.SUPPRESS or action.dest == "help":
+                continue
+            names = [f"--{_option_name(action.dest)}"] if action.option_strings else [action.dest]
+            summary = re.split(r"[.:;]( |$)", action.help or "")[0]
+            if action.dest in self._switches:
+                parser.add_argument(*names, action="store_true", help=summary)
+                continue
+            parts = list(_parts(getattr(action, "_typehint", str)))
+            choices = [part for part in parts if isinstance(part, str)] or None
+            nargs = "*" if action.dest in self._lists else action.nargs
+            copied: Any = parser.add_argument(*names, nargs=nargs, choices=choices, help=summary)
+            if str in parts:
+                copied.complete = files
+
     @override
     def format_help(self, formatter: argparse.HelpFormatter | None = None) -> str:
         text = super().format_help(formatter)
@@ -175,6 +197,19 @@ class FunctionParser(OneLineErrors, ArgumentParser):
             else:
                 raise SettingError("", f"unknown option {flag}{did_you_mean(flag, names)}")
         return positional, own, others
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield the types and literals that make up a type.
+
+    >>> list(_parts(tuple[str, ...] | None))
+    [<class 'str'>, Ellipsis, <class 'NoneType'>]
+    """
+    parts = get_args(annotation)
+    if not parts:
+        yield annotation
+    for part in parts:
+        yield from _parts(part)
 
 
 def _option_name(name: str) -> str:
