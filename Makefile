@@ -9,6 +9,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	then command -v $$python; break; fi; done)
 # Further arguments of pytest: make test ARGS="-k decode".
 ARGS ?=
+# `make docs NOTEBOOKS=off` builds the pages without running the notebooks.
+NOTEBOOKS ?= force
 # A file of tests a process, so that module-wide preparations stay together, in the order of tests/conftest.py; one
 # process more than cores, as tests also wait.
 PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist loadfile --no-loadscope-reorder
@@ -17,7 +19,7 @@ PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test contract lowest newest check lint format types coverage tensorboard constraints clean
+.PHONY: help install demo test contract lowest newest check lint format types coverage docs tensorboard constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -76,6 +78,22 @@ types: $(STAMP) ## check the types
 coverage: $(STAMP) ## run every test and list the lines and branches that none of them reached
 	$(BIN)/python -m pytest --cov --cov-report=term $(PARALLEL) $(ARGS)
 
+# Built anew each time: a second build would not repeat the warnings of pages that have not changed. The notebooks run
+# `emorec` from the path and have a cache of frames of their own. At last: no page takes anything from another machine.
+docs: $(VENV)/.installed-docs ## build the documentation in site/ and run its notebooks (NOTEBOOKS=off: without them)
+	rm -rf site build/docs
+	PATH="$(abspath $(BIN)):$$PATH" EMOREC_CACHE="$(abspath build/docs/cache)" $(BIN)/python -m sphinx --quiet \
+		--fail-on-warning --keep-going --doctree-dir build/docs/doctrees \
+		--define nb_execution_mode=$(NOTEBOOKS) docs build/docs/html
+	mv build/docs/html site
+	@! grep -rlE --include='*.html' '<(script|link|img|iframe)[^>]+(src|href)="(https?:)?//' site || \
+		{ echo 'the pages above take something from another machine' >&2; exit 1; }
+	@echo 'written to site/index.html'
+
+$(VENV)/.installed-docs: $(STAMP)
+	$(BIN)/python -m uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 tensorboard: $(STAMP) ## watch the runs in lightning_logs
 	$(BIN)/tensorboard --logdir $(LOGS)
 
@@ -83,6 +101,6 @@ constraints: $(STAMP) ## resolve the versions of constraints.txt anew
 	$(BIN)/python -m uv pip compile --quiet --universal --upgrade --no-header --no-annotate --all-extras \
 		--output-file constraints.txt pyproject.toml
 
-clean: ## remove caches and the demo's clips; runs and .venv stay
-	rm -rf demo_data dist build .coverage .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove caches, built pages and the demo's clips; runs and .venv stay
+	rm -rf demo_data dist build site .coverage .mypy_cache .pytest_cache .ruff_cache
 	find emorec tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -115,7 +115,7 @@ def most_confused(
 def reliability(task: Classification, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return the bins of a reliability diagram that contain clips; the predictions of several seeds are put together.
 
-    ECE is the mean of |accuracy - confidence|, weighted by clips.
+    ECE is the mean of `|accuracy - confidence|`, weighted by clips.
 
     Returns:
         Columns: low and high, the edges [low, high) of a bin; confidence and accuracy, means of its clips; clips, the
