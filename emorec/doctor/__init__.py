@@ -1,7 +1,9 @@
 """Checks of the installation, the machine and the data, as `emorec doctor` shows them."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from emorec.data.cache.store import cache_folder
 from emorec.doctor.datasets import check_csv, check_iemocap, check_ravdess, is_csv
@@ -38,6 +40,17 @@ def run_checks(data_root: str | None) -> list[Report]:
         check_csv(data_root) if data_root and is_csv(data_root) else check_ravdess(data_root),
         check_iemocap(os.environ.get("EMOREC_IEMOCAP_ROOT")),
     ]
+
+
+def facts_of(reports: Sequence[Report]) -> dict[str, Any]:
+    """Return what all checks found, for `emorec doctor --json`; keys are only ever added."""
+    sections = {name: value for report in reports for name, value in report.facts.items()}
+    return {
+        **dict.fromkeys(("ravdess", "csv", "iemocap")),
+        **sections,
+        "warnings": [line for report in reports for line in report.warnings],
+        "errors": [line for report in reports for line in report.failures],
+    }
 
 
 def _weights_folder() -> Path:

@@ -35,11 +35,16 @@ def check_ravdess(root: str | None) -> Report:
         root: The folder it was unzipped to, None if unknown.
     """
     if not root:
-        return Report([("RAVDESS", "not looked for: name its folder with --data_root")])
+        not_named = "not looked for: name its folder with --data_root"
+        return Report([("RAVDESS", not_named)], facts={"ravdess": None})
     try:
         folder = find_clips(root, modality="both", channel="both")
     except UserError as error:
-        return Report([("RAVDESS", f"no clips in {root}")], failures=[str(error)])
+        return Report(
+            [("RAVDESS", f"no clips in {root}")],
+            failures=[str(error)],
+            facts={"ravdess": {"folder": root, "clips": 0}},
+        )
     names = [RavdessName.parse(clip.path.stem) for clip in folder.clips]
     rows = [("RAVDESS", f"{len(names):,} clips in {root}")]
     kinds = Counter((name.channel, name.modality) for name in names)
@@ -48,12 +53,21 @@ def check_ravdess(root: str | None) -> Report:
         rows.append(("", f"{channel} {sound}: {found:,} of {CLIPS_PER_KIND[channel]:,}"))
     present = {name.actor for name in names}
     rows.append(("", f"actors {number_ranges(sorted(present))}"))
-    if missing := sorted(set(ACTORS) - present):
+    missing = sorted(set(ACTORS) - present)
+    if missing:
         rows.append(("", f"missing actors {number_ranges(missing)}"))
     if folder.other_files:
         path, reason = folder.other_files[0]
         rows.append(("", f"{len(folder.other_files):,} other files, such as {path.name}: {reason}"))
-    return Report(rows)
+    facts = {
+        "folder": root,
+        "clips": len(names),
+        "kinds": {f"{channel}_{modality}": found for (channel, modality), found in kinds.items()},
+        "actors": sorted(present),
+        "missing_actors": missing,
+        "other_files": len(folder.other_files),
+    }
+    return Report(rows, facts={"ravdess": facts})
 
 
 def is_csv(root: str) -> bool:
@@ -88,25 +102,36 @@ def check_csv(root: str) -> Report:
         classes = class_indices([row.label for row in clips.rows], names)
         videos = locate_videos(path.parent, [row.path for row in clips.rows])
     except UserError as error:
-        return Report([("clips", f"none that {root} lists")], failures=[f"{error}{obtain}"])
+        return Report(
+            [("clips", f"none that {root} lists")],
+            failures=[f"{error}{obtain}"],
+            facts={"csv": {"file": root, "clips": 0}},
+        )
     counts = Counter(classes[row.label] for row in clips.rows)
     class_counts = [f"{name} {counts[label]:,}" for label, name in enumerate(names)]
-    people = (
-        f"{len({row.group for row in clips.rows}):,}" if clips.has_groups else "the file names none"
-    )
+    people = len({row.group for row in clips.rows}) if clips.has_groups else None
     rows = [
         (
             "clips",
             f"{len(clips.rows):,} in {path} ({table.encoding}, separated by {table.delimiter!r})",
         ),
         ("", f"classes {', '.join(class_counts)}"),
-        ("", f"people {people}"),
+        ("", f"people {'the file names none' if people is None else f'{people:,}'}"),
     ]
     missing = [(video, "") for video in videos.values() if not is_file(video)]
     lost = (
         f"{len(missing):,} of {len(videos):,} videos are not there: {listed_files(missing)}{obtain}"
     )
-    return Report(rows, list(clips.warnings), [lost] if missing else [])
+    facts = {
+        "file": str(path),
+        "encoding": table.encoding,
+        "delimiter": table.delimiter,
+        "clips": len(clips.rows),
+        "classes": {name: counts[label] for label, name in enumerate(names)},
+        "people": people,
+        "missing_videos": len(missing),
+    }
+    return Report(rows, list(clips.warnings), [lost] if missing else [], {"csv": facts})
 
 
 def check_iemocap(root: str | None) -> Report:
@@ -116,11 +141,15 @@ def check_iemocap(root: str | None) -> Report:
         root: The folder that holds its sessions; None for no check.
     """
     if not root:
-        return Report()
+        return Report(facts={"iemocap": None})
     try:
         folder = find_iemocap_clips(root, merge_excited=True)
     except UserError as error:
-        return Report([("IEMOCAP", f"no utterances in {root}")], failures=[str(error)])
+        return Report(
+            [("IEMOCAP", f"no utterances in {root}")],
+            failures=[str(error)],
+            facts={"iemocap": {"folder": root, "utterances": 0}},
+        )
     found = sum(folder.label_counts.values())
     rows = [("IEMOCAP", f"{found:,} of {sum(LABEL_COUNTS.values()):,} utterances in {root}")]
     rows.append(("", f"{len(folder.clips):,} of four classes, excited counts as happy"))
@@ -141,4 +170,12 @@ def check_iemocap(root: str | None) -> Report:
     if folder.malformed:
         path, wrong = folder.malformed[0]
         warnings.append(f"{path} has lines that are no utterances: {wrong}")
-    return Report(rows, warnings)
+    facts = {
+        "folder": root,
+        "utterances": found,
+        "labels": {name: folder.label_counts.get(code, 0) for code, name in IEMOCAP_LABELS.items()},
+        "clips_of_four_classes": len(folder.clips),
+        "sessions": sorted(folder.sessions),
+        "incomplete": len(folder.incomplete),
+    }
+    return Report(rows, warnings, facts={"iemocap": facts})

@@ -5,7 +5,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distributions, requires
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from emorec.commit import source_commit
 from emorec.doctor.known_problems import known_problems
 from emorec.io import num_cores
 
@@ -33,11 +34,13 @@ class Report:
         rows: Names and values to show.
         warnings: What may go wrong, though emorec runs.
         failures: What is missing or does not work.
+        facts: The rows for programs, as `emorec doctor --json` prints them: section -> names and values.
     """
 
     rows: Sequence[tuple[str, str]] = ()
     warnings: Sequence[str] = ()
     failures: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def first_line(error: Exception) -> str:
@@ -64,8 +67,13 @@ def check_packages(versions: Mapping[str, str]) -> Report:
         missing = unmet_requirements(requires("emorec") or [], versions)
     except PackageNotFoundError:
         missing = ["emorec is not installed, only its source is here: run make install"]
-    rows = [(name, versions[name]) for name in MAIN_PACKAGES if name in versions]
-    return Report(rows, known_problems(versions), missing)
+    packages = {name: versions[name] for name in MAIN_PACKAGES if name in versions}
+    commit = source_commit()
+    rows = [
+        (name, f"{version} ({commit})" if name == "emorec" and commit else version)
+        for name, version in packages.items()
+    ]
+    return Report(rows, known_problems(versions), missing, {"packages": packages, "commit": commit})
 
 
 def unmet_requirements(requirements: list[str], versions: Mapping[str, str]) -> list[str]:
@@ -97,6 +105,13 @@ def unmet_requirements(requirements: list[str], versions: Mapping[str, str]) -> 
 
 def check_machine() -> Report:
     """Show Python, operating system, processor cores and memory."""
+    facts = {
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "cpu_cores": num_cores(),
+        "cpu_cores_in_all": os.cpu_count(),
+        "memory_bytes": None,
+    }
     rows = [
         ("python", platform.python_version()),
         ("system", platform.platform(terse=True)),
@@ -104,8 +119,9 @@ def check_machine() -> Report:
     ]
     if hasattr(os, "sysconf"):
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        facts["memory_bytes"] = memory
         rows.append(("memory", f"{memory / 2**30:.1f} GiB"))
-    return Report(rows)
+    return Report(rows, facts={"machine": facts})
 
 
 def check_gpus() -> Report:
@@ -114,21 +130,29 @@ def check_gpus() -> Report:
         import torch
         import torchvision  # noqa: F401  (importing it is the test)
     except Exception as error:
-        return Report(failures=[f"torch and torchvision do not import: {first_line(error)}"])
+        return Report(
+            failures=[f"torch and torchvision do not import: {first_line(error)}"],
+            facts={"gpu": None},
+        )
     cudnn = _cudnn_number()
     versions = {"cudnn": cudnn_version(cudnn)} if cudnn else {}
     rows = [
         ("CUDA", torch.version.cuda or "not in this build of torch"),
         ("cuDNN", versions.get("cudnn", "not in this build of torch")),
     ]
-    rows += [
-        (f"GPU {number}", _describe_gpu(number)) for number in range(torch.cuda.device_count())
-    ]
-    if torch.backends.mps.is_available():
+    devices = [_gpu_facts(number) for number in range(torch.cuda.device_count())]
+    rows += [(f"GPU {number}", _describe_gpu(device)) for number, device in enumerate(devices)]
+    facts = {
+        "cuda": torch.version.cuda,
+        "cudnn": versions.get("cudnn"),
+        "mps": torch.backends.mps.is_available(),
+        "devices": devices,
+    }
+    if facts["mps"]:
         rows.append(("GPU", "Apple's (MPS)"))
     if not any(what.startswith("GPU") for what, _ in rows):
         rows.append(("GPU", "none: training runs on the CPU"))
-    return Report(rows, known_problems(versions))
+    return Report(rows, known_problems(versions), facts={"gpu": facts})
 
 
 def cudnn_version(number: int) -> str:
@@ -142,16 +166,25 @@ def cudnn_version(number: int) -> str:
     return f"{major}.{rest // 100}.{rest % 100}"
 
 
-def _describe_gpu(number: int) -> str:
+def _describe_gpu(device: Mapping[str, Any]) -> str:
+    return (
+        f"{device['name']}, {device['memory_bytes'] / 2**30:.0f} GiB, "
+        f"compute capability {device['compute_capability']}, {'bf16' if device['bf16'] else 'no bf16'}"
+    )
+
+
+def _gpu_facts(number: int) -> dict[str, Any]:
     import torch
 
     card: Any = torch.cuda.get_device_properties(number)
     with torch.cuda.device(number):
         bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return (
-        f"{card.name}, {card.total_memory / 2**30:.0f} GiB, "
-        f"compute capability {card.major}.{card.minor}, {'bf16' if bf16 else 'no bf16'}"
-    )
+    return {
+        "name": card.name,
+        "memory_bytes": card.total_memory,
+        "compute_capability": f"{card.major}.{card.minor}",
+        "bf16": bf16,
+    }
 
 
 def _cudnn_number() -> int | None:
@@ -167,22 +200,25 @@ def check_disk(folders: Mapping[str, Path]) -> Report:
     Args:
         folders: What is written there -> the folder.
     """
-    rows, warnings = [], []
+    rows, warnings, facts = [], [], {}
     for what, folder in folders.items():
         resolved = folder.resolve()
         existing = next(each for each in (resolved, *resolved.parents) if each.is_dir())
-        free_gb = shutil.disk_usage(existing).free / 1e9
+        free = shutil.disk_usage(existing).free
+        free_gb = free / 1e9
+        facts[what.replace(" ", "_")] = {"folder": str(resolved), "free_bytes": free}
         rows.append((f"disk for {what}", f"{free_gb:.0f} GB free in {resolved}"))
         if free_gb < MIN_FREE_DISK_GB:
             warnings.append(
                 f"{free_gb:.1f} GB are left for {what} in {resolved}: "
                 f"a few runs take {MIN_FREE_DISK_GB:.0f} GB"
             )
-    return Report(rows, warnings)
+    return Report(rows, warnings, facts={"disk": facts})
 
 
 def check_decoder() -> Report:
     """Encode a clip of known grey levels, decode it, and compare."""
+    broken = {"decoder": {"works": False}}
     greys = [20, 60, 100, 140, 180, 220]
     try:
         from emorec.data.video.reader import decode
@@ -192,17 +228,19 @@ def check_decoder() -> Report:
             _encode(path, greys)
             clip = decode(path, range)
     except Exception as error:
-        return Report([("decoder", "fails")], failures=[f"decoding fails: {first_line(error)}"])
+        wrong = f"decoding fails: {first_line(error)}"
+        return Report([("decoder", "fails")], failures=[wrong], facts=broken)
     decoded = [round(float(frame.mean())) for frame in clip.frames]
     if len(decoded) != len(greys) or any(
         abs(grey - wanted) > 4 for grey, wanted in zip(decoded, greys, strict=True)
     ):
         wrong = f"decoding gives wrong frames: grey levels {decoded} instead of {greys}"
-        return Report([("decoder", "gives wrong frames")], failures=[wrong])
+        return Report([("decoder", "gives wrong frames")], failures=[wrong], facts=broken)
     if clip.note is not None:
         wrong = f"decord gives wrong frames ({clip.note}), PyAV takes its place"
-        return Report([("decoder", "gives wrong frames")], failures=[wrong])
-    return Report([("decoder", "works: a clip came back as it was encoded")])
+        return Report([("decoder", "gives wrong frames")], failures=[wrong], facts=broken)
+    works = "works: a clip came back as it was encoded"
+    return Report([("decoder", works)], facts={"decoder": {"works": True}})
 
 
 def check_landmarks() -> Report:
@@ -216,13 +254,13 @@ def check_landmarks() -> Report:
         settings = ClipSettings(width=160, height=160, num_frames=1, sound=False)
         drawn = draw_clip(RavdessName.parse("01-01-01-01-01-01-01"), settings)
         found = FaceLandmarker()(drawn)["present"].all()
+        problem = "" if found else "a drawn face is not found"
     except Exception as error:
-        return Report([("landmarks", "fail")], warnings=[f"landmarks fail: {first_line(error)}"])
-    if not found:
-        return Report(
-            [("landmarks", "fail")], warnings=["landmarks fail: a drawn face is not found"]
-        )
-    return Report([("landmarks", "work: a drawn face was found")])
+        problem = first_line(error)
+    facts = {"landmarks": {"works": not problem}}
+    if problem:
+        return Report([("landmarks", "fail")], [f"landmarks fail: {problem}"], facts=facts)
+    return Report([("landmarks", "work: a drawn face was found")], facts=facts)
 
 
 def _encode(path: Path, greys: Sequence[int]) -> None:

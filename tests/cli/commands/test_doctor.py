@@ -1,5 +1,6 @@
 """`emorec doctor`: printed reports, and the data folders it checks."""
 
+import json
 from contextlib import suppress
 
 import pytest
@@ -65,9 +66,42 @@ def test_the_data_folder_is_the_argument_or_else_the_variable(
     assert roots == [expected]
 
 
-def test_a_real_check_shows_the_installed_versions(capsys):
+KEYS = {
+    "commit": (),
+    "packages": {"emorec", "torch", "torchvision", "lightning", "torchmetrics", "albumentations"},
+    "machine": {"python", "system", "cpu_cores", "cpu_cores_in_all", "memory_bytes"},
+    "gpu": {"cuda", "cudnn", "mps", "devices"},
+    "decoder": {"works"},
+    "landmarks": {"works"},
+    "disk": {"runs", "weights", "decoded_frames"},
+    "ravdess": {"folder", "clips", "kinds", "actors", "missing_actors", "other_files"},
+    "csv": (),
+    "iemocap": (),
+    "warnings": (),
+    "errors": (),
+}
+"""Keys of the JSON, which programs of users rely on: none may go."""
+
+
+def test_the_json_has_what_is_shown_under_keys_that_stay(drawn_clips, capsys, monkeypatch):
     import torch
 
+    monkeypatch.delenv("EMOREC_IEMOCAP_ROOT", raising=False)
     with suppress(SystemExit):  # checks may fail on this machine
-        doctor()
-    assert torch.__version__.partition("+")[0] in capsys.readouterr().out
+        doctor(str(drawn_clips), json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == KEYS.keys()
+    assert all(set(keys) <= set(found[name] or ()) for name, keys in KEYS.items())
+    assert found["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert found["ravdess"]["actors"] == list(range(1, 25))
+    assert found["disk"]["runs"]["free_bytes"] > 0
+    assert found["csv"] is None
+
+
+def test_the_json_of_a_failure_names_it_and_ends_with_exit_code_1(reports, capsys):
+    reports["check_packages"] = Report(failures=["rich is not installed"], warnings=["old"])
+    with pytest.raises(SystemExit) as exit_info:
+        doctor(json=True)
+    assert exit_info.value.code == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["errors"], found["warnings"]) == (["rich is not installed"], ["old"])
