@@ -198,7 +198,9 @@ def test_a_command_of_an_experiment_is_valid(
 ) -> None:
     command, *flags = words
     text = shlex.join(flags)
-    named = [word for word in flags if word.endswith((".ckpt", "version_0"))]
+    named = [
+        word for word in flags if word.endswith((".ckpt", "version_0")) or word.startswith("hf://")
+    ]
     if "--ckpt" in flags:  # the network that comes along stands for one that the reader has trained
         sets = {"Face": "AffWild2DataModule"}
         data = next((["--data", data] for name, data in sets.items() if name in text), [])

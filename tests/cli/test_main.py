@@ -117,7 +117,10 @@ def arguments_of(section: str) -> set[str]:
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     from emorec import __version__
 
-    assert run_main(capsys, "--version") == f"emorec {__version__}\n"
+    printed = run_main(capsys, "--version")
+    assert re.fullmatch(
+        rf"emorec {re.escape(__version__)}( \([0-9a-f]{{7,}}(-dirty)?\))?\n", printed
+    )
 
 
 def test_an_unknown_command_is_refused_with_a_suggestion(

@@ -92,7 +92,7 @@ def predict(
         out: Output folder; each video gets a folder in it.
         annotate: Also write each video with its predictions drawn on it.
         device: Such as cuda or cpu; by default the fastest available.
-        seconds: How long to record from a camera; by default until Ctrl-C.
+        seconds: Seconds to record from a camera; else until Ctrl-C.
         enrol: Adapt to the person by one or more other videos of that person, instead of --adapt.
         jobs: Predict this many videos at a time, each in a process of its own, which share the cores.
         shard: Predict the I-th of N parts of the videos, given as I/N, as in an array job; --out may be the same.
