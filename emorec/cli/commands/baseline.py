@@ -1,5 +1,6 @@
 """`emorec baseline`: simple classifiers on frozen features of an experiment's clips."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,7 @@ def baseline(
     from emorec.callbacks.held_out import check_weights
     from emorec.experiment import parse_experiment
     from emorec.io import check_writable
+    from emorec.layers.pretrained import check_weights_exist
 
     experiment = parse_experiment(
         _with_default_data(experiment_flags), ignored=(*TRAINING_SECTIONS, *DEFAULTS)
@@ -108,6 +110,7 @@ def baseline(
     for data, config in zip(modules, configs, strict=True):
         check_data(data)
         if options["features"] == "backbone":
+            check_weights_exist(_weights(config))
             check_weights(_weights(config), data)
     folder = Path(out).expanduser()
     if not random_split:
@@ -135,18 +138,17 @@ def _measure(
     first, options = modules[0], configs[0]
     seed, choice = options["seed_everything"], options["classifier"]
     classifiers = get_args(Classifier) if choice == "all" else (choice,)
-    caches: dict[str, FeatureCache] = {}  # by the weights, which may be others in each fold
-    for config in configs:
-        if (weights := _weights(config)) not in caches:
-            extractor = make_extractor(
-                options["features"],
-                first,
-                backbone=options["backbone"],
-                weights=weights,
-                seed=seed,
-            )
-            caches[weights] = FeatureCache(extractor)
-    cache = caches[_weights(options)]
+    if random_splits and len({_weights(config) for config in configs}) > 1:
+        raise UserError("--random_split takes one network: leave {fold} out of --weights")
+
+    def new_cache(weights: str) -> FeatureCache:
+        extractor = make_extractor(
+            options["features"], first, backbone=options["backbone"], weights=weights, seed=seed
+        )
+        return FeatureCache(extractor)
+
+    weights = _weights(options)
+    cache = new_cache(weights)
     described = describe_features(first, cache.extractor)
     if options["features"] in FUNCTIONALS:
         print(LICENCE, file=sys.stderr)
@@ -162,8 +164,6 @@ def _measure(
 
     try:
         if random_splits:
-            if len(caches) > 1:
-                raise UserError("--random_split takes one network: leave {fold} out of --weights")
             leakage = compare_splits(
                 *features_of_folds(modules, cache),
                 classifiers,
@@ -176,19 +176,15 @@ def _measure(
             show("")
             print_leakage(leakage, described, console)
             return
-        results = [
-            result
-            for data, config in zip(modules, configs, strict=True)
-            for result in evaluate(
-                data,
-                config,
-                classifiers,
-                caches[_weights(config)],
-                seed=seed,
-                out=out,
-                progress=show,
-            )
-        ]
+        results = []
+        for data, config in zip(modules, configs, strict=True):
+            if _weights(config) != weights:
+                weights = _weights(config)
+                # one network in memory at a time; Lightning's modules refer to themselves
+                del cache
+                gc.collect()
+                cache = new_cache(weights)
+            results += evaluate(data, config, classifiers, cache, seed=seed, out=out, progress=show)
         print_results(results, first.class_names, described, console)
     finally:
         show("")

@@ -1,11 +1,13 @@
 """Mistakes end in one line."""
 
+import gc
 import json
 import os
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import yaml
@@ -184,6 +186,35 @@ def test_a_network_that_was_trained_on_people_of_the_fold_is_refused(
     line = error_of(capsys, "--data.root", str(drawn_clips), *network, *named)
     assert "the split has no folds" in line
     assert list(Path().iterdir()) == []
+
+
+def test_the_network_of_one_fold_at_a_time_is_in_memory(
+    drawn_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks: WeakSet[LateFusion] = WeakSet()
+    in_memory: list[int] = []
+
+    class Counted(LateFusion):
+        def __init__(self, **settings: Any) -> None:
+            in_memory.append(len(networks))
+            super().__init__(**{**settings, "weights": "none"})
+            networks.add(self)
+
+    monkeypatch.setattr("emorec.baseline.features.LateFusion", Counted)
+    monkeypatch.setattr("emorec.baseline.features.gflops_per_clip", lambda _: 0.0)
+    monkeypatch.setattr("emorec.baseline.evaluate.evaluate", lambda *_, **__: [])
+    monkeypatch.setattr("emorec.baseline.evaluate.print_results", lambda *_: None)
+    monkeypatch.setattr("emorec.data.RavdessDataModule.prepare_data", lambda _: None)
+    for fold in range(1, 7):
+        (tmp_path / f"fold_{fold}.pth").touch()
+    named = ("--weights", str(tmp_path / "fold_{fold}.pth"), "--backbone", "mobilenet_v2")
+    data = ("--data.root", str(drawn_clips), "--data.split", "msaf6", "--folds", "all")
+    gc.disable()  # nothing but the command itself frees a network
+    try:
+        main(["baseline", "--features", "backbone", *data, *named, *TINY])
+    finally:
+        gc.enable()
+    assert in_memory == [0] * 6
 
 
 @pytest.mark.nightly
