@@ -266,3 +266,11 @@ def test_every_file_a_page_points_to_exists(page: Path) -> None:
         assert (page.parent / target).exists(), target
     for config in re.findall(r"configs/[\w/]+\.yaml", text):
         assert (ROOT / config).is_file(), config
+
+
+def test_the_docs_name_exactly_the_variables_that_are_read() -> None:
+    table = re.findall(
+        r"^\| `(EMOREC_\w+)`", (ROOT / "docs/command_line.md").read_text(), re.MULTILINE
+    )
+    code = "".join(path.read_text() for path in (ROOT / "emorec").rglob("*.py"))
+    assert sorted(table) == sorted({*re.findall(r"\bEMOREC_[A-Z0-9_]+", code)})
