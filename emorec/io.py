@@ -1,10 +1,11 @@
-"""Files: written atomically, listed, hashed, and checked for room and permissions beforehand; the cores to use."""
+"""Files: written atomically, listed, hashed, and checked for room and permissions beforehand; the cache, the cores."""
 
 import errno
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,6 +162,23 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def cache_folder() -> Path:
+    """Return `EMOREC_CACHE`, else `emorec` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`).
+
+    >>> os.environ["EMOREC_CACHE"] = "/fast/disk"
+    >>> cache_folder().as_posix()
+    '/fast/disk'
+    >>> del os.environ["EMOREC_CACHE"]
+    """
+    chosen = os.environ.get("EMOREC_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "emorec")
+    except RuntimeError:  # a container whose user has no home
+        return Path(tempfile.gettempdir(), "emorec")
 
 
 def free_bytes(folder: Path) -> int:

@@ -65,6 +65,7 @@ def test_the_default_network_equals_its_tensors() -> None:
     np.testing.assert_allclose(exported(inputs), tensors(inputs), atol=1e-4)
     assert exported.spec.names == tensors.spec.names
     assert exported.spec.temperature == tensors.spec.temperature
+    assert tensors.spec.abstain_below == 0.5  # goes into every export
 
 
 def test_options_choose_the_network() -> None:
@@ -105,19 +106,20 @@ def test_it_predicts_without_torch(talk: Path, tmp_path: Path) -> None:
     assert printed[1] == "False"
 
 
-def test_predict_needs_no_name_and_states_the_licence(
+def test_predict_needs_no_name_and_states_the_licence_at_its_first_use(
     talk: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit):  # it shows no face
-        main(["predict", str(talk)])
-    assert (
-        "network: built in (emorec models); RAVDESS is under CC BY-NC-SA 4.0"
-        in capsys.readouterr().err
-    )
+    licence = "network: built in (emorec models); RAVDESS is under CC BY-NC-SA 4.0"
+    (tmp_path / "file").touch()
+    for cache, is_stated in (("new", True), ("new", False), ("file", True)):
+        monkeypatch.setenv("EMOREC_CACHE", cache)  # "file" can't be written to
+        with pytest.raises(SystemExit):  # it shows no face
+            main(["predict", str(talk)])
+        assert (licence in capsys.readouterr().err) == is_stated
 
 
 @pytest.mark.real

@@ -52,6 +52,11 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Suffixes of the files that are searched for as sound, lower case."""
 
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif")
+)
+"""Suffixes of the files that are searched for as pictures, lower case."""
+
 UNLABELLED = -1
 """The label of an unlabelled clip: it is in no subset of a split, and can be predicted."""
 

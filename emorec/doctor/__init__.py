@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emorec.data.cache.store import cache_folder
 from emorec.doctor.datasets import check_csv, check_iemocap, check_ravdess, is_csv
 from emorec.doctor.environment import (
     Report,
@@ -17,6 +16,7 @@ from emorec.doctor.environment import (
     check_packages,
     installed_versions,
 )
+from emorec.io import cache_folder
 
 
 def run_checks(data_root: str | None) -> list[Report]:

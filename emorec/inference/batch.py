@@ -403,16 +403,22 @@ def predict_in_worker(batch: Batch, source: Source) -> Outcome:
     return replace(outcome, notes=(*outcome.notes, *warnings))
 
 
-@cache
-def opened_predictor(network: Path | None, device: str | None, options: Options) -> "Predictor":
-    """Return the predictor of this process, opened once."""
+def open_predictor(network: Path | None, device: str | None, options: Options) -> "Predictor":
+    """Open the network, in a process that predicts videos and does nothing else.
+
+    Raises:
+        UserError: When it can't be opened.
+    """
     import cv2
 
     from emorec.inference.predictor import load
 
-    if threads := os.environ.get("OMP_NUM_THREADS"):
-        cv2.setNumThreads(int(threads))
+    cv2.setNumThreads(1)  # decoding, sound and faces have a thread each
     return load(network, device, options)
+
+
+opened_predictor = cache(open_predictor)
+"""The predictor of a worker process, opened once."""
 
 
 @contextmanager

@@ -41,6 +41,11 @@ MIN_MOTION = 1e-4
 
 MIN_VARIANCE = 1e-12
 
+NO_STREAMS = (
+    "no clip has landmarks or an embedding of its sound: networks of pixels or of the sound itself can't tell what is "
+    "unfamiliar"
+)
+
 Vectors: TypeAlias = npt.NDArray[np.float64]
 """(N, D) of N clips."""
 
@@ -209,10 +214,7 @@ def fit_familiarity(data: "ClipDataModule") -> Familiarity:
             vectors = np.stack([described[index][name] for index in having])
             streams[name] = fit_stream(vectors, [people[index] for index in having], num_components)
     if not streams:
-        raise UserError(
-            "no clip has landmarks or an embedding of its sound: networks of pixels or of the sound itself can't tell "
-            "what is unfamiliar"
-        )
+        raise UserError(NO_STREAMS)
     return Familiarity(streams)
 
 

@@ -5,6 +5,7 @@ The videos and the output folder lie where all machines of the cluster see them.
 
 import logging
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,9 @@ from emorec.io import num_cores
 
 LOCAL = "local"
 """Address of a Ray that is started on this machine, for this call."""
+
+CONNECT_SECONDS = 10
+"""In which a cluster has to answer."""
 
 MAX_BLOCKS = 1000
 """Videos of a block are predicted by one worker, and tried again together; more blocks take more memory."""
@@ -154,6 +158,7 @@ def _connect(ray: Any, address: str, num_workers: int | None) -> None:
     Raises:
         UserError: When there is none.
     """
+    check_reachable(address)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -170,5 +175,23 @@ def _connect(ray: Any, address: str, num_workers: int | None) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"no Ray cluster at {address}: name the address of one, or local ({reason})"
+            f"no Ray cluster at {address}: name the address of one, or local; of one that asks for a token also set "
+            f"RAY_AUTH_MODE=token ({reason})"
+        ) from None
+
+
+def check_reachable(address: str) -> None:
+    """Refuse an address HOST:PORT where nothing listens, as Ray itself would try for a quarter of an hour.
+
+    Raises:
+        UserError: When nothing listens there.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"no Ray cluster at {address}: name the address of one, or local ({error})"
         ) from None

@@ -106,7 +106,7 @@ def predict_to_folder(
                     if isinstance(piece, Window):
                         with stopwatch.measure("write"):
                             writer.write(piece)
-                        pieces[-1] = replace(piece, face=None)
+                        pieces[-1] = _for_annotation(piece) if annotate else _for_plot(piece)
                         if on_window:
                             on_window(piece)
         except KeyboardInterrupt:
@@ -147,6 +147,17 @@ def predict_to_folder(
     return Result(timeline, folder, content, interrupted, not_annotated)
 
 
+def _for_annotation(window: Window) -> Window:
+    """Return a window without its landmarks."""
+    return replace(window, face=None)
+
+
+def _for_plot(window: Window) -> Window:
+    """Return a window with the lines of one face: those of all its frames take most of the memory of a long video."""
+    middle = len(window.contours) // 2
+    return replace(window, face=None, boxes=(), contours=window.contours[middle : middle + 1])
+
+
 def _annotate(
     folder: Path, video: Video, timeline: Timeline, progress: Callable[[float], None]
 ) -> str | None:
@@ -164,8 +175,8 @@ def _annotate(
 
 
 def is_result_file(path: Path) -> bool:
-    """Return whether a video is the annotated one of an earlier prediction."""
-    return path.name == ANNOTATED_MP4 and path.with_name(TIMELINE_CSV).is_file()
+    """Return whether a video or a picture was written by an earlier prediction."""
+    return path.name in (ANNOTATED_MP4, TIMELINE_PNG) and path.with_name(TIMELINE_CSV).is_file()
 
 
 def csv_columns(spec: ModelSpec, adapted_by: str = "", *, unfamiliar: bool = False) -> list[str]:

@@ -19,6 +19,7 @@ from emorec.io import sha256
 from emorec.layers.pretrained import skip_pretrained
 from emorec.models import ClipClassifier, ClipNetwork, Fusion
 from emorec.models.feature_classifier import FeatureClassifier
+from emorec.pretrained import ABSTAIN_BELOW
 
 DEFAULT_CLIP_SECONDS = 3.7
 """Window length for checkpoints that do not record the length of their clips.
@@ -266,6 +267,7 @@ def model_spec(loaded: checkpoint.Checkpoint, network: ClipNetwork) -> ModelSpec
         sound_embedding=embedding,
         embedding_layer=data.get("embedding_layer"),
         adapt=data.get("adapt", "none"),
+        abstain_below=ABSTAIN_BELOW if loaded.is_built_in else 0.0,
         sound_seconds=data.get("sound_seconds", 3.0),
         window_seconds=loaded.clip_seconds
         or (data["num_frames"] / AFFWILD2_FRAME_RATE if is_affwild2 else DEFAULT_CLIP_SECONDS),

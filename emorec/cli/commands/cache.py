@@ -20,7 +20,8 @@ def cache(clear: str | None = None, folder: str | None = None) -> None:
     from rich.text import Text
 
     from emorec.console import make_console
-    from emorec.data.cache.store import cache_folder, clear_cache, list_cache
+    from emorec.data.cache.store import clear_cache, list_cache
+    from emorec.io import cache_folder
 
     path = Path(folder).expanduser() if folder else cache_folder()
     console = make_console(soft_wrap=True)

@@ -13,11 +13,13 @@ from emorec.inference.spec import (
     describe_inputs,
     describe_outputs,
 )
+from emorec.io import disk_errors
 from emorec.pretrained import DEFAULT
 
 if TYPE_CHECKING:  # importing torch is slow
     from emorec.checkpoint import Checkpoint
     from emorec.inference.export import Exported
+    from emorec.inference.familiarity import Familiarity
 
 
 def export(
@@ -28,6 +30,7 @@ def export(
     dynamic_batch: bool = False,
     to: str | None = None,
     clips: str | None = None,
+    familiarity: bool = False,
 ) -> None:
     """Write a trained network as an ONNX file or a torch.export program, and compare it with the checkpoint.
 
@@ -42,9 +45,12 @@ def export(
         dynamic_batch: Take batches of any size; else single windows.
         to: The file to write, replaced; by default beside the checkpoint.
         clips: Folder of videos to compare on; by default the training data where present, else drawn faces.
+        familiarity: Also fit statistics to the training clips, by which predictions mark windows as unfamiliar, and
+            write them beside the file; of the built-in networks they are written anyway.
 
     Raises:
-        UserError: When the checkpoint can't be exported, the outputs differ too much, or the file can't be written.
+        UserError: When the checkpoint can't be exported, the training clips are not there, the outputs differ too
+            much, or the file can't be written.
     """
     # importing torch is slow
     from emorec import checkpoint
@@ -60,6 +66,7 @@ def export(
         raise UserError(f"{target} has to end in {suffix}, with --format {format}")
     if target.is_dir():
         raise UserError(f"{target} is a folder: name a file with --to")
+    statistics = training_statistics(loaded, fit=familiarity)
     if format == "safetensors":
         if half or dynamic_batch or clips:
             raise UserError(
@@ -69,6 +76,7 @@ def export(
         print(
             f"{target}: {target.stat().st_size / 1e6:.1f} MB, with {target.with_suffix('.json').name} beside it"
         )
+        save_statistics(statistics, target)
         return
     precision: Precision = "float16" if half else "float32"
     exported = export_network(
@@ -80,6 +88,44 @@ def export(
         dynamic_batch=dynamic_batch,
     )
     print(report(exported, precision, dynamic_batch=dynamic_batch))
+    save_statistics(statistics, target)
+
+
+def training_statistics(loaded: "Checkpoint", *, fit: bool) -> "Familiarity | None":
+    """Return the statistics of the training clips: fitted, or those beside the checkpoint; `None` without any.
+
+    Raises:
+        UserError: When the clips are not there, or the network takes neither landmarks nor embeddings of sound.
+    """
+    if fit:
+        from emorec.inference.familiarity import NO_STREAMS, fit_familiarity
+
+        arguments = loaded.data["init_args"]
+        if not arguments.get("landmarks") and arguments.get("sound_embedding", "none") == "none":
+            raise UserError(f"--familiarity: {NO_STREAMS}")  # before all clips are decoded
+        data = loaded.import_class("data")(**arguments)
+        data.prepare_data()
+        data.setup("fit")
+        return fit_familiarity(data)
+    from emorec.inference.predictor import read_familiarity
+
+    return read_familiarity(Path(loaded.path.stem) if loaded.is_built_in else loaded.path)
+
+
+def save_statistics(statistics: "Familiarity | None", target: Path) -> None:
+    """Write the statistics of the training clips beside an exported file, and print where.
+
+    Raises:
+        UserError: When they can't be written.
+    """
+    if statistics is None:
+        return
+    from emorec.inference.predictor import FAMILIARITY_SUFFIX
+
+    path = target.with_suffix(FAMILIARITY_SUFFIX)
+    with disk_errors(path):
+        statistics.save(path)
+    print(f"{path}: statistics of the training clips ({', '.join(statistics.streams)})")
 
 
 def clips_folder(loaded: "Checkpoint", clips: str | None) -> Path | None:

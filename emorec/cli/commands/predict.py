@@ -28,7 +28,7 @@ from rich.text import Text
 
 from emorec import hub
 from emorec.console import make_console, make_progress
-from emorec.data.clip import AUDIO_SUFFIXES, VIDEO_SUFFIXES
+from emorec.data.clip import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
 from emorec.errors import UserError
 from emorec.inference.batch import (
     Batch,
@@ -36,13 +36,14 @@ from emorec.inference.batch import (
     Outline,
     Source,
     earlier_outcome,
+    open_predictor,
     predict_in_worker,
     predict_source,
     shard_of,
 )
 from emorec.inference.options import Options
 from emorec.inference.timeline import Window, format_time
-from emorec.io import disk_errors, list_files
+from emorec.io import cache_folder, disk_errors, list_files
 from emorec.text import listed_files, plural
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ MAX_CAMERA_DIGITS = 4
 
 MAX_ROWS = 50
 """Of more videos, the table shows the first ones."""
+
+PRINTED = "printed.txt"
+"""File in the cache folder: the lines that are printed once."""
 
 FILE_WIDTH = 250
 """Characters in a line of the table where standard output is no terminal."""
@@ -110,6 +114,7 @@ def predict(
     table_file = Path(table).expanduser() if table else None
     check_arguments(videos, chosen, jobs, table_file)
     predictor = open_predictor(network, device, chosen)
+    print_terms(network, predictor)
     found = find_sources(videos, sound=not predictor.spec.uses_video)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
@@ -161,18 +166,8 @@ def check_arguments(
         check_table(table)
 
 
-def open_predictor(network: Path | None, device: str | None, options: Options) -> "Predictor":
-    """Open the network, and print what users of it have to know.
-
-    Raises:
-        UserError: When it can't be opened.
-    """
-    import cv2
-
-    from emorec.inference.predictor import load
-
-    cv2.setNumThreads(1)  # decoding, sound and faces have a thread each
-    predictor = load(network, device, options)
+def print_terms(network: Path | None, predictor: "Predictor") -> None:
+    """Print what users of the network have to know; its origin and licence at its first use."""
     if predictor.spec.split.get("drawn"):
         print(
             "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
@@ -180,8 +175,20 @@ def open_predictor(network: Path | None, device: str | None, options: Options) -
         )
     if network is None or hub.parse_address(network):
         origin = "built in (emorec models)" if network is None else hub.parse_address(network)
-        print(f"network: {origin}; {predictor.spec.licence}", file=sys.stderr)
-    return predictor
+        print_once(f"network: {origin}; {predictor.spec.licence}")
+
+
+def print_once(line: str) -> None:
+    """Print a line to standard error, unless an earlier call has, by a file in the cache folder."""
+    printed = cache_folder() / PRINTED
+    with suppress(OSError):
+        if line in printed.read_text(encoding="utf-8", errors="replace").splitlines():
+            return
+    print(line, file=sys.stderr)
+    with suppress(OSError):  # printed again by the next call
+        printed.parent.mkdir(parents=True, exist_ok=True)
+        with printed.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def network_path(ckpt: str | None, model: str | None) -> Path | None:
@@ -550,7 +557,8 @@ def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
 
     Args:
         arguments: The names; a file that is named itself is a video whatever its suffix.
-        sound: Whether sound files in folders count as videos, as for a network that only hears.
+        sound: Whether folders are searched for sound files beside videos, as for a network that only hears; else for
+            pictures.
     """
     found = Sources()
     videos: list[Path | int] = []
@@ -580,13 +588,13 @@ def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
 
 
 def _videos_in(folder: Path, found: Sources, sound: bool) -> list[Path]:
-    """Return all videos below a folder, sorted; without hidden files and results of earlier predictions."""
+    """Return all that can be predicted below a folder, sorted; without hidden files and results of predictions."""
     from emorec.inference.results import is_result_file
 
     files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
     files.sort()
-    suffixes = VIDEO_SUFFIXES | AUDIO_SUFFIXES if sound else VIDEO_SUFFIXES
-    kind = "video or sound file" if sound else "video"
+    suffixes = VIDEO_SUFFIXES | (AUDIO_SUFFIXES if sound else PICTURE_SUFFIXES)
+    kind = "video or sound file" if sound else "video or picture"
     videos = [path for path in files if path.suffix.lower() in suffixes]
     others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
     if not videos:

@@ -13,7 +13,6 @@ import logging
 import os
 import re
 import sqlite3
-import tempfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +23,12 @@ from typing import TYPE_CHECKING, Any, Self
 from filelock import FileLock, Timeout
 
 from emorec.errors import UserError
-from emorec.io import atomic_write
+from emorec.io import atomic_write, cache_folder
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 log = logging.getLogger(__name__)
-
-CACHE_VARIABLE = "EMOREC_CACHE"
 
 DATABASE = "cache.sqlite"
 
@@ -339,24 +336,6 @@ def file_digests(folder: Path, paths: Collection[Path]) -> dict[Path, str]:
                     if before is not None:
                         store.add_digest(path, before, digest)
     return digests | read
-
-
-def cache_folder() -> Path:
-    """Return `EMOREC_CACHE`, else `emorec` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`).
-
-    >>> import os
-    >>> os.environ["EMOREC_CACHE"] = "/fast/disk"
-    >>> cache_folder().as_posix()
-    '/fast/disk'
-    >>> del os.environ["EMOREC_CACHE"]
-    """
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "emorec")
-    except RuntimeError:  # a container whose user has no home
-        return Path(tempfile.gettempdir(), "emorec")
 
 
 def resolve_cache(cache: str) -> Path:

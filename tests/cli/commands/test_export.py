@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from emorec.cli import main
+from emorec.data import RavdessDataModule
 from emorec.inference.export import synthetic_inputs
+from emorec.inference.familiarity import Familiarity
+from emorec.inference.predictor import read_familiarity
 from emorec.inference.torch_runtime import TorchRuntime
 from tests.inference.networks import made, saved
 
@@ -67,6 +70,7 @@ def test_clips_may_be_symlinked_and_are_checked_before_the_export(
         (["--ckpt", "CKPT", "--to", "a.pt"], "a.pt has to end in .onnx, with --format onnx"),
         (["--ckpt", "CKPT", "--clips", "/nowhere"], "no such folder: /nowhere"),
         (["--ckpt", "CKPT", "--format", "tflite"], "format"),
+        (["--ckpt", "CKPT", "--familiarity"], "--familiarity: no clip has landmarks"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -74,6 +78,32 @@ def test_a_mistake_is_one_line(
 ) -> None:
     command = [str(ckpt) if argument == "CKPT" else argument for argument in arguments]
     assert expected in error_of(["export", *command], capsys)
+
+
+def test_statistics_of_the_training_clips_are_written_beside_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main(["export", "--format", "safetensors", "--to", str(tmp_path / "built_in.safetensors")])
+    built_in = read_familiarity(tmp_path / "built_in.onnx")
+    assert built_in is not None
+
+    def fitted(data: RavdessDataModule) -> Familiarity:
+        assert data.hparams["landmarks"]
+        return Familiarity({"face": built_in.streams["face"]})
+
+    monkeypatch.setattr("emorec.inference.familiarity.fit_familiarity", fitted)
+    for step in ("prepare_data", "setup"):
+        monkeypatch.setattr(RavdessDataModule, step, lambda *_: None)
+    settings = {"landmarks": True, "frames": False, "cache": "auto"}
+    path = saved(tmp_path / "own.ckpt", made("LandmarkRNN")[0], **settings)
+    assert read_familiarity(path) is None
+    main(["export", "--ckpt", str(path), "--format", "safetensors", "--familiarity"])
+    to = tmp_path / "other.safetensors"  # takes what lies beside the checkpoint
+    main(["export", "--ckpt", str(path), "--format", "safetensors", "--to", str(to)])
+    for each in (path, to):
+        familiarity = read_familiarity(each)
+        assert familiarity is not None
+        assert [*familiarity.streams] == ["face"]
 
 
 def test_the_runtimes_are_compared_with_the_checkpoint(

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from emorec.cli.commands.predict import find_sources
+from emorec.errors import UserError
 from emorec.inference.batch import shard_of
+from emorec.inference.ray_cluster import check_reachable
 from tests import videos
 from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
@@ -196,6 +199,18 @@ def test_several_processes_write_what_one_does(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
+def test_a_ray_cluster_that_does_not_answer_is_an_error_at_once() -> None:
+    with socket.socket() as bound:  # and it does not listen
+        bound.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        for each in (address, f"ray://{address}"):
+            with pytest.raises(UserError, match=f"no Ray cluster at {each}: .* or local"):
+                check_reachable(each)
+    check_reachable("auto")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        check_reachable(f"127.0.0.1:{listening.getsockname()[1]}")
+
+
 def test_ray_writes_what_one_process_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,6 @@ from emorec.data.cache.store import (
     DATABASE,
     CacheEntry,
     CacheStore,
-    cache_folder,
     checksum_of,
     clear_cache,
     file_digest,
@@ -19,6 +18,7 @@ from emorec.data.cache.store import (
     verify_cache,
     write_clip,
 )
+from emorec.io import cache_folder
 
 NAME = "2x8x8-shorter_side-decord-00000000"
 
