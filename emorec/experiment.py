@@ -24,6 +24,7 @@ import emorec.models
 from emorec import checkpoint
 from emorec.callbacks import BestAndLast, Patience
 from emorec.callbacks.checkpointing import AUTO_MONITOR
+from emorec.callbacks.loggers import LOGGERS, check_usable, fill_save_dirs
 from emorec.data import ClipDataModule
 from emorec.errors import UserError
 from emorec.io import read_yaml
@@ -79,6 +80,7 @@ def parse_experiment(
     """
     for name in ("lightning.pytorch", "lightning.fabric"):  # seeds, devices, advertisements
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)  # new experiments
     if str(Path.cwd()) not in sys.path:  # `--model my_file.MyNetwork`
         sys.path.append(str(Path.cwd()))
     arguments = with_config_paths(arguments)
@@ -178,8 +180,14 @@ class Experiment(LightningCLI):
             UserError: When a setting does not fit, or the checkpoint holds another network.
         """
         skip = self.checkpoint is not None or not load_weights
+        config = self.config.clone()
+        if "trainer" not in self.ignored:
+            check_usable(config.trainer.logger)
+            if self.command == "fit":
+                # `emorec fit` makes them when it knows the folder of the run
+                config.trainer.logger = False
         with skip_pretrained() if skip else nullcontext(), _constructor_errors():
-            self.config_init = self.parser.instantiate_classes(self.config)
+            self.config_init = self.parser.instantiate_classes(config)
         self.model, self.datamodule = self.config_init["model"], self.config_init["data"]
         if type(self.model).forward is LightningModule.forward:  # a base class
             raise UserError(MISSING["model"])
@@ -188,6 +196,12 @@ class Experiment(LightningCLI):
                 self.checkpoint, self.model, resumed=self.command == "fit"
             )
         return self.model, self.datamodule
+
+    @property
+    def resumed_folder(self) -> Path | None:
+        """The folder of a run that is resumed; `None` for a new one, and where the checkpoint alone was moved."""
+        folder = self.checkpoint and self.checkpoint.run_folder
+        return folder if folder and (folder / "checkpoints").is_dir() else None
 
     def instantiate_data(self) -> ClipDataModule:
         """Create the data module alone.
@@ -276,7 +290,14 @@ class ExperimentParser(OneLineErrors, LightningArgumentParser):
 
     @override
     def names_for(self, key: str) -> Collection[str]:
+        if key == "trainer.logger":
+            return [each.__name__ for each in LOGGERS]
         return CLASSES[key].__all__ if key in CLASSES else super().names_for(key)
+
+    @override
+    def validate(self, namespace: Any, *args: Any, **kwargs: Any) -> None:
+        fill_save_dirs(namespace.get("trainer.logger"))
+        super().validate(namespace, *args, **kwargs)
 
 
 @contextmanager

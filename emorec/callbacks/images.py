@@ -1,16 +1,16 @@
-"""Images in TensorBoard: confusion matrices, clips as the network sees them, and the largest errors."""
+"""Images in the loggers: confusion matrices, clips as the network sees them, and the largest errors."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from torch.utils.data import Dataset
 from typing_extensions import override
 
 from emorec.callbacks.checkpointing import is_best
+from emorec.callbacks.loggers import log_image, takes_images
 from emorec.callbacks.run_record import last_step
 from emorec.data.clip import Clip, Sample, label_name
 from emorec.data.datamodule import ClipDataModule
@@ -56,7 +56,7 @@ class Pictures(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.current_epoch > 0 or not _has_tensorboard(trainer):
+        if trainer.current_epoch > 0 or not takes_images(trainer):
             return
         data, network = ClipDataModule.of(trainer), ClipNetwork.of(pl_module)
         _draw(trainer, "train/clips_as_the_network_sees_them", training_clips(data))
@@ -73,7 +73,7 @@ class Pictures(Callback):
         if is_best(trainer):
             worst = task.worst(collected.target, collected.output, MAX_CLIPS)
             self._worst = [(int(collected.index[row]), caption) for row, caption in worst]
-        if _has_tensorboard(trainer):
+        if takes_images(trainer):
             scores = task.evaluate(collected.target, collected.output)
             title = f"validation, epoch {trainer.current_epoch + 1}, {task.headline(scores)}"
             figure = task.plot(collected.target, collected.output, title)
@@ -81,7 +81,7 @@ class Pictures(Callback):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if self._worst and _has_tensorboard(trainer):
+        if self._worst and takes_images(trainer):
             data = ClipDataModule.of(trainer)
             _draw(trainer, "val/misclassified", worst_clips(data, self._worst))
             _draw(trainer, "val/misclassified_blendshapes", worst_blendshapes(data, self._worst))
@@ -211,13 +211,9 @@ def _clip_name(clip: Clip) -> str:
     return clip.path.stem if clip.span_seconds is None else clip.take
 
 
-def _has_tensorboard(trainer: Trainer) -> bool:
-    return isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero
-
-
 def _draw(trainer: Trainer, tag: str, figure: Figure | None) -> None:
     if figure is None:
         return
-    assert isinstance(trainer.logger, TensorBoardLogger)
     image = figure_to_image(figure)  # (H, W, C)
-    trainer.logger.experiment.add_image(tag, image, last_step(trainer), dataformats="HWC")
+    for logger in trainer.loggers:
+        log_image(logger, tag, image, last_step(trainer))

@@ -1,4 +1,4 @@
-"""What a run records of itself: in the terminal, in its folder, in TensorBoard and in every checkpoint."""
+"""What a run records of itself: in the terminal, in its folder, in its loggers and in every checkpoint."""
 
 import sys
 import time
@@ -9,14 +9,20 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
-from torch.utils.tensorboard.summary import hparams as hparams_summaries
 from typing_extensions import override
 
 from emorec import checkpoint
 from emorec.callbacks.checkpointing import is_best
 from emorec.callbacks.held_out import check_weights, weights_in
+from emorec.callbacks.loggers import (
+    log_settings,
+    log_success,
+    log_text,
+    run_folder,
+    with_run_ids,
+)
 from emorec.callbacks.progress import Throughput
 from emorec.checkpoint import TrainingRecord, class_path
 from emorec.console import make_console
@@ -31,9 +37,6 @@ from emorec.io import atomic_write
 from emorec.models.base import ClipNetwork
 from emorec.models.flops import network_record, num_parameters
 from emorec.text import number_ranges
-
-NOT_COMPARED = frozenset({"root", "num_workers", "on_error", "allow_missing_actors", "compile"})
-"""Settings that change where and how fast a run trains, not what it learns."""
 
 
 class RunRecord(Callback):
@@ -60,8 +63,10 @@ class RunRecord(Callback):
             return
         for weights in weights_in(pl_module.hparams):
             check_weights(weights, ClipDataModule.of(trainer))
-        # read by every process, as the first one broadcasts it; without a logger there is no run folder
-        folder = trainer.log_dir if trainer.logger else None
+        folder = trainer.strategy.broadcast(run_folder(trainer))
+        for each in trainer.checkpoint_callbacks:
+            if folder and isinstance(each, ModelCheckpoint) and each.dirpath is None:
+                each.dirpath = str(folder / "checkpoints")
         if not trainer.is_global_zero:
             return
         if self.config and folder:
@@ -80,16 +85,15 @@ class RunRecord(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._start = time.monotonic()
         reset_peak_memory(trainer.strategy.root_device)
-        if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
-            writer = trainer.logger.experiment
-            # TensorBoard unites the columns of all runs, differing ones first; `add_hparams` would fix them for all.
-            row = hparams_row(settings(trainer, pl_module))
-            _, start, _ = hparams_summaries(row, {})  # type: ignore[no-untyped-call]
-            writer.file_writer.add_summary(start)
-            network, split = ClipNetwork.of(pl_module), ClipDataModule.of(trainer).split_record()
-            gflops = self._network["gflops_per_clip"]
-            writer.add_text("network", network_markdown(network, gflops), trainer.global_step)
-            writer.add_text("split", split_markdown(split), trainer.global_step)
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        network, split = ClipNetwork.of(pl_module), ClipDataModule.of(trainer).split_record()
+        gflops = self._network["gflops_per_clip"]
+        texts = {"network": network_markdown(network, gflops), "split": split_markdown(split)}
+        for logger in trainer.loggers:
+            log_settings(logger, settings(trainer, pl_module))
+            for tag, text in texts.items():
+                log_text(logger, tag, text, trainer.global_step)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -109,9 +113,9 @@ class RunRecord(Callback):
 
     @override
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if isinstance(trainer.logger, TensorBoardLogger) and trainer.is_global_zero:
-            _, _, end = hparams_summaries({}, {})  # type: ignore[no-untyped-call]
-            trainer.logger.experiment.file_writer.add_summary(end)  # its status becomes "success"
+        if trainer.is_global_zero:
+            for logger in trainer.loggers:
+                log_success(logger)
 
     @override
     def on_save_checkpoint(
@@ -127,7 +131,10 @@ class RunRecord(Callback):
             type(pl_module),
             type(data),
             TrainingRecord(
-                settings={k: v for k, v in self.config.items() if k not in {"model", "data"}},
+                settings=with_run_ids(
+                    {k: v for k, v in self.config.items() if k not in {"model", "data"}},
+                    trainer.loggers,
+                ),
                 class_names=data.class_names,
                 split=data.split_record(),
                 epochs=trainer.current_epoch + 1,
@@ -267,27 +274,6 @@ def settings(trainer: Trainer, network: LightningModule) -> dict[str, Any]:
         "devices": trainer.world_size,
         "precision": str(trainer.precision),
     }
-
-
-def hparams_row(settings: Mapping[str, Any]) -> dict[str, float | str]:
-    """Return settings as TensorBoard's HPARAMS tab shows them: numbers and texts, without those that are not set.
-
-    >>> hparams_row({"lr": 0.001, "augment": False, "blocks": [3, 4], "fold": None, "num_workers": 8})
-    {'lr': 0.001, 'augment': 'false', 'blocks': '3, 4'}
-    """
-    return {
-        name: _cell(value)
-        for name, value in settings.items()
-        if value is not None and name not in NOT_COMPARED
-    }
-
-
-def _cell(value: Any) -> float | str:
-    if isinstance(value, bool):  # as in YAML; TensorBoard would show 0 and 1 beside texts
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return ", ".join(str(_cell(part)) for part in value)
-    return value if isinstance(value, int | float) else str(value)
 
 
 def device_name(device: torch.device) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
+from emorec.callbacks.loggers import run_folder
 from emorec.io import VALIDATION_LOG
 from emorec.models.base import ClipNetwork
 
@@ -39,7 +40,7 @@ class ValidationLog(Callback):
 
 def _path(trainer: Trainer) -> Path | None:
     """Return the file of the run folder; `None` without a folder and in all processes but the first."""
-    folder = trainer.log_dir if trainer.logger else None  # a broadcast: every process takes part
+    folder = trainer.strategy.broadcast(run_folder(trainer))  # every process takes part
     return Path(folder, VALIDATION_LOG) if folder and trainer.is_global_zero else None
 
 

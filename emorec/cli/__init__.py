@@ -74,6 +74,7 @@ IGNORED_WARNINGS = (
     "Total length of `list` across ranks is zero",  # split "all" has no validation data
     "The number of training batches .* is smaller than",
     "Checkpoint directory .* exists and is not empty",  # a resumed run continues in its own folder
+    "Experiment logs directory .* exists and is not empty",  # the CSVLogger of a run, whose folder it is
     "Found .* module.* in eval mode at the start of training",  # a frozen backbone is, on purpose
     "Be aware that when using `ckpt_path`, callbacks",  # of the training, which a test does not need
     "Using `DistributedSampler` with the dataloaders",  # metrics count every clip once regardless

@@ -6,6 +6,9 @@ from emorec.parser import first_user_error
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
+LOGGER_PACKAGES = {"wandb", "mlflow"}
+"""Packages whose errors are about accounts, servers and stores."""
+
 ENVIRONMENT_ERRORS = {
     "DataLoader worker": "a loader process died, often for lack of memory: "
     "try fewer --data.num_workers or a smaller --data.batch_size",
@@ -24,6 +27,9 @@ def user_message(error: BaseException) -> str | None:
         return one_line(user_error)
     if isinstance(error, OSError) and (error.filename or error.errno in DISK_ERRORS):
         return f"can't use {error.filename or 'the disk'}: {error.strerror}"
+    package = type(error).__module__.partition(".")[0]
+    if package in LOGGER_PACKAGES:
+        return f"{package}: {one_line(error)}"
     # late: torch takes seconds, and without it these errors do not occur
     import torch
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -33,11 +39,9 @@ def user_message(error: BaseException) -> str | None:
         return text
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of GPU memory: try a smaller --data.batch_size ({text})"
-    if isinstance(error, RuntimeError | ValueError):
-        for start, advice in ENVIRONMENT_ERRORS.items():
-            if text.startswith(start):
-                return f"{advice}: {text}"
-    return None
+    starts = ENVIRONMENT_ERRORS if isinstance(error, RuntimeError | ValueError) else {}
+    messages = (f"{advice}: {text}" for start, advice in starts.items() if text.startswith(start))
+    return next(messages, None)
 
 
 def one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger
 
 from emorec.callbacks import (
     DistributedShutdown,
@@ -28,15 +28,24 @@ from emorec.callbacks import (
     ValidationLog,
 )
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
+from emorec.callbacks.loggers import (
+    FILE_LOGGERS,
+    METRICS,
+    RUNS,
+    continue_metrics,
+    make_loggers,
+    next_version,
+    run_folder,
+    viewing_hint,
+)
 from emorec.checkpoint import PLAIN_SUFFIX
 from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
-from emorec.io import FLUSH_SECONDS
 from emorec.models.base import ClipNetwork, DivergedError
 from emorec.text import plural, relative_path
 
-WRITTEN_AT_START = {"config.yaml", "hparams.yaml"}
+WRITTEN_AT_START = {"config.yaml", "hparams.yaml", "network.md", "split.md", METRICS}
 
 
 def run_experiment(command: str, arguments: Sequence[str]) -> None:
@@ -134,23 +143,30 @@ def make_trainer(experiment: Experiment, callbacks: Sequence[Callback]) -> Train
         and bool(progress_bar()),
         "enable_model_summary": False,  # RunRecord prints one line
     }
-    if settings["logger"] in (None, True):
-        options["logger"] = make_logger(experiment) if is_fit else False
-    if not is_fit:
+    if is_fit:
+        options |= logger_options(experiment)
+    else:
         options["enable_checkpointing"] = False
+        if settings["logger"] in (None, True):
+            options["logger"] = False
     with trainer_errors(settings):
-        return experiment.instantiate_trainer(**options)
+        trainer = experiment.instantiate_trainer(**options)
+    for logger in trainer.loggers if is_fit and experiment.resumed_folder else ():
+        if isinstance(logger, CSVLogger):
+            continue_metrics(logger)
+    return trainer
 
 
-def make_logger(experiment: Experiment) -> TensorBoardLogger:
-    """Create the logger: a resumed run continues in its own folder, a new one gets the next number."""
-    record = experiment.checkpoint
-    root = Path(experiment.config.trainer.default_root_dir or ".", "lightning_logs")
-    name, version = type(experiment.model).__name__, None
-    if record and (record.run_folder / "checkpoints").is_dir():
-        folder = record.run_folder
-        root, name, version = folder.parent.parent, folder.parent.name, folder.name
-    return TensorBoardLogger(root, name, version, default_hp_metric=False, flush_secs=FLUSH_SECONDS)
+def logger_options(experiment: Experiment) -> dict[str, Any]:
+    """Return the trainer's arguments about loggers: a resumed run goes on in its own folder, a new one in the next."""
+    settings = experiment.config.trainer
+    root = Path(settings.default_root_dir or ".")
+    folder = experiment.resumed_folder
+    folder = folder or next_version(root / RUNS / type(experiment.model).__name__)
+    loggers = make_loggers(settings.logger, root, folder)
+    if not loggers or any(isinstance(each, FILE_LOGGERS) for each in loggers):
+        return {"logger": loggers}
+    return {"logger": loggers, "default_root_dir": str(folder)}
 
 
 def progress_bar() -> list[Callback]:
@@ -203,8 +219,7 @@ def discard_empty_run(trainer: Trainer, *, resumed: bool) -> Iterator[None]:
     Raises:
         UserError: When the folder can't be written to.
     """
-    logger = trainer.logger
-    folder = Path(logger.log_dir) if isinstance(logger, TensorBoardLogger) else None
+    folder = run_folder(trainer)
     try:
         yield
     except BaseException as error:
@@ -227,7 +242,10 @@ def remove_run_folder(folder: Path) -> None:
     """
     own = f".{os.getpid()}."  # part of the name of TensorBoard's file
     files = [path for path in folder.rglob("*") if path.is_file()]
-    if all(path.name in WRITTEN_AT_START or own in path.name for path in files):
+    if all(
+        path.name in WRITTEN_AT_START or own in path.name or path.is_relative_to(folder / "images")
+        for path in files
+    ):
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):  # other runs are in them
             folder.parent.rmdir()
@@ -266,9 +284,8 @@ def fit_summary(trainer: Trainer) -> str:
             finished if score is None else f"{finished}, best {saved.monitor} {float(score):.3f}",
             f"measure it{people}: emorec test --ckpt {best}",
         ]
-    if trainer.logger:
-        logs = Path(saved.best_model_path).parents[3]
-        lines.append(f"curves and pictures: tensorboard --logdir {relative_path(logs)}")
+    for hint in filter(None, map(viewing_hint, trainer.loggers)):
+        lines.append(f"curves and pictures: {hint}")
     return "\n".join(lines)
 
 

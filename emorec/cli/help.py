@@ -38,6 +38,7 @@ usage: emorec fit --config FILE --data.root DIR [options]
   --trainer.max_epochs N        at most N epochs
   --trainer.devices N           GPUs on this machine; with --trainer.num_nodes over several
   --trainer.precision KIND      32-true, bf16-mixed or 16-mixed
+  --trainer.logger CLASS        CSVLogger, WandbLogger, MLFlowLogger or a list, not TensorBoardLogger
   --early_stopping.patience N   stop after N epochs without a better val/uar or val/ccc
   --seed_everything N           the run's seed
   --print_config                print the whole configuration and stop

@@ -142,7 +142,8 @@ def run_commands(run: Run) -> list[str]:
     trainer = run.config.get("trainer")
     logger = trainer.get("logger") if isinstance(trainer, dict) else None
     fit = ["emorec", "fit", "--config", config]
-    if isinstance(logger, dict | list):
+    described = logger if isinstance(logger, list) else [logger]
+    if any(isinstance(each, dict) and "version" in each.get("init_args", {}) for each in described):
         fit += ["--trainer.logger", "true"]
     test = ["emorec", "test", "--ckpt", run.checkpoint or "best.ckpt"]
     views = run.metrics.get("views")

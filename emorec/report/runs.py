@@ -28,6 +28,7 @@ METRICS = Path(TEST, "metrics.json")
 PREDICTIONS = Path(TEST, "predictions.csv")
 CONFIG = Path("config.yaml")
 EVENTS = "events.out.tfevents.*"
+CSV_METRICS = "metrics.csv"
 
 CURVE_TAGS = {
     "train_loss": ("train/loss_epoch", "train/loss"),
@@ -37,7 +38,7 @@ CURVE_TAGS = {
     "train_ccc": ("train/ccc",),
     "val_ccc": ("val/ccc",),
 }
-"""Curve -> its possible TensorBoard tags, of which the first that exists is read."""
+"""Curve -> its possible tags, of which the first that exists is read."""
 
 TEST_AGAIN = "test the run again"
 
@@ -354,14 +355,29 @@ def _test_command(folder: Path, test: str = TEST) -> str:
 
 
 def read_curves(folder: Path) -> pd.DataFrame:
-    """Read loss, accuracy and CCC of each epoch from a run's TensorBoard files; a truncated file is read to its end.
+    """Read loss, accuracy and CCC of each epoch from a run's TensorBoard files, or else its `metrics.csv`.
 
     Returns:
         Epoch (from 1, ascending) -> some columns of `CURVE_TAGS`, NaN where an epoch lacks a value. Of an epoch that
-        was trained twice, the later values. Empty without event files.
+        was trained twice, the later values. Empty without such files.
     """
+    values = _event_values(folder) or _csv_values(folder)
+    epochs = {step: int(epoch) + 1 for step, epoch in values.get("epoch", {}).items()}
+    curves = {}
+    for curve, names in CURVE_TAGS.items():
+        if name := next((name for name in names if name in values), None):
+            by_epoch = {
+                epochs[step]: it for step, it in sorted(values[name].items()) if step in epochs
+            }
+            if by_epoch:
+                curves[curve] = pd.Series(by_epoch, dtype=float)
+    return pd.DataFrame(curves).sort_index()
+
+
+def _event_values(folder: Path) -> dict[str, dict[int, float]]:
+    """Return tag -> step -> value from TensorBoard's files; a truncated file is read to its end."""
     if not any(folder.glob(EVENTS)):
-        return pd.DataFrame()
+        return {}
     # late, as it takes a second
     from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
         EventAccumulator,
@@ -373,16 +389,24 @@ def read_curves(folder: Path) -> pd.DataFrame:
     try:
         events.Reload()
     except Exception:  # a broken file raises anything, and a report is complete without curves
-        return pd.DataFrame()
-    tags = set(events.Tags()["scalars"])
-    if "epoch" not in tags:
-        return pd.DataFrame()
-    epochs = {event.step: int(event.value) + 1 for event in events.Scalars("epoch")}
-    curves = {}
-    for curve, names in CURVE_TAGS.items():
-        if name := next((name for name in names if name in tags), None):
-            values = {event.step: event.value for event in events.Scalars(name)}
-            by_epoch = {epochs[step]: values[step] for step in sorted(values) if step in epochs}
-            if by_epoch:
-                curves[curve] = pd.Series(by_epoch, dtype=float)
-    return pd.DataFrame(curves).sort_index()
+        return {}
+    tags = ({"epoch"} | {name for names in CURVE_TAGS.values() for name in names}) & {
+        *events.Tags()["scalars"]
+    }
+    return {tag: {event.step: event.value for event in events.Scalars(tag)} for tag in tags}
+
+
+def _csv_values(folder: Path) -> dict[str, dict[int, float]]:
+    """Return column -> step -> value from the `metrics.csv` of a `CSVLogger`."""
+    path = folder / CSV_METRICS
+    if not path.is_file():
+        return {}
+    try:
+        table = pd.read_csv(path)
+        return {
+            name: table.set_index("step")[name].dropna().to_dict()
+            for name in table.columns
+            if name != "step"
+        }
+    except (ValueError, KeyError):  # of a parser as of UTF-8
+        return {}

@@ -1,8 +1,9 @@
-"""Training curves are read from TensorBoard's event files."""
+"""Training curves are read from TensorBoard's event files, or from a CSVLogger's metrics.csv."""
 
 from pathlib import Path
 
 import pytest
+from lightning.pytorch.loggers import CSVLogger
 from torch.utils.tensorboard import SummaryWriter
 
 from emorec.report.runs import EVENTS, read_curves
@@ -38,6 +39,22 @@ def test_a_repeated_epoch_of_a_resumed_run_counts_once(run: Path) -> None:
             writer.add_scalar("epoch", epoch, step)
     curve = read_curves(run)["val_loss"]
     assert curve.to_dict() == {1: 2.0, 2: 1.75, 3: 0.5, 4: 0.25}
+
+
+def test_without_events_the_metrics_of_a_csv_logger_are_read(run: Path, tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path, "net", "version_0")
+    for epoch in range(3):
+        step = 10 * epoch + 9
+        logger.log_metrics({"lr-AdamW": 0.1}, step)  # a row without its epoch
+        logger.log_metrics(
+            {"val/loss": 2.0 - epoch / 4, "val/accuracy": epoch / 4, "epoch": epoch}, step
+        )
+        logger.log_metrics({"train/loss_epoch": 1.5 - epoch / 4, "epoch": epoch}, step)
+    logger.log_metrics({"train/loss_step": 7.0}, 15)
+    logger.save()
+    assert read_curves(Path(logger.log_dir)).equals(read_curves(run))
+    Path(logger.log_dir, "metrics.csv").write_bytes(b"\xff\xfe,,")
+    assert read_curves(Path(logger.log_dir)).empty
 
 
 def test_a_folder_without_events_has_no_curves(tmp_path: Path) -> None:

@@ -252,11 +252,18 @@ def test_the_commands_of_a_run_use_its_configuration_and_checkpoint(
 
 
 def test_the_command_of_a_study_run_does_not_overwrite_its_folder(tmp_path: Path) -> None:
-    logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": {}}
+    options = {"save_dir": "lightning_logs/studies/s/net", "version": "seed_0"}
+    logger = {"class_path": "lightning.pytorch.loggers.TensorBoardLogger", "init_args": options}
     run = configured_run(tmp_path / "run", trainer={"max_epochs": 4, "logger": logger})
     assert run_commands(run)[0].endswith("config.yaml --trainer.logger true")
     [model] = group_runs([run])
     assert "TensorBoardLogger" not in shared_settings(model)
+
+
+def test_the_command_of_a_run_keeps_a_logger_that_names_no_folder(tmp_path: Path) -> None:
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {}}
+    run = configured_run(tmp_path / "run", trainer={"max_epochs": 4, "logger": [logger]})
+    assert run_commands(run)[0].endswith("run/config.yaml")
 
 
 def test_a_baseline_has_its_own_command(tmp_path: Path) -> None:
