@@ -11,6 +11,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 class CommitHook(BuildHookInterface):  # type: ignore[type-arg]
     """Adds the file with the commit; a source archive already has it, and an editable install asks git."""
 
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the file, and name it to the builder."""
         package = Path(self.root, "emorec")
@@ -23,3 +25,8 @@ class CommitHook(BuildHookInterface):  # type: ignore[type-arg]
         recorded = Path(self._folder.name, name)
         recorded.write_text(f"{commit}\n", encoding="ascii")
         build_data["force_include"][str(recorded)] = f"emorec/{name}"
+
+    def finalize(self, *_: Any) -> None:
+        """Remove the file."""
+        if self._folder is not None:
+            self._folder.cleanup()

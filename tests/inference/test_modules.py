@@ -13,7 +13,7 @@ from emorec.models import AudioVisual
 from tests import videos
 from tests.inference.networks import FRAMES, NETWORKS, made, saved
 
-MAX_MODULES = 48
+MAX_MODULES = 50
 
 PROGRAM = """
 import json, sys

@@ -63,7 +63,7 @@ def test_frames_are_freed_without_the_garbage_collector(path: Path) -> None:
     try:
         reader = Reader(path)
         alive = [
-            sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+            sum(type(each) is VideoFrame for each in gc.get_objects())
             for _, frame in reader.stream()
             if frame is not None and frame.to_rgb().any()
         ]
