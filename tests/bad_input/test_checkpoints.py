@@ -37,7 +37,7 @@ def test_files_that_are_not_checkpoints_are_refused_by_every_command_and_never_e
     assert not Path("it_ran").exists()
 
 
-@pytest.mark.parametrize("command", ["fit", "test"])
+@pytest.mark.parametrize("command", [pytest.param("fit", marks=pytest.mark.nightly), "test"])
 def test_options_that_contradict_a_checkpoint_are_refused(
     run: Path, error_before_writing: Callable[..., str], command: str
 ) -> None:

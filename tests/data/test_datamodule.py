@@ -238,6 +238,7 @@ def test_of_refuses_another_data_module() -> None:
         RavdessDataModule.of(Trainer(logger=False, accelerator="cpu", barebones=True))
 
 
+@pytest.mark.nightly
 def test_song_has_six_classes_and_no_actor_18_end_to_end(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,10 +200,10 @@ raise SystemExit(7)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "seconds",
-    [pytest.param(0, marks=pytest.mark.nightly, id="idle"), pytest.param(600, id="standing still")],
+    [pytest.param(0, id="idle"), pytest.param(600, id="standing still")],
 )
 def test_a_program_exits_with_an_open_loader(seconds: int) -> None:
     program = PROGRAM.format(seconds=seconds)

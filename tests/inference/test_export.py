@@ -67,7 +67,7 @@ BY_NIGHT = frozenset(
     (
         *("AudioCNNLSTM", "AudioCNNRNN", "AudioEmbedding", "AudioVisual", "CNN3D"),
         *("CNN3D-clip_cnn", "CNNLSTM", "CNNRNN-gru", "EarlyFusionCNN", "EarlyFusionResNet"),
-        *("FaceClassifier", "LandmarkRNN", "LateFusion"),
+        *("CNNRNN-transformer", "FaceClassifier", "FaceRegressor", "LandmarkRNN", "LateFusion"),
     )
 )
 """Networks of whose layers another one is made, too; exporting takes long."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # tests/test_distributed.py trains with two processes by day
 def test_two_processes_equal_one_log_metrics_and_stop_together() -> None:
     # a fork of this process would copy the locks that threads of earlier tests may hold
     environment = {key: value for key, value in os.environ.items() if "XDIST" not in key}

@@ -112,6 +112,7 @@ def test_a_split_without_validation_actors_is_refused(
     assert "split mine has no validation actors" in error_of(capsys, *options)
 
 
+@pytest.mark.nightly
 def test_a_missing_actor_is_refused_or_logged_once_if_allowed(
     drawn_clips: Path,
     tmp_path: Path,
