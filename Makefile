@@ -19,7 +19,7 @@ PARALLEL := --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 export UV_SYSTEM_CERTS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test contract lowest newest check lint format types coverage docs tensorboard constraints clean
+.PHONY: help install demo test contract lowest newest wheel check lint format types coverage docs tensorboard constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,15 @@ coverage: $(STAMP) ## run every test and list the lines and branches that none o
 
 # Built anew each time: a second build would not repeat the warnings of pages that have not changed. The notebooks run
 # `emorec` from the path and have a cache of frames of their own. At last: no page takes anything from another machine.
+wheel: $(STAMP) ## build wheel and source archive in dist/, and use the wheel in .venv-wheel as a program of others does
+	rm -rf dist build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m uv build --quiet
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv-wheel
+	$(BIN)/python -m uv pip install --quiet --python .venv-wheel --constraint constraints.txt dist/*.whl mypy
+	cp tests/client.py build/wheel
+	cd build/wheel && ../../.venv-wheel/bin/mypy --strict client.py && ../../.venv-wheel/bin/python client.py
+	cd build/wheel && ../../.venv-wheel/bin/emorec --version && ../../.venv-wheel/bin/emorec models
+
 docs: $(VENV)/.installed-docs ## build the documentation in site/ and run its notebooks (NOTEBOOKS=off: without them)
 	rm -rf site build/docs
 	PATH="$(abspath $(BIN)):$$PATH" EMOREC_CACHE="$(abspath build/docs/cache)" $(BIN)/python -m sphinx --quiet \
