@@ -25,7 +25,7 @@ IN_A_STUDY = [
 ]
 """Recipes of the seed study with the networks of the other configs; the tests of studies make them."""
 
-BY_NIGHT = r"configs/seed/|/hacer|/iemocap|/pretrained/"
+BY_NIGHT = r"configs/seed/|/hacer|/iemocap|/pretrained/|/audio_cnn_rnn"
 
 # small enough for seconds on a CPU; the network, its schedule and its data are those of the config
 SMALL = {

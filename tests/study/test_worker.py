@@ -148,6 +148,7 @@ def test_two_workers_share_the_runs_of_a_study(folder: Path, storage: str) -> No
     assert all("6 of 6 done" in out for out, _ in outputs)
 
 
+@pytest.mark.nightly  # tests/test_signals.py stops a training by day
 def test_ctrl_c_requeues_runs_and_the_same_command_resumes(folder: Path) -> None:
     define(folder, "settings: {trainer.max_epochs: 60}\nseeds: [0, 1]\n")
     with study_process(folder, "--jobs", "2") as process:

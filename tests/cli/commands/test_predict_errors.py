@@ -53,7 +53,7 @@ def test_a_call_without_videos_is_refused_after_listing_its_folder_once(
     (talks := tmp_path / "talks").mkdir()
     (talks / "talk.wav").touch()
     out = ("--out", tmp_path / "out")
-    assert f"no video in {talks}" in error_of(capsys, "--ckpt", "any.ckpt", talks, *out)
+    assert f"no video or picture in {talks}" in error_of(capsys, "--ckpt", "any.ckpt", talks, *out)
     assert listed == [talks]
     message = error_of(capsys, "--ckpt", "any.ckpt", tmp_path / "gone.mp4", *out)
     assert f"no such file or folder: {tmp_path / 'gone.mp4'}" in message

@@ -56,7 +56,7 @@ def test_a_mistake_is_one_line(
     assert remedy in line
 
 
-RECENT = frozenset(("cross_validation", "face", "pixels", "seeds", "tune"))
+RECENT = frozenset(("cross_validation", "pixels", "seeds", "tune"))
 """Studies whose runs are checked by day; `nightly` tests check those of the first studies and other data sets."""
 
 

@@ -255,6 +255,7 @@ def test_concurrent_processes_build_one_cache(clips: list[Clip], tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_cache_build_is_completed_by_the_next_call(tmp_path: Path) -> None:
     folder = tmp_path / "clips"
     folder.mkdir()

@@ -95,7 +95,7 @@ def test_every_decoder_returns_each_frame_once_in_order(
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("num_frames", [1, 6, 40])
+@pytest.mark.parametrize("num_frames", [pytest.param(1, marks=pytest.mark.nightly), 6, 40])
 def test_frames_of_all_decoders_are_bitwise_equal(
     folder: Path, name: str, num_frames: int, decoder: Decoder
 ) -> None:

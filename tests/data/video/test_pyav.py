@@ -58,6 +58,7 @@ def test_key_frames_come_with_their_index(path: Path) -> None:
         np.testing.assert_array_equal(frame.to_rgb(), expected[index])
 
 
+@pytest.mark.nightly  # it looks at every object of the process for each frame
 def test_frames_are_freed_without_the_garbage_collector(path: Path) -> None:
     gc.disable()
     try:
