@@ -22,6 +22,7 @@ from emorec import __version__
 from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.io import sha256
+from emorec.pretrained import FAMILIARITY_SUFFIX
 from emorec.text import first_few
 
 WEIGHTS = "model.safetensors"
@@ -32,7 +33,7 @@ DIGEST = "sha256"
 
 CONFIG = "config.yaml"
 CARD = "README.md"
-FAMILIARITY = "model.familiarity.npz"
+FAMILIARITY = f"model{FAMILIARITY_SUFFIX}"
 """Statistics of the training clips, for the few networks that have them."""
 
 FILES = (WEIGHTS, RECORD, CONFIG, CARD, FAMILIARITY)
@@ -44,7 +45,10 @@ USER_AGENT = {"library_name": "emorec", "library_version": __version__}
 
 LOG_IN = "log in with hf auth login, or set HF_TOKEN"
 
-_ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@(.+))?")  # pathlib makes one slash of two
+REPOSITORY = r"[\w.-]+/[\w.-]+"
+"""Pattern of USER/NAME."""
+
+_ADDRESS = re.compile(rf"hf:/{{1,2}}({REPOSITORY})(?:@(.+))?")  # pathlib makes one slash of two
 
 
 class Address(NamedTuple):
@@ -106,7 +110,7 @@ def fetch(address: Address) -> Path:
     one a branch or a tag is what it was at the last time.
 
     Raises:
-        UserError: When there is no such repository or revision, it is private, it holds something else, it can't be
+        UserError: When the repository or the revision does not exist, is private, holds something else or can't be
             reached, or a file is damaged.
     """
     folder = _download(address)

@@ -18,6 +18,9 @@ from emorec.errors import UserError
 VALIDATION_LOG = "validation.jsonl"
 """File in a run folder: the validation score of each epoch."""
 
+CSV_METRICS = "metrics.csv"
+"""File in a run folder: what a `CSVLogger` logged."""
+
 TRIAL_RECORD = "trial.json"
 """File in the folder of a run of a study: its place in the study."""
 

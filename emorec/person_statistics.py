@@ -14,7 +14,7 @@ MIN_STD = 1e-3
 PRIOR_CLIPS = 4.0
 """Weight, in clips, of the training set in the statistics of a person; k in `with_prior`.
 
-Without them a person of whom little is known is adapted worse than not at all: by 1, 2, 4, 8 and 16 clips a network of
+Without this prior, adaptation by few clips is worse than none: by 1, 2, 4, 8 and 16 clips a network of
 landmarks and sound has a UAR of 48, 41, 74, 84 and 86 on RAVDESS, where unadapted it has 73.
 """
 

@@ -28,7 +28,7 @@ from typing_extensions import override
 
 from emorec.checkpoint import import_class
 from emorec.errors import UserError
-from emorec.io import FLUSH_SECONDS, atomic_write
+from emorec.io import CSV_METRICS, FLUSH_SECONDS, atomic_write
 from emorec.text import relative_path
 
 log = logging.getLogger(__name__)
@@ -44,9 +44,6 @@ LOGGERS = (*FILE_LOGGERS, WandbLogger, MLFlowLogger)
 
 PACKAGES = {WandbLogger: ("wandb",), MLFlowLogger: ("mlflow", "sqlalchemy", "alembic")}
 """Logger -> the packages that it needs; the first is also the extra that has them."""
-
-METRICS = "metrics.csv"
-"""File of a `CSVLogger`."""
 
 NO_REPORTS = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
 """Environment of the packages, which would otherwise report their use and errors to their makers."""
@@ -151,7 +148,7 @@ def viewing_hint(logger: Logger) -> str | None:
         return f"tensorboard --logdir {relative_path(Path(logger.log_dir).parents[1])}"
     if isinstance(logger, CSVLogger):
         folder = Path(relative_path(logger.log_dir))
-        return f"{folder / METRICS} and {folder / 'images'}"
+        return f"{folder / CSV_METRICS} and {folder / 'images'}"
     if isinstance(logger, MLFlowLogger):
         uri: str = logger.experiment.tracking_uri
         return f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite:") else uri
@@ -303,7 +300,7 @@ def continue_metrics(logger: CSVLogger) -> None:
 
     As in TensorBoard, an epoch that is repeated after a kill is there twice; the later one counts.
     """
-    path = Path(logger.log_dir, METRICS)
+    path = Path(logger.log_dir, CSV_METRICS)
     if not path.is_file():
         return
     with path.open(newline="", encoding="utf-8") as file:

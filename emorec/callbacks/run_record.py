@@ -90,8 +90,9 @@ class RunRecord(Callback):
         network, split = ClipNetwork.of(pl_module), ClipDataModule.of(trainer).split_record()
         gflops = self._network["gflops_per_clip"]
         texts = {"network": network_markdown(network, gflops), "split": split_markdown(split)}
+        chosen = settings(trainer, pl_module)
         for logger in trainer.loggers:
-            log_settings(logger, settings(trainer, pl_module))
+            log_settings(logger, chosen)
             for tag, text in texts.items():
                 log_text(logger, tag, text, trainer.global_step)
 

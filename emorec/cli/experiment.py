@@ -30,7 +30,6 @@ from emorec.callbacks import (
 from emorec.callbacks.checkpointing import AtomicCheckpointIO
 from emorec.callbacks.loggers import (
     FILE_LOGGERS,
-    METRICS,
     RUNS,
     continue_metrics,
     make_loggers,
@@ -42,10 +41,11 @@ from emorec.checkpoint import PLAIN_SUFFIX
 from emorec.console import make_console
 from emorec.errors import UserError
 from emorec.experiment import Command, Experiment, parse_experiment, trainer_errors
+from emorec.io import CSV_METRICS
 from emorec.models.base import ClipNetwork, DivergedError
 from emorec.text import plural, relative_path
 
-WRITTEN_AT_START = {"config.yaml", "hparams.yaml", "network.md", "split.md", METRICS}
+WRITTEN_AT_START = {"config.yaml", "hparams.yaml", "network.md", "split.md", CSV_METRICS}
 
 
 def run_experiment(command: str, arguments: Sequence[str]) -> None:

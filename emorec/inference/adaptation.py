@@ -58,6 +58,19 @@ class RunningMoments:
         return with_prior(self._sums, self._num_windows, PRIOR_CLIPS)
 
 
+def empty_moments(features: WindowFeatures) -> list[RunningMoments]:
+    """Return the moments of no window, for each of the M networks with such features."""
+    return [RunningMoments(each.shape[1]) for each in features.features]
+
+
+def add_features(
+    moments: Sequence[RunningMoments], features: WindowFeatures, start: float, end: float
+) -> None:
+    """Add what a window has to the moments of the M networks, see `RunningMoments.add`."""
+    for number in features.present.nonzero()[0].tolist():
+        moments[number].add(features.features[number], start, end)
+
+
 class PersonMoments:
     """Moments of the features of every person in a video.
 
@@ -75,14 +88,11 @@ class PersonMoments:
         assert window.person is not None
         features, person = window.features, window.person
         if person not in self.moments:
-            sizes = [each.shape[1] for each in features.features]
-            self.moments[person] = [RunningMoments(size) for size in sizes]
+            self.moments[person] = empty_moments(features)
             self._areas[person] = 0.0
         if window.box is not None:
             self._areas[person] += window.box.width * window.box.height
-        for number in features.present.nonzero()[0]:
-            moments = self.moments[person][number]
-            moments.add(features.features[number], window.start, window.end)
+        add_features(self.moments[person], features, window.start, window.end)
 
     def means(self, window: Window) -> Means:
         """Return the means of the windows of a window's person so far."""
@@ -142,10 +152,9 @@ class FeatureNetwork:
     def classify_one_person(self, inputs: Inputs) -> Outputs:
         """Inputs of B windows of one person, those of `spec` -> (B, K) probabilities, adapted by all of them."""
         rows = self.features(inputs)
-        moments = [RunningMoments(each.shape[1]) for each in rows[0].features]
+        moments = empty_moments(rows[0])
         for row in rows:
-            for number in row.present.nonzero()[0]:
-                moments[number].add(row.features[number], start=0.0, end=0.0)
+            add_features(moments, row, start=0.0, end=0.0)
         means = [each.mean() for each in moments]
         return self.classify(rows, [means] * len(rows))
 

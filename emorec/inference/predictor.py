@@ -39,6 +39,7 @@ from emorec.pretrained import (
     ADAPTED,
     DEFAULT,
     FAMILIARITY,
+    FAMILIARITY_SUFFIX,
     is_built_in,
     weights_file,
 )
@@ -48,9 +49,6 @@ if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
     from emorec.inference.adaptation import FeatureNetwork, RunningMoments
     from emorec.inference.familiarity import Familiarity
-
-FAMILIARITY_SUFFIX = ".familiarity.npz"
-"""Of the statistics of the training clips beside a checkpoint or an exported file of the same name."""
 
 Classify: TypeAlias = Callable[[Sequence[Window]], Outputs]
 """Windows of persons -> (B, K) probabilities or (B, R) numbers."""

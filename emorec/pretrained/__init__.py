@@ -27,7 +27,10 @@ DEFAULT = "face_and_sound"
 ADAPTED = "face_and_sound_adapted"
 """The same for predictions that are adapted to each person."""
 
-FAMILIARITY = "face_and_sound.familiarity.npz"
+FAMILIARITY_SUFFIX = ".familiarity.npz"
+"""Of the statistics of the training clips beside a checkpoint or an exported file of the same name."""
+
+FAMILIARITY = f"{DEFAULT}{FAMILIARITY_SUFFIX}"
 """Statistics of the clips that trained both, see `emorec.inference.familiarity`."""
 
 ABSTAIN_BELOW = 0.5

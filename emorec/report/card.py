@@ -107,7 +107,7 @@ def model_card(
     if upload:
         checkpoint = upload.checkpoint
         if test and upload.people:
-            test, tables = number_people(test, tables, upload.people)
+            test, tables = number_tested_people(test, tables, upload.people)
     network = network_record(checkpoint)
     class_names = checkpoint.class_names
     scores = scores_with_intervals(test.task, tables) if test else {}
@@ -173,7 +173,7 @@ def model_card(
     return f"{above}\n{text}"
 
 
-def number_people(
+def number_tested_people(
     test: Run, tables: Sequence[pd.DataFrame], people: Mapping[str, int]
 ) -> tuple[Run, list[pd.DataFrame]]:
     """Return a tested run and its predictions with numbers in place of names, and without the names of videos."""

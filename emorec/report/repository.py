@@ -14,6 +14,7 @@ from emorec.data.speech_model import is_hub_name, is_speech_model
 from emorec.data.split import SUBSETS
 from emorec.errors import UserError
 from emorec.io import atomic_write, disk_errors
+from emorec.pretrained import FAMILIARITY_SUFFIX
 from emorec.report.card import Upload, model_card
 from emorec.report.card_facts import network_record
 from emorec.report.runs import Run
@@ -51,7 +52,7 @@ def write_repository(
     plain = folder / hub.WEIGHTS
     checkpoint.save_plain({**content, RECORD: section}, plain)
     with disk_errors(folder):
-        familiarity = record.path.with_suffix(".familiarity.npz")
+        familiarity = record.path.with_suffix(FAMILIARITY_SUFFIX)
         if familiarity.is_file():
             shutil.copyfile(familiarity, folder / hub.FAMILIARITY)
     uploaded = checkpoint.read(plain)

@@ -18,7 +18,7 @@ from emorec.evaluation.intervals import table_scores
 from emorec.evaluation.predictions import read_predictions
 from emorec.evaluation.report import SPLIT_KEYS
 from emorec.evaluation.task import Task, unknown
-from emorec.io import TRIAL_RECORD, raise_unreadable, read_yaml
+from emorec.io import CSV_METRICS, TRIAL_RECORD, raise_unreadable, read_yaml
 from emorec.text import number_ranges
 
 TEST = "test"
@@ -28,7 +28,6 @@ METRICS = Path(TEST, "metrics.json")
 PREDICTIONS = Path(TEST, "predictions.csv")
 CONFIG = Path("config.yaml")
 EVENTS = "events.out.tfevents.*"
-CSV_METRICS = "metrics.csv"
 
 CURVE_TAGS = {
     "train_loss": ("train/loss_epoch", "train/loss"),
@@ -38,7 +37,7 @@ CURVE_TAGS = {
     "train_ccc": ("train/ccc",),
     "val_ccc": ("val/ccc",),
 }
-"""Curve -> its possible tags, of which the first that exists is read."""
+"""Curve -> its possible tags; the first that exists is read."""
 
 TEST_AGAIN = "test the run again"
 

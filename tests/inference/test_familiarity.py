@@ -28,13 +28,13 @@ from emorec.inference.familiarity import (
     fit_stream,
 )
 from emorec.inference.options import Options
-from emorec.inference.predictor import FAMILIARITY_SUFFIX, Predictor, read_familiarity
+from emorec.inference.predictor import Predictor, read_familiarity
 from emorec.inference.results import predict_to_folder
 from emorec.inference.runtimes import Inputs, Outputs
 from emorec.inference.timeline import Timeline
 from emorec.inference.video import open_file
 from emorec.layers.geometry import align as align_tensors
-from emorec.pretrained import DEFAULT
+from emorec.pretrained import DEFAULT, FAMILIARITY_SUFFIX
 from tests import videos
 from tests.inference.fakes import Grey
 

@@ -14,7 +14,7 @@ from emorec.inference.spec import (
     describe_outputs,
 )
 from emorec.io import disk_errors
-from emorec.pretrained import DEFAULT
+from emorec.pretrained import DEFAULT, FAMILIARITY_SUFFIX
 
 if TYPE_CHECKING:  # importing torch is slow
     from emorec.checkpoint import Checkpoint
@@ -120,8 +120,6 @@ def save_statistics(statistics: "Familiarity | None", target: Path) -> None:
     """
     if statistics is None:
         return
-    from emorec.inference.predictor import FAMILIARITY_SUFFIX
-
     path = target.with_suffix(FAMILIARITY_SUFFIX)
     with disk_errors(path):
         statistics.save(path)

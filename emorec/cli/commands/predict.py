@@ -173,8 +173,8 @@ def print_terms(network: Path | None, predictor: "Predictor") -> None:
             "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
             file=sys.stderr,
         )
-    if network is None or hub.parse_address(network):
-        origin = "built in (emorec models)" if network is None else hub.parse_address(network)
+    origin = hub.parse_address(network) if network else "built in (emorec models)"
+    if origin:
         print_once(f"network: {origin}; {predictor.spec.licence}")
 
 

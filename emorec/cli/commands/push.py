@@ -37,7 +37,7 @@ def push(
         UserError: When the network can't be read, or the Hub refuses it or can't be reached.
     """
     address = hub.Address(name.removeprefix("hf://"))
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", address.repository):
+    if not re.fullmatch(hub.REPOSITORY, address.repository):
         raise UserError(f"{name} is no name of a repository: write USER/NAME")
     if to is None:
         hub.check_repository(address.repository, private=private)  # before the work
