@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
+from rich.text import Text
 
 
 def make_console(*, stderr: bool = False, **options: Any) -> Console:
@@ -16,9 +17,22 @@ def make_console(*, stderr: bool = False, **options: Any) -> Console:
         stderr: Write to standard error: progress and notes.
         options: Further ones of Rich's `Console`.
     """
-    if stderr and not sys.stderr.isatty():
-        options["force_terminal"] = False
+    if not (sys.stderr if stderr else sys.stdout).isatty():
+        options = {"force_interactive": False, **options}
+        if stderr:
+            options = {"force_terminal": False, **options}
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
+
+
+def print_line(line: str | Text, console: Console | None = None) -> None:
+    """Print a line of text: wrapped between words in a terminal, whole in a file or a pipe.
+
+    Args:
+        line: The text.
+        console: Where to; standard output if none is given.
+    """
+    console = console or make_console()
+    console.print(line, soft_wrap=not console.is_interactive)
 
 
 def make_progress(*columns: ProgressColumn, show: bool = True, **options: Any) -> Progress:

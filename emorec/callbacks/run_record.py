@@ -25,7 +25,7 @@ from emorec.callbacks.loggers import (
 )
 from emorec.callbacks.progress import Throughput
 from emorec.checkpoint import TrainingRecord, class_path
-from emorec.console import make_console
+from emorec.console import print_line
 from emorec.data.datamodule import ClipDataModule
 from emorec.data.split import SUBSETS
 from emorec.errors import UserError
@@ -78,8 +78,8 @@ class RunRecord(Callback):
                 raise UserError(f"can't write {path}: {error.strerror}") from error
         network = ClipNetwork.of(pl_module)
         self._network = network_record(network)
-        _print(describe_network(network, self._network))
-        _print(describe_split(ClipDataModule.of(trainer).split_record()))
+        print_line(describe_network(network, self._network))
+        print_line(describe_split(ClipDataModule.of(trainer).split_record()))
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -189,12 +189,6 @@ def check_resumable(
 def last_step(trainer: Trainer) -> int:
     """Return the step at which Lightning logs an epoch that has just ended: its last one, from 0."""
     return max(0, trainer.global_step - 1)
-
-
-def _print(line: str) -> None:
-    """Print a line, wrapped between words in a terminal and whole in a file."""
-    console = make_console()
-    console.print(line, soft_wrap=not console.is_terminal)
 
 
 def describe_network(network: ClipNetwork, record: Mapping[str, Any]) -> str:

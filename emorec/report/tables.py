@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from emorec.console import print_line
 from emorec.evaluation.task import Task
 from emorec.report.comparison import COST, Comparison, ModelResult
 from emorec.report.references import Kind, Reference
@@ -229,12 +230,8 @@ def _model_record(comparison: Comparison, result: ModelResult) -> dict[str, obje
 
 def print_comparison(content: Content, console: Console) -> None:
     """Print findings, the table, and the pairs; a leak is red."""
-
-    def print_line(line: str, style: str = "") -> None:
-        console.print(Text(f"{line}.", style=style), soft_wrap=not console.is_terminal)
-
     for line in content.summary:
-        print_line(line, "bold red" if line.startswith("LEAK") else "")
+        print_line(Text(f"{line}.", "bold red" if line.startswith("LEAK") else ""), console)
     console.print()
     rendered, complete = _fit_table(content, console)
     console.print(rendered)
@@ -246,11 +243,15 @@ def print_comparison(content: Content, console: Console) -> None:
         best = comparison.results[0].name
         listed = [each for each in listed if each[0].better == best][:MAX_PAIRS_IN_TERMINAL]
     for pair, sentence in listed:
-        print_line(sentence, "red" if leaking & {pair.better, pair.other} else "")
+        print_line(
+            Text(f"{sentence}.", "red" if leaking & {pair.better, pair.other} else ""), console
+        )
     if not complete:
-        print_line("More columns are in the report, and in a wider terminal")
+        print_line("More columns are in the report, and in a wider terminal.", console)
     if len(listed) < len(content.pairs):
-        print_line(f"The other {len(content.pairs) - len(listed)} pairs are in the report")
+        print_line(
+            f"The other {len(content.pairs) - len(listed)} pairs are in the report.", console
+        )
 
 
 def _fit_table(content: Content, console: Console) -> tuple[Table, bool]:

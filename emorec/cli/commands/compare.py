@@ -47,7 +47,7 @@ def compare(
     # late: scipy, pandas and matplotlib take seconds
     from rich.text import Text
 
-    from emorec.console import make_console
+    from emorec.console import make_console, print_line
     from emorec.io import check_writable
     from emorec.report.comparison import compare_runs
     from emorec.report.models import split_by_test_clips
@@ -97,11 +97,11 @@ def compare(
     console = make_console()
     if len(sets) > 1:
         remove_report(root)  # of an earlier call with one set
-        line = (
+        print_line(
             f"The test clips differ: a table for each of {len(sets)} sets of clips "
-            "(--intersect compares the clips common to all)."
+            "(--intersect compares the clips common to all).",
+            console,
         )
-        console.print(line, soft_wrap=not console.is_terminal)
     for content, folder in zip(contents, folders, strict=True):
         if len(sets) > 1:
             console.rule(folder.name)

@@ -1,0 +1,31 @@
+"""Text in terminals, files and pipes."""
+
+import pytest
+from rich.text import Text
+
+from emorec.console import make_console, make_progress, print_line
+
+LINE = "word " * 60
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_lines_and_bars_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, forced: bool
+) -> None:
+    if forced:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    print_line(Text(LINE, style="red"))
+    with make_progress() as progress:
+        progress.add_task("reading", total=2)
+    output = capsys.readouterr()
+    assert output.out.count("\n") == 1
+    assert LINE in output.out
+    assert ("\x1b[31m" in output.out) is forced
+    assert output.err == ""
+
+
+def test_lines_in_a_terminal_are_wrapped_between_words(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line(LINE, make_console(force_terminal=True, force_interactive=True, width=40))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [["word"] * 8] * 7 + [["word"] * 4]
