@@ -70,7 +70,9 @@ def one_line(message: str, error: BaseException | None = None) -> str:
         text = f"{origin.object!r} is not UTF-8: rename the file or folder, or name a symbolic link to it"
     lines = [line.strip() for line in text.splitlines()]
     alternatives = [line.removeprefix("- ") for line in lines[:-1] if line.startswith("- ")]
-    if alternatives:
+    if any("Expected a dot import path string" in line for line in alternatives):
+        lines = [f"no class is called {lines[-1].removeprefix('Given value: ')}"]
+    elif alternatives:
         useful = [line for line in alternatives if not any(part in line for part in UNHELPFUL)]
         lines = [*useful, lines[-1]]
     return re.sub(r"<class '([\w.]+)'>", r"\1", "; ".join(lines)).replace("typing.", "")

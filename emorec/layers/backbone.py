@@ -407,22 +407,20 @@ def _is_frozen(module: nn.Module) -> bool:
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
 
 
-def stack_frames(images: Tensor, *, relative_to_onset: bool = False) -> Tensor:
-    """Stack frames as channels: (B, T, C, H, W) -> (B, T * C, H, W).
+def subtract_onset(images: Tensor) -> Tensor:
+    """Replace the frames after the first one by their difference to it: (B, T, C, H, W) of the same shape.
+
+    It separates a person's appearance from what changes in the clip.
 
     Args:
         images: Normalised frames.
-        relative_to_onset: Replace the frames after the first one by their difference to it, which
-            separates a person's appearance from what changes in the clip.
 
     >>> frames = torch.tensor([5.0, 7.0]).reshape(1, 2, 1, 1, 1)
-    >>> stack_frames(frames, relative_to_onset=True).flatten().tolist()
+    >>> subtract_onset(frames).flatten().tolist()
     [5.0, 2.0]
     """
-    if relative_to_onset:
-        onset = images[:, :1]
-        images = torch.cat([onset, images[:, 1:] - onset], dim=1)
-    return images.flatten(1, 2)
+    onset = images[:, :1]
+    return torch.cat([onset, images[:, 1:] - onset], dim=1)
 
 
 def inflate_frames(conv: nn.Conv2d, num_frames: int, inflate: Inflate) -> nn.Conv2d:

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.layers.backbone import Freeze, VideoBackbone, video_backbone
+from emorec.layers.backbone import Freeze, VideoBackbone, subtract_onset, video_backbone
 from emorec.layers.pretrained import KINETICS
 from emorec.models.classifier import ClipClassifier
 
@@ -18,6 +18,7 @@ class CNN3D(ClipClassifier):
             has no pretrained weights.
         weights: "DEFAULT" for Kinetics-400's, "none", or the path of a state dict.
         freeze: "none", "all", or "stages" for all but the last quarter.
+        relative_to_onset: Whether the later frames are differences to the first, see `subtract_onset`.
         training: See `ClipClassifier`.
 
     Source: Tran et al. 2018, A Closer Look at Spatiotemporal Convolutions for Action Recognition, table 1.
@@ -31,9 +32,11 @@ class CNN3D(ClipClassifier):
         backbone: VideoBackbone = "r3d_18",
         weights: str = "DEFAULT",
         freeze: Freeze = "none",
+        relative_to_onset: bool = False,
         **training: Any,
     ) -> None:
         super().__init__(**training)
+        self.relative_to_onset = relative_to_onset
         self.backbone = video_backbone(
             backbone,
             weights=weights,
@@ -55,7 +58,9 @@ class CNN3D(ClipClassifier):
         Raises:
             ValueError: When they are not T frames of three channels.
         """
-        clips = self.normalized(frames).transpose(1, 2)  # (B, 3, T, H, W)
-        features = self.backbone(clips)  # (B, D)
+        images = self.normalized(frames)  # (B, T, 3, H, W)
+        if self.relative_to_onset:
+            images = subtract_onset(images)
+        features = self.backbone(images.transpose(1, 2))  # (B, D)
         logits: Tensor = self.classifier(features)  # (B, K)
         return logits

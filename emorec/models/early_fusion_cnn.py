@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from emorec.errors import UserError
-from emorec.layers.backbone import Inflate, inflate_frames, stack_frames
+from emorec.layers.backbone import Inflate, inflate_frames, subtract_onset
 from emorec.models.classifier import ClipClassifier
 
 CHANNELS = (3, 64, 128, 256, 512)
@@ -22,7 +22,7 @@ class EarlyFusionCNN(ClipClassifier):
             aligned faces each cell is a part of the face.
         inflate: Initialisation of the first convolution: "mean" starts with the same filters for all frames, divided by
             T, or "random".
-        relative_to_onset: See `stack_frames`.
+        relative_to_onset: Whether the later frames are differences to the first, see `subtract_onset`.
         dropout: Before the last layer.
         training: See `ClipClassifier`.
 
@@ -79,7 +79,9 @@ class EarlyFusionCNN(ClipClassifier):
             ValueError: When they are not T frames of three channels.
         """
         images = self.normalized(frames)  # (B, T, 3, H, W)
-        stacked = stack_frames(images, relative_to_onset=self.relative_to_onset)  # (B, 3T, H, W)
+        if self.relative_to_onset:
+            images = subtract_onset(images)
+        stacked = images.flatten(1, 2)  # (B, 3T, H, W)
         features = self.features(stacked)  # (B, 512 * grid * grid)
         logits: Tensor = self.classifier(features)  # (B, K)
         return logits

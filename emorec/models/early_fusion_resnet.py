@@ -5,7 +5,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from typing_extensions import override
 
-from emorec.layers.backbone import Freeze, Inflate, image_backbone, inflate_frames, stack_frames
+from emorec.layers.backbone import Freeze, Inflate, image_backbone, inflate_frames, subtract_onset
 from emorec.models.classifier import ClipClassifier
 
 
@@ -17,7 +17,7 @@ class EarlyFusionResNet(ClipClassifier):
         weights: "DEFAULT" for ImageNet's, "none", or the path of a state dict.
         freeze: "none", "all", or "stages" for all but the last quarter; the first convolution is always trained.
         inflate: Initialisation of the first convolution: "mean" of the pretrained filters over the frames, or "random".
-        relative_to_onset: See `stack_frames`.
+        relative_to_onset: Whether the later frames are differences to the first, see `subtract_onset`.
         training: See `ClipClassifier`.
 
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, table 1; Karpathy et al. 2014, Large-scale
@@ -61,7 +61,9 @@ class EarlyFusionResNet(ClipClassifier):
             ValueError: When they are not T frames of three channels.
         """
         images = self.normalized(frames)  # (B, T, 3, H, W)
-        stacked = stack_frames(images, relative_to_onset=self.relative_to_onset)  # (B, 3T, H, W)
+        if self.relative_to_onset:
+            images = subtract_onset(images)
+        stacked = images.flatten(1, 2)  # (B, 3T, H, W)
         features = self.backbone(stacked)  # (B, D)
         logits: Tensor = self.classifier(features)  # (B, K)
         return logits

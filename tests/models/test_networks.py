@@ -290,21 +290,29 @@ def test_other_networks_depend_on_the_order_of_frames(name: str, frames: Tensor)
 
 @pytest.mark.parametrize(
     ("model_class", "layer", "settings"),
-    [(EarlyFusionCNN, "features", {}), (EarlyFusionResNet, "backbone", {"weights": "none"})],
+    [
+        (EarlyFusionCNN, "features", {}),
+        (EarlyFusionResNet, "backbone", {"weights": "none"}),
+        (CNN3D, "backbone", {"weights": "none"}),
+    ],
 )
 def test_frames_after_the_first_are_differences_to_it(
-    model_class: type[EarlyFusionCNN], layer: str, settings: dict[str, Any], make_frames: MakeFrames
+    model_class: type[EarlyFusionCNN | EarlyFusionResNet | CNN3D],
+    layer: str,
+    settings: dict[str, Any],
+    make_frames: MakeFrames,
 ) -> None:
     network = model_class(relative_to_onset=True, num_frames=3, image_size=32, **settings)
-    stacked: list[Tensor] = []
+    inputs: list[Tensor] = []
     network.get_submodule(layer).register_forward_pre_hook(
-        lambda _, inputs: stacked.append(inputs[0])
+        lambda _, arguments: inputs.append(arguments[0])
     )
     frames = make_frames(2, 3, 32)
     network(frames)
     images = network.normalized(frames)
     first, second, third = images.unbind(dim=1)
-    torch.testing.assert_close(stacked[0], torch.cat([first, second - first, third - first], dim=1))
+    given = inputs[0].transpose(1, 2) if model_class is CNN3D else inputs[0].unflatten(1, (3, 3))
+    torch.testing.assert_close(given, torch.stack([first, second - first, third - first], dim=1))
 
 
 @pytest.mark.parametrize("settings", [{"num_strided": 5}, {"num_strided": -1}, {"grid": 0}])
