@@ -8,6 +8,8 @@ Source: Gemmeke et al. 2017, Audio Set; Howard et al. 2017, MobileNets (YAMNet);
 spotters with limited and synthesized speech data (speech embedding).
 """
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
@@ -82,6 +84,12 @@ SPEECH_OFFSET = (YAMNET_COLUMNS - SPEECH_COLUMNS) // 2
 STEP = 12
 """Columns from one window to the next: 0.12 s."""
 
+STEP_SECONDS = STEP * HOP_SAMPLES / SAMPLE_RATE
+"""The same in seconds."""
+
+NUM_REMEMBERED = 64
+"""Windows whose features are kept, twice those of four seconds."""
+
 WEIGHTS: dict[str, tuple[str, ...]] = {
     "yamnet": (YAMNET,),
     "speech_embedding": (SPEECH_EMBEDDING,),
@@ -129,7 +137,35 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class Yamnet:
+class _WindowNetwork:
+    """A network of windows of a spectrogram that remembers the last ones: clips may overlap, and silence is alike."""
+
+    def __init__(self) -> None:
+        self._features: OrderedDict[bytes, Embedding] = OrderedDict()
+
+    def _embed(self, windows: Sequence[Spectrogram]) -> Embedding:
+        """Windows (columns, bands) -> (S, D)."""
+        keys = [window.tobytes() for window in windows]
+        new = {
+            key: window
+            for key, window in zip(keys, windows, strict=True)
+            if key not in self._features
+        }
+        if new:
+            self._features.update(zip(new, self._run(list(new.values())), strict=True))
+        embedding = np.stack([self._features[key] for key in keys])
+        for key in keys:
+            self._features.move_to_end(key)
+        while len(self._features) > NUM_REMEMBERED:
+            self._features.popitem(last=False)
+        return embedding
+
+    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
+        """Windows (columns, bands) -> (S, D), each computed."""
+        raise NotImplementedError
+
+
+class Yamnet(_WindowNetwork):
     """YAMNet by LiteRT. Not picklable: each process opens its own.
 
     Raises:
@@ -137,6 +173,7 @@ class Yamnet:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         litert = litert_interpreter(
             "data.sound_embedding yamnet needs", "choose --data.sound_embedding speech_embedding"
         )
@@ -150,9 +187,13 @@ class Yamnet:
         """Waveform (samples,) -> (S, 512): the largest value of each map in a window."""
         spectrogram = yamnet_spectrogram(waveform)
         windows = _windows(spectrogram, num_windows(len(waveform)), YAMNET_COLUMNS, first=0)
-        return np.stack([self._embed(window) for window in windows])
+        return self._embed(windows)
 
-    def _embed(self, window: Spectrogram) -> Embedding:
+    @override
+    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
+        return np.stack([self._run_one(window) for window in windows])
+
+    def _run_one(self, window: Spectrogram) -> Embedding:
         self._interpreter.set_tensor(self._input["index"], window[None])
         self._interpreter.invoke()
         maps = self._interpreter.get_tensor(self._output["index"])[0]  # (6, 4, 512) int8
@@ -160,7 +201,7 @@ class Yamnet:
         return np.asarray((maps.max(axis=(0, 1)).astype(np.float32) - zero) * scale, np.float32)
 
 
-class SpeechEmbedding:
+class SpeechEmbedding(_WindowNetwork):
     """Google's speech embedding by ONNX Runtime. Not picklable: each process opens its own.
 
     Raises:
@@ -168,6 +209,7 @@ class SpeechEmbedding:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -180,9 +222,13 @@ class SpeechEmbedding:
         """Waveform (samples,) -> (S, 96)."""
         spectrogram = speech_spectrogram(waveform)
         count = num_windows(len(waveform))
-        windows = np.stack(_windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET))
-        (features,) = self._session.run(None, {self._input: windows[..., None]})
-        return np.asarray(features, np.float32).reshape(count, SPEECH_FEATURES)
+        return self._embed(_windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET))
+
+    @override
+    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
+        batch = np.stack(windows)[..., None]  # (S, 76, 32, 1)
+        (features,) = self._session.run(None, {self._input: batch})
+        return np.asarray(features, np.float32).reshape(len(windows), SPEECH_FEATURES)
 
 
 @cache
@@ -303,6 +349,16 @@ class EmbeddingSpec(SoundSpec):
             content |= {"network": self.network, "networks": networks}
         windows, features = self.shape
         return f"embedding-{windows}x{features}-{settings_digest(content)}"
+
+    def shared_hop(self, seconds: float) -> float:
+        """Return the nearest distance of two clips at which their windows fall on each other, and are embedded once.
+
+        >>> EmbeddingSpec(network="both", sound_seconds=4.0).shared_hop(1.7775)
+        1.8
+        """
+        if self.speech_model:
+            return seconds  # which embeds a clip as a whole
+        return round(round(seconds / STEP_SECONDS) * STEP_SECONDS, 2) or seconds
 
     @override
     def decode(self, clip: Clip) -> tuple[Embedding, str | None]:

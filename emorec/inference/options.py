@@ -33,7 +33,8 @@ class Options:
     """How a video is divided into windows and predicted.
 
     Attributes:
-        window_seconds: Length of a window; by default that of the training clips.
+        window_seconds: Length of a window; by default that of the training clips, rounded so that what
+            two windows hear is embedded once.
         hop_seconds: From the start of one window to the next; by default half a window, and a whole one for networks
             of single frames.
         abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1, by default 0.5 for the built-in
@@ -89,7 +90,10 @@ class Options:
         """Length of a window and distance between window starts for a model, in seconds."""
         single_frame = spec.num_frames == 1
         shortest = MIN_FRAME_WINDOW_SECONDS if single_frame else 0.0
-        window = self.window_seconds or max(spec.window_seconds, shortest)
+        usual = spec.window_seconds
+        if spec.embedding:
+            usual = 2 * spec.embedding.shared_hop(usual / 2)
+        window = self.window_seconds or max(usual, shortest)
         return window, self.hop_seconds or (window if single_frame else window / 2)
 
     def lowest_confidence(self, spec: "ModelSpec") -> float:

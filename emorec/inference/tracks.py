@@ -113,13 +113,12 @@ def match_boxes(expected: Sequence[Box], boxes: Sequence[Box]) -> list[tuple[int
     """
     if not expected or not boxes:
         return []
-    from scipy.optimize import linear_sum_assignment
-
     overlaps = np.array([[iou(one, other) for other in boxes] for one in expected])
     overlaps[overlaps < SAME_FACE_OVERLAP] = 0.0
-    rows, columns = linear_sum_assignment(overlaps, maximize=True)
-    return [
-        (int(row), int(column))
-        for row, column in zip(rows, columns, strict=True)
-        if overlaps[row, column] > 0
-    ]
+    if 1 in overlaps.shape:
+        pairs = [np.unravel_index(overlaps.argmax(), overlaps.shape)]
+    else:
+        from scipy.optimize import linear_sum_assignment  # late: a third of a second to import
+
+        pairs = list(zip(*linear_sum_assignment(overlaps, maximize=True), strict=True))
+    return [(int(row), int(column)) for row, column in pairs if overlaps[row, column] > 0]

@@ -15,6 +15,8 @@ from emorec.data.audio_embedding import (
     STEP,
     YAMNET_COLUMNS,
     EmbeddingSpec,
+    SpeechEmbedding,
+    Yamnet,
     embed,
     speech_spectrogram,
     yamnet_spectrogram,
@@ -110,3 +112,25 @@ def test_caches_of_other_settings_have_other_names() -> None:
         for seconds in (3.0, 3.01)
     ]
     assert len({spec.name for spec in specs}) == len(specs)
+
+
+@pytest.mark.parametrize("network", [Yamnet, SpeechEmbedding])
+def test_what_two_clips_share_is_embedded_once(
+    network: type[Yamnet | SpeechEmbedding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = np.random.default_rng(1).normal(0, 0.1, 4 * SAMPLE_RATE).astype(np.float32)
+    hop = round(EmbeddingSpec(network="both", sound_seconds=2.0).shared_hop(1.0) * SAMPLE_RATE)
+    first, second = sound[: 2 * SAMPLE_RATE], sound[hop : hop + 2 * SAMPLE_RATE]
+    expected = network()(second)
+    remembering, computed = network(), []
+    run = remembering._run
+    monkeypatch.setattr(
+        remembering, "_run", lambda windows: (computed.append(len(windows)), run(windows))[1]
+    )
+    remembering(first)
+    np.testing.assert_array_equal(remembering(second), expected)
+    shared = len(expected) - hop // (STEP * HOP_SAMPLES)
+    assert computed[0] == len(expected)
+    assert (
+        0 < computed[1] <= len(expected) - shared + 2
+    )  # but the last of the first, or of the second, with silence
