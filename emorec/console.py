@@ -9,7 +9,7 @@ from rich.text import Text
 
 
 def make_console(*, stderr: bool = False, **options: Any) -> Console:
-    """Return a console that prints text as it is: brackets and colons in paths and names are no markup.
+    """Return a console that prints text as it is: brackets and colons in paths and names are not markup.
 
     FORCE_COLOR colours results that are piped; bars and spinners are shown in terminals alone all the same.
 

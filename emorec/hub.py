@@ -93,7 +93,9 @@ def parse_address(path: str | Path) -> Address | None:
     match = _ADDRESS.fullmatch(text)
     if match is None:
         shown = re.sub("^hf:/*", "hf://", text)
-        raise UserError(f"{shown} is no address: write hf://USER/NAME, or hf://USER/NAME@REVISION")
+        raise UserError(
+            f"{shown} is not an address: write hf://USER/NAME, or hf://USER/NAME@REVISION"
+        )
     return Address(match[1], match[2] or "main")
 
 

@@ -210,7 +210,7 @@ def check_writable(path: Path, option: str) -> None:
         option: The flag that names another place, such as `--out`.
 
     Raises:
-        UserError: When the closest existing parent is no folder or may not be written to.
+        UserError: When the closest existing parent is not a folder or may not be written to.
     """
     parent = existing_parent(path if path.is_dir() else path.parent)
     if not parent.is_dir():

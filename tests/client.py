@@ -12,7 +12,7 @@ RATE = 16_000
 
 
 def write_noise(path: Path, seconds: int) -> None:
-    """Write a sound file that is no speech."""
+    """Write a sound file that is not speech."""
     samples = np.random.default_rng(0).normal(0, 3000, seconds * RATE).astype("<i2")
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -79,6 +79,6 @@ def test_a_kill_at_any_time_leaves_a_complete_file(tmp_path: Path) -> None:
         content = target.read_bytes()
         assert len(content) == 100_000
         assert len(set(content)) == 1
-    with atomic_write(target) as file:  # an unfinished file of a killed process is no obstacle
+    with atomic_write(target) as file:  # an unfinished file of a killed process is not an obstacle
         file.write(b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["numbers.bin"]

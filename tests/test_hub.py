@@ -233,7 +233,7 @@ MISTAKES = {
     "hf://ann/bert": "hf://ann/bert holds something else .*: look at .*/ann/bert/tree/main",
     "hf://ann/text": "hf://ann/text holds something else",
     "hf://ann/other": "model.safetensors of hf://ann/other does not have the SHA-256",
-    "hf://ann": "hf://ann is no address: write hf://USER/NAME",
+    "hf://ann": "hf://ann is not an address: write hf://USER/NAME",
 }
 
 
@@ -266,7 +266,7 @@ def test_a_push_that_would_do_harm_is_one_line(
         (("ann/bert", "--ckpt", ckpt), "/ann/bert holds something else .*: choose another name"),
         (("ann/faces", "--ckpt", ckpt, "--private"), "/ann/faces exists and is public: make it"),
         (("bob/faces", "--ckpt", ckpt), "bob/faces .*403.*: log in .* may write to bob"),
-        (("faces", "--ckpt", ckpt), "faces is no name of a repository: write USER/NAME"),
+        (("faces", "--ckpt", ckpt), "faces does not name a repository: write USER/NAME"),
         (("ann/new", "--ckpt", "face_and_sound"), "face_and_sound comes with emorec already"),
         (("ann/new", "--ckpt", "hf://ann/faces"), "hf://ann/faces.* is on the Hub already"),
     ):

@@ -354,7 +354,7 @@ def uses_markdown() -> str:
         [
             *("For:\n", *(f"- {use}" for use in uses.INTENDED)),
             *("\nNot for:\n", *(f"- **{at}:** {what}" for at, what in uses.REFUSED)),
-            f"\n{uses.LAW}. This is no legal advice.",
+            f"\n{uses.LAW}. This is not legal advice.",
         ]
     )
 

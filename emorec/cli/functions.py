@@ -26,7 +26,7 @@ _Parameter = inspect.Parameter
 
 
 class _HelpFormatter(DefaultHelpFormatter):
-    """Formats help without types, which only repeat the text, and without defaults that are no value."""
+    """Formats help without types, which only repeat the text, and without defaults that are not values."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         width = shutil.get_terminal_size((HELP_WIDTH, 24)).columns

@@ -394,7 +394,7 @@ class ClipDataModule(LightningDataModule):
         )
 
     def _warn(self, index: ClipIndex, stage: str) -> None:
-        """Log which clips are left out or replaced, which files are no clips, and which actors are missing."""
+        """Log which clips are left out or replaced, which files are not clips, and which actors are missing."""
         clips = index.needed(stage, allow_missing_actors=self.allow_missing_actors)
         if self.duplicates:
             pairs = [f"{first.title} and {second.title}" for first, second in self.duplicates]
@@ -431,7 +431,7 @@ class ClipDataModule(LightningDataModule):
             )
         if index.other_files:
             log.warning(
-                "%d files are no clips of this data set and were not used: %s",
+                "%d files are not clips of this data set and were not used: %s",
                 len(index.other_files),
                 listed_files([(Path(path.name), reason) for path, reason in index.other_files]),
             )

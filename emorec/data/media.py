@@ -76,7 +76,7 @@ def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
-    """Return the video stream that players show; `None` without one. The cover of an album is no video."""
+    """Return the video stream that players show; `None` without one. The cover of an album is not a video."""
     stream = container.streams.best("video")
     is_video = isinstance(stream, VideoStream) and not stream.disposition & Disposition.attached_pic
     return stream if is_video else None  # type: ignore[return-value]  # narrowed by `is_video`

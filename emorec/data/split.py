@@ -201,7 +201,7 @@ class ClipIndex:
     Attributes:
         clips: All clips.
         split: Assigns their actors to subsets.
-        other_files: Files that are no clips of the data set, each with the reason.
+        other_files: Files that are not clips of the data set, each with the reason.
     """
 
     clips: Sequence[Clip]

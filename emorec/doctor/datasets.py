@@ -169,7 +169,7 @@ def check_iemocap(root: str | None) -> Report:
         warnings.append(f"incomplete utterances of IEMOCAP: {number:,}, such as {name} ({missing})")
     if folder.malformed:
         path, wrong = folder.malformed[0]
-        warnings.append(f"{path} has lines that are no utterances: {wrong}")
+        warnings.append(f"{path} has lines that are not utterances: {wrong}")
     facts = {
         "folder": root,
         "utterances": found,

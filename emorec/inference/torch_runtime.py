@@ -39,7 +39,7 @@ class TorchRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is no emorec checkpoint, or its network takes features, or there is no such device.
+        UserError: When it is not an emorec checkpoint, or its network takes features, or there is no such device.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:
@@ -195,7 +195,7 @@ def load_network(path: Path, *, adapted: bool = False) -> tuple[ClipNetwork, Mod
         adapted: Whether it may be one that has to be adapted to a person.
 
     Raises:
-        UserError: When it is no emorec checkpoint, its network takes features, or has to be adapted and may not.
+        UserError: When it is not an emorec checkpoint, its network takes features, or has to be adapted and may not.
     """
     loaded = checkpoint.read(path)
     if not adapted and loaded.data["init_args"].get("adapt", "none") != "none":
@@ -211,7 +211,7 @@ def make_network(loaded: checkpoint.Checkpoint) -> ClipNetwork:
     """Return a checkpoint's network with its weights, on the CPU.
 
     Raises:
-        UserError: When it is no emorec network, or its state dict does not match.
+        UserError: When it is not an emorec network, or its state dict does not match.
     """
     cls = network_class(loaded)
     if loaded.path.suffix != checkpoint.PLAIN_SUFFIX:
@@ -231,12 +231,12 @@ def network_class(loaded: checkpoint.Checkpoint) -> type[ClipNetwork]:
     """Import the class of a checkpoint's network.
 
     Raises:
-        UserError: When it can't be imported, or is no emorec network.
+        UserError: When it can't be imported, or is not an emorec network.
     """
     cls = loaded.import_class("model")
     if not (isinstance(cls, type) and issubclass(cls, ClipNetwork)):
         raise UserError(
-            f"{loaded.path} holds {loaded.model['class_path']}, which is no emorec network"
+            f"{loaded.path} holds {loaded.model['class_path']}, which is not an emorec network"
         )
     return cls
 

@@ -84,7 +84,7 @@ def load_pretrained(
         head: Name of the module that was removed; its keys are ignored.
 
     Raises:
-        UserError: When they can't be read or downloaded, are no state dict, or belong to another network.
+        UserError: When they can't be read or downloaded, are not a state dict, or belong to another network.
     """
     if weights == "none" or _skipped.get():
         return

@@ -267,7 +267,7 @@ def read_json(path: Path, advice: str) -> Mapping[str, Any]:
     """Return the object in a JSON file.
 
     Raises:
-        UserError: When it can't be read or is no object; the message ends with the advice.
+        UserError: When it can't be read or is not an object; the message ends with the advice.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -276,7 +276,7 @@ def read_json(path: Path, advice: str) -> Mapping[str, Any]:
     except ValueError as error:  # of JSON as of UTF-8
         raise UserError(f"{path} is broken ({_one_line(error)}): {advice}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} is broken (it is no JSON object): {advice}")
+        raise UserError(f"{path} is broken (it is not a JSON object): {advice}")
     return content
 
 

@@ -131,7 +131,7 @@ def test_missing_sessions_and_sounds_and_malformed_lines_are_reported(
     assert report.rows[-1] == ("", "sessions 1, 2, 3, 4 of five")
     incomplete, malformed = report.warnings
     assert incomplete == "incomplete utterances of IEMOCAP: 1, such as Ses01F_impro01_F000 (no wav)"
-    assert malformed.startswith(f"{path} has lines that are no utterances: line 1: not like")
+    assert malformed.startswith(f"{path} has lines that are not utterances: line 1: not like")
 
 
 def test_a_folder_without_iemocap_is_a_failure(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_evidence_for_one_of_two_classes_is_evidence_against_the_other() -> None
     support, against = (frame_importance(Score(network, output), inputs()) for output in (0, 1))
     np.testing.assert_allclose(support, -against, atol=1e-5)
     maps, _ = frame_saliency(Score(network, 1), inputs(), "occlusion")
-    assert maps[USED][square(USED)].max() < 1e-3  # bright pixels are no evidence for "no"
+    assert maps[USED][square(USED)].max() < 1e-3  # bright pixels are not evidence for "no"
 
 
 def test_the_sound_map_is_on_the_used_frequencies_and_times() -> None:

@@ -167,7 +167,7 @@ def test_a_frame_lost_by_skipping_others_is_decoded_without_skipping(
 def test_a_file_that_is_not_a_video_is_a_one_line_error(tmp_path: Path) -> None:
     text, diary, empty = (tmp_path / name for name in ("text.mp4", "diary.txt", "empty.mp4"))
     for path in (text, diary):
-        path.write_text("dear diary, this is no film\n" * 40)
+        path.write_text("dear diary, this is not a film\n" * 40)
     empty.touch()
     (tmp_path / "folder").mkdir()
     corrupt = videos.write_video(tmp_path / "spoiled.mp4", 5)

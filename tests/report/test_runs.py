@@ -85,7 +85,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "json of a list": (
         lambda run: (run / "test" / "metrics.json").write_text("[]"),
-        "is no JSON object",
+        "is not a JSON object",
     ),
     "json without split": (
         rewritten(lambda content: content.pop("split")),

@@ -57,7 +57,7 @@ FAILED = 2
 INTERRUPTED = 130
 
 MAX_CAMERA_DIGITS = 4
-"""Longer numbers are no cameras: OpenCV counts from 0, plus 100 to 2,000 for the system's interface."""
+"""Longer numbers are not cameras: OpenCV counts from 0, plus 100 to 2,000 for the system's interface."""
 
 MAX_ROWS = 50
 """Of more videos, the table shows the first ones."""
@@ -66,7 +66,7 @@ PRINTED = "printed.txt"
 """File in the cache folder: the lines that are printed once."""
 
 FILE_WIDTH = 250
-"""Characters in a line of the table where standard output is no terminal."""
+"""Characters in a line of the table where standard output is not a terminal."""
 
 
 def predict(
@@ -601,7 +601,9 @@ def _videos_in(folder: Path, found: Sources, sound: bool) -> list[Path]:
         found.errors.append(f"no {kind} in {folder}")
     elif others:
         ignored = (
-            f"1 file is no {kind}" if len(others) == 1 else f"{len(others)} files are no {kind}s"
+            f"1 file is not a {kind}"
+            if len(others) == 1
+            else f"{len(others)} files are not {kind}s"
         )
         found.notes.append(f"{ignored} in {folder}: {listed_files(others)}")
     return videos

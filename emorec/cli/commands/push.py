@@ -38,7 +38,7 @@ def push(
     """
     address = hub.Address(name.removeprefix("hf://"))
     if not re.fullmatch(hub.REPOSITORY, address.repository):
-        raise UserError(f"{name} is no name of a repository: write USER/NAME")
+        raise UserError(f"{name} does not name a repository: write USER/NAME")
     if to is None:
         hub.check_repository(address.repository, private=private)  # before the work
     # late: torch takes seconds

@@ -204,7 +204,7 @@ def decode_clip(clip: Clip, targets: Targets) -> Decoded:
         targets: One specification of its sound or what describes that sound, or any number of its T frames.
 
     Raises:
-        UserError: When the decoder or the face detector can't be used, which is no fault of the clip.
+        UserError: When the decoder or the face detector can't be used, which is not a fault of the clip.
         OSError: When a file can't be written.
     """
     spec, target = next(iter(targets.items()))

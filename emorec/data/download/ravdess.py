@@ -57,7 +57,7 @@ DAMAGED_ZIP = (
     *(BadZipFile, zlib.error, struct.error, EOFError),
     *(RuntimeError, ValueError, OverflowError),
 )
-"""What zipfile raises for a file that is no zip or was altered."""
+"""What zipfile raises for a file that is not a zip or was altered."""
 
 Channel = Literal["speech", "song"]
 Modality = Literal["av", "video", "both"]

@@ -264,7 +264,7 @@ def encode_mp4(
 
 
 def read_comment(path: Path) -> str | None:
-    """Return the comment stored in a video; `None` when it has none or is no video."""
+    """Return the comment stored in a video; `None` when it has none or is not a video."""
     import av
 
     try:

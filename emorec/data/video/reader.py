@@ -160,7 +160,7 @@ def decode(
             more only at sharp edges. Where decord or torchcodec is wrong, PyAV reads.
 
     Raises:
-        ClipError: When the file can't be read, is no video, is damaged, or has no frame in the span.
+        ClipError: When the file can't be read, is not a video, is damaged, or has no frame in the span.
         UserError: When the decoder can't be used.
     """
     reader = CheckedReader(path, decoder)
@@ -197,7 +197,7 @@ def decode_spans(
         A clip for each span; `None` where the video ends earlier than any likely end (then use `decode`).
 
     Raises:
-        ClipError: When the file can't be read, is no video, is damaged before the end of the last span, or has no
+        ClipError: When the file can't be read, is not a video, is damaged before the end of the last span, or has no
             frame in one of them.
         UserError: When the decoder can't be used.
     """
@@ -223,7 +223,7 @@ def video_length(path: Path, decoder: Decoder = "decord") -> VideoLength:
     Frames that the file itself hides, as one cut without re-encoding hides those before the cut, do not count.
 
     Raises:
-        ClipError: When the file can't be read, is no video, or is damaged.
+        ClipError: When the file can't be read, is not a video, or is damaged.
         UserError: When the decoder can't be used.
     """
     reader = CheckedReader(path, decoder)
@@ -295,7 +295,7 @@ class CheckedReader:
         decoder: The chosen library.
 
     Raises:
-        ClipError: When the file can't be read or is no video.
+        ClipError: When the file can't be read or is not a video.
         UserError: When a library can't be used.
 
     Attributes:

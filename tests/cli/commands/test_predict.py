@@ -68,7 +68,7 @@ def test_a_table_shows_the_results(
     assert re.split(r"\s{2,}", second.strip())[:5] == ["b.mp4", "0.5 s", "1", "1", "dark"]
     assert re.match(r"\d+\.\d s, [\d,]+ frames/s", speed)
     assert footer == f"written to {tmp_path / 'out'}, a folder for each video"
-    assert output.err == f"1 file is no video or picture in {tmp_path}: notes.txt\n"
+    assert output.err == f"1 file is not a video or picture in {tmp_path}: notes.txt\n"
 
 
 def test_a_network_that_only_hears_takes_sound_files(

@@ -1,4 +1,4 @@
-"""`emorec predict` of files that are no ordinary videos, sound alone and pictures; and without a package it needs."""
+"""`emorec predict` of files that are not ordinary videos, sound alone and pictures; and without a package it needs."""
 
 import sys
 from pathlib import Path

@@ -29,7 +29,7 @@ def test_a_folder_is_its_sorted_videos_and_other_files_are_reported_in_one_line(
     folder: Path,
 ) -> None:
     assert videos(".") == ["a.MOV", "b.mp4", "sub/a.mov", "sub/c.mkv"]
-    assert find_sources(["."]).notes == ["1 file is no video or picture in .: sub/notes.txt"]
+    assert find_sources(["."]).notes == ["1 file is not a video or picture in .: sub/notes.txt"]
 
 
 def test_usual_endings_are_found_in_either_case_and_sound_or_pictures_by_the_network(

@@ -174,7 +174,7 @@ def _check_rows(
 
 
 def _is_comment(cells: Sequence[str], num_columns: int) -> bool:
-    """Whether a line begins with # and is no row, whose first cell may be a name such as #1."""
+    """Whether a line begins with # and is not a row, whose first cell may be a name such as #1."""
     alone = num_columns > 1 and not any(cells[1:])
     return cells[0].startswith("#") and (alone or cells[0][1:2].isspace())
 
