@@ -201,7 +201,7 @@ def test_a_command_of_an_experiment_is_valid(
     named = [
         word for word in flags if word.endswith((".ckpt", "version_0")) or word.startswith("hf://")
     ]
-    if "--ckpt" in flags:  # the network that comes along stands for one that the reader has trained
+    if "--ckpt" in flags:  # the built-in network stands for one that the reader has trained
         sets = {"Face": "AffWild2DataModule"}
         data = next((["--data", data] for name, data in sets.items() if name in text), [])
         flags = [*data, *("face_and_sound" if word in named else word for word in flags)]
