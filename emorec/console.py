@@ -1,11 +1,24 @@
 """Rich's console for text of users: results on standard output, progress on standard error."""
 
+import os
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 from rich.text import Text
+from typing_extensions import override
+
+FILE_WIDTH = 250
+"""Characters of a line in files and pipes, unless COLUMNS says otherwise: rows of tables stay whole for programs."""
+
+
+class _Console(Console):
+    """Rich's console, which leaves a closed pipe to `emorec.cli.main`; Rich would end the process with code 1."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def make_console(*, stderr: bool = False, **options: Any) -> Console:
@@ -21,7 +34,9 @@ def make_console(*, stderr: bool = False, **options: Any) -> Console:
         options = {"force_interactive": False, **options}
         if stderr:
             options = {"force_terminal": False, **options}
-    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
+        elif "COLUMNS" not in os.environ:
+            options = {"width": FILE_WIDTH, **options}
+    return _Console(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
 
 
 def print_line(line: str | Text, console: Console | None = None) -> None:

@@ -65,9 +65,6 @@ MAX_ROWS = 50
 PRINTED = "printed.txt"
 """File in the cache folder: the lines that are printed once."""
 
-FILE_WIDTH = 250
-"""Characters in a line of the table where standard output is not a terminal."""
-
 
 def predict(
     *videos: str,
@@ -417,8 +414,7 @@ class Predictions:
         ]
         out = self.batch.out
         if results:
-            # unwrapped lines in files
-            console = make_console() if sys.stdout.isatty() else make_console(width=FILE_WIDTH)
+            console = make_console()
             console.print(results_table([(source.name, outline) for source, outline in results]))
             folder = (
                 f"{out / results[0][0].folder}"
