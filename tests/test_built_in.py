@@ -137,7 +137,7 @@ def test_models_are_listed_with_what_was_measured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.delenv("COLUMNS", raising=False)  # of a terminal; here is none
     main(["models"])
     printed = capsys.readouterr().out
     for name in BUILT_IN:

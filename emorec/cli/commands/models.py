@@ -11,6 +11,10 @@ if TYPE_CHECKING:  # importing torch is slow
 MAX_TRAINED = 10
 """The newest ones are listed."""
 
+MIN_NAME_WIDTH = 20
+WIDTH_BESIDE_NAME = 47
+"""Characters that the other columns need: the path of a run is folded where there is no room for both."""
+
 
 class ListedModel(NamedTuple):
     """A row of the table.
@@ -53,10 +57,12 @@ def models(*, logs: str = "lightning_logs") -> None:
         if not listed:
             continue
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column(title, no_wrap=True)
+        longest = max(len(title), *(len(model.name) for model in listed))
+        room = max(MIN_NAME_WIDTH, console.width - WIDTH_BESIDE_NAME)
+        table.add_column(title, overflow="fold", width=min(longest, room))
         for column in ("takes", "predicts", "measured, 95 % interval"):
             table.add_column(column)
-        table.add_column("MB", justify="right")
+        table.add_column("MB", justify="right", no_wrap=True)
         for model in listed:
             size = f"{model.megabytes:.1f}"
             row = (model.name, model.takes, model.predicts, model.measured, size)
@@ -91,7 +97,7 @@ def trained(logs: Path) -> list[ListedModel]:
             listed.append(ListedModel(str(path), "", "", str(error), 0.0, ""))
             continue
         measured = "not tested" if isinstance(tested, str) else headline(tested)
-        listed.append(_listed(str(path), record, measured))
+        listed.append(_listed(str(path.parents[1]), record, measured))  # shorter, and no less
     return listed
 
 
