@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Literal
 
@@ -18,7 +19,9 @@ def completion(shell: Shell, /) -> None:
     """
     import shtab
 
-    print(shtab.complete(make_parser(), shell))
+    script = shtab.complete(make_parser(), shell)
+    # of several files shtab's script for zsh completes the first alone
+    print(script.replace('"(*)::', '"*:') if shell == "zsh" else script)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     from emorec.cli import COMMANDS, EXPERIMENTS
     from emorec.cli.functions import FunctionParser
     from emorec.cli.help import CHECKPOINT_OPTIONS, FIT_HELP
+    from emorec.pretrained import BUILT_IN
     from emorec.shipped import list_configs, list_studies
 
     parser = argparse.ArgumentParser("emorec", allow_abbrev=False)
@@ -43,6 +47,8 @@ def make_parser() -> argparse.ArgumentParser:
         for action in command._actions:
             if "--config" in action.option_strings:
                 complete_names(action, "config", [each.name for each in list_configs()])
+            if "--ckpt" in action.option_strings and name not in ("fit", "push"):
+                complete_names(action, "network", BUILT_IN)
             if name == "study" and action.dest == "file":
                 complete_names(action, "study", [each.name for each in list_studies()])
     return parser
@@ -63,15 +69,16 @@ def add_options(parser: argparse.ArgumentParser, text: str, files: Any) -> None:
             added.complete = files
 
 
-def complete_names(action: Any, kind: str, names: list[str]) -> None:
+def complete_names(action: Any, kind: str, names: Sequence[str]) -> None:
     """Complete an argument by names and by files."""
-    function, words = f"_emorec_{kind}", " ".join(names)
+    # shtab quotes what a function called _file completes, such as blanks
+    function, words = f"_emorec_{kind}_file", " ".join(names)
     action.complete = {
         "bash": function,
         "zsh": function,
         "fish": f"{words} (__fish_complete_path (commandline -ct))",
         "preamble": {
             "bash": f'{function}() {{ compgen -W \'{words}\' -- "$1"; compgen -f -- "$1"; }}',
-            "zsh": f"{function}() {{ _alternative '{kind}s:{kind}:({words})' 'files:file:_files' }}",
+            "zsh": f"{function}() {{ _alternative '{kind}:{kind}:({words})' 'files:file:_files' }}",
         },
     }

@@ -19,6 +19,7 @@ complete_last emorec fit --data.num_
 complete_last emorec fit -c cnn_
 complete_last emorec study seeds
 complete_last emorec export --format ''
+complete_last emorec export --ckpt face_
 """
 
 
@@ -40,6 +41,7 @@ def test_bash_completes_commands_options_choices_and_names_of_configs(
         "cnn_lstm",
         "seeds",
         "onnx torch_export safetensors",
+        "face_and_sound face_and_sound_adapted",
     ]
 
 
@@ -49,5 +51,6 @@ def test_the_script_is_right_for_the_shell(capsys: pytest.CaptureFixture[str], s
     script = capsys.readouterr().out
     assert "blendshapes" in script  # an option of predict
     assert "face_and_sound" in script
+    assert '"(*)' not in script  # zsh would complete the first of several files alone
     if shutil.which(shell):
         subprocess.run([shell, "-n"], input=script, text=True, check=True)
