@@ -27,10 +27,11 @@ COPY emorec /src/emorec
 RUN if [ "${TORCH}" != auto ]; then export UV_TORCH_BACKEND="${TORCH}"; fi \
     && /opt/emorec/bin/uv pip install --no-cache --python /opt/emorec/bin/python \
         --constraint /src/constraints.txt '/src[explain,hub,onnx]' \
-    && useradd --create-home --uid 1000 emorec \
-    && mkdir /data && chown emorec /data
+    && install --directory --owner=1000 /data
 
-ENV PATH=/opt/emorec/bin:${PATH}
+# Users are numbers: images of Ubuntu have a user 1000 already, and --user may name any. None has a home, so that
+# libraries keep their caches in /tmp.
+ENV PATH=/opt/emorec/bin:${PATH} HOME=/tmp USER=emorec
 USER 1000
 # Videos are named and results written below this folder.
 WORKDIR /data
