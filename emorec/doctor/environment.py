@@ -20,6 +20,7 @@ from emorec.io import num_cores
 MAIN_PACKAGES = (
     *("emorec", "torch", "torchvision", "lightning", "torchmetrics"),
     *("decord", "decord2", "albumentations"),
+    *("numpy", "av", "opencv-python-headless", "onnxruntime", "ai-edge-litert"),
 )
 
 MIN_FREE_DISK_GB = 5.0
