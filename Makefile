@@ -78,8 +78,6 @@ types: $(STAMP) ## check the types
 coverage: $(STAMP) ## run every test and list the lines and branches that none of them reached
 	$(BIN)/python -m pytest --cov --cov-report=term $(PARALLEL) $(ARGS)
 
-# Built anew each time: a second build would not repeat the warnings of pages that have not changed. The notebooks run
-# `emorec` from the path and have a cache of frames of their own. At last: no page takes anything from another machine.
 wheel: $(STAMP) ## build wheel and source archive in dist/, and use the wheel in .venv-wheel as a program of others does
 	rm -rf dist build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m uv build --quiet
@@ -89,6 +87,8 @@ wheel: $(STAMP) ## build wheel and source archive in dist/, and use the wheel in
 	cd build/wheel && ../../.venv-wheel/bin/mypy --strict client.py && ../../.venv-wheel/bin/python client.py
 	cd build/wheel && ../../.venv-wheel/bin/emorec --version && ../../.venv-wheel/bin/emorec models
 
+# Built anew each time: a second build would not repeat the warnings of pages that have not changed. The notebooks run
+# `emorec` from the path and have a cache of frames of their own. At last: no page takes anything from another machine.
 docs: $(VENV)/.installed-docs ## build the documentation in site/ and run its notebooks (NOTEBOOKS=off: without them)
 	rm -rf site build/docs
 	PATH="$(abspath $(BIN)):$$PATH" EMOREC_CACHE="$(abspath build/docs/cache)" $(BIN)/python -m sphinx --quiet \
