@@ -243,7 +243,7 @@ def read(path: str | Path) -> Checkpoint:
 def find_file(path: str | Path) -> Path:
     """Return a checkpoint's file: what is not a folder itself, and of a run's folder the best checkpoint.
 
-    A path wins over the name of a built-in network. A network of the Hub is fetched; a folder of such files is taken.
+    A file wins over the name of a built-in network. A network of the Hub is fetched; a folder of such files is taken.
 
     Raises:
         UserError: When a folder has no best checkpoint, a file does not exist, or a network can't be fetched.

@@ -155,6 +155,7 @@ def test_its_card_is_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
         f"SHA-256 `{DIGESTS[f'{name}.safetensors']}`" in card_file(name).read_text()
         for name in BUILT_IN
     )
+    assert checkpoint.read(DEFAULT).is_built_in  # beside the folder of its card, too
 
 
 def test_its_tensors_can_be_exported_and_explained_by_default(

@@ -109,8 +109,8 @@ def silent_stderr() -> Iterator[None]:
 
 
 def is_built_in(path: Path) -> bool:
-    """Whether a path is the name of a built-in network; a file of that name wins."""
-    return str(path) in BUILT_IN and not path.exists()
+    """Whether a path is the name of a built-in network; a file of that name wins, not the folder of its card."""
+    return str(path) in BUILT_IN and not path.is_file()
 
 
 def card_file(name: str) -> Path:
