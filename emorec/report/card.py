@@ -43,7 +43,7 @@ from emorec.report.card_facts import (
 )
 from emorec.report.front_matter import front_matter
 from emorec.report.models import align_models, group_runs
-from emorec.report.runs import Run
+from emorec.report.runs import METRICS, TEST, Run, read_run
 from emorec.report.sentences import leak_warning
 from emorec.report.templating import render
 from emorec.text import UNKNOWN, decimal, first_few, significant
@@ -103,7 +103,14 @@ def model_card(
     test = tested if isinstance(tested, Run) else None
     if test and not tables:
         tables = [test.predictions]
-    ablations = read_ablations(checkpoint) if test and not cross_validation else {}
+    ablations: dict[str, Row] = {}
+    if cross_validation:
+        ablations = _pooled_ablations(checkpoint, cross_validation)
+    elif test:
+        ablations = {
+            modality: (modality, test.task.format(metrics.get(test.task.score)), UNKNOWN)
+            for modality, metrics in read_ablations(checkpoint).items()
+        }
     if upload:
         checkpoint = upload.checkpoint
         if test and upload.people:
@@ -225,6 +232,22 @@ def pool_runs(checkpoint: Checkpoint, runs: Sequence[Run]) -> tuple[Run, list[pd
         first, predictions=predictions.pooled[0], metrics={**first.metrics, "split": split}
     )
     return pooled, list(predictions.pooled)
+
+
+def _pooled_ablations(checkpoint: Checkpoint, runs: Sequence[Run]) -> dict[str, Row]:
+    """Return modality -> its name, score and interval without it, where every run was tested without it."""
+    ablations: dict[str, Row] = {}
+    for modality in network_record(checkpoint)["modalities"]:
+        folder = f"{TEST}_without_{modality}"
+        if all((run.folder / folder / METRICS.name).is_file() for run in runs):
+            test, tables = pool_runs(checkpoint, [read_run(run.folder, folder) for run in runs])
+            score = scores_with_intervals(test.task, tables)[test.task.score]
+            ablations[modality] = (
+                modality,
+                test.task.format(score.value),
+                test.task.format_interval(score.interval) or UNKNOWN,
+            )
+    return ablations
 
 
 def _calibrated(task: Task, tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

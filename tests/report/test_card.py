@@ -1,6 +1,7 @@
 """Model cards: contents, valid Markdown, and the list of missing information."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.models import EarlyFusionCNN
 from emorec.report.card import model_card
+from emorec.report.card_facts import network_record
 from emorec.report.runs import read_run
 from tests.report.made_checkpoints import write_checkpoint, write_regressor
 from tests.report.made_runs import write_run
@@ -241,6 +243,9 @@ def test_the_card_of_a_network_that_trained_on_everybody_has_the_figures_of_a_cr
         for fold in range(1, 7)
         for seed in (0, 1)
     ]
+    (modality,) = network_record(checkpoint.read(everybody))["modalities"]
+    for folder in folders:
+        shutil.copytree(folder / "test", folder / f"test_without_{modality}")
     card = model_card(checkpoint.read(everybody), [read_run(folder) for folder in folders])
     recalls = []
     for seed in (0, 1):
@@ -257,6 +262,7 @@ def test_the_card_of_a_network_that_trained_on_everybody_has_the_figures_of_a_cr
     assert "12 networks, split `msaf6`, 2 seeds averaged" in card
     assert "The network of this card trained on all of them" in " ".join(card.split())
     assert len(tables["actor"]) == 24
+    assert tables["without"] == [[modality, uar, tables["metric"][0][2]]]
     other = write_run(tmp_path / "other", network="CNN3D", split="msaf6", fold=1)
     with pytest.raises(UserError, match="the tests are of 2 models"):
         model_card(checkpoint.read(everybody), [read_run(folders[0]), read_run(other)])
