@@ -203,28 +203,25 @@ def card_position(
         box: The face.
         card: Width and height of the card, in pixels.
         frame: Width and height of the frame, in pixels.
-        below: Below the face, else above it, else over its lower part; or: to the right of the face, else to the left
-            of it, else over its right part.
+        below: Below the face, else above it, else over its lower part; or first to the right of the face, or to the
+            left of it.
 
     >>> card_position(Box(10, 10, 20, 20), (30, 20), (100, 100), below=False)
     (36, 10)
     >>> card_position(Box(60, 70, 20, 25), (30, 20), (100, 100), below=True)
     (55, 44)
+    >>> card_position(Box(10, 10, 70, 60), (30, 20), (100, 100), below=False)
+    (30, 76)
     """
-    if below:
+    right, left = round(box.left + box.width) + GAP, round(box.left) - GAP - card[0]
+    beside = right if right + card[0] <= frame[0] else left
+    if below or beside < 0:
         left, top = round(box.left + box.width / 2 - card[0] / 2), round(box.top + box.height) + GAP
         if top + card[1] > frame[1]:
             top = round(box.top) - GAP - card[1]
         top = top if top >= 0 else frame[1] - card[1]
         return min(max(left, 0), max(frame[0] - card[0], 0)), max(top, 0)
-    left, top = round(box.left + box.width) + GAP, round(box.top)
-    if left + card[0] > frame[0]:
-        left = round(box.left) - GAP - card[0]
-    left = left if left >= 0 else frame[0] - card[0]
-    return (
-        min(max(left, 0), max(frame[0] - card[0], 0)),
-        min(max(top, 0), max(frame[1] - card[1], 0)),
-    )
+    return beside, min(max(round(box.top), 0), max(frame[1] - card[1], 0))
 
 
 def _label_color(window: Window) -> str:
