@@ -113,6 +113,9 @@ DRAWN_SHEET = Datasheet(
     licence_id="apache-2.0",
 )
 
+DRAWN_WARNING = "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing"
+"""Line of commands that use such a network on a video."""
+
 
 def datasheet(class_path: str, split: Mapping[str, Any] | None = None) -> Datasheet:
     """Return the datasheet of the data set that a data module reads; `UNKNOWN_SHEET` for a user's own data.

@@ -1,5 +1,6 @@
 """Explain video files, or the misclassified clips of a run, into pictures and TensorBoard."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from emorec.checkpoint import Checkpoint
 from emorec.console import make_console
 from emorec.data.clip import Clip
 from emorec.data.datamodule import ClipDataModule
+from emorec.data.datasheets import DRAWN_WARNING
 from emorec.errors import UserError
 from emorec.evaluation.figures import figure_to_image
 from emorec.evaluation.predictions import read_predictions
@@ -45,6 +47,8 @@ def explain_files(
     """
     folder = out or DEFAULT_FOLDER
     check_writable(folder, "--out")
+    if explainer.spec.split.get("drawn"):
+        print(DRAWN_WARNING, file=sys.stderr)
     failed = []
     for path, name in zip(paths, file_names(paths), strict=True):
         try:

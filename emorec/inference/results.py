@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from emorec import __version__
+from emorec.data.datasheets import datasheet
 from emorec.data.video.reader import ClipError
 from emorec.errors import UserError
 from emorec.inference.options import Options
@@ -325,6 +326,7 @@ def summary(
         "persons": len(timeline.persons),
         "predicted": {label: labels[label] for label in sorted(labels)},
         "most_frequent": timeline.most_frequent,
+        "meaning": datasheet(spec.data, spec.split).meaning,
         "unfamiliar": count_unfamiliar(timeline),
         "adapted_by": timeline.adapted_by or None,
         "face_coverage": timeline.face_coverage if detector else None,

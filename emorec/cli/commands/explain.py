@@ -1,5 +1,6 @@
 """`emorec explain`: where and when a trained network looked."""
 
+import logging
 import math
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,8 @@ def explain(
         raise UserError(f"--start is {start:g}: it takes seconds from the first frame, at least 0")
     if misclassified is not None and start is not None:
         raise UserError("--start is for a CLIP: clips of --misclassified are explained whole")
+    # in a home that can't be written to it says twice that its cache lies elsewhere
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     # late: torch and matplotlib take seconds
     from emorec.explain.clips import explain_files, explain_misclassified
     from emorec.explain.explainer import Explainer
