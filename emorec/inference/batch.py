@@ -240,8 +240,12 @@ def failure_of(result: "Result") -> str | None:
             return f"damaged from {format_gaps(timeline)}: no window could be decoded"
         return None if result.interrupted else "it has no window"
     if not timeline.persons and not result.interrupted:
-        has_landmarks = "landmarks" in result.summary["network"]["inputs"]
-        return "no face found" if has_landmarks else "no face found; --face none uses whole frames"
+        inputs, video = result.summary["network"]["inputs"], result.summary["video"]
+        if "landmarks" not in inputs:
+            return "no face found; --face none uses whole frames"
+        if "heard" in inputs and video["has_sound"]:
+            return "no face found; a file of its sound alone is predicted by the voice"
+        return "no face found"
     return None
 
 
@@ -297,10 +301,30 @@ def earlier_outcome(source: Source, batch: Batch, predictor: "Predictor") -> Out
     except (OSError, ValueError, KeyError, TypeError):  # missing, damaged, or of another version
         return None
     failure = failure_of(result)
+    unfamiliar = format_unfamiliar(result.timeline)
     return Outcome(
         outline=outline(result),
         failure=None if failure is None else f"{source.name}: {failure}",
+        notes=[f"{source.name}: {unfamiliar}"] if unfamiliar else [],
     )
+
+
+def other_video(source: Source, out: Path) -> str | None:
+    """Return the path of another video whose results an earlier call has put into the folder of a video."""
+    from emorec.inference.results import SUMMARY_JSON
+
+    if isinstance(source.video, int):
+        return None
+    try:
+        video = json.loads((out / source.folder / SUMMARY_JSON).read_text(encoding="utf-8"))[
+            "video"
+        ]
+        same_path = os.path.abspath(video["path"]) == os.path.abspath(source.video)  # noqa: PTH100 - keeps symlinks
+        if same_path or all(video[key] == it for key, it in file_identity(source.video).items()):
+            return None
+        return str(video["path"])
+    except (OSError, ValueError, KeyError, TypeError):  # missing, damaged, or of another version
+        return None
 
 
 def has_pictures(summary: dict[str, Any]) -> bool:
@@ -382,6 +406,7 @@ def _read_window(row: dict[str, str], names: tuple[str, ...]) -> Window:
         names=names,
         values=values or None,
         predicted=row.get("predicted", ""),
+        unfamiliar=tuple(row["unfamiliar"].split()) if "unfamiliar" in row else None,
         confidence=float(row["confidence"]) if row.get("confidence") else None,
     )
 

@@ -29,6 +29,7 @@ from rich.text import Text
 from emorec import hub
 from emorec.console import make_console, make_progress
 from emorec.data.clip import AUDIO_SUFFIXES, PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from emorec.data.datasheets import DRAWN_WARNING
 from emorec.errors import UserError
 from emorec.inference.batch import (
     Batch,
@@ -37,6 +38,7 @@ from emorec.inference.batch import (
     Source,
     earlier_outcome,
     open_predictor,
+    other_video,
     predict_in_worker,
     predict_source,
     shard_of,
@@ -166,10 +168,7 @@ def check_arguments(
 def print_terms(network: Path | None, predictor: "Predictor") -> None:
     """Print what users of the network have to know; its origin and licence at its first use."""
     if predictor.spec.split.get("drawn"):
-        print(
-            "warning: this network was trained on drawn faces: what it predicts of anybody real means nothing",
-            file=sys.stderr,
-        )
+        print(DRAWN_WARNING, file=sys.stderr)
     origin = hub.parse_address(network) if network else "built in (emorec models)"
     if origin:
         print_once(f"network: {origin}; {predictor.spec.licence}")
@@ -276,18 +275,22 @@ class Predictions:
         self.interrupted = self.interrupted or outcome.interrupted
 
     def skip_finished(self, predictor: "Predictor", sources: Sequence[Source]) -> list[Source]:
-        """Return the videos that an earlier call has not finished, and add the others."""
+        """Return the videos to predict; add the finished ones, and those whose folder has another video's results."""
         remaining = []
         for source in sources:
             outcome = earlier_outcome(source, self.batch, predictor)
-            if outcome is None:
+            if outcome is None and (other := other_video(source, self.batch.out)):
+                folder = self.batch.out / source.folder
+                replaced = f"{folder} holds the results of {other}: choose another --out, or --overwrite them"
+                self.add(source, Outcome(failure=f"{source.name}: {replaced}"))
+            elif outcome is None:
                 remaining.append(source)
             else:
                 self.add(source, outcome, skipped=True)
-        if skipped := len(sources) - len(remaining):
+        if skipped := len(self.skipped):
             self.note(
                 f"{skipped} of {plural(len(sources), 'video')} predicted before and skipped; "
-                "--overwrite predicts them again"
+                f"--overwrite predicts {'it' if skipped == 1 else 'them'} again"
             )
         return remaining
 
@@ -530,22 +533,17 @@ def results_table(results: Sequence[tuple[str, Outline]]) -> Table:
 
 
 def speed_line(outlines: Sequence[Outline]) -> str:
-    """Format the speed of all videos, relative to the network and to decoding alone."""
+    """Format the time for all videos, with the frames of each second; of pictures alone, nothing but the time."""
     speeds = [outline.speed for outline in outlines]
     seconds = sum(speed["seconds"] for speed in speeds)
+    video_seconds = round(sum(outline.seconds for outline in outlines), 1)
+    if not video_seconds:
+        return f"{seconds:.1f} s"
     frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
-    total = f"{seconds:.1f} s"
-    if seconds and frames:
-        total += f", {frames / seconds:,.0f} frames/s"
-    elif seconds:  # an audio network
-        video_seconds = sum(outline.seconds for outline in outlines)
-        total += f", {video_seconds / seconds:,.1f} times real time"
-    ratios = []
-    for stage, name in (("network", "the network"), ("decode", "decoding")):
-        spent = sum(speed["seconds_by_stage"][stage] for speed in speeds)
-        if spent > 0.01:
-            ratios.append(f"{seconds / spent:.1f} times {name} alone")
-    return f"{total}: {', '.join(ratios)}" if ratios else total
+    total = f"{seconds:.1f} s for {format_time(video_seconds, video_seconds)}"
+    if not frames:  # an audio network
+        return f"{total} of sound"
+    return f"{total} of video, {frames / seconds:,.0f} frames/s"
 
 
 def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:

@@ -70,6 +70,19 @@ def test_another_network_predicts_again(
     assert other.batches == [1]
 
 
+def test_results_of_another_video_are_not_replaced(
+    grey: Grey, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--ckpt", "any.ckpt", "b.mp4") == 0
+    (clips / "tuesday").mkdir()
+    (clips / "a.mp4").rename("tuesday/b.mp4")
+    assert run("--ckpt", "any.ckpt", "tuesday/b.mp4") == 2
+    assert "predictions/b holds the results of b.mp4" in capsys.readouterr().err
+    assert run("--ckpt", "any.ckpt", "tuesday/b.mp4", "--overwrite") == 0
+    (clips / "tuesday").rename("wednesday")  # the same file elsewhere
+    assert run("--ckpt", "any.ckpt", "wednesday/b.mp4") == 0
+
+
 def test_a_video_without_a_face_is_an_error_the_second_time_too(
     clips: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
