@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,7 +114,9 @@ def predict(
     check_arguments(videos, chosen, jobs, table_file)
     predictor = open_predictor(network, device, chosen)
     print_terms(network, predictor)
-    found = find_sources(videos, sound=not predictor.spec.uses_video)
+    spec = predictor.spec
+    sound = spec.can_do_without_pictures or not spec.uses_video
+    found = find_sources(videos, sound=sound, pictures=spec.uses_video)
     if not found.sources and len(found.errors) == 1:
         raise UserError(found.errors[0])
     sources = found.sources if shard is None else shard_of(found.sources, shard)
@@ -546,20 +548,27 @@ def speed_line(outlines: Sequence[Outline]) -> str:
     return f"{total} of video, {frames / seconds:,.0f} frames/s"
 
 
-def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
+def find_sources(
+    arguments: Sequence[str], *, sound: bool = False, pictures: bool = True
+) -> Sources:
     """Find the videos named by files, folders (at any depth), glob patterns and camera indices.
 
     Args:
         arguments: The names; a file that is named itself is a video whatever its suffix.
-        sound: Whether folders are searched for sound files beside videos, as for a network that only hears; else for
-            pictures.
+        sound: Whether folders are searched for sound files beside videos, as for a network that hears alone.
+        pictures: Whether they are searched for pictures beside videos.
     """
     found = Sources()
+    suffixes = {
+        "video": VIDEO_SUFFIXES,
+        **({"picture": PICTURE_SUFFIXES} if pictures else {}),
+        **({"sound file": AUDIO_SUFFIXES} if sound else {}),
+    }
     videos: list[Path | int] = []
     for argument in arguments:
         path = Path(argument).expanduser()
         if path.is_dir():
-            videos += _videos_in(path, found, sound)
+            videos += _videos_in(path, found, suffixes)
         elif argument.isdecimal() and len(argument) <= MAX_CAMERA_DIGITS and not path.exists():
             videos.append(int(argument))
         elif not os.path.lexists(path) and glob.has_magic(argument):
@@ -567,7 +576,7 @@ def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
             if not matches:
                 found.errors.append(f"no file matches {path}")
             for match in map(Path, matches):
-                videos += _videos_in(match, found, sound) if match.is_dir() else [match]
+                videos += _videos_in(match, found, suffixes) if match.is_dir() else [match]
         elif not path.exists():
             found.errors.append(f"no such file or folder: {argument}")
         else:
@@ -581,15 +590,17 @@ def find_sources(arguments: Sequence[str], *, sound: bool = False) -> Sources:
     return found
 
 
-def _videos_in(folder: Path, found: Sources, sound: bool) -> list[Path]:
+def _videos_in(folder: Path, found: Sources, suffixes: Mapping[str, frozenset[str]]) -> list[Path]:
     """Return all that can be predicted below a folder, sorted; without hidden files and results of predictions."""
     from emorec.inference.results import is_result_file
 
     files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
     files.sort()
-    suffixes = VIDEO_SUFFIXES | (AUDIO_SUFFIXES if sound else PICTURE_SUFFIXES)
-    kind = "video or sound file" if sound else "video or picture"
-    videos = [path for path in files if path.suffix.lower() in suffixes]
+    *first, last = suffixes
+    kind = " or ".join([", ".join(first), last])
+    videos = [
+        path for path in files if path.suffix.lower() in frozenset().union(*suffixes.values())
+    ]
     others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
     if not videos:
         found.errors.append(f"no {kind} in {folder}")

@@ -41,8 +41,10 @@ def test_usual_endings_are_found_in_either_case_and_sound_or_pictures_by_the_net
         (tmp_path / name).touch()
     found = find_sources([str(tmp_path)])
     assert [source.name for source in found.sources] == [*names.split(), *pictures]
-    found = find_sources([str(tmp_path)], sound=True)
+    found = find_sources([str(tmp_path)], sound=True, pictures=False)
     assert [source.name for source in found.sources] == [*names.split(), *sounds]
+    found = find_sources([str(tmp_path)], sound=True)
+    assert [source.name for source in found.sources] == [*names.split(), *pictures, *sounds]
 
 
 def test_linked_folders_count_once(folder: Path) -> None:
