@@ -24,6 +24,7 @@ from emorec.inference.timeline import (
     Window,
     display_intervals,
     format_time,
+    format_unfamiliar,
 )
 from emorec.io import atomic_write
 from emorec.text import printable
@@ -122,8 +123,14 @@ def timeline_figure(timeline: Timeline) -> Figure:
     title = printable(timeline.path.name) if timeline.path else "camera"
     more = f" (and {num_hidden} more persons with fewer windows)" if num_hidden else ""
     adapted = f", adapted to each person by {timeline.adapted_by}" if timeline.adapted_by else ""
+    unfamiliar = f": {it}" if (it := format_unfamiliar(timeline)) else ""
     figure.suptitle(
-        f"{title}{more}{adapted}", size=11, x=0.01, ha="left", color=DARK, parse_math=False
+        f"{title}{more}{adapted}{unfamiliar}",
+        size=11,
+        x=0.01,
+        ha="left",
+        color=DARK,
+        parse_math=False,
     )
     panels = figure.subplots(num_panels, 1, squeeze=False, sharex=True)[:, 0]
     end = max(timeline.seconds, max((each.end for each in timeline.windows), default=0.0), 0.001)

@@ -103,3 +103,11 @@ def test_probabilities_are_stacked() -> None:
     assert [blue.sum(), red.sum()] == pytest.approx(
         [len(column) * shares["sad"], len(column) * shares["angry"]], abs=3
     )
+
+
+def test_the_title_warns_of_unfamiliar_windows() -> None:
+    whole = timeline(2, people=1)
+    first, *others = whole.windows
+    marked = replace(whole, windows=(replace(first, unfamiliar=("sound",)), *others))
+    assert "unlike the training clips (sound 1)" in timeline_figure(marked).get_suptitle()
+    assert "unlike" not in timeline_figure(whole).get_suptitle()
