@@ -194,6 +194,8 @@ def _window_sounds(
     for start, end in times:
         whole = (start, end) == (video.start, video.seconds)
         sound, has_sound = audio.read_all() if whole else audio.read(start, end)
+        if "heard" in spec.inputs and isinstance(video, VideoFile):
+            has_sound = has_sound and bool(sound.any())  # a muted microphone is no voice
         yield with_sound(Window(start=start, end=end, person=None), sound, has_sound, spec)
     audio.report_holes(video.seconds)
 

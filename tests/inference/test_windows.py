@@ -19,7 +19,7 @@ from emorec.data.video.reader import ClipError, Frames
 from emorec.inference.options import Options
 from emorec.inference.timeline import Gap, Window
 from emorec.inference.video import Stopwatch, VideoFile, open_file
-from emorec.inference.windows import windows_of
+from emorec.inference.windows import AudioWindows, windows_of
 from tests import videos
 from tests.inference.specs import make_spec
 
@@ -275,6 +275,14 @@ def test_the_sound_of_each_window_is_that_of_the_file(tmp_path: Path) -> None:
         oracle = to_float(recipe.load(clip))
         np.testing.assert_array_equal(window.sound, oracle)
         assert window.has_sound
+
+
+def test_a_muted_microphone_is_not_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = videos.write_video(tmp_path / "a.mp4", 60, fps=20, sound=True)
+    zeros = np.zeros(16_000, np.float32)
+    monkeypatch.setattr(AudioWindows, "read", lambda self, start, end: (zeros, True))
+    results = windows(path, inputs=("frames", "sound", "heard"))
+    assert [each.has_sound for each in results if isinstance(each, Window)] == [False] * 5
 
 
 def test_missing_or_broken_sound_is_silence(
