@@ -33,8 +33,7 @@ class Options:
     """How a video is divided into windows and predicted.
 
     Attributes:
-        window_seconds: Length of a window; by default that of the training clips, rounded so that what
-            two windows hear is embedded once.
+        window_seconds: Length of a window; by default about that of the training clips.
         hop_seconds: From the start of one window to the next; by default half a window, and a whole one for networks
             of single frames.
         abstain_below: Windows with a lower confidence are labelled "uncertain"; 0 to 1, by default 0.5 for the built-in
@@ -87,7 +86,10 @@ class Options:
         return bool(self.enrol) or self.adapt in ("video", "running")
 
     def window_and_hop(self, spec: "ModelSpec") -> tuple[float, float]:
-        """Length of a window and distance between window starts for a model, in seconds."""
+        """Length of a window and distance between window starts for a model, in seconds.
+
+        By default a window shares half of its embedded sound with the one before, see `EmbeddingSpec.shared_hop`.
+        """
         single_frame = spec.num_frames == 1
         shortest = MIN_FRAME_WINDOW_SECONDS if single_frame else 0.0
         usual = spec.window_seconds
