@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 MIN_MISSING_SECONDS = 1.0
 """A person keeps the same number after missing detections of at least this long, however short windows are."""
 
-
-MAX_SKIPPED_SECONDS = 0.25
-"""Since the frame before: in later ones faces are always detected."""
+MAX_FOLLOWED_SECONDS = 0.8
+"""For this long after faces were detected, their landmarks are followed without detecting them again."""
 
 
 class FrameBuffer:
@@ -61,8 +60,8 @@ class FrameBuffer:
 class FaceBuffer(FrameBuffer):
     """Frame buffer that tracks every face; a window for each person, all of its frames cropped or aligned alike.
 
-    Of a network that takes landmarks alone, which are followed from frame to frame, faces are detected in every second
-    frame of a long video.
+    Of a network that takes landmarks alone, which are followed from frame to frame, faces in a long video are detected
+    about once a second.
 
     Args:
         spec: Of the network; its `face` is "crop" or "align".
@@ -87,8 +86,9 @@ class FaceBuffer(FrameBuffer):
         self.detector = detector
         self.stopwatch = stopwatch
         self._tracker = Tracker(max_missing_seconds)
-        self._skips = is_long and not spec.uses_frames
-        self._skipped: set[int] = set()
+        self._follows = is_long and not spec.uses_frames
+        self._followed: set[int] = set()
+        self._detected_seconds = 0.0
         self._seconds: dict[int, float] = {}
         self._last_index = -1
         self._faces: dict[int, dict[int, Face]] = {}
@@ -98,23 +98,18 @@ class FaceBuffer(FrameBuffer):
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
         with self.stopwatch.measure("faces"):
-            before = list(self._faces.get(self._last_index, {}).values())
-            skip = (
-                self._skips
-                and bool(before)
-                and self._last_index not in self._skipped
-                and seconds - self._seconds[self._last_index] < MAX_SKIPPED_SECONDS
-            )
-            if skip:
-                self._skipped.add(index)
-            faces = (
-                before if skip else self.detector.detect(frame, refine=self.spec.face == "align")
-            )
-            by_box = {face.box: face for face in faces}
-            tracks = self._tracker.update(
-                list(by_box), seconds, follows=index == self._last_index + 1
-            )
-            self._faces[index] = {track: by_box[box] for track, box in tracks.items()}
+            before = self._faces.get(self._last_index)
+            if self._follows and before and seconds - self._detected_seconds < MAX_FOLLOWED_SECONDS:
+                self._followed.add(index)
+                self._faces[index] = before
+            else:
+                faces = self.detector.detect(frame, refine=self.spec.face == "align")
+                by_box = {face.box: face for face in faces}
+                tracks = self._tracker.update(
+                    list(by_box), seconds, follows=index == self._last_index + 1
+                )
+                self._faces[index] = {track: by_box[box] for track, box in tracks.items()}
+                self._detected_seconds = seconds
         self._frames[index], self._seconds[index], self._last_index = frame, seconds, index
 
     @override
@@ -122,7 +117,7 @@ class FaceBuffer(FrameBuffer):
         super().drop_before(index)
         self._seconds = {i: self._seconds[i] for i in self._frames}
         self._faces = {i: self._faces[i] for i in self._frames}
-        self._skipped &= self._frames.keys()
+        self._followed &= self._frames.keys()
         self._landmarks = {key: face for key, face in self._landmarks.items() if key[0] >= index}
 
     @override
@@ -144,7 +139,7 @@ class FaceBuffer(FrameBuffer):
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
-                    for index in sorted(set(indices) - self._skipped)
+                    for index in sorted(set(indices) - self._followed)
                     if track in self._faces[index]
                 ),
             )
