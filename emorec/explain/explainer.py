@@ -112,12 +112,17 @@ class FaceExplanation:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Explanation:
-    """A prediction and its explanation over frames, face and sound; `None` for an input that the network lacks."""
+    """A prediction and its explanation over frames, face and sound; `None` for an input that the network lacks.
+
+    Attributes:
+        embedding_importance: Drop of the score without the sound, where its embedding is an input beside others.
+    """
 
     prediction: Prediction
     frames: FrameExplanation | None
     sound: SoundExplanation | None
     face: FaceExplanation | None = None
+    embedding_importance: float | None = None
 
 
 def explain(
@@ -174,7 +179,17 @@ def explain(
             attribution=face_attribution(score, face_network, inputs),
             blendshapes=inputs["blendshapes"][0].T.cpu().numpy(),
         )
-    return Explanation(prediction=prediction, frames=frames, sound=sound, face=face)
+    embedding_importance = None
+    if "embedding" in inputs and bool(inputs.get("heard", torch.tensor(False)).all()):
+        silent = {**inputs, "heard": torch.zeros_like(inputs["heard"])}
+        embedding_importance = score.of(inputs) - score.of(silent)
+    return Explanation(
+        prediction=prediction,
+        frames=frames,
+        sound=sound,
+        face=face,
+        embedding_importance=embedding_importance,
+    )
 
 
 def _predict(

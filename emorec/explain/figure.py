@@ -114,15 +114,17 @@ def legend(explanation: Explanation) -> str:
     if explanation.sound:
         colours.append("spectrogram saliency (occlusion)")
     parts = [f"colours: {' and '.join(colours)}"] if colours else []
+    name = explanation.prediction.name
+    effect = (
+        f"drop of the log odds of {name}"
+        if explanation.prediction.is_class
+        else f"change of {name} towards 0"
+    )
     if explanation.sound or (explanation.frames and explanation.frames.importance is not None):
-        name = explanation.prediction.name
-        effect = (
-            f"drop of the log odds of {name}"
-            if explanation.prediction.is_class
-            else f"change of {name} towards 0"
-        )
         parts.append(f"bars: {effect} without it")
-    return ", ".join(parts)
+    if explanation.embedding_importance is not None:
+        parts.append(f"{effect} without the sound: {signed(explanation.embedding_importance, 1)}")
+    return "; ".join(parts)
 
 
 class _Row(NamedTuple):

@@ -67,10 +67,15 @@ def test_a_blendshape_without_weight_has_no_attribution() -> None:
 def test_a_fusion_of_face_and_sound_is_explained_with_a_figure() -> None:
     module, spec = deployed("Fusion")
     assert isinstance(module.network, Fusion)
-    explanation = explain(module.network, spec, inputs_of(module.network))
+    inputs = inputs_of(module.network)
+    explanation = explain(module.network, spec, inputs)
     assert explanation.face is not None
+    score = Score(module.network, list(spec.names).index(explanation.prediction.name))
+    silent = {**inputs, "heard": torch.tensor([False])}
+    assert explanation.embedding_importance == score.of(inputs) - score.of(silent) != 0
     assert explanation.frames is explanation.sound is None
     figure = explanation_figure(explanation, clip="a.mp4", truth=None)
+    assert "without the sound: " in " ".join(text.get_text() for text in figure.texts)
     labels = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
     assert labels[0] == "landmarks"
     assert len(labels) == 13
