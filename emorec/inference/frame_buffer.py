@@ -1,6 +1,7 @@
 """Frame buffers: the frames of open windows, as whole frames or as the pixels around each tracked face."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import override
 
-from emorec.data.faces import Face, clip_face, face_of_frames, face_pixels
+from emorec.data.faces import Box, Face, clip_face, face_of_frames, face_pixels
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.video.reader import Frames, linspace_indices
 from emorec.image_size import size_before_crop
@@ -101,7 +102,7 @@ class FaceBuffer(FrameBuffer):
             before = self._faces.get(self._last_index)
             if self._follows and before and seconds - self._detected_seconds < MAX_FOLLOWED_SECONDS:
                 self._followed.add(index)
-                self._faces[index] = before
+                self._faces[index] = before.copy()
             else:
                 faces = self.detector.detect(frame, refine=self.spec.face == "align")
                 by_box = {face.box: face for face in faces}
@@ -139,7 +140,7 @@ class FaceBuffer(FrameBuffer):
                 box=face.box,
                 boxes=tuple(
                     (self._seconds[index], self._faces[index][track].box)
-                    for index in sorted(set(indices) - self._followed)
+                    for index in sorted(set(indices))
                     if track in self._faces[index]
                 ),
             )
@@ -155,15 +156,22 @@ class FaceBuffer(FrameBuffer):
         from emorec.data.landmarks import cached_landmarker, contour_points, fill_missing
 
         last: Points | None = None
+        last_index = indices[0]
         for index in indices:
             if (index, track) not in self._landmarks:
                 with self.stopwatch.measure("faces"):
                     face = cached_landmarker()(
                         [self._frames[index]], [self._faces[index].get(track)], last
                     )
-                    self._landmarks[index, track] = face, contour_points(face["landmarks"][0])
+                    points = face["landmarks"][0]
+                    self._landmarks[index, track] = face, contour_points(points)
+                    if index in self._followed and last is not None and face["present"][0]:
+                        detected = self._faces[last_index][track]
+                        moved = replace(detected, box=moved_box(detected.box, last, points))
+                        self._faces[index][track] = moved
             face, _ = self._landmarks[index, track]
             last = face["landmarks"][0] if face["present"][0] else None
+            last_index = index
         faces = np.concatenate([self._landmarks[index, track][0] for index in indices])
         found = {index for index, there in zip(indices, faces["present"], strict=True) if there}
         return {
@@ -181,6 +189,25 @@ class FaceBuffer(FrameBuffer):
             for index in set(indices)
         }
         return np.stack([pixels[index] for index in indices])  # (T, H, W, 3)
+
+
+def moved_box(box: Box, before: "Points", after: "Points") -> Box:
+    """Return a box that moves and grows with the points of its face.
+
+    Args:
+        box: Around the points before.
+        before: (N, 3) in pixels.
+        after: The same points in a later frame.
+
+    >>> points = np.array([[1.0, 1.0, 0.0], [3.0, 3.0, 0.0]])
+    >>> moved_box(Box(0, 0, 4, 4), points, 2 * points + (10, 0, 0))
+    Box(left=10.0, top=0.0, width=8.0, height=8.0)
+    """
+    one, other = before[:, :2], after[:, :2]
+    scale = float(other.std(axis=0).mean() / one.std(axis=0).mean())
+    corner = other.mean(axis=0) + scale * (np.array([box.left, box.top]) - one.mean(axis=0))
+    left, top = corner.tolist()
+    return Box(left, top, scale * box.width, scale * box.height)
 
 
 def frame_buffer(
