@@ -222,7 +222,7 @@ def overview() -> str:
 
 
 def configure_output() -> None:
-    """Print what emorec logs to stderr; leave out advice of Lightning that does not apply.
+    """Print what emorec logs, warnings to stderr; leave out advice of Lightning that does not apply.
 
     Characters that the encoding of a stream lacks, as cp1252 of a Windows file, are printed as escapes.
     """
@@ -235,15 +235,15 @@ def configure_output() -> None:
     own = logging.getLogger("emorec")
     own.setLevel(logging.INFO)
     if not own.handlers:
-        own.addHandler(_PrintNotes())
+        own.addHandler(_PrintNews())
     for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
 
 
-class _PrintNotes(logging.Handler):
-    """Prints records below the level of a warning to stderr as it is now: above a progress bar."""
+class _PrintNews(logging.Handler):
+    """Prints records below the level of a warning to stdout."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno < logging.WARNING:
-            print(self.format(record), file=sys.stderr)
+            print(self.format(record))

@@ -47,8 +47,6 @@ def explain_files(
     """
     folder = out or DEFAULT_FOLDER
     check_writable(folder, "--out")
-    if explainer.spec.split.get("drawn"):
-        print(DRAWN_WARNING, file=sys.stderr)
     failed = []
     for path, name in zip(paths, file_names(paths), strict=True):
         try:
@@ -62,6 +60,8 @@ def explain_files(
         raise UserError(
             f"{len(failed)} of {len(paths)} clips were not explained: {'; '.join(failed)}"
         )
+    if explainer.spec.split.get("drawn"):
+        print(DRAWN_WARNING, file=sys.stderr)
 
 
 def explain_misclassified(
