@@ -165,9 +165,11 @@ class FaceBuffer(FrameBuffer):
                     )
                     points = face["landmarks"][0]
                     self._landmarks[index, track] = face, contour_points(points)
-                    if index in self._followed and last is not None and face["present"][0]:
-                        detected = self._faces[last_index][track]
-                        moved = replace(detected, box=moved_box(detected.box, last, points))
+                    # a detection may have missed a face whose landmarks go on
+                    before = self._faces[last_index].get(track)
+                    followed = index in self._followed and face["present"][0]
+                    if followed and before is not None and last is not None:
+                        moved = replace(before, box=moved_box(before.box, last, points))
                         self._faces[index][track] = moved
             face, _ = self._landmarks[index, track]
             last = face["landmarks"][0] if face["present"][0] else None

@@ -165,7 +165,7 @@ class ExportedRuntime(ExportedNetwork):
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is not such a file, this version of torch can't read it, or there is no such device.
+        UserError: If this version of torch can't read the file, or the device does not exist.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:

@@ -39,7 +39,7 @@ class TorchRuntime:
         device: Such as "cuda" or "cpu"; by default a GPU where there is one.
 
     Raises:
-        UserError: When it is not an emorec checkpoint, or its network takes features, or there is no such device.
+        UserError: If the file is not an emorec checkpoint, its network takes features, or the device does not exist.
     """
 
     def __init__(self, path: Path, device: str | None = None) -> None:

@@ -195,7 +195,7 @@ def _window_sounds(
         whole = (start, end) == (video.start, video.seconds)
         sound, has_sound = audio.read_all() if whole else audio.read(start, end)
         if "heard" in spec.inputs and isinstance(video, VideoFile):
-            has_sound = has_sound and bool(sound.any())  # a muted microphone is no voice
+            has_sound = has_sound and bool(sound.any())  # a muted microphone records zeros
         yield with_sound(Window(start=start, end=end, person=None), sound, has_sound, spec)
     audio.report_holes(video.seconds)
 

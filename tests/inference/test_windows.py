@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 
 from emorec.data.audio import AudioSpec, to_float
 from emorec.data.clip import Clip
-from emorec.data.faces import Box, Face
+from emorec.data.faces import Box, Face, FaceDetector
+from emorec.data.landmarks import FACE, NUM_LANDMARKS, FaceTrack
 from emorec.data.preprocessing import center_crop, resize_frames
 from emorec.data.synthetic.clips import encode_mp4
 from emorec.data.video.reader import ClipError, Frames
+from emorec.inference.frame_buffer import frame_buffer
 from emorec.inference.options import Options
 from emorec.inference.timeline import Gap, Window
 from emorec.inference.video import Stopwatch, VideoFile, open_file
@@ -251,6 +254,33 @@ def test_each_needed_frame_is_searched_once(tmp_path: Path) -> None:
     assert len(results) == 31
     assert marks.num_calls == stopwatch.frames == 40
     assert all(isinstance(w, Window) and len(w.boxes) == 10 for w in results)
+
+
+def test_a_person_whom_one_detection_misses_is_followed_by_landmarks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def shifted(frames: Sequence[Frames], _: object, __: object) -> FaceTrack:
+        """Landmarks that move by a pixel a frame, whether the face was detected or not."""
+        track = np.zeros(1, FACE)
+        track["landmarks"] = np.arange(3 * NUM_LANDMARKS).reshape(-1, 3) + int(frames[0][0, 0, 0])
+        track["present"] = True
+        return track
+
+    class Detector:
+        def __init__(self) -> None:
+            self.detections = iter([(10, 60), (10,)])
+
+        def detect(self, _: Frames, *, refine: bool) -> list[Face]:
+            return [Face(Box(left, 5, 20, 20), (), 1.0) for left in next(self.detections)]
+
+    monkeypatch.setattr("emorec.data.landmarks.cached_landmarker", lambda: shifted)
+    spec = make_spec(inputs=("landmarks", "blendshapes"))
+    buffer = frame_buffer(spec, cast("FaceDetector", Detector()), 2.0, Stopwatch(), is_long=True)
+    for index, seconds in enumerate((0.0, 0.3, 0.9, 1.1)):  # detected in the first and third
+        buffer.add(index, seconds, np.full((40, 100, 3), index, np.uint8))
+    first, second = buffer.windows(0.0, 2.0, range(4))
+    assert [round(box.left, 3) for _, box in first.boxes] == [10, 11, 10, 11]
+    assert [round(box.left, 3) for _, box in second.boxes] == [60, 61]
 
 
 def test_a_face_is_cropped_around_the_median_of_its_boxes(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ MAX_TRAINED = 10
 
 MIN_NAME_WIDTH = 20
 WIDTH_BESIDE_NAME = 47
-"""Characters that the other columns need: the path of a run is folded where there is no room for both."""
+"""Width of the other columns in characters; the column of names gets the rest, and folds longer ones."""
 
 
 class ListedModel(NamedTuple):
