@@ -54,6 +54,7 @@ class Prediction:
         predicted: The class with the highest probability; of numbers the one that is explained.
         confidence: Probability of that class.
         is_class: Whether the network predicts classes, not numbers.
+        is_uncertain: Whether the confidence is too low to name a class, see `ModelSpec.abstain_below`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Prediction:
     predicted: str
     confidence: float
     is_class: bool
+    is_uncertain: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -209,6 +211,7 @@ def _predict(
         predicted=spec.names[predicted],
         confidence=float(values[predicted]),
         is_class=is_class,
+        is_uncertain=is_class and float(values[predicted]) < spec.abstain_below,
     )
     return prediction, Score(network, position, -1 if not is_class and values[position] < 0 else 1)
 

@@ -91,7 +91,9 @@ def headline(prediction: Prediction, truth: str | None) -> str:
         true = "" if truth is None else f", true {truth}"
         return f"{prediction.name} {prediction.value:+.2f}{true}"
     predicted = f"{prediction.predicted} ({prediction.confidence:.0%})".replace("%", " %")
-    if truth is None:
+    if prediction.is_uncertain:
+        line = f"uncertain, most likely {predicted}" + ("" if truth is None else f", true {truth}")
+    elif truth is None:
         line = f"predicted {predicted}"
     elif truth == prediction.predicted:
         line = f"correctly predicted {predicted}"

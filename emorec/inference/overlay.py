@@ -26,6 +26,7 @@ MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
 CARD_COLOR = (24, 26, 30, 205)
 BAR_COLOR = (78, 82, 90, 205)
 TEXT_COLOR = (255, 255, 255, 255)
+WARNING_COLOR = (255, 196, 64, 255)
 
 GAP = 6
 """Pixels between a face and its card."""
@@ -241,20 +242,22 @@ def _paste(image: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> N
 
 @lru_cache(maxsize=64)
 def _card(window: Window, several: bool, font_size: int) -> npt.NDArray[np.uint8]:
-    """(height, width, 4) uint8 RGBA: the label on the colour of its class, and a bar for each class or number."""
+    """(height, width, 4) uint8 RGBA: the label on its class's colour, a bar for each class or number, and a warning."""
     font = _font(font_size)
     bars = _bars(window, MAX_BARS_OF_SEVERAL if several else MAX_BARS)
     is_classifier = bool(window.predicted)
     title = ": ".join(
         [*([f"{window.person}"] if several else []), *([window.predicted] if is_classifier else [])]
     )
+    warning = f"unfamiliar: {', '.join(window.unfamiliar)}" if window.unfamiliar else ""
     gap, line = max(2, font_size // 4), round(1.35 * font_size)
     name_width = max((font.getlength(name) for name, _, _ in bars), default=0)
     bar_width = 6 * font_size
     value_width = font.getlength("100 %" if is_classifier else "-0.00")
-    content = max(name_width + bar_width + value_width + 4 * gap, font.getlength(title))
-    width = round(content + 4 * gap)
-    card = Image.new("RGBA", (width, line * (len(bars) + bool(title)) + 2 * gap), CARD_COLOR)
+    bars_width = name_width + bar_width + value_width + 4 * gap
+    width = round(max(bars_width, font.getlength(title), font.getlength(warning)) + 4 * gap)
+    num_lines = len(bars) + bool(title) + bool(warning)
+    card = Image.new("RGBA", (width, line * num_lines + 2 * gap), CARD_COLOR)
     pen = ImageDraw.Draw(card)
     top = 0
     if title:
@@ -275,6 +278,9 @@ def _card(window: Window, several: bool, font_size: int) -> npt.NDArray[np.uint8
         pen.rectangle((min(zero, end), area[1], max(zero, end), area[3]), fill=color)
         text = f"{100 * value:.0f} %" if is_classifier else f"{value:.2f}"
         pen.text((width - 2 * gap, middle), text, TEXT_COLOR, font, "rm")
+    if warning:
+        middle = top + gap / 2 + (len(bars) + 0.5) * line
+        pen.text((2 * gap, middle), warning, WARNING_COLOR, font, "lm")
     return np.asarray(card)
 
 

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from emorec.explain.explainer import Explanation, FrameExplanation, Prediction
-from emorec.explain.figure import draw_bars, legend
+from emorec.explain.figure import draw_bars, headline, legend
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_the_legend_of_a_negative_number_mentions_zero() -> None:
     assert legend(Explanation(prediction=prediction, frames=explained, sound=None)).endswith(
         "bars: change of valence towards 0 without it"
     )
+
+
+def test_a_prediction_below_the_lowest_confidence_is_called_uncertain_as_by_predict() -> None:
+    prediction = Prediction(
+        name="sad", value=0.29, predicted="sad", confidence=0.29, is_class=True, is_uncertain=True
+    )
+    assert headline(prediction, "calm") == "uncertain, most likely sad (29 %), true calm"

@@ -314,6 +314,13 @@ def test_the_card_is_inside_the_frame_for_any_position_of_the_face(left: int) ->
         assert mask.sum() > (0.9 if not several else 0.3) * card
 
 
+def test_the_card_of_an_unfamiliar_window_has_a_line_more_that_names_what_is_unfamiliar() -> None:
+    window = replace(timeline(1).windows[0], unfamiliar=())
+    warned = changed(Overlay(replace(window, unfamiliar=("face", "sound")), None, False))
+    height = changed(Overlay(window, None, False)).any(axis=1).sum()
+    assert 1.1 * height < warned.any(axis=1).sum() < 1.5 * height
+
+
 def test_drawing_does_not_modify_the_frame() -> None:
     before = GREY.copy()
     draw(GREY, [Overlay(timeline(1).windows[0], None, False)])
