@@ -5,7 +5,7 @@ It is decoded with PyAV: decord returns wrong samples for stereo files (version 
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # importing PyAV is slow
     from av.audio.layout import AudioLayout
     from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
-    from av.container import InputContainer
-    from av.packet import Packet
+
+    from emorec.data.media import Packets
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 """(samples,) float32, -1 to 1."""
@@ -85,7 +85,9 @@ def decode_audio(
     return waveform
 
 
-def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterator[Waveform]:
+def iter_audio(
+    path: Path, rate: int, holes: list[Span] | None = None, packets: "Packets | None" = None
+) -> Iterator[Waveform]:
     """Yield the sound of a file in chunks from second 0 of its clock (see `emorec.data.media`).
 
     It is the mean of all channels, resampled by FFmpeg. Where the file has a hole, there is silence: also before sound
@@ -95,6 +97,7 @@ def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterat
         path: A video or sound file.
         rate: Samples per second.
         holes: Receives the holes longer than `MAX_HOLE_SECONDS`, each before its silence is yielded.
+        packets: Of the file, where another thread takes those of its pictures.
 
     Raises:
         ClipError: When it has no sound, or where it can't be decoded any further.
@@ -102,25 +105,23 @@ def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterat
     # PyAV takes long to import
     from emorec.data.media import (
         DECODING_ERRORS,
+        Packets,
         audio_stream,
         clock_zero,
         declared_end,
-        open_media,
     )
 
-    end = None
+    packets = packets or Packets(path, NOT_SOUND)
+    stream = audio_stream(packets.container)
+    if stream is None:
+        raise ClipError.of(path, NO_SOUND)
+    end, zero = declared_end(packets.container, stream), float(clock_zero(packets.container))
     resampler = ClockResampler(rate, holes)
     try:
-        with open_media(path, NOT_SOUND) as container:
-            stream = audio_stream(container)
-            if stream is None:
-                raise ClipError.of(path, NO_SOUND)
-            end, zero = declared_end(container, stream), float(clock_zero(container))
-            packets = _Packets(container, stream)
-            for frame in chain(_frames(packets), [None]):
-                for chunk in resampler.resample(frame, zero):
-                    yield chunk.mean(axis=0, dtype=np.float32)
-            pictures_end = packets.pictures_end - zero
+        for frame in chain(_frames(stream, packets), [None]):
+            for chunk in resampler.resample(frame, zero):
+                yield chunk.mean(axis=0, dtype=np.float32)
+        pictures_end = packets.pictures_end - zero
     except DECODING_ERRORS as error:
         raise ClipError.of(path, CUT_OFF if resampler.samples else NOT_SOUND) from error
     seconds = resampler.samples / rate
@@ -131,31 +132,9 @@ def iter_audio(path: Path, rate: int, holes: list[Span] | None = None) -> Iterat
             yield chunk[0]
 
 
-class _Packets:
-    """The packets of the sound, while others are passed over.
-
-    Attributes:
-        pictures_end: End of the last picture so far, in seconds of the timestamps.
-    """
-
-    def __init__(self, container: "InputContainer", stream: "AudioStream") -> None:
-        self._container, self._stream = container, stream
-        self.pictures_end = 0.0
-
-    def __iter__(self) -> "Iterator[Packet[AudioStream]]":
-        from emorec.data.media import demux
-
-        for packet in demux(self._container):
-            if packet.stream is self._stream:
-                yield packet
-            elif packet.pts is not None and packet.time_base is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self.pictures_end = max(self.pictures_end, float(end))
-
-
-def _frames(packets: Iterable["Packet[AudioStream]"]) -> "Iterator[AudioFrame]":
-    for packet in packets:
-        yield from packet.decode()
+def _frames(stream: "AudioStream", packets: "Packets") -> "Iterator[AudioFrame]":
+    for packet in packets.of(stream):
+        yield from stream.codec_context.decode(packet)
 
 
 class ClockResampler:

@@ -66,7 +66,10 @@ The last layer's, with which sounds are named, tells emotions apart much worse.
 """
 
 SPEECH_COLUMNS, SPEECH_BANDS = 76, 32
-"""Size of the spectrogram that the speech embedding takes: 0.76 s."""
+"""Size of the spectrogram that the speech embedding takes: 0.76 s; a longer one has several windows."""
+
+SPEECH_STRIDE = 8
+"""Columns from one of them to the next."""
 
 FFT_SIZE = 512
 
@@ -143,16 +146,15 @@ class _WindowNetwork:
     def __init__(self) -> None:
         self._features: OrderedDict[bytes, Embedding] = OrderedDict()
 
-    def _embed(self, windows: Sequence[Spectrogram]) -> Embedding:
-        """Windows (columns, bands) -> (S, D)."""
-        keys = [window.tobytes() for window in windows]
+    def _embed(self, spectrogram: Spectrogram, starts: Sequence[int], columns: int) -> Embedding:
+        """Spectrogram (columns, bands) -> (S, D) of the windows that begin at S of its columns."""
+        keys = [spectrogram[start : start + columns].tobytes() for start in starts]
         new = {
-            key: window
-            for key, window in zip(keys, windows, strict=True)
-            if key not in self._features
+            key: start for key, start in zip(keys, starts, strict=True) if key not in self._features
         }
         if new:
-            self._features.update(zip(new, self._run(list(new.values())), strict=True))
+            features = self._run(spectrogram, list(new.values()))
+            self._features.update(zip(new, features, strict=True))
         embedding = np.stack([self._features[key] for key in keys])
         for key in keys:
             self._features.move_to_end(key)
@@ -160,8 +162,8 @@ class _WindowNetwork:
             self._features.popitem(last=False)
         return embedding
 
-    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
-        """Windows (columns, bands) -> (S, D), each computed."""
+    def _run(self, spectrogram: Spectrogram, starts: Sequence[int]) -> Embedding:
+        """Like `_embed`, but each window is computed."""
         raise NotImplementedError
 
 
@@ -185,12 +187,13 @@ class Yamnet(_WindowNetwork):
 
     def __call__(self, waveform: Waveform) -> Embedding:
         """Waveform (samples,) -> (S, 512): the largest value of each map in a window."""
-        spectrogram = yamnet_spectrogram(waveform)
-        windows = _windows(spectrogram, num_windows(len(waveform)), YAMNET_COLUMNS, first=0)
-        return self._embed(windows)
+        starts = _starts(waveform, first=0)
+        spectrogram = _padded(yamnet_spectrogram(waveform), starts[-1] + YAMNET_COLUMNS)
+        return self._embed(spectrogram, starts, YAMNET_COLUMNS)
 
     @override
-    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
+    def _run(self, spectrogram: Spectrogram, starts: Sequence[int]) -> Embedding:
+        windows = (spectrogram[start : start + YAMNET_COLUMNS] for start in starts)
         return np.stack([self._run_one(window) for window in windows])
 
     def _run_one(self, window: Spectrogram) -> Embedding:
@@ -220,15 +223,21 @@ class SpeechEmbedding(_WindowNetwork):
 
     def __call__(self, waveform: Waveform) -> Embedding:
         """Waveform (samples,) -> (S, 96)."""
-        spectrogram = speech_spectrogram(waveform)
-        count = num_windows(len(waveform))
-        return self._embed(_windows(spectrogram, count, SPEECH_COLUMNS, SPEECH_OFFSET))
+        starts = _starts(waveform, first=SPEECH_OFFSET)
+        spectrogram = _padded(speech_spectrogram(waveform), starts[-1] + SPEECH_COLUMNS)
+        return self._embed(spectrogram, starts, SPEECH_COLUMNS)
 
     @override
-    def _run(self, windows: Sequence[Spectrogram]) -> Embedding:
-        batch = np.stack(windows)[..., None]  # (S, 76, 32, 1)
-        (features,) = self._session.run(None, {self._input: batch})
-        return np.asarray(features, np.float32).reshape(len(windows), SPEECH_FEATURES)
+    def _run(self, spectrogram: Spectrogram, starts: Sequence[int]) -> Embedding:
+        first, end = min(starts), max(starts) + SPEECH_COLUMNS
+        features: dict[int, Embedding] = {}
+        # a convolution over time whose steps are of 8 columns: every other window is among them
+        for begin in range(first, min(first + 2 * STEP, end - SPEECH_COLUMNS + 1), STEP):
+            columns = spectrogram[None, begin:end, :, None]
+            (maps,) = self._session.run(None, {self._input: columns})  # (1, 96, steps, 1)
+            every_other = maps[0, :, :: 2 * STEP // SPEECH_STRIDE, 0].T
+            features |= zip(range(begin, end, 2 * STEP), every_other, strict=False)
+        return np.stack([features[start] for start in starts])
 
 
 @cache
@@ -396,12 +405,15 @@ def _columns(waveform: Waveform, length: int) -> npt.NDArray[np.float32]:
     return np.asarray(columns * padded_window, np.float32)
 
 
-def _windows(spectrogram: Spectrogram, count: int, columns: int, first: int) -> list[Spectrogram]:
-    """Cut a spectrogram into windows (columns, bands); what is missing at its end has the values of silence."""
-    end = first + (count - 1) * STEP + columns
-    missing = max(0, end - len(spectrogram))
-    padded = np.pad(spectrogram, ((0, missing), (0, 0)), constant_values=spectrogram.min())
-    return [padded[start : start + columns] for start in range(first, end - columns + 1, STEP)]
+def _starts(waveform: Waveform, first: int) -> list[int]:
+    """Return the column with which each window begins."""
+    return [first + STEP * number for number in range(num_windows(len(waveform)))]
+
+
+def _padded(spectrogram: Spectrogram, columns: int) -> Spectrogram:
+    """Return a spectrogram of at least so many columns; those that are missing at its end are of silence."""
+    missing = max(0, columns - len(spectrogram))
+    return np.pad(spectrogram, ((0, missing), (0, 0)), constant_values=spectrogram.min())
 
 
 def _triangles(

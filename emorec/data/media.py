@@ -5,10 +5,15 @@ they may in all formats but MPEG streams, whose clocks begin anywhere, it counts
 timestamps begin anew, as in recordings that were joined, the clock goes on.
 """
 
+import ctypes
+import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import av
@@ -32,12 +37,19 @@ CLOCK_MAY_JUMP = 0x0200
 MAX_PARSED: Final = 2
 """Packets that FFmpeg's parsers hold back: so many may follow the one that it marks as damaged in place of the last."""
 
+MAX_KEPT: Final = 1000
+"""Packets that one thread passes for another before it reads the file by itself: half a minute of most videos."""
+
 MAX_DELAY_SECONDS: Final = 0.5
 """Reordered frames and audio priming delay or advance the first timestamp by less; a later start is meant."""
 
 BACKWARD_SECONDS: Final = 0.1
 FORWARD_SECONDS: Final = 10
 """Jumps of a stream's clock that are a new beginning. Source: FFmpeg's ffmpeg_demux.c, ts_discontinuity_detect."""
+
+
+LARGE_FILE_BYTES: Final = 1 << 26
+"""While reading the index of a long film FFmpeg frees as much memory as the index takes."""
 
 
 @contextmanager
@@ -72,7 +84,16 @@ def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]
     with container:
         if container.format.name == TEXT_FORMAT:
             raise ClipError.of(path, otherwise)
+        if container.size >= LARGE_FILE_BYTES:
+            _return_freed_memory()
         yield container
+
+
+def _return_freed_memory() -> None:
+    """Return freed memory to the system where the C library is glibc, which would keep it."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no such function
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -138,6 +159,100 @@ def demux(container: InputContainer) -> Iterator["Packet[Any]"]:
     except DECODING_ERRORS:
         yield from held
         raise
+
+
+class Packets:
+    """The packets of a file, perhaps for two threads: one takes those of the pictures, the other those of the sound.
+
+    A thread that needs its next packet reads on, and what it passes is kept for the other. Where that is too much,
+    because a stream ends early or is stored apart, it reads the rest from a container of its own.
+
+    Args:
+        path: The file.
+        otherwise: See `open_media`.
+        shared: Whether both streams are taken; else only one.
+
+    Raises:
+        ClipError: When FFmpeg can't open it.
+
+    Attributes:
+        container: The open file, closed when its streams were taken.
+        pictures_end: End of the last picture so far, in seconds of the timestamps.
+    """
+
+    def __init__(self, path: Path, otherwise: str = NOT_A_VIDEO, *, shared: bool = False) -> None:
+        self._path = path
+        self._file = ExitStack()
+        self.container = self._file.enter_context(open_media(path, otherwise))
+        self.pictures_end = 0.0
+        self._packets = self._read(self.container)
+        self._error: Exception | None = None
+        streams = (video_stream(self.container), audio_stream(self.container))
+        self._kept: dict[int, deque[Packet[Any]]] = {
+            stream.index: deque() for stream in streams if shared and stream
+        }
+        self._lock = Lock()
+
+    def of(self, stream: VideoStream | AudioStream) -> Iterator["Packet[Any]"]:
+        """Yield the packets of a stream, once, and last an empty one, which flushes its decoder.
+
+        Args:
+            stream: Of `container`.
+
+        Raises:
+            DECODING_ERRORS: Where the file can't be read on.
+        """
+        num_taken = 0
+        try:
+            for packet in iter(lambda: self._next(stream.index), None):
+                num_taken += 1
+                yield packet
+        except _ApartError:
+            self._leave(stream.index)
+            with open_media(self._path) as container:
+                packets = self._read(container)
+                own = (packet for packet in packets if packet.stream.index == stream.index)
+                yield from islice(own, num_taken, None)
+        finally:
+            self._leave(stream.index)
+
+    def _next(self, index: int) -> "Packet[Any] | None":
+        """Return the next packet of a stream; `None` after the last one."""
+        with self._lock:
+            if kept := self._kept.get(index):
+                return kept.popleft()
+            others = [kept for other, kept in self._kept.items() if other != index]
+            while True:
+                if any(len(kept) >= MAX_KEPT for kept in others):
+                    raise _ApartError
+                try:
+                    packet = next(self._packets, None)
+                except DECODING_ERRORS as error:
+                    packet, self._error = None, error
+                if packet is None and self._error:
+                    raise self._error
+                if packet is None or packet.stream.index == index:
+                    return packet
+                if packet.stream.index in self._kept:
+                    self._kept[packet.stream.index].append(packet)
+
+    def _leave(self, index: int) -> None:
+        with self._lock:
+            self._kept.pop(index, None)
+            if not self._kept:
+                self._file.close()
+
+    def _read(self, container: InputContainer) -> Iterator["Packet[Any]"]:
+        for packet in demux(container):
+            is_picture = isinstance(packet.stream, VideoStream)
+            if is_picture and packet.pts is not None and packet.time_base is not None:
+                end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
+                self.pictures_end = max(self.pictures_end, end)
+            yield packet
+
+
+class _ApartError(Exception):
+    """The streams of a file are too far apart for one of them to wait for the other."""
 
 
 def _packets(

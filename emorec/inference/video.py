@@ -19,6 +19,7 @@ from emorec.errors import UserError
 from emorec.inference.spec import ModelSpec
 
 if TYPE_CHECKING:  # importing PyAV is slow
+    from emorec.data.media import Packets
     from emorec.data.video.pyav import AudioSink, DecodedFrame
 
 
@@ -71,7 +72,7 @@ class Stopwatch:
 
 
 def prefetch(items: Iterable[Item], count: int) -> Iterator[Item]:
-    """Yield the items of an iterable that is computed in another thread, up to `count` of them ahead.
+    """Return the items of an iterable that another thread computes from now on, up to `count` of them ahead.
 
     Args:
         items: Used by that thread alone, and closed at the end where it is a generator.
@@ -81,16 +82,21 @@ def prefetch(items: Iterable[Item], count: int) -> Iterator[Item]:
     ['a', 'b', 'c']
     """
     iterator, end = iter(items), object()
-    with ThreadPoolExecutor(1) as thread:
-        waiting = deque(thread.submit(next, iterator, end) for _ in range(count))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(thread.submit(next, iterator, end))
-                yield cast("Item", item)
-        finally:
-            thread.shutdown(cancel_futures=True)
-            if isinstance(iterator, Generator):
-                iterator.close()
+    thread = ThreadPoolExecutor(1)
+    waiting = deque(thread.submit(next, iterator, end) for _ in range(count))
+
+    def computed() -> Iterator[Item]:
+        with thread:
+            try:
+                while (item := waiting.popleft().result()) is not end:
+                    waiting.append(thread.submit(next, iterator, end))
+                    yield cast("Item", item)
+            finally:
+                thread.shutdown(cancel_futures=True)
+                if isinstance(iterator, Generator):
+                    iterator.close()
+
+    return computed()
 
 
 class VideoFile:
@@ -165,7 +171,9 @@ class VideoFile:
             "has_sound": self.has_sound,
         }
 
-    def frames(self, needed: Collection[int]) -> Iterator[tuple[int, float, Frames]]:
+    def frames(
+        self, needed: Collection[int], packets: "Packets | None" = None
+    ) -> Iterator[tuple[int, float, Frames]]:
         """Yield index, start in seconds and (H, W, C) uint8 RGB of the needed frames, upright, in order.
 
         Frames that can't be decoded are left out. When skipping other frames makes a needed one of an undamaged file
@@ -173,13 +181,15 @@ class VideoFile:
 
         Args:
             needed: Their indices.
+            packets: Of the file, where another thread takes those of its sound.
         """
         remaining = deque(sorted(set(needed)))
         self.end, self.damaged = 0, False
         if self._reader.can_skip:
-            yield from self._read(remaining, needed)
+            yield from self._read(remaining, needed, packets)
+            packets = None  # taken
         if remaining:
-            yield from self._read(remaining, None)
+            yield from self._read(remaining, None, packets)
 
     def all_frames(self, audio: "AudioSink") -> Iterator[tuple[float, Frames]]:
         """Yield start in seconds and (H, W, C) uint8 RGB of every frame, upright, in order, to the end of the file.
@@ -194,10 +204,13 @@ class VideoFile:
             yield float(self.starts[index]), frame.to_rgb((self.height, self.width))
 
     def _read(
-        self, remaining: deque[int], needed: Collection[int] | None
+        self,
+        remaining: deque[int],
+        needed: Collection[int] | None,
+        packets: "Packets | None",
     ) -> Iterator[tuple[int, float, Frames]]:
         """Yield remaining frames and remove them; stop early where skipping made a needed one fail."""
-        for index, frame in self._decoded(self._reader.stream(needed)):
+        for index, frame in self._decoded(self._reader.stream(needed, packets=packets)):
             while remaining and remaining[0] < index:
                 if needed is not None and not self.damaged:
                     return

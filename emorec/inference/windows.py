@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from emorec.text import first_few
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
     from emorec.data.landmarks import FaceTrack
+    from emorec.data.media import Packets
 
 
 log = logging.getLogger(__name__)
@@ -82,29 +84,45 @@ def windows_of(
         )
     )
     windows: Iterator[Window | Gap]
+    packets = None
     if spec.uses_video and isinstance(video, VideoFile):
+        if spec.uses_sound and video.has_sound:
+            from emorec.data.media import Packets  # importing PyAV is slow
 
-        def with_frames(num_frames: int | None = None) -> Iterator[Window | Gap]:
-            buffer = frame_buffer(spec, detector, window_seconds, stopwatch, is_long=len(times) > 1)
-            return _windows_with_frames(
-                video, times, spec, buffer, stopwatch, num_frames=num_frames
-            )
-
-        windows = with_frames()
-        first = next(windows)
-        if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
-            # a single window of a file with fewer frames than it declares; this pass has counted them
-            windows = with_frames(max(1, video.end))
-        else:
-            windows = chain([first], windows)
+            packets = Packets(video.path, shared=True)
+        new_buffer = partial(
+            frame_buffer, spec, detector, window_seconds, stopwatch, is_long=len(times) > 1
+        )
+        windows = _windows_of_frames(video, times, spec, new_buffer, stopwatch, packets=packets)
     else:
         face = no_face(spec.num_frames) if spec.uses_landmarks else None
         windows = (Window(start=start, end=end, person=1, face=face) for start, end in times)
     if video.promised_seconds > video.seconds:
         windows = chain(windows, [Gap(video.seconds, video.promised_seconds)])
     if spec.uses_sound:
-        windows = _add_sound(video, windows, times, spec, stopwatch)
+        windows = _add_sound(video, windows, times, spec, stopwatch, packets=packets)
     return merge_gaps(windows)
+
+
+def _windows_of_frames(
+    video: VideoFile,
+    times: Sequence[tuple[float, float]],
+    spec: ModelSpec,
+    new_buffer: Callable[[], FrameBuffer],
+    stopwatch: Stopwatch,
+    *,
+    packets: "Packets | None",
+) -> Iterator[Window | Gap]:
+    """Yield the windows of a video, which may have fewer frames than it declares."""
+    windows = _windows_with_frames(video, times, spec, new_buffer(), stopwatch, packets=packets)
+    first = next(windows)
+    if isinstance(first, Gap) and first.end == video.seconds and not video.damaged:
+        # a single window; this pass has counted the frames
+        end = max(1, video.end)
+        yield from _windows_with_frames(video, times, spec, new_buffer(), stopwatch, num_frames=end)
+    else:
+        yield first
+        yield from windows
 
 
 def _windows_with_frames(
@@ -114,7 +132,8 @@ def _windows_with_frames(
     buffer: FrameBuffer,
     stopwatch: Stopwatch,
     *,
-    num_frames: int | None,
+    packets: "Packets | None" = None,
+    num_frames: int | None = None,
 ) -> Iterator[Window | Gap]:
     """Yield the windows of a video with `num_frames` decodable frames or one less; `None`: all that it declares."""
     starts = video.starts[:num_frames]
@@ -141,7 +160,8 @@ def _windows_with_frames(
     choices = (choose(start, end) for start, end in times)
     choice = next(choices, None)
     passed = 0
-    frames = prefetch(stopwatch.each("decode", video.frames(needed)), PREFETCHED_FRAMES)
+    decoded = stopwatch.each("decode", video.frames(needed, packets))
+    frames = prefetch(decoded, PREFETCHED_FRAMES)
     for index, seconds, frame in frames:
         stopwatch.frames, passed = stopwatch.frames + index + 1 - passed, index + 1
         buffer.add(index, seconds, frame)
@@ -161,20 +181,21 @@ def _add_sound(
     times: Sequence[tuple[float, float]],
     spec: ModelSpec,
     stopwatch: Stopwatch,
+    *,
+    packets: "Packets | None",
 ) -> Iterator[Window | Gap]:
     """Yield the windows with their sound; where there are no pictures, windows without sound become gaps.
 
     The sound is read, and embedded, in a thread of its own, once for all persons of a window.
     """
-    sounds = prefetch(
-        stopwatch.each("sound", _window_sounds(video, times, spec)), PREFETCHED_SOUNDS
-    )
-    sound = next(sounds)
+    embedded = stopwatch.each("sound", _window_sounds(video, times, spec, packets))
+    sounds = prefetch(embedded, PREFETCHED_SOUNDS)
+    sound: Window | None = None
     for window in windows:
         if isinstance(window, Gap):
             yield window
             continue
-        while sound.start < window.start:  # those of gaps
+        while sound is None or sound.start < window.start:  # those of gaps
             sound = next(sounds)
         if sound.has_sound or isinstance(video, VideoFile):
             yield replace(
@@ -187,10 +208,13 @@ def _add_sound(
 
 
 def _window_sounds(
-    video: VideoFile | AudioFile, times: Sequence[tuple[float, float]], spec: ModelSpec
+    video: VideoFile | AudioFile,
+    times: Sequence[tuple[float, float]],
+    spec: ModelSpec,
+    packets: "Packets | None" = None,
 ) -> Iterator[Window]:
     """Yield the windows with nothing but their sound; log a line at the end if sound is missing anywhere."""
-    audio = AudioWindows(video.path, spec.audio)
+    audio = AudioWindows(video.path, spec.audio, packets)
     for start, end in times:
         whole = (start, end) == (video.start, video.seconds)
         sound, has_sound = audio.read_all() if whole else audio.read(start, end)
@@ -382,13 +406,18 @@ class AudioWindows:
     Args:
         path: The video or sound file.
         preprocessing: Of the audio.
+        packets: Of the file, where another thread takes those of its pictures.
     """
 
-    def __init__(self, path: Path, preprocessing: AudioSpec) -> None:
+    def __init__(
+        self, path: Path, preprocessing: AudioSpec, packets: "Packets | None" = None
+    ) -> None:
         self.path = path
         self.preprocessing = preprocessing
         self._holes: list[Span] = []
-        self._chunks: Iterator[Waveform] = iter_audio(path, preprocessing.sound_rate, self._holes)
+        self._chunks: Iterator[Waveform] = iter_audio(
+            path, preprocessing.sound_rate, self._holes, packets
+        )
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""

@@ -155,7 +155,7 @@ def test_a_frame_lost_by_skipping_others_is_decoded_without_skipping(
     video = VideoFile(videos.write_video(tmp_path / "a.mp4", 40, bframes=3))
     original_stream, skipping = Reader.stream, []
 
-    def lossy_stream(self, needed=None):
+    def lossy_stream(self, needed=None, packets=None):
         skipping.append(needed is not None)
         return ((i, p) for i, p in original_stream(self, needed) if needed is None or i != 13)
 

@@ -8,7 +8,7 @@ every frame has a timestamp of its own.
 import struct
 from array import array
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -30,6 +30,7 @@ from av.video.stream import VideoStream
 
 from emorec.data.media import (
     DECODING_ERRORS,
+    Packets,
     audio_stream,
     clock_zero,
     declared_end,
@@ -47,7 +48,7 @@ from emorec.data.video.reader import (
     unsupported_error,
 )
 
-Packets: TypeAlias = "Iterator[Packet[VideoStream] | None]"
+VideoPackets: TypeAlias = "Iterator[Packet[VideoStream] | None]"
 
 
 def log_errors_to_stderr() -> None:
@@ -252,7 +253,10 @@ class Reader:
         return kept, len(decoded)
 
     def stream(
-        self, needed: Collection[int] | None = None, audio_sink: AudioSink | None = None
+        self,
+        needed: Collection[int] | None = None,
+        audio_sink: AudioSink | None = None,
+        packets: Packets | None = None,
     ) -> Iterator[tuple[int, DecodedFrame | None]]:
         """Yield index and frame of each frame that comes out, in order; `None` for a frame where the file is damaged.
 
@@ -261,14 +265,17 @@ class Reader:
         Args:
             needed: Indices of the frames that are needed; others may be skipped. `None` decodes all.
             audio_sink: Receives the sound, too, in the order of storage.
+            packets: Of the file, where another thread takes those of its sound.
         """
         # FFmpeg's threads that log through Python would deadlock with this one
         av.logging.set_level(None)
-        with _opened(self.path) as (container, stream):
+        with _opened(self.path, packets) as (container, stream):
             stream.codec_context.thread_type = "AUTO"
-            packets = video_packets(container, stream, tolerant=True, audio_sink=audio_sink)
+            taken = video_packets(
+                container, stream, tolerant=True, audio_sink=audio_sink, packets=packets
+            )
             intact, display = True, _Display(self._aspect)
-            for index, frame in self._indexed(stream, packets, needed, tolerant=True):
+            for index, frame in self._indexed(stream, taken, needed, tolerant=True):
                 intact = frame is not None and (intact or frame.key_frame)
                 usable = frame is not None and intact and not frame.is_corrupt
                 yield index, display(frame) if frame and usable else None
@@ -325,7 +332,7 @@ class Reader:
     def _indexed(
         self,
         stream: VideoStream,
-        packets: Packets,
+        packets: VideoPackets,
         needed: Collection[int] | None,
         tolerant: bool = False,
     ) -> Iterator[tuple[int, VideoFrame | None]]:
@@ -343,7 +350,7 @@ class Reader:
     def _decoded(
         self,
         stream: VideoStream,
-        packets: Packets,
+        packets: VideoPackets,
         needed: Collection[int] | None,
         tolerant: bool = False,
     ) -> Iterator[VideoFrame | None]:
@@ -379,7 +386,8 @@ def video_packets(
     *,
     tolerant: bool = False,
     audio_sink: AudioSink | None = None,
-) -> Packets:
+    packets: Packets | None = None,
+) -> VideoPackets:
     """Yield the packets of a video stream, and last an empty one, which flushes the decoder.
 
     Args:
@@ -387,6 +395,7 @@ def video_packets(
         stream: The video stream.
         tolerant: End with `None` where the file can't be read on, instead of raising.
         audio_sink: Receives the packets of the audio stream.
+        packets: Of the file, where another thread takes those of its sound.
 
     Raises:
         DECODING_ERRORS: Where the file can't be read on.
@@ -394,10 +403,10 @@ def video_packets(
     sound = audio_stream(container) if audio_sink else None
     if audio_sink and sound:
         audio_sink.begin(sound, clock_zero(container))
-    packets = demux(container)
+    taken = packets.of(stream) if packets else demux(container)
     while True:
         try:
-            packet = next(packets)
+            packet = next(taken)
         except StopIteration:
             return
         except DECODING_ERRORS:
@@ -405,7 +414,7 @@ def video_packets(
                 raise
             yield None
             return
-        if packet.stream is stream:
+        if packet.stream.index == stream.index:
             yield packet
         elif audio_sink and packet.stream is sound:
             audio_sink.take(packet)
@@ -423,8 +432,10 @@ def _decode_packet(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    with open_media(path) as container:
+def _opened(
+    path: Path, packets: Packets | None = None
+) -> Iterator[tuple[InputContainer, VideoStream]]:
+    with nullcontext(packets.container) if packets else open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise ClipError.of(path, NO_PICTURES)
