@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
 
 from typing_extensions import override
@@ -31,11 +32,17 @@ from emorec.inference.timeline import (
 from emorec.io import file_identity
 
 if TYPE_CHECKING:
+    from emorec.data.faces import FaceDetector
     from emorec.inference.predictor import Predictor
     from emorec.inference.results import Result, Step
-    from emorec.inference.spec import ModelSpec
-    from emorec.inference.video import Video
+    from emorec.inference.video import Video, VideoFile
 
+
+NUM_TURNED_FRAMES = 5
+"""Frames of a video without a face that are turned to look for one."""
+
+TURNS = {"transpose=cclock": 1, "transpose=clock": 3}
+"""Filter of FFmpeg -> quarter turns counter-clockwise that it makes."""
 
 STOPPED = "stopped before its end"
 """Error of a video in a table of windows when Ctrl-C stopped it."""
@@ -190,7 +197,7 @@ def predict_source(
         return Outcome(failure=" ".join(str(error).split()))
     except KeyboardInterrupt:
         return Outcome(interrupted=True)
-    return _outcome(source.name, video, result, batch.options, predictor.spec)
+    return _outcome(source.name, video, result, batch.options, predictor)
 
 
 def _no_progress(step: "Step", seconds: float) -> None:
@@ -198,12 +205,12 @@ def _no_progress(step: "Step", seconds: float) -> None:
 
 
 def _outcome(
-    name: str, video: "Video", result: "Result", options: Options, spec: "ModelSpec"
+    name: str, video: "Video", result: "Result", options: Options, predictor: "Predictor"
 ) -> Outcome:
     from emorec.data.video.reader import NO_PICTURES
     from emorec.inference.video import AudioFile, VideoFile
 
-    timeline = result.timeline
+    timeline, spec = result.timeline, predictor.spec
     notes: list[str] = []
     other_errors: list[str] = []
     if timeline.gaps and timeline.windows:
@@ -223,12 +230,34 @@ def _outcome(
         # a sound file is complete without
         (notes if result.not_annotated == NO_PICTURES else other_errors).append(line)
     failure = failure_of(result)
+    if failure and timeline.windows and isinstance(video, VideoFile):
+        failure += _advice_to_turn(video, predictor.detector(options))
     return Outcome(
         outline=outline(result),
         failure=None if failure is None else f"{name}: {failure}",
         other_errors=other_errors,
         notes=notes,
         interrupted=result.interrupted and not video.live,
+    )
+
+
+def _advice_to_turn(video: "VideoFile", detector: "FaceDetector | None") -> str:
+    """Advise how to turn a video without a face whose pictures show one when they are turned; else empty."""
+    if detector is None:
+        return ""
+    import numpy as np
+
+    needed = np.linspace(0, video.num_frames - 1, NUM_TURNED_FRAMES).astype(int).tolist()
+    frames = [frame for _, _, frame in video.frames(needed)]
+    found: dict[str, list[float]] = {}
+    for how, quarters in TURNS.items():
+        turned = [detector.detect(np.rot90(frame, quarters).copy()) for frame in frames]
+        found[how] = [max(face.score for face in faces) for faces in turned if faces]
+    how = max(found, key=lambda how: sum(found[how]))  # a face upside down has a lower score
+    if len(found[how]) <= len(frames) / 2:
+        return ""
+    return (
+        f"; turned, its pictures show one: ffmpeg -i {quote(video.path.name)} -vf {how} turned.mp4"
     )
 
 

@@ -61,8 +61,8 @@ class FrameBuffer:
 class FaceBuffer(FrameBuffer):
     """Frame buffer that tracks every face; a window for each person, all of its frames cropped or aligned alike.
 
-    Of a network that takes landmarks alone, which are followed from frame to frame, faces in a long video are detected
-    about once a second.
+    For a network that takes landmarks alone, those of a long video are measured as frames arrive, which are not kept;
+    they are followed from frame to frame, and faces are detected about once a second.
 
     Args:
         spec: Of the network; its `face` is "crop" or "align".
@@ -88,7 +88,6 @@ class FaceBuffer(FrameBuffer):
         self.stopwatch = stopwatch
         self._tracker = Tracker(max_missing_seconds)
         self._follows = is_long and not spec.uses_frames
-        self._followed: set[int] = set()
         self._detected_seconds = 0.0
         self._seconds: dict[int, float] = {}
         self._last_index = -1
@@ -98,27 +97,39 @@ class FaceBuffer(FrameBuffer):
 
     @override
     def add(self, index: int, seconds: float, frame: Frames) -> None:
+        last = self._last_index
         with self.stopwatch.measure("faces"):
-            before = self._faces.get(self._last_index)
-            if self._follows and before and seconds - self._detected_seconds < MAX_FOLLOWED_SECONDS:
-                self._followed.add(index)
-                self._faces[index] = before.copy()
+            is_recent = seconds - self._detected_seconds < MAX_FOLLOWED_SECONDS
+            is_followed = self._follows and bool(self._faces.get(last)) and is_recent
+            if is_followed:
+                self._faces[index] = self._faces[last].copy()
             else:
                 faces = self.detector.detect(frame, refine=self.spec.face == "align")
                 by_box = {face.box: face for face in faces}
-                tracks = self._tracker.update(
-                    list(by_box), seconds, follows=index == self._last_index + 1
-                )
+                tracks = self._tracker.update(list(by_box), seconds, follows=index == last + 1)
                 self._faces[index] = {track: by_box[box] for track, box in tracks.items()}
                 self._detected_seconds = seconds
-        self._frames[index], self._seconds[index], self._last_index = frame, seconds, index
+            if self._follows:
+                # a detection may have missed a face whose landmarks go on
+                measured = {track for i, track in self._landmarks if i == last}
+                going_on = {track for track in measured if self._points(last, track) is not None}
+                for track in self._faces[index].keys() | going_on:
+                    self._measure(index, track, frame, last)
+                    if is_followed:
+                        self._move_box(index, track, last)
+            else:
+                self._frames[index] = frame
+        self._seconds[index], self._last_index = seconds, index
+
+    @override
+    def indices(self) -> set[int]:
+        return set(self._seconds)
 
     @override
     def drop_before(self, index: int) -> None:
         super().drop_before(index)
-        self._seconds = {i: self._seconds[i] for i in self._frames}
-        self._faces = {i: self._faces[i] for i in self._frames}
-        self._followed &= self._frames.keys()
+        self._seconds = {i: seconds for i, seconds in self._seconds.items() if i >= index}
+        self._faces = {i: faces for i, faces in self._faces.items() if i >= index}
         self._landmarks = {key: face for key, face in self._landmarks.items() if key[0] >= index}
 
     @override
@@ -149,32 +160,18 @@ class FaceBuffer(FrameBuffer):
             yield Window(start=start, end=end, person=None)
 
     def _measured(self, track: int, indices: Sequence[int]) -> dict[str, Any]:
-        """Return what a window of T frames tells of a track's landmarks; each frame is measured once for all windows.
+        """Return what a window of T frames tells of a track's landmarks."""
+        from emorec.data.landmarks import FACE, fill_missing
 
-        A face is searched for where it was in the frame before, first.
-        """
-        from emorec.data.landmarks import cached_landmarker, contour_points, fill_missing
-
-        last: Points | None = None
-        last_index = indices[0]
+        last = indices[0]
         for index in indices:
-            if (index, track) not in self._landmarks:
+            if not self._follows and (index, track) not in self._landmarks:
                 with self.stopwatch.measure("faces"):
-                    face = cached_landmarker()(
-                        [self._frames[index]], [self._faces[index].get(track)], last
-                    )
-                    points = face["landmarks"][0]
-                    self._landmarks[index, track] = face, contour_points(points)
-                    # a detection may have missed a face whose landmarks go on
-                    before = self._faces[last_index].get(track)
-                    followed = index in self._followed and face["present"][0]
-                    if followed and before is not None and last is not None:
-                        moved = replace(before, box=moved_box(before.box, last, points))
-                        self._faces[index][track] = moved
-            face, _ = self._landmarks[index, track]
-            last = face["landmarks"][0] if face["present"][0] else None
-            last_index = index
-        faces = np.concatenate([self._landmarks[index, track][0] for index in indices])
+                    self._measure(index, track, self._frames[index], last)
+            last = index
+        absent = np.zeros(1, FACE), np.empty((0, 2), np.int16)
+        measured = [self._landmarks.get((index, track), absent) for index in indices]
+        faces = np.concatenate([face for face, _ in measured])
         found = {index for index, there in zip(indices, faces["present"], strict=True) if there}
         return {
             "face": fill_missing(faces),
@@ -184,6 +181,26 @@ class FaceBuffer(FrameBuffer):
                 (self._seconds[index], self._landmarks[index, track][1]) for index in sorted(found)
             ),
         }
+
+    def _measure(self, index: int, track: int, frame: Frames, last: int) -> None:
+        """Measure the landmarks of a track, which are searched for where they were in another frame, first."""
+        from emorec.data.landmarks import cached_landmarker, contour_points
+
+        detected = self._faces[index].get(track)
+        face = cached_landmarker()([frame], [detected], self._points(last, track))
+        self._landmarks[index, track] = face, contour_points(face["landmarks"][0])
+
+    def _points(self, index: int, track: int) -> "Points | None":
+        face, _ = self._landmarks.get((index, track), (None, None))
+        return face["landmarks"][0] if face is not None and face["present"][0] else None
+
+    def _move_box(self, index: int, track: int, last: int) -> None:
+        """Move the box of a followed face with its landmarks."""
+        face = self._faces[index].get(track)
+        before, after = self._points(last, track), self._points(index, track)
+        if face is not None and before is not None and after is not None:
+            box = moved_box(face.box, before, after)
+            self._faces[index][track] = replace(face, box=box)
 
     def _pixels(self, face: Face, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
         pixels = {

@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 MAX_SINGLE_WINDOW = 1.5
 """In windows: a video that is no longer is one window."""
 
-PREFETCHED_FRAMES = 8
-"""Decoded frames that may wait, as many as are new in a window, whose landmarks are measured all at once."""
+PREFETCHED_FRAMES = 4
+"""Decoded frames that may wait for the search for faces."""
 
 PREFETCHED_SOUNDS = 2
 """Windows whose sound may wait for their frames."""

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from emorec.data.synthetic.clips import encode_mp4
 from emorec.io import list_files
 from tests import videos
 from tests.cli.commands.predicting import error_of, rows_of, run
@@ -117,6 +119,22 @@ def test_a_video_without_a_face_is_written_and_is_an_error(
         "",
     )
     assert (tmp_path / "out" / "a" / "annotated.mp4").is_file()
+
+
+@pytest.mark.parametrize(("turns", "how"), [(1, "transpose=clock"), (3, "transpose=cclock")])
+def test_a_video_that_lies_on_its_side_is_told_how_to_turn_it(
+    turns: int,
+    how: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runtime = Grey(face="crop")
+    monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(encode_mp4(np.rot90(videos.face_frames(6), turns, (1, 2)), fps=10))
+    message = error_of(capsys, "--ckpt", "any.ckpt", path, "--out", tmp_path / "out")
+    assert f"turned, its pictures show one: ffmpeg -i a.mp4 -vf {how} turned.mp4" in message
 
 
 @pytest.mark.parametrize(
