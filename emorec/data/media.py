@@ -49,7 +49,7 @@ FORWARD_SECONDS: Final = 10
 
 
 LARGE_FILE_BYTES: Final = 1 << 26
-"""While reading the index of a long film FFmpeg frees as much memory as the index takes."""
+"""Of a long film, whose index takes megabytes; while reading it FFmpeg frees as much again."""
 
 
 @contextmanager
@@ -81,12 +81,15 @@ def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]
         container = av.open(source, metadata_errors="ignore")
     except DECODING_ERRORS as error:
         raise ClipError.of(path, otherwise) from error
+    is_large = container.size >= LARGE_FILE_BYTES
     with container:
         if container.format.name == TEXT_FORMAT:
             raise ClipError.of(path, otherwise)
-        if container.size >= LARGE_FILE_BYTES:
+        if is_large:
             _return_freed_memory()
         yield container
+    if is_large:
+        _return_freed_memory()
 
 
 def _return_freed_memory() -> None:

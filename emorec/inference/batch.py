@@ -9,10 +9,11 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Self
@@ -33,8 +34,9 @@ from emorec.io import file_identity
 
 if TYPE_CHECKING:
     from emorec.data.faces import FaceDetector
-    from emorec.inference.predictor import Predictor
+    from emorec.inference.predictor import Item, Playing, Predictor
     from emorec.inference.results import Result, Step
+    from emorec.inference.spec import ModelSpec
     from emorec.inference.video import Video, VideoFile
 
 
@@ -151,53 +153,126 @@ if TYPE_CHECKING:
     ShowStep = Callable[[Step, float], None]
 
 
-def predict_source(
+def predict_sources(
     predictor: "Predictor",
-    source: Source,
+    sources: Iterable[Source],
     batch: Batch,
     *,
     on_window: Callable[[Window], None] | None = None,
-    show_progress: "Callable[[Video], AbstractContextManager[ShowStep]] | None" = None,
-) -> Outcome:
-    """Predict a video, write its files and return what became of it; a user's mistake or Ctrl-C raises nothing.
+    show_progress: "Callable[[Source, Video], AbstractContextManager[ShowStep]] | None" = None,
+) -> Iterator[tuple[Source, Outcome]]:
+    """Predict videos in turn, write their files and yield what became of each; no user's mistake is raised.
+
+    It ends early after Ctrl-C, which is not raised either.
 
     Args:
         predictor: Of the network.
-        source: The video.
-        batch: How it is predicted.
+        sources: The videos.
+        batch: How they are predicted.
         on_window: Called with each window of a camera.
-        show_progress: Opens a progress bar of the video.
+        show_progress: Opens a progress bar of a video.
     """
-    import time
-
-    from emorec.inference.results import predict_to_folder
-    from emorec.inference.video import Camera, open_file
-
     # in a home that can't be written to it says twice that its cache lies elsewhere
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    waiting = deque(sources)
+    while waiting:
+        videos = [partial(_open, source, batch, predictor.spec) for source in waiting]
+        with closing(predictor.stream_in_turn(videos, batch.options)) as stream:
+            items = _Items(stream)
+            # where one failed in its middle, the next ones are opened anew
+            while waiting and items.are_between_videos:
+                source = waiting.popleft()
+                outcome = _predict_next(
+                    predictor,
+                    items,
+                    source,
+                    batch,
+                    on_window=on_window,
+                    show_progress=show_progress,
+                )
+                yield source, outcome
+                if outcome.interrupted:
+                    return
+
+
+class _Items:
+    """Items of `Predictor.stream_in_turn`.
+
+    Args:
+        items: The items.
+
+    Attributes:
+        are_between_videos: Whether the last one was the end of a video, or there was none.
+    """
+
+    def __init__(self, items: "Iterator[Item]") -> None:
+        self._items = items
+        self.are_between_videos = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> "Item":
+        from emorec.inference.predictor import End
+
+        self.are_between_videos = False
+        item = next(self._items)
+        self.are_between_videos = isinstance(item, End)
+        return item
+
+
+def _open(source: Source, batch: Batch, spec: "ModelSpec") -> "Playing":
+    """Open a video.
+
+    Raises:
+        UserError: When it can't be read.
+    """
+    from emorec.inference.predictor import Playing
+    from emorec.inference.video import Camera, open_file
+
+    if isinstance(source.video, int):
+        return Playing(Camera(source.video, batch.camera_seconds))
+    return Playing(open_file(source.video, spec))
+
+
+def _predict_next(
+    predictor: "Predictor",
+    items: "Iterator[Item]",
+    source: Source,
+    batch: Batch,
+    *,
+    on_window: Callable[[Window], None] | None,
+    show_progress: "Callable[[Source, Video], AbstractContextManager[ShowStep]] | None",
+) -> Outcome:
+    """Write the files of the next video of a stream, and return what became of it."""
+    import time
+
+    from emorec.inference.predictor import next_video, windows_until_end
+    from emorec.inference.results import predict_to_folder
+
     started = time.perf_counter()
     try:
-        video = (
-            Camera(source.video, batch.camera_seconds)
-            if isinstance(source.video, int)
-            else open_file(source.video, predictor.spec)
-        )
-        with show_progress(video) if show_progress else nullcontext(_no_progress) as progress:
+        playing = next_video(items)
+        bar = show_progress(source, playing.video) if show_progress else nullcontext(_no_progress)
+        with bar as progress:
+            playing.progress = partial(progress, "predicting")
             result = predict_to_folder(
                 predictor,
-                video,
+                playing.video,
                 batch.out / source.folder,
                 batch.options,
                 started=started,
                 progress=progress,
-                on_window=on_window if video.live else None,
+                on_window=on_window if playing.video.live else None,
                 annotate=batch.annotate,
+                pieces=windows_until_end(items),
+                stopwatch=playing.stopwatch,
             )
     except UserError as error:
         return Outcome(failure=" ".join(str(error).split()))
     except KeyboardInterrupt:
         return Outcome(interrupted=True)
-    return _outcome(source.name, video, result, batch.options, predictor)
+    return _outcome(source.name, playing.video, result, batch.options, predictor)
 
 
 def _no_progress(step: "Step", seconds: float) -> None:
@@ -445,7 +520,7 @@ def predict_in_worker(batch: Batch, source: Source) -> Outcome:
     with collected_warnings() as warnings:
         try:
             predictor = opened_predictor(batch.network, batch.device, batch.options)
-            outcome = predict_source(predictor, source, batch)
+            ((_, outcome),) = predict_sources(predictor, [source], batch)
         except UserError as error:
             outcome = Outcome(failure=f"{source.name}: {error}")
         except Exception as error:  # a bug, or a limit of the machine: the other videos go on

@@ -1,10 +1,10 @@
 """Predictor: a trained network applied to any video."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, TypeVar, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,38 @@ Classify: TypeAlias = Callable[[Sequence[Window]], Outputs]
 
 MAX_WAITING_BATCHES = 4
 """A batch is predicted, full or not, once this many batches of windows without a face and gaps wait with it."""
+
+
+@dataclass(eq=False, slots=True)
+class Playing:
+    """A video that is being predicted.
+
+    Attributes:
+        video: As `open_file` opens it for the network, or a `Camera`.
+        stopwatch: Measures the stages.
+        progress: Called with the start of each window, in seconds, when its frames are decoded.
+    """
+
+    video: Video
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    progress: Callable[[float], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a video among several.
+
+    Attributes:
+        error: Why it can't be read, or not any further.
+    """
+
+    error: UserError | None = None
+
+
+Item: TypeAlias = Playing | Window | Gap | End
+"""What `Predictor.stream_in_turn` yields."""
+
+ItemT = TypeVar("ItemT", bound=Item)
 
 
 class Predictor:
@@ -117,7 +149,7 @@ class Predictor:
             if _has_input(window):
                 window = self._with_familiarity(window, Stopwatch())
             classify = self._classify if adaptation == "none" else self._classify_enrolled(chosen)
-            return self._predict_windows([window], classify, chosen)[0]
+            return next(self._predict_windows([window], classify, chosen))
         file = open_file(Path(video).expanduser(), self.spec)
         return self.timeline(file, self.stream(file, chosen), chosen)
 
@@ -142,24 +174,81 @@ class Predictor:
             UserError: When the network does not take such a video, or can't be adapted as the options say.
         """
         options = options or self.options
-        if options.blendshapes and not self.spec.uses_landmarks:
-            raise UserError(f"blendshapes: {self.spec.network} takes no landmarks, leave it out")
-        stopwatch = stopwatch or Stopwatch()
+        playing = Playing(video, stopwatch or Stopwatch(), progress)
         adaptation = options.adaptation(self.spec, live=video.live)
-        pieces = windows_of(video, self.spec, options, self.detector(options), stopwatch)
-        pieces = (
-            self._with_familiarity(piece, stopwatch) if _has_input(piece) else piece
-            for piece in pieces
-        )
-        batches = _batches(pieces, 1 if video.live else options.batch_size, progress)
+        pieces = self._read(playing, options)
+        batches = _batches(pieces, 1 if video.live else options.batch_size)
         if adaptation == "video":
-            yield from self._adapt_by_video(video, batches, options, stopwatch)
+            yield from self._adapt_by_video(video, batches, options, playing.stopwatch)
             return
         if adaptation == "running":
-            yield from self._adapt_by_past(video, batches, options, stopwatch)
+            yield from self._adapt_by_past(video, batches, options, playing.stopwatch)
             return
         classify = self._classify if adaptation == "none" else self._classify_enrolled(options)
-        yield from self._predict_batches(batches, classify, options, stopwatch)
+        yield from self._predict_batches(batches, classify, options, playing.stopwatch)
+
+    def stream_in_turn(
+        self, videos: Iterable[Callable[[], Playing]], options: Options | None = None
+    ) -> Generator[Item]:
+        """Yield several videos, each with its predicted windows, see `stream`, and its end.
+
+        A network of frames predicts windows of several videos in one batch, for which it needs less time than for a
+        batch of each short video; others need next to no time.
+
+        Args:
+            videos: Open each video. One that can't be read ends with an error.
+            options: By default those of the predictor.
+
+        Raises:
+            UserError: When an output of the network is not finite.
+        """
+        options = options or self.options
+
+        def read(stream: Callable[[Playing], Iterator[Window | Gap]]) -> Iterator[Item]:
+            for open_video in videos:
+                try:
+                    playing = open_video()
+                    yield playing
+                    yield from stream(playing)
+                except UserError as error:
+                    yield End(error)
+                else:
+                    yield End()
+
+        if not self.spec.uses_frames or options.adaptation(self.spec) in ("video", "running"):
+            yield from read(
+                lambda each: self.stream(each.video, options, each.stopwatch, each.progress)
+            )
+            return
+        classify = self._classify_enrolled(options) if options.enrol else self._classify
+        stopwatch = Stopwatch()
+        items = read(lambda playing: self._read(playing, options))
+        for batch in _batches(items, options.batch_size):
+            windows = [item for item in batch if isinstance(item, Window)]
+            predicted = self._predict_windows(windows, classify, options)
+            for item in batch:
+                if isinstance(item, Playing):
+                    stopwatch = item.stopwatch
+                if isinstance(item, Window):
+                    with stopwatch.measure("network"):  # of the first video of a batch
+                        yielded = next(predicted)
+                    yield yielded
+                else:
+                    yield item
+
+    def _read(self, playing: Playing, options: Options) -> Iterator[Window | Gap]:
+        """Yield the windows of a video with the inputs of the network.
+
+        Raises:
+            UserError: When the network does not take such a video.
+        """
+        if options.blendshapes and not self.spec.uses_landmarks:
+            raise UserError(f"blendshapes: {self.spec.network} takes no landmarks, leave it out")
+        detector, stopwatch = self.detector(options), playing.stopwatch
+        for piece in windows_of(playing.video, self.spec, options, detector, stopwatch):
+            if playing.progress:
+                playing.progress(piece.start)
+            yield self._with_familiarity(piece, stopwatch) if _has_input(piece) else piece
 
     def timeline(
         self, video: Video, pieces: Iterable[Window | Gap], options: Options | None = None
@@ -363,57 +452,73 @@ class Predictor:
         stopwatch: Stopwatch,
     ) -> Iterator[Window | Gap]:
         for pieces in batches:
+            windows = [piece for piece in pieces if isinstance(piece, Window)]
             with stopwatch.measure("network"):
-                windows = [piece for piece in pieces if isinstance(piece, Window)]
-                predicted = iter(self._predict_windows(windows, classify, options))
+                predicted = iter([*self._predict_windows(windows, classify, options)])
             for piece in pieces:
                 yield piece if isinstance(piece, Gap) else next(predicted)
 
     def _predict_windows(
         self, windows: Sequence[Window], classify: Classify, options: Options
-    ) -> list[Window]:
-        """Return the windows with their predictions, without frames and sound.
+    ) -> Iterator[Window]:
+        """Yield the windows with their predictions, without frames and sound.
 
         Raises:
             UserError: When an output is not finite.
         """
         batch = [window for window in windows if _has_input(window)]
-        outputs: Iterator[Outputs] = iter(())
-        if batch:
-            predicted = classify(batch)
-            check_finite(predicted, self.spec)
-            outputs = iter(predicted)
-        return [
-            with_prediction(
+        outputs: Iterator[Outputs] = iter(classify(batch) if batch else ())
+        for window in windows:
+            output = next(outputs) if _has_input(window) else None
+            if output is not None:
+                check_finite(output, self.spec)
+            yield with_prediction(
                 window,
                 self.spec,
-                next(outputs) if _has_input(window) else None,
+                output,
                 options.lowest_confidence(self.spec),
                 keep_face=options.blendshapes,
             )
-            for window in windows
-        ]
 
 
-def _batches(
-    pieces: Iterable[Window | Gap],
-    batch_size: int,
-    progress: Callable[[float], None] | None = None,
-) -> Iterator[list[Window | Gap]]:
-    """Yield pieces in groups of up to `batch_size` windows of persons; others do not wait long.
+def next_video(items: Iterator[Item]) -> Playing:
+    """Return the next video of `Predictor.stream_in_turn`.
+
+    Raises:
+        UserError: When it can't be read.
+    """
+    item = next(items)
+    if isinstance(item, End) and item.error:
+        raise item.error
+    return cast("Playing", item)
+
+
+def windows_until_end(items: Iterator[Item]) -> Iterator[Window | Gap]:
+    """Yield the windows of that video.
+
+    Raises:
+        UserError: When it can't be read any further.
+    """
+    for item in items:
+        if isinstance(item, End):
+            if item.error:
+                raise item.error
+            return
+        yield cast("Window | Gap", item)
+
+
+def _batches(items: Iterable[ItemT], batch_size: int) -> Iterator[list[ItemT]]:
+    """Yield items in groups of up to `batch_size` windows of persons; others do not wait long.
 
     Args:
-        pieces: Of a video.
+        items: Of one or several videos.
         batch_size: Windows in a forward pass.
-        progress: Called with the start of each window, in seconds, when it arrives.
     """
-    waiting: list[Window | Gap] = []
+    waiting: list[ItemT] = []
     num_inputs = 0
-    for piece in pieces:
-        if progress:
-            progress(piece.start)
-        waiting.append(piece)
-        num_inputs += _has_input(piece)
+    for item in items:
+        waiting.append(item)
+        num_inputs += _has_input(item)
         full = num_inputs in (0, batch_size)
         if full or len(waiting) >= MAX_WAITING_BATCHES * batch_size:
             yield waiting
@@ -579,6 +684,6 @@ def _name(video: Video) -> str:
     return f"camera {video.index}" if isinstance(video, Camera) else video.path.name
 
 
-def _has_input(piece: Window | Gap) -> TypeGuard[Window]:
-    """Whether the network has to run for a piece."""
-    return isinstance(piece, Window) and piece.person is not None
+def _has_input(item: Item) -> TypeGuard[Window]:
+    """Whether the network has to run for a piece of a video."""
+    return isinstance(item, Window) and item.person is not None

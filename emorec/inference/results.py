@@ -5,7 +5,7 @@ import io
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,6 +71,8 @@ def predict_to_folder(
     progress: Callable[[Step, float], None],
     on_window: Callable[[Window], None] | None = None,
     annotate: bool = False,
+    pieces: Iterable[Window | Gap] | None = None,
+    stopwatch: Stopwatch | None = None,
 ) -> Result:
     """Predict a video and write its result files; Ctrl-C stops early and keeps what is predicted.
 
@@ -83,12 +85,15 @@ def predict_to_folder(
         progress: Called with the step and its position in the video, in seconds.
         on_window: Called with each predicted window.
         annotate: Whether to write the annotated video of a file; where FFmpeg can't, the result says why.
+        pieces: The predicted windows and gaps of the video; by default those of `Predictor.stream`.
+        stopwatch: That measures them.
 
     Raises:
         UserError: When the files can't be written, or the network does not take such a video.
     """
-    stopwatch = Stopwatch()
-    pieces: list[Window | Gap] = []
+    stopwatch = stopwatch or Stopwatch()
+    pieces = pieces or predictor.stream(video, options, stopwatch, partial(progress, "predicting"))
+    kept: list[Window | Gap] = []
     interrupted = False
     with disk_errors(folder):
         identity = {} if video.path is None else file_identity(video.path)
@@ -97,28 +102,27 @@ def predict_to_folder(
             (folder / name).unlink(missing_ok=True)
         try:
             adapted_by = predictor.adapted_by(options, live=video.live)
-            stream = predictor.stream(video, options, stopwatch, partial(progress, "predicting"))
             marked = predictor.familiarity is not None
             with TableWriter(
                 folder, predictor.spec, options, adapted_by, unfamiliar=marked
             ) as writer:
-                for piece in stream:
-                    pieces.append(piece)
+                for piece in pieces:
+                    kept.append(piece)
                     if isinstance(piece, Window):
                         with stopwatch.measure("write"):
                             writer.write(piece)
-                        pieces[-1] = _for_annotation(piece) if annotate else _for_plot(piece)
+                        kept[-1] = _for_annotation(piece) if annotate else _for_plot(piece)
                         if on_window:
                             on_window(piece)
         except KeyboardInterrupt:
             interrupted = True
         except UserError:
-            if not pieces:
+            if not kept:
                 (folder / TIMELINE_CSV).unlink(missing_ok=True)
                 with suppress(OSError):
                     folder.rmdir()
             raise
-        timeline = predictor.timeline(video, pieces, options)
+        timeline = predictor.timeline(video, kept, options)
         predicted = time.perf_counter()
         not_annotated = None
         if annotate and not interrupted:
@@ -150,13 +154,14 @@ def predict_to_folder(
 
 def _for_annotation(window: Window) -> Window:
     """Return a window without its landmarks."""
-    return replace(window, face=None)
+    return replace(window, face=None, seconds=())
 
 
 def _for_plot(window: Window) -> Window:
     """Return a window with the lines of one face: those of all its frames take most of the memory of a long video."""
     middle = len(window.contours) // 2
-    return replace(window, face=None, boxes=(), contours=window.contours[middle : middle + 1])
+    contours = window.contours[middle : middle + 1]
+    return replace(window, face=None, seconds=(), boxes=(), contours=contours)
 
 
 def _annotate(

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ from emorec.inference.batch import (
     open_predictor,
     other_video,
     predict_in_worker,
-    predict_source,
+    predict_sources,
     shard_of,
 )
 from emorec.inference.options import Options
@@ -327,19 +327,17 @@ class Predictions:
 
     def predict_in_turn(self, predictor: "Predictor", sources: Sequence[Source]) -> None:
         """Predict the videos one after another, or until Ctrl-C."""
-        for number, source in enumerate(sources, 1):
-            prefix = f"{number}/{len(sources)} " if len(sources) > 1 else ""
-            title = f"{prefix}{source.name}"
-            outcome = predict_source(
-                predictor,
-                source,
-                self.batch,
-                on_window=print_window,
-                show_progress=partial(show_video, title, self.console),
-            )
+        numbers = {source: number for number, source in enumerate(sources, 1)}
+
+        def show(source: Source, video: "Video") -> AbstractContextManager["ShowStep"]:
+            prefix = f"{numbers[source]}/{len(sources)} " if len(sources) > 1 else ""
+            return show_video(f"{prefix}{source.name}", self.console, video)
+
+        outcomes = predict_sources(
+            predictor, sources, self.batch, on_window=print_window, show_progress=show
+        )
+        for source, outcome in outcomes:
             self.add(source, outcome)
-            if self.interrupted:
-                return
 
     def predict_in_processes(self, sources: Sequence[Source], jobs: int) -> None:
         """Predict the videos in several processes, or until Ctrl-C."""

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from emorec.cli.commands.predict import find_sources
 from emorec.errors import UserError
 from emorec.inference.batch import shard_of
 from emorec.inference.ray_cluster import check_reachable
+from emorec.inference.runtimes import Inputs, Outputs
 from tests import videos
 from tests.cli.commands.predicting import error_of, rows_of, run
 from tests.inference.fakes import Grey
@@ -29,13 +31,47 @@ def clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_windows_of_several_videos_are_predicted_in_one_batch(
+    grey: Grey, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in "ab":
+        assert run("--ckpt", "any.ckpt", f"{name}.mp4", "--out", "alone") == 0
+    assert grey.batches == [3, 1]
+    assert run("--ckpt", "any.ckpt", "a.mp4", "bad.mp4", "b.mp4") == 2
+    assert grey.batches == [3, 1, 4]
+    assert "error: bad.mp4: " in capsys.readouterr().err
+    for name in "ab":
+        together, alone = (Path(out, name, "timeline.csv") for out in ("predictions", "alone"))
+        assert together.read_text() == alone.read_text()
+
+
+def test_a_video_whose_outputs_are_not_finite_is_told_and_the_others_are_predicted(
+    grey: Grey, clips: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoiled(self: Grey, windows: Inputs) -> Outputs:
+        outputs = really(self, windows)
+        outputs[1] = np.nan
+        return outputs
+
+    really = Grey.__call__
+    monkeypatch.setattr(Grey, "__call__", spoiled)
+    (clips / "c.mp4").write_bytes((clips / "b.mp4").read_bytes())
+    assert run("--ckpt", "any.ckpt", "b.mp4", "c.mp4", "--out", "two") == 2
+    assert capsys.readouterr().err.count("error: ") == 1
+    assert list(Path("two").glob("*/summary.json")) == [Path("two/b/summary.json")]
+
+
 def test_a_second_call_predicts_only_what_is_not_done(
     grey: Grey, clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def modified() -> set[tuple[Path, int]]:
+        files = Path("predictions").glob("*/summary.json")
+        return {(path, path.stat().st_mtime_ns) for path in files}
+
     def num_predicted(*arguments: str) -> int:
-        grey.batches.clear()
+        before = modified()
         assert run("--ckpt", "any.ckpt", "a.mp4", "b.mp4", *arguments) == 0
-        return len(grey.batches)
+        return len(modified() - before)
 
     assert num_predicted() == 2
     first = capsys.readouterr()
