@@ -508,7 +508,7 @@ def windows_until_end(items: Iterator[Item]) -> Iterator[Window | Gap]:
 
 
 def _batches(items: Iterable[ItemT], batch_size: int) -> Iterator[list[ItemT]]:
-    """Yield items in groups of up to `batch_size` windows of persons; others do not wait long.
+    """Yield items in groups of up to `batch_size` windows of persons; others do not wait long, and those of cameras never.
 
     Args:
         items: Of one or several videos.
@@ -516,10 +516,12 @@ def _batches(items: Iterable[ItemT], batch_size: int) -> Iterator[list[ItemT]]:
     """
     waiting: list[ItemT] = []
     num_inputs = 0
+    is_live = False
     for item in items:
         waiting.append(item)
         num_inputs += _has_input(item)
-        full = num_inputs in (0, batch_size)
+        is_live = item.video.live if isinstance(item, Playing) else is_live
+        full = is_live or num_inputs in (0, batch_size)
         if full or len(waiting) >= MAX_WAITING_BATCHES * batch_size:
             yield waiting
             waiting, num_inputs = [], 0

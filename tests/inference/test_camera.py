@@ -8,9 +8,11 @@ import pytest
 
 from emorec.errors import UserError
 from emorec.inference.options import Options
+from emorec.inference.predictor import Playing, Predictor
 from emorec.inference.timeline import Window
 from emorec.inference.video import Camera
 from emorec.inference.windows import windows_of
+from tests.inference.fakes import Grey
 from tests.inference.specs import make_spec
 
 SECOND = Options(window_seconds=1.0, hop_seconds=0.5)
@@ -72,6 +74,16 @@ def test_a_camera_records_for_the_given_seconds() -> None:
     assert len(list(windows_of(camera_of(film, 2.05), make_spec(), SECOND))) == 3
     assert film.num_read < 25
     assert not film.open
+
+
+def test_each_window_of_a_camera_is_predicted_at_once() -> None:
+    film = Film(1000)
+    predictor = Predictor(Grey(num_frames=3), SECOND)
+    items = predictor.stream_in_turn([lambda: Playing(camera_of(film))])
+    next(items)
+    assert isinstance(next(items), Window)
+    assert film.num_read < 15
+    items.close()
 
 
 def test_an_interrupted_camera_is_released() -> None:
