@@ -508,7 +508,7 @@ def windows_until_end(items: Iterator[Item]) -> Iterator[Window | Gap]:
 
 
 def _batches(items: Iterable[ItemT], batch_size: int) -> Iterator[list[ItemT]]:
-    """Yield items in groups of up to `batch_size` windows of persons; others do not wait long, and those of cameras never.
+    """Yield items in groups of up to `batch_size` windows of persons; others wait briefly, those of cameras never.
 
     Args:
         items: Of one or several videos.
