@@ -79,6 +79,9 @@ SECOND = 1 / 86_400
 FAINT = "#b5bcc4"
 NO_FACE_COLOR = "#e9ecef"
 
+MAX_STEPS = 600
+"""Of the probabilities: at least two pixels wide; more would take memory and look like noise."""
+
 LABELLED_SHARE = 0.08
 """Share of the width from which on a label is written on the ribbon."""
 
@@ -186,16 +189,29 @@ def intervals_of(timeline: Timeline, person: int | None) -> list[Interval]:
 def _steps(
     intervals: Sequence[Interval],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return times (M,) and values (M, K): two points for each interval, and NaN between separate ones."""
-    times: list[float] = []
-    values: list[tuple[float, ...]] = []
+    """Return times (M,) and values (M, K): two points for each interval, and NaN between separate ones.
+
+    Of a long video, several intervals have their mean in common.
+    """
+    num_joined = -(-len(intervals) // MAX_STEPS)
+    steps: list[tuple[float, float, list[tuple[float, ...]]]] = []
     for start, end, window in intervals:
         assert window.values is not None
+        touches = bool(steps) and start <= steps[-1][1] + 1e-6 * SECOND
+        if touches and len(steps[-1][2]) < num_joined:
+            first, _, joined = steps[-1]
+            steps[-1] = first, end, [*joined, window.values]
+        else:
+            steps.append((start, end, [window.values]))
+    times: list[float] = []
+    values: list[npt.NDArray[np.float64]] = []
+    for start, end, joined in steps:
+        mean = np.mean(joined, axis=0)
         if times and start > times[-1] + 1e-6 * SECOND:
             times.append(start)
-            values.append((np.nan,) * len(window.values))
+            values.append(np.full_like(mean, np.nan))
         times += [start, end]
-        values += [window.values, window.values]
+        values += [mean, mean]
     return np.array(times), np.array(values)
 
 

@@ -12,7 +12,13 @@ from matplotlib.offsetbox import AnnotationBbox
 
 from emorec.data.landmarks import CONTOUR_STARTS
 from emorec.evaluation.figures import figure_to_image
-from emorec.inference.plot import FACE_SHARE, MAX_PANELS, plot_timeline, timeline_figure
+from emorec.inference.plot import (
+    FACE_SHARE,
+    MAX_PANELS,
+    MAX_STEPS,
+    plot_timeline,
+    timeline_figure,
+)
 from emorec.inference.timeline import Gap, Timeline
 from tests.inference.fakes import timeline
 
@@ -103,6 +109,14 @@ def test_probabilities_are_stacked() -> None:
     assert [blue.sum(), red.sum()] == pytest.approx(
         [len(column) * shares["sad"], len(column) * shares["angry"]], abs=3
     )
+
+
+def test_neighbours_in_a_long_timeline_are_drawn_as_their_mean() -> None:
+    predictions = timeline(2 * MAX_STEPS)
+    lowest = timeline_figure(predictions).axes[0].collections[0].get_paths()[0].vertices
+    steps = np.unique(lowest[:, 1][lowest[:, 1] > 0])
+    means = np.array([each.values[0] for each in predictions.windows]).reshape(-1, 2).mean(axis=1)
+    np.testing.assert_allclose(steps, np.unique(means), atol=1e-9)
 
 
 def test_the_title_warns_of_unfamiliar_windows() -> None:
