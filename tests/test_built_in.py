@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from emorec.pretrained import (
     DIGESTS,
     card_file,
     card_headline,
+    silent_stderr,
     weights_file,
 )
 from tests import videos
@@ -133,6 +135,24 @@ def test_real_clips_of_training_people_are_mostly_recognised(ravdess_root: Path)
     assert correct >= 0.7 * len(clips) > 0
 
 
+def test_two_threads_that_silence_the_error_stream_give_it_back() -> None:
+    entered, leave = Event(), Event()
+
+    def second() -> None:
+        with silent_stderr():
+            entered.set()
+            leave.wait()
+
+    thread = Thread(target=second)
+    before = os.fstat(2)
+    with silent_stderr():
+        thread.start()
+        entered.wait(timeout=0.2)  # only without a lock
+    leave.set()
+    thread.join()
+    assert os.path.samestat(os.fstat(2), before)
+
+
 def test_models_are_listed_with_what_was_measured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -142,6 +162,7 @@ def test_models_are_listed_with_what_was_measured(
     printed = capsys.readouterr().out
     for name in BUILT_IN:
         assert re.search(rf"{name} +landmarks, sound +8 emotions +UAR \d\d\.\d %", printed)
+    assert "Cross-validated, on people who did not train\n" in printed
     assert "adapted by" in card_headline(ADAPTED)
     assert "adapted by" not in card_headline(DEFAULT)
 

@@ -181,7 +181,7 @@ class Yamnet(_WindowNetwork):
         )
         with silent_stderr():
             self._interpreter = litert.Interpreter(str(weights_file(YAMNET)), num_threads=1)
-        self._interpreter.allocate_tensors()
+            self._interpreter.allocate_tensors()
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from emorec.errors import UserError
@@ -95,17 +96,22 @@ def litert_interpreter(purpose: str, remedy: str) -> Any:
         ) from None
 
 
+_STDERR_LOCK = Lock()
+"""Faces and sound open their networks in two threads; overlapping calls would leave the stream discarded for good."""
+
+
 @contextmanager
 def silent_stderr() -> Iterator[None]:
     """Discard what native code writes to the standard error stream: LiteRT names its CPU delegate there."""
-    stderr = os.dup(2)
-    with Path(os.devnull).open("wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
+    with _STDERR_LOCK:
+        stderr = os.dup(2)
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def is_built_in(path: Path) -> bool:

@@ -23,7 +23,8 @@ class ListedModel(NamedTuple):
         name: What `--ckpt` takes.
         takes: Its streams.
         predicts: What it predicts.
-        measured: Its score with interval and protocol.
+        measured: Its score with interval.
+        protocol: How that was measured; empty for networks trained here.
         megabytes: Of its file.
         licence: Of the weights.
     """
@@ -32,6 +33,7 @@ class ListedModel(NamedTuple):
     takes: str
     predicts: str
     measured: str
+    protocol: str
     megabytes: float
     licence: str
 
@@ -68,40 +70,50 @@ def models(*, logs: str = "lightning_logs") -> None:
             row = (model.name, model.takes, model.predicts, model.measured, size)
             table.add_row(*map(Text, row))
         console.print(table)
-        for licence in dict.fromkeys(model.licence for model in listed if model.licence):
-            console.print(licence, soft_wrap=True)
+        for line in dict.fromkeys(
+            line for model in listed for line in (model.protocol, model.licence) if line
+        ):
+            console.print(line, soft_wrap=True)
 
 
 def built_in() -> list[ListedModel]:
     """Return the networks that come with emorec."""
     from emorec import checkpoint
-    from emorec.pretrained import BUILT_IN, card_headline
+    from emorec.pretrained import BUILT_IN, card_headline, card_result
 
-    return [_listed(name, checkpoint.read(name), card_headline(name)) for name in BUILT_IN]
+    return [
+        _listed(
+            name, checkpoint.read(name), card_headline(name), card_result(name).partition(": ")[0]
+        )
+        for name in BUILT_IN
+    ]
 
 
 def trained(logs: Path) -> list[ListedModel]:
     """Return the networks of the newest runs that can be read."""
-    from emorec import checkpoint
-    from emorec.report.card_facts import headline, read_test
-
     paths = sorted(
         logs.glob("**/checkpoints/best.ckpt"), key=lambda path: path.stat().st_mtime, reverse=True
     )
+    if not paths:
+        return []
+    # late: pandas and SciPy take seconds
+    from emorec import checkpoint
+    from emorec.report.card_facts import headline, read_test
+
     listed = []
     for path in paths[:MAX_TRAINED]:
         try:
             record = checkpoint.read(path)
             tested = read_test(record)
         except UserError as error:
-            listed.append(ListedModel(str(path), "", "", str(error), 0.0, ""))
+            listed.append(ListedModel(str(path), "", "", str(error), "", 0.0, ""))
             continue
         measured = "not tested" if isinstance(tested, str) else headline(tested)
         listed.append(_listed(str(path.parents[1]), record, measured))  # shorter, and no less
     return listed
 
 
-def _listed(name: str, record: "Checkpoint", measured: str) -> ListedModel:
+def _listed(name: str, record: "Checkpoint", measured: str, protocol: str = "") -> ListedModel:
     from emorec.data.datasheets import datasheet
 
     names = record.class_names or record.model["init_args"].get("target_names", ())
@@ -109,8 +121,9 @@ def _listed(name: str, record: "Checkpoint", measured: str) -> ListedModel:
         name=name,
         takes=", ".join(record.network.get("modalities", ())),
         predicts=f"{len(names)} emotions" if record.class_names else ", ".join(names),
-        # the interval is named in the heading, the protocol in the card
+        # the interval is named in the heading, the protocol below the table
         measured=measured.replace("95 % interval ", "").partition(" (another protocol")[0],
+        protocol=protocol,
         megabytes=record.path.stat().st_size / 1e6,
         licence=datasheet(record.data["class_path"], record.split).licence,
     )
