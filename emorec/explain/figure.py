@@ -307,6 +307,7 @@ def _draw_face(figure: Figure, face: FaceExplanation, top: float) -> None:
     axes.set_yticks(range(len(rows)), [names[row] for row in rows], color=INK, size=9)
     num_frames = shown.shape[1]
     axes.set_xticks(range(num_frames), [str(each + 1) for each in range(num_frames)], size=9)
+    axes.set_xlabel("frame", color=GREY, size=9)
     axes.tick_params(length=0, colors=GREY)
     axes.spines[:].set_visible(False)
     for row, position in enumerate(rows[1:], start=1):

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 import cv2
@@ -21,7 +21,8 @@ from emorec.inference.timeline import Timeline, Window, display_intervals
 Sample = TypeVar("Sample")
 
 MAX_BARS, MAX_BARS_OF_SEVERAL = 8, 3
-"""Of more classes, the most probable ones are shown; fewer where the video has several persons."""
+"""Of more classes, the most probable ones are shown; fewer where the video has several persons or the card would cover
+the face."""
 
 CARD_COLOR = (24, 26, 30, 205)
 BAR_COLOR = (78, 82, 90, 205)
@@ -150,7 +151,8 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
     height, width = image.shape[:2]
     font_size = font_size_for(height, width)
     for overlay in overlays:
-        card = _card(overlay.window, overlay.several, font_size)
+        max_bars = MAX_BARS_OF_SEVERAL if overlay.several else MAX_BARS
+        card = _card(overlay.window, overlay.several, font_size, max_bars)
         if overlay.contour is not None:
             color = rgb(_label_color(overlay.window))
             _draw_contour(image, scale * overlay.contour, color, max(1, font_size // 10))
@@ -160,9 +162,11 @@ def draw(frame: Frames, overlays: Sequence[Overlay], scale: float = 1.0) -> Fram
             box = overlay.box
             if scale != 1:
                 box = Box(scale * box.left, scale * box.top, scale * box.width, scale * box.height)
-            left, top = card_position(
-                box, (card.shape[1], card.shape[0]), (width, height), below=overlay.several
-            )
+            place = partial(card_position, box, frame=(width, height), below=overlay.several)
+            left, top = place(card=(card.shape[1], card.shape[0]))
+            if _covers(card, left, top, box):
+                card = _card(overlay.window, overlay.several, font_size, MAX_BARS_OF_SEVERAL)
+                left, top = place(card=(card.shape[1], card.shape[0]))
             corners = (
                 (round(box.left), round(box.top)),
                 (round(box.left + box.width), round(box.top + box.height)),
@@ -225,6 +229,13 @@ def card_position(
     return beside, min(max(round(box.top), 0), max(frame[1] - card[1], 0))
 
 
+def _covers(card: npt.NDArray[np.uint8], left: int, top: int, box: Box) -> bool:
+    """Whether a card overlaps a face."""
+    height, width = card.shape[:2]
+    across = left < box.left + box.width and box.left < left + width
+    return across and top < box.top + box.height and box.top < top + height
+
+
 def _label_color(window: Window) -> str:
     colors = dict(zip(window.names, colors_of(window.names), strict=True))
     return colors.get(window.predicted, UNCERTAIN_COLOR)
@@ -241,10 +252,10 @@ def _paste(image: Frames, card: npt.NDArray[np.uint8], left: int, top: int) -> N
 
 
 @lru_cache(maxsize=64)
-def _card(window: Window, several: bool, font_size: int) -> npt.NDArray[np.uint8]:
+def _card(window: Window, several: bool, font_size: int, max_bars: int) -> npt.NDArray[np.uint8]:
     """(height, width, 4) uint8 RGBA: the label on its class's colour, a bar for each class or number, and a warning."""
     font = _font(font_size)
-    bars = _bars(window, MAX_BARS_OF_SEVERAL if several else MAX_BARS)
+    bars = _bars(window, max_bars)
     is_classifier = bool(window.predicted)
     title = ": ".join(
         [*([f"{window.person}"] if several else []), *([window.predicted] if is_classifier else [])]

@@ -143,6 +143,7 @@ def timeline_figure(timeline: Timeline) -> Figure:
             _plot_probabilities(axes, intervals, timeline, end * SECOND)
         else:
             _plot_numbers(axes, intervals, timeline)
+        _mark_unfamiliar(axes, intervals)
         _plot_faces(axes, intervals, end * SECOND)
         _shade_gaps(axes, timeline)
         axes.set_xlim(0, end * SECOND)
@@ -270,6 +271,18 @@ def _plot_ribbon(
             )
 
 
+def _mark_unfamiliar(axes: Axes, intervals: Sequence[Interval]) -> None:
+    """Draw a dark line below the ribbon where a window is unlike the training clips."""
+    axes.broken_barh(
+        [(start, stop - start) for start, stop, window in intervals if window.unfamiliar],
+        (1.0, RIBBON[0] - 1.0),
+        facecolor=DARK,
+        linewidth=0,
+        transform=axes.get_xaxis_transform(),
+        clip_on=False,
+    )
+
+
 def _plot_faces(axes: Axes, intervals: Sequence[Interval], end: float) -> None:
     """Draw the lines of the face in the middle of a window above the ribbon, of as many windows as fit."""
     last = -end
@@ -331,6 +344,8 @@ def legend_handles(timeline: Timeline) -> list[Patch]:
     ]
     if any(each.predicted == UNCERTAIN for each in timeline.windows):
         patches.append(Patch(facecolor="white", edgecolor=FAINT, hatch="////", label=UNCERTAIN))
+    if any(each.unfamiliar for each in timeline.windows):
+        patches.append(Patch(color=DARK, label="unfamiliar"))
     if any(each.person is None for each in timeline.windows):
         patches.append(Patch(color=NO_FACE_COLOR, label=NO_FACE))
     if timeline.gaps:

@@ -321,6 +321,17 @@ def test_the_card_of_an_unfamiliar_window_has_a_line_more_that_names_what_is_unf
     assert 1.1 * height < warned.any(axis=1).sum() < 1.5 * height
 
 
+def test_a_card_that_would_cover_the_face_is_shorter() -> None:
+    window, frame = timeline(1).windows[0], np.full((400, 200, 3), 128, np.uint8)
+
+    def card_rows(box: Box) -> int:
+        mask = (draw(frame, [Overlay(window, box, several=False)]) != frame).any(axis=2)
+        return int(mask[:, 100].sum())
+
+    whole = card_rows(Box(60, 10, 80, 100))
+    assert card_rows(Box(10, 10, 180, 300)) < 0.7 * whole
+
+
 def test_drawing_does_not_modify_the_frame() -> None:
     before = GREY.copy()
     draw(GREY, [Overlay(timeline(1).windows[0], None, False)])

@@ -119,9 +119,16 @@ def test_neighbours_in_a_long_timeline_are_drawn_as_their_mean() -> None:
     np.testing.assert_allclose(steps, np.unique(means), atol=1e-9)
 
 
-def test_the_title_warns_of_unfamiliar_windows() -> None:
+def test_the_title_warns_of_unfamiliar_windows_and_a_line_shows_which() -> None:
     whole = timeline(2, people=1)
     first, *others = whole.windows
     marked = replace(whole, windows=(replace(first, unfamiliar=("sound",)), *others))
-    assert "unlike the training clips (sound 1)" in timeline_figure(marked).get_suptitle()
+    figure = timeline_figure(marked)
+    assert "unlike the training clips (sound 1)" in figure.get_suptitle()
+    image = figure_to_image(figure)
+    panel = figure.axes[0].get_window_extent()
+    above = image[round(len(image) - panel.y0 - 1.015 * panel.height)]
+    one_quarter, three_quarters = (round(panel.x0 + share * panel.width) for share in (0.25, 0.75))
+    assert above[one_quarter].max() < 60
+    assert above[three_quarters].min() > 240
     assert "unlike" not in timeline_figure(whole).get_suptitle()
