@@ -53,6 +53,9 @@ MAX_ROWS = 500
 MAX_NARROW_COLUMNS = 3
 """Classes or numbers with a column each on a narrow screen; of more, the prediction's value alone is shown."""
 
+UNFAMILIAR = "unfamiliar"
+"""Heading of the last column, where a window is."""
+
 SAMPLE_NOTE = (
     "A drawn face and a synthetic voice: this shows how the page works, and nothing about accuracy"
 )
@@ -426,7 +429,7 @@ def table_of(timeline: Timeline) -> dict[str, Any]:
         *(["person"] if several else []),
         *(["predicted"] if is_classifier else []),
         *timeline.names,
-        *(["unfamiliar"] if marked else []),
+        *([UNFAMILIAR] if marked else []),
     ]
     rows = []
     for window in timeline.windows:
@@ -449,7 +452,9 @@ def table_of(timeline: Timeline) -> dict[str, Any]:
 def windows_html(timeline: Timeline, plot: str | None = None) -> str:
     """Return plot and table of the windows in boxes that scroll; on narrow screens one value stands for many."""
     table = table_of(timeline)
-    first = len(table["headers"]) - len(timeline.names)  # column of the values
+    marked = table["headers"][-1] == UNFAMILIAR
+    last = len(table["headers"]) - marked
+    first = last - len(timeline.names)  # column of the values
     fold = timeline.task == "classes" and len(timeline.names) > MAX_NARROW_COLUMNS
 
     def row(tag: str, cells: list[str], confidence: str) -> str:
@@ -458,7 +463,8 @@ def windows_html(timeline: Timeline, plot: str | None = None) -> str:
             [
                 *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells[:first]),
                 f'<{tag} class="narrow">{confidence}</{tag}>' if fold else "",
-                *(f"<{tag}{wide}>{html.escape(cell)}</{tag}>" for cell in cells[first:]),
+                *(f"<{tag}{wide}>{html.escape(cell)}</{tag}>" for cell in cells[first:last]),
+                *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells[last:]),
             ]
         )
 

@@ -112,6 +112,18 @@ def test_a_table_of_many_classes_has_one_value_a_row_on_a_narrow_screen_and_ends
     assert 'src="gradio_api/file=/tmp/x/timeline.png" alt="' in html
 
 
+def test_a_narrow_screen_shows_what_is_unfamiliar_and_no_single_class() -> None:
+    names = tuple("abcd")
+    one, _ = timeline_of().windows
+    window = replace(one, names=names, values=(0.7, 0.1, 0.1, 0.1), confidence=0.7, predicted="a")
+    html = windows_html(
+        timeline_of(names=names, windows=(replace(window, unfamiliar=("face", "sound")),))
+    )
+    assert '<th class="narrow">confidence</th><th class="wide">a</th>' in html
+    assert '<th class="wide">d</th><th>unfamiliar</th>' in html
+    assert '<td class="wide">10%</td><td>face, sound</td>' in html
+
+
 def test_a_built_in_network_is_described_by_its_name_and_its_card() -> None:
     for name in BUILT_IN:
         info = model_info(SPEC, Path(name))

@@ -47,7 +47,7 @@ def app(
     """
     del share  # no other choice
     if find_spec("gradio") is None:
-        raise UserError("the page needs Gradio: pip install '.[app]'")
+        raise UserError("the page needs Gradio: pip install 'emorec[app]'")
     if address := hub.parse_address(ckpt or DEFAULT):
         hub.fetch(address)  # now: the page allows no connections
     # importing torch and Gradio is slow
