@@ -51,17 +51,17 @@ def builtin_references() -> tuple[Reference, ...]:
 
 
 def references_for(
-    published: str | None, task: Task, *, drawn: bool = False
+    published: str | None, task: Task, *, on_ravdess: bool = True
 ) -> tuple[Reference, ...]:
     """Return the results to show beside runs.
 
-    By default results on RAVDESS are shown beside RAVDESS's classes and none beside others or drawn clips. The networks
-    of a file replace the built-in ones; so do its human raters, if it has any.
+    By default results on RAVDESS are shown beside runs on RAVDESS, and none beside others. The networks of a file
+    replace the built-in ones; so do its human raters, if it has any.
 
     Args:
         published: The user's file, "none" for human raters only, or `None`.
         task: What the runs predict.
-        drawn: Whether the clips were drawn by emorec.
+        on_ravdess: Whether the clips are those of RAVDESS, see `Run.is_on_ravdess`.
 
     Raises:
         UserError: When the file can't be read or is malformed.
@@ -73,7 +73,7 @@ def references_for(
                 "numbers; leave it out"
             )
         return ()
-    builtin = builtin_references() if set(task.names) == set(EMOTIONS) and not drawn else ()
+    builtin = builtin_references() if set(task.names) == set(EMOTIONS) and on_ravdess else ()
     if published is None:
         return builtin
     own = () if published == "none" else read_references(Path(published))

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from emorec.data.sets.ravdess.parser import RavdessName
 from emorec.errors import UserError
 from emorec.evaluation.intervals import table_scores
 from emorec.evaluation.predictions import read_predictions
@@ -84,6 +85,16 @@ class Run:
         """Actors of each subset: `name`, `fold`, `train`, `val`, `test`, `hash`."""
         split: Mapping[str, Any] = self.metrics["split"]
         return split
+
+    @property
+    def is_on_ravdess(self) -> bool:
+        """Whether the test clips are of RAVDESS: so named, and not drawn."""
+        try:
+            for path in self.predictions["path"]:
+                RavdessName.parse(PureWindowsPath(path).stem)  # which splits at / and \
+        except ValueError:
+            return False
+        return not self.split.get("drawn")
 
     @property
     def fold(self) -> int | None:

@@ -1,5 +1,6 @@
 """References from the literature and from a user's file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from emorec.data.clip import EMOTIONS
 from emorec.errors import UserError
 from emorec.evaluation.task import Classification, Regression
 from emorec.report.references import builtin_references, read_references, references_for
+from emorec.report.runs import read_run
+from tests.report.made_runs import write_run
 
 TASK = Classification(EMOTIONS)
 
@@ -48,8 +51,14 @@ def test_references_on_ravdess_are_omitted_for_other_classes() -> None:
     assert references_for(None, Classification(tuple("abcdefgh"))) == ()
 
 
-def test_references_on_people_are_omitted_for_drawn_clips() -> None:
-    assert references_for(None, TASK, drawn=True) == ()
+def test_references_are_for_clips_of_ravdess_and_not_for_others_of_the_same_classes(
+    tmp_path: Path,
+) -> None:
+    run = read_run(write_run(tmp_path))
+    others = replace(run, predictions=run.predictions.assign(path="films/0001.mp4"))
+    drawn = replace(run, metrics={**run.metrics, "split": {**run.split, "drawn": True}})
+    assert [each.is_on_ravdess for each in (run, others, drawn)] == [True, False, False]
+    assert references_for(None, TASK, on_ravdess=False) == ()
 
 
 def test_references_of_classes_are_refused_for_numbers() -> None:

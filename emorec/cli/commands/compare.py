@@ -59,7 +59,7 @@ def compare(
     tested, untested = find_runs(runs, test)
     sets = [tested] if intersect else split_by_test_clips(tested)
     references = [
-        references_for(published, each[0].task, drawn=any(run.split.get("drawn") for run in each))
+        references_for(published, each[0].task, on_ravdess=all(run.is_on_ravdess for run in each))
         for each in sets
     ]
     root = Path(out).expanduser()
