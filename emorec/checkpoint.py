@@ -18,8 +18,8 @@ import torch
 from emorec import __version__, hub, pretrained
 from emorec.errors import UserError
 from emorec.io import atomic_write, sha256
-from emorec.pretrained import is_built_in, weights_file
-from emorec.text import plural
+from emorec.pretrained import BUILT_IN, is_built_in, weights_file
+from emorec.text import did_you_mean, plural
 
 RECORD = "emorec"
 """The section of a checkpoint that this package writes; the others are Lightning's."""
@@ -266,7 +266,7 @@ def find_file(path: str | Path) -> Path:
     elif path.exists():
         return path
     else:
-        missing = f"no such checkpoint: {path}"
+        missing = f"no such checkpoint: {path}{did_you_mean(str(path), BUILT_IN)}"
         file = path.with_name("last.ckpt")
     if file is not None and file.is_file():
         raise UserError(

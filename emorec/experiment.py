@@ -214,6 +214,16 @@ class Experiment(LightningCLI):
             data: ClipDataModule = cls(**self.config.data.init_args.as_dict())
         return data
 
+    def check_root(self) -> None:
+        """Refuse a missing data folder: called before pretrained weights are downloaded.
+
+        Raises:
+            UserError: As `ClipDataModule.find` does.
+        """
+        root = self.config.data.init_args.get("root")
+        if root and not Path(root).expanduser().exists():
+            self.instantiate_data().find()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, as a config file holds them."""
         config: dict[str, Any] = yaml.safe_load(

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from emorec.cli.experiment import run_experiment
 from emorec.errors import UserError
-from emorec.experiment import parse_experiment
+from emorec.experiment import Experiment, parse_experiment
 
 NETWORK = ("--model", "emorec.models.EarlyFusionCNN")
 DATA = ("--data", "emorec.data.RavdessDataModule", "--data.num_frames", "3")
@@ -43,6 +44,14 @@ def test_ignored_sections_are_not_validated(tmp_path: Path) -> None:
     experiment = parse_experiment(["--config", str(path)], ignored=ignored)
     assert experiment.config.features == "hog"
     assert experiment.instantiate_data().hparams["num_frames"] == 10
+
+
+def test_a_missing_data_folder_ends_a_training_before_weights_are_downloaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Experiment, "instantiate", lambda _: pytest.fail("the network is made"))
+    with pytest.raises(UserError, match="no such folder: nowhere"):
+        run_experiment("fit", [*NETWORK, *DATA, "--data.root", "nowhere"])
 
 
 def test_an_invalid_value_is_a_user_error() -> None:

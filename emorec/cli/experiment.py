@@ -57,9 +57,11 @@ def run_experiment(command: str, arguments: Sequence[str]) -> None:
     """
     arguments = ["--help" if argument == "--help-all" else argument for argument in arguments]
     experiment = parse_experiment(arguments, cast("Command", command))
+    is_fit = command == "fit"
+    if is_fit:
+        experiment.check_root()
     model, data = experiment.instantiate()
     shutdown = DistributedShutdown()
-    is_fit = command == "fit"
     record = experiment.checkpoint
     if is_fit and record and record.path.suffix == PLAIN_SUFFIX:
         raise UserError(

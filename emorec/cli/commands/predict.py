@@ -249,6 +249,8 @@ class Predictions:
         self.console = make_console(stderr=True)
         self.num_errors = 0
         self.interrupted = False
+        self.seconds: float | None = None
+        """That passed, where videos are predicted side by side."""
         self.outcomes: dict[Source, Outcome] = {}
         self.skipped: set[Source] = set()
         self._printed: set[str] = set()
@@ -371,6 +373,7 @@ class Predictions:
 
     def _add_all(self, outcomes: Iterable[tuple[Source, Outcome]], total: int) -> None:
         """Add outcomes as they arrive, under a progress bar of videos; Ctrl-C ends them."""
+        started = time.perf_counter()
         bar = make_progress(
             TextColumn("videos"),
             BarColumn(bar_width=24),
@@ -386,6 +389,7 @@ class Predictions:
                     bar.advance(task)
         except KeyboardInterrupt:
             self.interrupted = True
+        self.seconds = time.perf_counter() - started
 
     def write_table(self, path: Path, predictor: "Predictor", sources: Sequence[Source]) -> None:
         """Write one table over all videos.
@@ -428,7 +432,7 @@ class Predictions:
             predicted = [outline for source, outline in results if source not in self.skipped]
             for line in (
                 *(f"adapted to each person by {each}" for each in adapted if each),
-                *([speed_line(predicted)] if predicted else []),
+                *([speed_line(predicted, self.seconds)] if predicted else []),
                 f"written to {folder}",
             ):
                 console.print(line, soft_wrap=True)
@@ -532,14 +536,19 @@ def results_table(results: Sequence[tuple[str, Outline]]) -> Table:
     return table
 
 
-def speed_line(outlines: Sequence[Outline]) -> str:
-    """Format the time for all videos, with the frames of each second; of pictures alone, nothing but the time."""
+def speed_line(outlines: Sequence[Outline], seconds: float | None = None) -> str:
+    """Format the time for all videos, with the frames of each second; of pictures alone, nothing but the time.
+
+    Args:
+        outlines: Of the videos.
+        seconds: The time; by default the sum of theirs, as of videos predicted one after another.
+    """
     speeds = [outline.speed for outline in outlines]
-    seconds = sum(speed["seconds"] for speed in speeds)
+    frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
+    seconds = sum(speed["seconds"] for speed in speeds) if seconds is None else seconds
     video_seconds = round(sum(outline.seconds for outline in outlines), 1)
     if not video_seconds:
         return f"{seconds:.1f} s"
-    frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
     total = f"{seconds:.1f} s for {format_time(video_seconds, video_seconds)}"
     if not frames:  # an audio network
         return f"{total} of sound"

@@ -182,3 +182,6 @@ def test_speed_is_in_frames_or_for_audio_only_in_seconds(frames: int, line: str)
         speed=speed(clock, 5.0, 20.0),
     )
     assert speed_line([outline]) == line
+    side_by_side = speed_line([outline, outline], seconds=8.0)
+    assert side_by_side.startswith("8.0 s for 40 s of ")
+    assert side_by_side.endswith("75 frames/s" if frames else "sound")

@@ -162,6 +162,7 @@ def test_a_video_that_lies_on_its_side_is_told_how_to_turn_it(
         (["--ckpt", "x.ckpt", "--annotate"], "no video: name files"),
         (["--ckpt", "x.ckpt", "--anotate", "a.mp4"], "did you mean --annotate?"),
         (["--ckpt", "gone.ckpt", "a.mp4"], "no such checkpoint: gone.ckpt"),
+        (["--ckpt", "face_and_sond", "a.mp4"], "did you mean face_and_sound?"),
     ],
 )
 def test_mistakes_are_one_line(
