@@ -192,8 +192,8 @@ def predict_upload(
 
 @cache
 def sample_clip() -> bytes:
-    """Draw the sample clip, once a process: eight seconds with sound."""
-    settings = ClipSettings(width=432, height=240, num_frames=24, fps=12)
+    """Draw the sample clip, once a process: eight seconds with sound, wide enough for bars beside the face."""
+    settings = ClipSettings(width=560, height=312, num_frames=24, fps=12)
     return draw_talk(("happy", "sad", "angry", "surprised"), settings)
 
 

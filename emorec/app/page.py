@@ -18,6 +18,7 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import (
     NO_FACE,
     Timeline,
+    Window,
     format_gaps,
     format_means,
     format_time,
@@ -87,6 +88,7 @@ CSS = """
 .windows tr { border-bottom: 1px solid var(--border-color-primary); }
 .narrow, .sideways { display: none; }
 @media (max-width: 79.9rem) { .narrow { display: table-cell; } .sideways { display: block; } .wide { display: none; } }
+.windows .narrow { white-space: normal !important; }
 """
 
 
@@ -453,8 +455,7 @@ def windows_html(timeline: Timeline, plot: str | None = None) -> str:
     """Return plot and table of the windows in boxes that scroll; on narrow screens one value stands for many."""
     table = table_of(timeline)
     marked = table["headers"][-1] == UNFAMILIAR
-    last = len(table["headers"]) - marked
-    first = last - len(timeline.names)  # column of the values
+    first = len(table["headers"]) - marked - len(timeline.names)  # column of the values
     fold = timeline.task == "classes" and len(timeline.names) > MAX_NARROW_COLUMNS
 
     def row(tag: str, cells: list[str], confidence: str) -> str:
@@ -463,13 +464,17 @@ def windows_html(timeline: Timeline, plot: str | None = None) -> str:
             [
                 *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells[:first]),
                 f'<{tag} class="narrow">{confidence}</{tag}>' if fold else "",
-                *(f"<{tag}{wide}>{html.escape(cell)}</{tag}>" for cell in cells[first:last]),
-                *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells[last:]),
+                *(f"<{tag}{wide}>{html.escape(cell)}</{tag}>" for cell in cells[first:]),
             ]
         )
 
+    def confidence_of(window: Window) -> str:
+        confidence = "" if window.confidence is None else f"{window.confidence:.0%}"
+        streams = f", {UNFAMILIAR}: {', '.join(window.unfamiliar)}" if window.unfamiliar else ""
+        return f"{confidence}{streams}"
+
     rows = [
-        row("td", cells, "" if window.confidence is None else f"{window.confidence:.0%}")
+        row("td", cells, confidence_of(window))
         for cells, window in zip(table["data"][:MAX_ROWS], timeline.windows, strict=False)
     ]
     more = len(table["data"]) - MAX_ROWS

@@ -120,8 +120,8 @@ def test_a_narrow_screen_shows_what_is_unfamiliar_and_no_single_class() -> None:
         timeline_of(names=names, windows=(replace(window, unfamiliar=("face", "sound")),))
     )
     assert '<th class="narrow">confidence</th><th class="wide">a</th>' in html
-    assert '<th class="wide">d</th><th>unfamiliar</th>' in html
-    assert '<td class="wide">10%</td><td>face, sound</td>' in html
+    assert '<th class="wide">d</th><th class="wide">unfamiliar</th>' in html
+    assert '<td class="narrow">70%, unfamiliar: face, sound</td>' in html
 
 
 def test_a_built_in_network_is_described_by_its_name_and_its_card() -> None:
