@@ -114,6 +114,7 @@ def iter_audio(
     packets = packets or Packets(path, NOT_SOUND)
     stream = audio_stream(packets.container)
     if stream is None:
+        packets.close()
         raise ClipError.of(path, NO_SOUND)
     end, zero = declared_end(packets.container, stream), float(clock_zero(packets.container))
     resampler = ClockResampler(rate, holes)

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any, Final
 
 import av
@@ -39,6 +39,9 @@ MAX_PARSED: Final = 2
 
 MAX_KEPT: Final = 1000
 """Packets that one thread passes for another before it reads the file by itself: half a minute of most videos."""
+
+MAX_KEPT_BYTES: Final = 1 << 27
+"""The same in bytes: ten seconds of the largest videos of phones; a second of uncompressed ones."""
 
 MAX_DELAY_SECONDS: Final = 0.5
 """Reordered frames and audio priming delay or advance the first timestamp by less; a later start is meant."""
@@ -179,7 +182,7 @@ class Packets:
         ClipError: When FFmpeg can't open it.
 
     Attributes:
-        container: The open file, closed when its streams were taken.
+        container: The open file, closed when its streams were taken to their ends.
         pictures_end: End of the last picture so far, in seconds of the timestamps.
     """
 
@@ -188,13 +191,22 @@ class Packets:
         self._file = ExitStack()
         self.container = self._file.enter_context(open_media(path, otherwise))
         self.pictures_end = 0.0
-        self._packets = self._read(self.container)
-        self._error: Exception | None = None
+        self._packets = demux(self.container)
+        self._error: str | None = None
         streams = (video_stream(self.container), audio_stream(self.container))
         self._kept: dict[int, deque[Packet[Any]]] = {
             stream.index: deque() for stream in streams if shared and stream
         }
-        self._lock = Lock()
+        self._kept_bytes = 0
+        self._apart: int | None = None
+        """Stream that is read from a container of its own."""
+        self._num_open = max(1, len(self._kept))
+        """Streams that are not taken to their end."""
+        self._lock = RLock()
+
+    def close(self) -> None:
+        """Close the file, whose streams can't be used any more."""
+        self._file.close()
 
     def of(self, stream: VideoStream | AudioStream) -> Iterator["Packet[Any]"]:
         """Yield the packets of a stream, once, and last an empty one, which flushes its decoder.
@@ -205,57 +217,64 @@ class Packets:
         Raises:
             DECODING_ERRORS: Where the file can't be read on.
         """
-        num_taken = 0
+        index, num_taken = stream.index, 0
         try:
-            for packet in iter(lambda: self._next(stream.index), None):
+            while (packet := self._next(index)) is not None:
                 num_taken += 1
                 yield packet
-        except _ApartError:
-            self._leave(stream.index)
-            with open_media(self._path) as container:
-                packets = self._read(container)
-                own = (packet for packet in packets if packet.stream.index == stream.index)
-                yield from islice(own, num_taken, None)
+            if self._apart == index:
+                with open_media(self._path) as container:
+                    packets = (self._timed(packet) for packet in demux(container))
+                    own = (packet for packet in packets if packet.stream.index == index)
+                    yield from islice(own, num_taken, None)
         finally:
-            self._leave(stream.index)
+            with self._lock:
+                self._forget(index)
+                self._num_open -= 1
+                if not self._num_open:
+                    self.close()
 
     def _next(self, index: int) -> "Packet[Any] | None":
-        """Return the next packet of a stream; `None` after the last one."""
+        """Return the next packet of a stream; `None` after the last one, or where too many of the other are kept."""
         with self._lock:
             if kept := self._kept.get(index):
-                return kept.popleft()
-            others = [kept for other, kept in self._kept.items() if other != index]
-            while True:
-                if any(len(kept) >= MAX_KEPT for kept in others):
-                    raise _ApartError
-                try:
-                    packet = next(self._packets, None)
-                except DECODING_ERRORS as error:
-                    packet, self._error = None, error
-                if packet is None and self._error:
-                    raise self._error
-                if packet is None or packet.stream.index == index:
-                    return packet
-                if packet.stream.index in self._kept:
-                    self._kept[packet.stream.index].append(packet)
+                packet = kept.popleft()
+                self._kept_bytes -= packet.size
+                return packet
+            if self._error is not None:  # which the other thread has met
+                raise ValueError(self._error)
+            try:
+                return self._read_on(index)
+            except DECODING_ERRORS as error:
+                self._error = str(error)
+                raise
 
-    def _leave(self, index: int) -> None:
-        with self._lock:
-            self._kept.pop(index, None)
-            if not self._kept:
-                self._file.close()
+    def _read_on(self, index: int) -> "Packet[Any] | None":
+        for packet in map(self._timed, self._packets):
+            other = packet.stream.index
+            if other == index:
+                return packet
+            if (kept := self._kept.get(other)) is not None:
+                kept.append(packet)
+                self._kept_bytes += packet.size
+                if len(kept) >= MAX_KEPT or self._kept_bytes >= MAX_KEPT_BYTES:
+                    self._apart = index
+                    self._forget(index)
+                    break
+        return None
 
-    def _read(self, container: InputContainer) -> Iterator["Packet[Any]"]:
-        for packet in demux(container):
-            is_picture = isinstance(packet.stream, VideoStream)
-            if is_picture and packet.pts is not None and packet.time_base is not None:
-                end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
+    def _forget(self, index: int) -> None:
+        """Keep no packets of a stream."""
+        self._kept_bytes -= sum(packet.size for packet in self._kept.pop(index, ()))
+
+    def _timed(self, packet: "Packet[Any]") -> "Packet[Any]":
+        """Return a packet after its end was compared with `pictures_end`."""
+        is_picture = isinstance(packet.stream, VideoStream)
+        if is_picture and packet.pts is not None and packet.time_base is not None:
+            end = (packet.pts + (packet.duration or 0)) * float(packet.time_base)
+            with self._lock:
                 self.pictures_end = max(self.pictures_end, end)
-            yield packet
-
-
-class _ApartError(Exception):
-    """The streams of a file are too far apart for one of them to wait for the other."""
+        return packet
 
 
 def _packets(
