@@ -88,6 +88,8 @@ def prefetch(items: Iterable[Item], count: int) -> Iterator[Item]:
     def computed() -> Iterator[Item]:
         with thread:
             try:
+                # for `next` below: a generator that has not begun would not end the thread
+                yield cast("Item", None)
                 while (item := waiting.popleft().result()) is not end:
                     waiting.append(thread.submit(next, iterator, end))
                     yield cast("Item", item)
@@ -96,7 +98,9 @@ def prefetch(items: Iterable[Item], count: int) -> Iterator[Item]:
                 if isinstance(iterator, Generator):
                     iterator.close()
 
-    return computed()
+    results = computed()
+    next(results)
+    return results
 
 
 class VideoFile:

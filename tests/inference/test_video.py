@@ -1,7 +1,8 @@
 """Videos of any container, codec and length, damaged or not."""
 
 import re
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import count, pairwise
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ from PIL import Image, ImageOps
 
 from emorec.data.video.pyav import Reader
 from emorec.data.video.reader import ClipError, decode
-from emorec.inference.video import VideoFile
+from emorec.inference.video import VideoFile, prefetch
 from tests import videos
 
 
@@ -227,3 +228,17 @@ def test_photos_are_upright_as_their_exif_data_says(orientation: int, tmp_path: 
     ((_, _, frame),) = VideoFile(path).frames({0})
     assert frame.shape == expected.shape
     assert np.abs(frame.astype(int) - expected).max() <= 6
+
+
+def test_a_thread_whose_items_were_never_wanted_ends() -> None:
+    closed = []
+
+    def numbers() -> Iterator[int]:
+        try:
+            yield from count()
+        finally:
+            closed.append(True)
+
+    items = prefetch(numbers(), 2)
+    del items
+    assert closed
