@@ -111,9 +111,7 @@ class FaceBuffer(FrameBuffer):
                 self._detected_seconds = seconds
             if self._follows:
                 # a detection may have missed a face whose landmarks go on
-                measured = {track for i, track in self._landmarks if i == last}
-                going_on = {track for track in measured if self._points(last, track) is not None}
-                for track in self._faces[index].keys() | going_on:
+                for track in {track for faces in self._faces.values() for track in faces}:
                     self._measure(index, track, frame, last)
                     if is_followed:
                         self._move_box(index, track, last)

@@ -283,6 +283,34 @@ def test_a_person_whom_one_detection_misses_is_followed_by_landmarks(
     assert [round(box.left, 3) for _, box in second.boxes] == [60, 61]
 
 
+def test_landmarks_that_no_open_window_needs_are_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = []
+
+    def landmarker(frames: Sequence[Frames], _: object, __: object) -> FaceTrack:
+        """Landmarks that go on where the face was, however often it is a new one elsewhere."""
+        measured.append(int(frames[0][0, 0, 0]))
+        track = np.zeros(1, FACE)
+        track["present"] = True
+        return track
+
+    class Detector:
+        def __init__(self) -> None:
+            self.lefts = itertools.count(0, 50)
+
+        def detect(self, _: Frames, *, refine: bool) -> list[Face]:
+            return [Face(Box(next(self.lefts), 5, 20, 20), (), 1.0)]
+
+    monkeypatch.setattr("emorec.data.landmarks.cached_landmarker", lambda: landmarker)
+    spec = make_spec(inputs=("landmarks", "blendshapes"))
+    buffer = frame_buffer(spec, cast("FaceDetector", Detector()), 2.0, Stopwatch(), is_long=True)
+    for index in range(20):
+        buffer.drop_before(index - 2)
+        buffer.add(index, float(index), np.full((40, 100, 3), index, np.uint8))
+    assert measured.count(19) == 3
+
+
 def test_a_face_is_cropped_around_the_median_of_its_boxes(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [[20 + index] for index in range(10)])
     options = Options(window_seconds=1.0, hop_seconds=1.0)
