@@ -268,11 +268,11 @@ def _predict_next(
                 pieces=windows_until_end(items),
                 stopwatch=playing.stopwatch,
             )
+        return _outcome(source.name, playing.video, result, batch.options, predictor)
     except UserError as error:
         return Outcome(failure=" ".join(str(error).split()))
     except KeyboardInterrupt:
         return Outcome(interrupted=True)
-    return _outcome(source.name, playing.video, result, batch.options, predictor)
 
 
 def _no_progress(step: "Step", seconds: float) -> None:
@@ -331,9 +331,8 @@ def _advice_to_turn(video: "VideoFile", detector: "FaceDetector | None") -> str:
     how = max(found, key=lambda how: sum(found[how]))  # a face upside down has a lower score
     if len(found[how]) <= len(frames) / 2:
         return ""
-    return (
-        f"; turned, its pictures show one: ffmpeg -i {quote(video.path.name)} -vf {how} turned.mp4"
-    )
+    output = "turned.png" if video.num_frames == 1 else "turned.mp4"
+    return f"; turned, its pictures show one: ffmpeg -i {quote(video.path.name)} -vf {how} {output}"
 
 
 def failure_of(result: "Result") -> str | None:

@@ -137,6 +137,21 @@ def test_a_video_that_lies_on_its_side_is_told_how_to_turn_it(
     assert f"turned, its pictures show one: ffmpeg -i a.mp4 -vf {how} turned.mp4" in message
 
 
+def test_ctrl_c_while_a_video_is_turned_shows_the_results_of_those_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    runtime = Grey(face="crop")
+    monkeypatch.setattr("emorec.inference.predictor.load_runtime", lambda path, device: runtime)
+    monkeypatch.setattr(np, "rot90", interrupt)
+    face, none = tmp_path / "a.mp4", videos.write_video(tmp_path / "b.mp4", 15)
+    face.write_bytes(encode_mp4(videos.face_frames(6), fps=10))
+    assert run("--ckpt", "any.ckpt", face, none, "--out", tmp_path / "out") == 130
+    assert "stopped; finished results are in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
