@@ -283,7 +283,7 @@ class TableWriter:
         if self._unfamiliar:
             row.append(" ".join(window.unfamiliar or ()))
         self._timeline.write([*row, *self._adapted_by])
-        if self._frames and window.face is not None:
+        if self._frames and window.face is not None and window.seconds:  # none of sound alone
             for seconds, face in zip(window.seconds, window.face, strict=True):
                 if face["present"] and seconds > self._last_seconds.get(window.person, -math.inf):
                     self._last_seconds[window.person] = seconds

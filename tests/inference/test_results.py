@@ -16,6 +16,7 @@ from emorec.inference.options import Options
 from emorec.inference.results import TIMELINE_CSV, TableWriter, speed, summary
 from emorec.inference.timeline import Gap, Timeline, Window
 from emorec.inference.video import Stopwatch
+from emorec.inference.windows import no_face
 from tests.inference.fakes import EIGHT, Grey, timeline
 from tests.inference.specs import make_spec
 
@@ -71,6 +72,7 @@ def test_blendshapes_are_written_once_for_each_frame_with_a_face(tmp_path: Path)
                 pose = tuple(face["pose"][0].tolist())
                 window = Window(start=number / 2, end=number / 2 + 1, person=person, names=EIGHT)
                 file.write(replace(window, face=face, seconds=seconds, pose=pose))
+        file.write(Window(start=2, end=3, person=1, names=EIGHT, face=no_face(4)))  # sound alone
     rows = list(csv.DictReader(io.StringIO((tmp_path / "frames.csv").read_text())))
     assert list(rows[0]) == ["seconds", "person", "yaw", "pitch", "roll", *BLENDSHAPES]
     own = [row for row in rows if row["person"] == "2"]
@@ -79,7 +81,7 @@ def test_blendshapes_are_written_once_for_each_frame_with_a_face(tmp_path: Path)
     assert [float(row["jawOpen"]) for row in own] == pytest.approx([0, 0.1, 0.2, 0.3, 0.5])
     assert (own[0]["yaw"], own[0]["pitch"], own[0]["roll"]) == ("20.0", "0.0", "-1.0")
     windows = list(csv.DictReader(io.StringIO((tmp_path / TIMELINE_CSV).read_text())))
-    assert [row["yaw"] for row in windows] == ["10.0", "20.0"] * 2
+    assert [row["yaw"] for row in windows] == [*["10.0", "20.0"] * 2, ""]
 
 
 def test_each_line_is_flushed(tmp_path: Path) -> None:
