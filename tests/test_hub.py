@@ -281,9 +281,9 @@ def test_a_push_that_would_do_harm_is_one_line(
 
 
 def test_a_fetched_network_is_neither_resumed_nor_changed(
-    faces: HubServer, capsys: pytest.CaptureFixture[str]
+    faces: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = ("--data.root", "clips")
+    root = ("--data.root", str(tmp_path))
     line = refusal(capsys, "fit", "--ckpt", "hf://ann/faces", *root)
     assert "not the state of its training" in line
     flags = ("--calibrate", "--views", "2")

@@ -73,5 +73,5 @@ def test_without_gradio_the_error_names_the_package(
     with pytest.raises(SystemExit):
         main(["app", "--ckpt", ckpt])
     assert capsys.readouterr().err == (
-        "emorec app: error: the page needs Gradio: pip install '.[app]'\n"
+        "emorec app: error: the page needs Gradio: pip install 'emorec[app]'\n"
     )
