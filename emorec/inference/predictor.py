@@ -192,8 +192,8 @@ class Predictor:
     ) -> Generator[Item]:
         """Yield several videos, each with its predicted windows, see `stream`, and its end.
 
-        A network of frames predicts windows of several videos in one batch, for which it needs less time than for a
-        batch of each short video; others need next to no time.
+        A network of frames predicts windows of several videos in one batch: the few of a short one would leave a GPU
+        idle. Others need next to no time.
 
         Args:
             videos: Open each video. One that can't be read ends with an error.
