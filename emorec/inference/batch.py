@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from typing_extensions import override
 
@@ -178,13 +178,13 @@ def predict_sources(
     while waiting:
         videos = [partial(_open, source, batch, predictor.spec) for source in waiting]
         with closing(predictor.stream_in_turn(videos, batch.options)) as stream:
-            items = _Items(stream)
+            opened = _Videos(stream)
             # where one failed in its middle, the next ones are opened anew
-            while waiting and items.are_between_videos:
+            while waiting and opened.are_at_an_end:
                 source = waiting.popleft()
                 outcome = _predict_next(
                     predictor,
-                    items,
+                    opened,
                     source,
                     batch,
                     on_window=on_window,
@@ -195,30 +195,49 @@ def predict_sources(
                     return
 
 
-class _Items:
-    """Items of `Predictor.stream_in_turn`.
+class _Videos:
+    """Videos of `Predictor.stream_in_turn`, each with its windows.
 
     Args:
-        items: The items.
+        items: What it yields.
 
     Attributes:
-        are_between_videos: Whether the last one was the end of a video, or there was none.
+        are_at_an_end: Whether the last video has ended, or there was none.
     """
 
     def __init__(self, items: "Iterator[Item]") -> None:
         self._items = items
-        self.are_between_videos = True
+        self.are_at_an_end = True
 
-    def __iter__(self) -> Self:
-        return self
+    def next(self) -> "Playing":
+        """Return the next video.
 
-    def __next__(self) -> "Item":
+        Raises:
+            UserError: When it can't be read.
+        """
+        self.are_at_an_end = False
+        item = next(self._items)
+        self._end_with(item)
+        return cast("Playing", item)
+
+    def windows(self) -> "Iterator[Window | Gap]":
+        """Yield the windows of that video.
+
+        Raises:
+            UserError: When it can't be read any further.
+        """
+        for item in self._items:
+            self._end_with(item)
+            if self.are_at_an_end:
+                return
+            yield cast("Window | Gap", item)
+
+    def _end_with(self, item: "Item") -> None:
         from emorec.inference.predictor import End
 
-        self.are_between_videos = False
-        item = next(self._items)
-        self.are_between_videos = isinstance(item, End)
-        return item
+        self.are_at_an_end = isinstance(item, End)
+        if isinstance(item, End) and item.error:
+            raise item.error
 
 
 def _open(source: Source, batch: Batch, spec: "ModelSpec") -> "Playing":
@@ -237,7 +256,7 @@ def _open(source: Source, batch: Batch, spec: "ModelSpec") -> "Playing":
 
 def _predict_next(
     predictor: "Predictor",
-    items: "Iterator[Item]",
+    videos: _Videos,
     source: Source,
     batch: Batch,
     *,
@@ -247,12 +266,11 @@ def _predict_next(
     """Write the files of the next video of a stream, and return what became of it."""
     import time
 
-    from emorec.inference.predictor import next_video, windows_until_end
     from emorec.inference.results import predict_to_folder
 
     started = time.perf_counter()
     try:
-        playing = next_video(items)
+        playing = videos.next()
         bar = show_progress(source, playing.video) if show_progress else nullcontext(_no_progress)
         with bar as progress:
             playing.progress = partial(progress, "predicting")
@@ -265,7 +283,7 @@ def _predict_next(
                 progress=progress,
                 on_window=on_window if playing.video.live else None,
                 annotate=batch.annotate,
-                pieces=windows_until_end(items),
+                pieces=videos.windows(),
                 stopwatch=playing.stopwatch,
             )
         return _outcome(source.name, playing.video, result, batch.options, predictor)

@@ -221,20 +221,9 @@ class Predictor:
             )
             return
         classify = self._classify_enrolled(options) if options.enrol else self._classify
-        stopwatch = Stopwatch()
         items = read(lambda playing: self._read(playing, options))
-        for batch in _batches(items, options.batch_size):
-            windows = [item for item in batch if isinstance(item, Window)]
-            predicted = self._predict_windows(windows, classify, options)
-            for item in batch:
-                if isinstance(item, Playing):
-                    stopwatch = item.stopwatch
-                if isinstance(item, Window):
-                    with stopwatch.measure("network"):  # of the first video of a batch
-                        yielded = next(predicted)
-                    yield yielded
-                else:
-                    yield item
+        batches = _batches(items, options.batch_size)
+        yield from self._predict_batches(batches, classify, options, Stopwatch())
 
     def _read(self, playing: Playing, options: Options) -> Iterator[Window | Gap]:
         """Yield the windows of a video with the inputs of the network.
@@ -446,17 +435,24 @@ class Predictor:
 
     def _predict_batches(
         self,
-        batches: Iterable[list[Window | Gap]],
+        batches: Iterable[list[ItemT]],
         classify: Classify,
         options: Options,
         stopwatch: Stopwatch,
-    ) -> Iterator[Window | Gap]:
-        for pieces in batches:
-            windows = [piece for piece in pieces if isinstance(piece, Window)]
-            with stopwatch.measure("network"):
-                predicted = iter([*self._predict_windows(windows, classify, options)])
-            for piece in pieces:
-                yield piece if isinstance(piece, Gap) else next(predicted)
+    ) -> Iterator[ItemT | Window]:
+        """Yield the items with predicted windows; `stopwatch` measures the network until a video brings its own."""
+        for items in batches:
+            windows = [item for item in items if isinstance(item, Window)]
+            predicted = self._predict_windows(windows, classify, options)
+            for item in items:
+                if isinstance(item, Playing):
+                    stopwatch = item.stopwatch
+                if not isinstance(item, Window):
+                    yield item
+                    continue
+                with stopwatch.measure("network"):  # a batch is that of its first video
+                    window = next(predicted)
+                yield window
 
     def _predict_windows(
         self, windows: Sequence[Window], classify: Classify, options: Options
@@ -479,32 +475,6 @@ class Predictor:
                 options.lowest_confidence(self.spec),
                 keep_face=options.blendshapes,
             )
-
-
-def next_video(items: Iterator[Item]) -> Playing:
-    """Return the next video of `Predictor.stream_in_turn`.
-
-    Raises:
-        UserError: When it can't be read.
-    """
-    item = next(items)
-    if isinstance(item, End) and item.error:
-        raise item.error
-    return cast("Playing", item)
-
-
-def windows_until_end(items: Iterator[Item]) -> Iterator[Window | Gap]:
-    """Yield the windows of that video.
-
-    Raises:
-        UserError: When it can't be read any further.
-    """
-    for item in items:
-        if isinstance(item, End):
-            if item.error:
-                raise item.error
-            return
-        yield cast("Window | Gap", item)
 
 
 def _batches(items: Iterable[ItemT], batch_size: int) -> Iterator[list[ItemT]]:
