@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 NUM_TURNED_FRAMES = 5
 """Frames of a video without a face that are turned to look for one."""
 
+TURNED_SECONDS = 10
+"""They are from this much of its beginning: a film is not decoded a second time."""
+
 TURNS = {"transpose=cclock": 1, "transpose=clock": 3}
 """Filter of FFmpeg -> quarter turns counter-clockwise that it makes."""
 
@@ -340,7 +343,8 @@ def _advice_to_turn(video: "VideoFile", detector: "FaceDetector | None") -> str:
         return ""
     import numpy as np
 
-    needed = np.linspace(0, video.num_frames - 1, NUM_TURNED_FRAMES).astype(int).tolist()
+    num_frames = min(video.num_frames, max(1, round(TURNED_SECONDS * video.frames_per_second)))
+    needed = np.linspace(0, num_frames - 1, NUM_TURNED_FRAMES).astype(int).tolist()
     frames = [frame for _, _, frame in video.frames(needed)]
     found: dict[str, list[float]] = {}
     for how, quarters in TURNS.items():
