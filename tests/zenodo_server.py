@@ -260,8 +260,8 @@ def zenodo(files: dict[str, bytes]) -> Iterator[ZenodoServer]:
             body = memoryview(answer.body)[: answer.drop_after]
             for start in range(0, len(body), PIECE_BYTES):
                 piece = body[start : start + PIECE_BYTES]
+                server.sent += len(piece)  # first: with the last piece the client may be done
                 self.wfile.write(piece)
-                server.sent += len(piece)
                 if server.bytes_a_second:
                     time.sleep(len(piece) / server.bytes_a_second)
             if answer.drop_after is not None:
