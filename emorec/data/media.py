@@ -5,11 +5,9 @@ they may in all formats but MPEG streams, whose clocks begin anywhere, it counts
 timestamps begin anew, as in recordings that were joined, the clock goes on.
 """
 
-import ctypes
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -51,10 +49,6 @@ FORWARD_SECONDS: Final = 10
 """Jumps of a stream's clock that are a new beginning. Source: FFmpeg's ffmpeg_demux.c, ts_discontinuity_detect."""
 
 
-LARGE_FILE_BYTES: Final = 1 << 26
-"""Of a long film, whose index takes megabytes; while reading it FFmpeg frees as much again."""
-
-
 @contextmanager
 def open_media(path: Path, otherwise: str = NOT_A_VIDEO) -> Iterator[InputContainer]:
     """Open a file of any container, whatever its name and its metadata.
@@ -84,22 +78,10 @@ def _opened(path: Path, source: Any, otherwise: str) -> Iterator[InputContainer]
         container = av.open(source, metadata_errors="ignore")
     except DECODING_ERRORS as error:
         raise ClipError.of(path, otherwise) from error
-    is_large = container.size >= LARGE_FILE_BYTES
     with container:
         if container.format.name == TEXT_FORMAT:
             raise ClipError.of(path, otherwise)
-        if is_large:
-            _return_freed_memory()
         yield container
-    if is_large:
-        _return_freed_memory()
-
-
-def _return_freed_memory() -> None:
-    """Return freed memory to the system where the C library is glibc, which would keep it."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no such function
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:

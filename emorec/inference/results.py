@@ -20,9 +20,10 @@ from emorec.errors import UserError
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
 from emorec.inference.spec import ModelSpec
-from emorec.inference.timeline import Gap, Timeline, Window, count_unfamiliar
+from emorec.inference.timeline import Contours, Gap, Timeline, Window, count_unfamiliar
 from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, file_identity, write_json
+from emorec.memory import return_freed_memory
 
 TIMELINE_CSV = "timeline.csv"
 FRAMES_CSV = "frames.csv"
@@ -34,6 +35,12 @@ POSE = ("yaw", "pitch", "roll")
 """Columns of the head pose, in degrees; see `emorec.data.landmarks.head_pose`."""
 
 SUMMARY_FORMAT = 1
+
+MAX_PLOTTED_FACES = 100
+"""Of a person: several times as many as fit into a plot."""
+
+PIECES_PER_TRIM = 16
+"""Windows after which freed memory is returned: about a second of work."""
 
 PACKAGES = ("av", "numpy", "opencv-python-headless")
 """Packages whose versions may change frames."""
@@ -93,7 +100,7 @@ def predict_to_folder(
     """
     stopwatch = stopwatch or Stopwatch()
     pieces = pieces or predictor.stream(video, options, stopwatch, partial(progress, "predicting"))
-    kept: list[Window | Gap] = []
+    kept = _Kept(video, for_annotation=annotate)
     interrupted = False
     with disk_errors(folder):
         identity = {} if video.path is None else file_identity(video.path)
@@ -107,22 +114,21 @@ def predict_to_folder(
                 folder, predictor.spec, options, adapted_by, unfamiliar=marked
             ) as writer:
                 for piece in pieces:
-                    kept.append(piece)
+                    kept.add(piece)
                     if isinstance(piece, Window):
                         with stopwatch.measure("write"):
                             writer.write(piece)
-                        kept[-1] = _for_annotation(piece) if annotate else _for_plot(piece)
                         if on_window:
                             on_window(piece)
         except KeyboardInterrupt:
             interrupted = True
         except UserError:
-            if not kept:
+            if not kept.pieces:
                 (folder / TIMELINE_CSV).unlink(missing_ok=True)
                 with suppress(OSError):
                     folder.rmdir()
             raise
-        timeline = predictor.timeline(video, kept, options)
+        timeline = predictor.timeline(video, kept.pieces, options)
         predicted = time.perf_counter()
         not_annotated = None
         if annotate and not interrupted:
@@ -135,6 +141,7 @@ def predict_to_folder(
         with stopwatch.measure("write"):
             from emorec.inference.plot import plot_timeline  # imports Matplotlib
 
+            return_freed_memory()
             plot_timeline(folder / TIMELINE_PNG, timeline)
         detector = None if isinstance(video, AudioFile) else predictor.detector(options)
         content = summary(
@@ -152,16 +159,41 @@ def predict_to_folder(
     return Result(timeline, folder, content, interrupted, not_annotated)
 
 
-def _for_annotation(window: Window) -> Window:
-    """Return a window without its landmarks."""
-    return replace(window, face=None, seconds=())
+class _Kept:
+    """Windows and gaps of a video, with what its plot or its annotated video shows of them: all else is memory.
 
+    Args:
+        video: The video.
+        for_annotation: Whether they are annotated, which takes the lines and boxes of all faces.
 
-def _for_plot(window: Window) -> Window:
-    """Return a window with the lines of one face: those of all its frames take most of the memory of a long video."""
-    middle = len(window.contours) // 2
-    contours = window.contours[middle : middle + 1]
-    return replace(window, face=None, seconds=(), boxes=(), contours=contours)
+    Attributes:
+        pieces: Those so far.
+    """
+
+    def __init__(self, video: Video, *, for_annotation: bool) -> None:
+        self.pieces: list[Window | Gap] = []
+        self._for_annotation = for_annotation
+        seconds = 0.0 if isinstance(video, Camera) else video.seconds
+        self._seconds_apart = seconds / MAX_PLOTTED_FACES
+        self._next_plotted: dict[int | None, float] = {}
+
+    def add(self, piece: Window | Gap) -> None:
+        """Keep the next piece, and return the memory that others have left."""
+        if isinstance(piece, Window):
+            piece = replace(piece, face=None, seconds=())
+            if not self._for_annotation:
+                piece = replace(piece, box=None, boxes=(), contours=self._plotted(piece))
+        self.pieces.append(piece)
+        if len(self.pieces) % PIECES_PER_TRIM == 0:
+            return_freed_memory()
+
+    def _plotted(self, window: Window) -> Contours:
+        """Return the lines of one face, and of a long video those of some windows."""
+        contours = window.contours
+        if not contours or window.start < self._next_plotted.get(window.person, -math.inf):
+            return ()
+        self._next_plotted[window.person] = window.start + self._seconds_apart
+        return (contours[len(contours) // 2],)
 
 
 def _annotate(

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # importing OpenCV is slow
     from emorec.data.audio_embedding import Embedding
     from emorec.data.faces import Box
     from emorec.data.landmarks import FaceTrack
+
+Contours: TypeAlias = tuple[tuple[float, npt.NDArray[np.int16]], ...]
+"""Lines of a face in single frames: (seconds, points), see `emorec.data.landmarks.contour_points`."""
 
 NO_FACE = "no face"
 """Label of a window without a face."""
@@ -74,7 +77,7 @@ class Window(Prediction):
             whole frames know one person, 1.
         box: The face, in pixels of the upright frame; `None` where none was searched or found.
         boxes: The face in single frames of the window: (seconds, box).
-        contours: Its lines in single frames, for networks of landmarks: (seconds, points), see `contour_points`.
+        contours: Its lines, for networks of landmarks.
         pose: Yaw, pitch and roll of the head in degrees, see `head_pose`; the mean over frames with a face.
         seconds: Of the T frames.
         frames: (T, H, W, 3) uint8, RGB; only until the window is predicted.
@@ -93,7 +96,7 @@ class Window(Prediction):
     box: "Box | None" = None
     boxes: "tuple[tuple[float, Box], ...]" = ()
     # arrays have no hash, and are drawn apart from the card that overlays cache by window
-    contours: tuple[tuple[float, npt.NDArray[np.int16]], ...] = field(default=(), compare=False)
+    contours: Contours = field(default=(), compare=False)
     pose: tuple[float, float, float] | None = None
     seconds: tuple[float, ...] = ()
     frames: npt.NDArray[np.uint8] | None = None

@@ -1,12 +1,23 @@
 """Memory does not grow with the length of a video."""
 
+import platform
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from emorec.data.landmarks import CONTOUR_STARTS
+from emorec.inference.options import Options
+from emorec.inference.predictor import Predictor
+from emorec.inference.results import predict_to_folder
+from emorec.inference.video import VideoFile
+from emorec.memory import return_freed_memory
 from tests import videos
+from tests.inference.fakes import Grey, timeline
 
 MEMORY = """
 import resource, sys
@@ -41,3 +52,49 @@ def test_an_hour_takes_no_more_memory_than_a_minute_of_video(tmp_path: Path) -> 
     many, after = peak(hour)
     assert many > 59 * few
     assert after < 1.1 * before
+
+
+@pytest.mark.parametrize(("annotate", "kept"), [(False, 75), (True, 300)])
+def test_of_a_long_video_only_the_faces_of_its_plot_are_kept(
+    annotate: bool, kept: int, tmp_path: Path
+) -> None:
+    video = VideoFile(videos.write_video(tmp_path / "a.mp4", 20, fps=10, size=(96, 64)))
+    predictions = timeline(300, people=2)
+    video.seconds = predictions.seconds
+    lines = np.arange(2 * CONTOUR_STARTS[-1], dtype=np.int16).reshape(-1, 2)
+    contours = tuple((float(second), lines) for second in range(3))
+    result = predict_to_folder(
+        Predictor(Grey(names=predictions.names)),
+        video,
+        tmp_path / "out",
+        Options(),
+        started=time.perf_counter(),
+        progress=lambda *_: None,
+        annotate=annotate,
+        pieces=[replace(window, contours=contours) for window in predictions.windows],
+    )
+    for person in (1, 2):
+        windows = result.timeline.of_person(person)
+        with_faces = [window for window in windows if window.contours]
+        assert len(windows) == 300
+        assert len(with_faces) == kept
+        assert {len(window.contours) for window in with_faces} == {3 if annotate else 1}
+        assert max(np.diff([window.start for window in with_faces])) < 0.02 * video.seconds
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators need no help")
+def test_freed_memory_between_kept_blocks_goes_back_to_the_system() -> None:
+    blocks = [np.ones(1 << 16, np.uint8) for _ in range(1000)]
+    kept = blocks[::100]
+    del blocks
+    before = resident_megabytes()
+    return_freed_memory()
+    assert before - resident_megabytes() > 50
+    assert all(block.all() for block in kept)
+
+
+def resident_megabytes() -> float:
+    """Return the memory of this process."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1000
