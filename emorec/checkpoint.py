@@ -1,4 +1,7 @@
-"""What a checkpoint records of its run, read without executing anything in it; its plain form, tensors beside JSON."""
+"""What a checkpoint records of its run, read without executing anything in it; its plain form, tensors beside JSON.
+
+Importing torch takes seconds, and the record of the plain form needs none of it.
+"""
 
 import hashlib
 import importlib
@@ -7,13 +10,12 @@ import pickle
 import platform
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
-
-import torch
 
 from emorec import __version__, hub, pretrained
 from emorec.errors import UserError
@@ -213,7 +215,8 @@ def read(path: str | Path) -> Checkpoint:
     address, path = hub.parse_address(path), find_file(path)
     if address:
         address = address._replace(revision=path.parent.name)
-    content = load(path, mmap=True)
+    is_plain = path.suffix == PLAIN_SUFFIX
+    content = {"state_dict": None, **_read_plain(path)} if is_plain else load(path, mmap=True)
     section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
     if missing or not isinstance(section, dict):
@@ -294,6 +297,8 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     """
     if path.suffix == PLAIN_SUFFIX:
         return _load_plain(path)
+    import torch
+
     unusable = f"{path} is truncated or not a checkpoint: use another one, such as last.ckpt"
     try:
         # torch writes a zip archive, whose directory comes last
@@ -325,32 +330,53 @@ def _load_plain(path: Path) -> dict[str, Any]:
     """Load what `save_plain` wrote.
 
     Raises:
-        UserError: When one of the files is missing or unreadable, or they belong to something else.
+        UserError: See `_read_plain`.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    record = path.with_suffix(".json")
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
+    with _plain_errors(path):
+        return {**_read_plain(path), "state_dict": load_file(path)}
+
+
+def _read_plain(path: Path) -> dict[str, Any]:
+    """Read the sections beside the tensors that `save_plain` wrote.
+
+    Raises:
+        UserError: When one of the files is missing or unreadable, or they belong to something else.
+    """
+    from safetensors import safe_open
+
+    with _plain_errors(path):
+        content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         digest = content.pop(hub.DIGEST, None)  # older ones have none
         # JSON has texts for keys
         temperatures = content[RECORD].get("temperatures", {})
         content[RECORD]["temperatures"] = {int(views): it for views, it in temperatures.items()}
-        state_dict = load_file(path)
+        with safe_open(path, framework="numpy"):  # which checks its size
+            pass
+    if digest is not None and sha256(path) != digest:
+        raise UserError(
+            f"{path} is damaged, or not the one that {path.with_suffix('.json')} is about: its SHA-256 is another"
+        )
+    return dict(content)
+
+
+@contextmanager
+def _plain_errors(path: Path) -> Iterator[None]:
+    """Turn what reading both files raises in the block into errors for users."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except FileNotFoundError as error:
         raise UserError(f"no such file: {error.filename or path}") from None
     except OSError as error:
         raise UserError(f"can't read {error.filename or path}: {error.strerror}") from None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"{path} or {record} is truncated, or was not written by emorec export --format safetensors"
+            f"{path} or {path.with_suffix('.json')} is truncated, or was not written by "
+            "emorec export --format safetensors"
         ) from None
-    if digest is not None and sha256(path) != digest:
-        raise UserError(
-            f"{path} is damaged, or not the one that {record} is about: its SHA-256 is another"
-        )
-    return {**content, "state_dict": state_dict}
 
 
 def save_plain(content: Mapping[str, Any], path: Path) -> None:
@@ -410,6 +436,8 @@ def save(content: Mapping[str, Any], path: Path) -> None:
     Raises:
         UserError: When it can't be written.
     """
+    import torch
+
     try:
         with atomic_write(path) as file:
             torch.save(content, file)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emorec.errors import UserError
 
-if TYPE_CHECKING:  # importing torch is slow
+if TYPE_CHECKING:
     from emorec.checkpoint import Checkpoint
 
 MAX_TRAINED = 10
@@ -44,7 +44,6 @@ def models(*, logs: str = "lightning_logs") -> None:
     Args:
         logs: Where the runs are.
     """
-    # late: torch takes seconds
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -96,7 +95,7 @@ def trained(logs: Path) -> list[ListedModel]:
     )
     if not paths:
         return []
-    # late: pandas and SciPy take seconds
+    # late: pandas, SciPy and torch take seconds
     from emorec import checkpoint
     from emorec.report.card_facts import headline, read_test
 
