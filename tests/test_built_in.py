@@ -14,6 +14,7 @@ import torch
 import emorec
 from emorec import checkpoint
 from emorec.cli import main
+from emorec.explain.explainer import clip_from_file
 from emorec.inference.export import synthetic_inputs
 from emorec.inference.options import Options
 from emorec.inference.runtimes import OnnxRuntime
@@ -109,6 +110,13 @@ def test_it_is_used_and_listed_without_torch(statements: str, talk: Path, tmp_pa
     ).stdout.split()
     assert len(printed) > 1
     assert printed[-1] == "False"
+
+
+def test_explain_takes_the_windows_of_predict(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "long.mp4", 30, fps=3, sound=True)
+    predictor = emorec.load()
+    first = predictor.predict(path).windows[0]
+    assert clip_from_file(path, predictor.spec).span_seconds == (first.start, first.end)
 
 
 def test_predict_needs_no_name_and_states_the_licence_at_its_first_use(

@@ -33,6 +33,7 @@ from emorec.explain.saliency import (
 )
 from emorec.explain.score import Score
 from emorec.image_size import size_before_crop
+from emorec.inference.options import Options
 from emorec.inference.runtimes import check_finite, choose_device
 from emorec.inference.spec import ModelSpec
 from emorec.inference.torch_runtime import load_network
@@ -344,15 +345,15 @@ def clip_from_file(path: Path, spec: ModelSpec, start: float | None = None) -> C
 
 def _window(path: Path, spec: ModelSpec, start: float | None) -> tuple[float, float] | None:
     """Return start and end in seconds; `None` for the whole file."""
+    window, _ = Options().window_and_hop(spec)
     if start is None:
         seconds = video_seconds(path)
         if seconds is None:
             return None
-        window = spec.window_seconds
         start, end = next(window_times(0.0, seconds, window_seconds=window, hop_seconds=window))
         if end == seconds:
             return None
-    return start, start + (spec.window_seconds if spec.num_frames != 1 else SINGLE_FRAME_SECONDS)
+    return start, start + (window if spec.num_frames != 1 else SINGLE_FRAME_SECONDS)
 
 
 def label_from_name(stem: str, names: tuple[str, ...]) -> int:
