@@ -66,9 +66,9 @@ class Limits:
         """Describe the limits.
 
         >>> Limits().describe()
-        'Videos of up to 200 MB and 5:00 minutes'
+        'Files of up to 200 MB and 5:00 minutes'
         """
-        return f"Videos of up to {self.megabytes:g} MB and {_format_length(self.seconds)}"
+        return f"Files of up to {self.megabytes:g} MB and {_format_length(self.seconds)}"
 
     def check_file(self, path: Path) -> None:
         """Refuse a file that is too large, empty or deleted.

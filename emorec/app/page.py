@@ -99,7 +99,7 @@ class ModelInfo:
     Attributes:
         network: Name and class of the network and what it predicts.
         subject: What a video has to show.
-        takes_sound_files: Whether the network only hears.
+        takes_sound_files: Whether sound without pictures will do.
         trained_on: Its training data.
         test_result: Protocol and score of its test; `None` where unknown.
         meaning: What its predictions mean.
@@ -129,7 +129,7 @@ def model_info(spec: ModelSpec, path: Path | None = None) -> ModelInfo:
     return ModelInfo(
         network=f"{network}, predicts {one_of}{', '.join(spec.names)}",
         subject="a person speaking" if spec.uses_sound else "a face",
-        takes_sound_files=not spec.uses_video,
+        takes_sound_files=not spec.uses_video or spec.can_do_without_pictures,
         trained_on=f"{clips} of {people}, from {sheet.name}{about}",
         test_result=read_test_result(path) if path else None,
         meaning=f"What the network predicts is {sheet.meaning}",
@@ -259,7 +259,7 @@ def build_page(
 
 
 def add_uploads(info: ModelInfo, sessions: Sessions) -> "list[gr.Video | gr.Audio]":
-    """Add the box for a video, and one for sound where the network only hears."""
+    """Add the box for a video, and one for sound where that will do."""
     import gradio as gr
 
     uploads: list[gr.Video | gr.Audio] = [
@@ -299,8 +299,8 @@ def add_details() -> list[Any]:
         windows = gr.HTML(apply_default_css=False)
         table_file = gr.DownloadButton("Download the table (CSV)", size="sm")
         gr.Markdown(
-            "Your video is deleted already. This result is deleted when you close the page, with your "
-            f"next video, or after {MAX_RESULT_MINUTES} minutes."
+            "Your file is deleted already. This result is deleted when you close the page, with your "
+            f"next file, or after {MAX_RESULT_MINUTES} minutes."
         )
         delete = gr.Button("Delete this result now", size="sm")
     return [details, annotated, windows, table_file, delete]
@@ -332,7 +332,8 @@ def result_values(answer: Answer, info: ModelInfo, note: str = "") -> tuple[Any,
     files = [folder / name for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV)]
     video, plot, csv = (str(path) if path.is_file() else None for path in files)
     headline = headline_html(timeline, info, note)
-    return headline, gr.update(visible=True), video, windows_html(timeline, plot), csv
+    annotated = gr.update(value=video, visible=video is not None)
+    return headline, gr.update(visible=True), annotated, windows_html(timeline, plot), csv
 
 
 def info_markdown(info: ModelInfo) -> str:
@@ -368,7 +369,7 @@ def error_html(error: str) -> str:
     """Return an error message, escaped."""
     return (
         f'<div class="error" role="alert"><p>{html.escape(error)}.</p>'
-        "<p>Your video is deleted. Please choose another one.</p></div>"
+        "<p>Your file is deleted. Please choose another one.</p></div>"
     )
 
 

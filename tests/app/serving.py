@@ -122,5 +122,6 @@ def answer(address: str, path: str, session: str) -> tuple[str, str]:
     kind, data = events.content.decode().strip().rpartition("event: ")[2].split("\ndata: ")
     if kind != "complete":
         return f"{kind} {data}", ""
-    html, _, video, *_ = json.loads(data)
+    html, _, annotated, *_ = json.loads(data)
+    video = annotated and annotated["value"]
     return str(html), f"{address}/gradio_api/file={video['path']}" if video else ""

@@ -1,12 +1,14 @@
 """Every upload gets a result or a readable error, and is deleted."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import emorec
 from emorec.app.handler import Answer, Limits, handle_upload, predict_upload, sample_clip
 from emorec.app.page import model_info, result_values
 from emorec.app.sessions import Sessions
@@ -88,18 +90,26 @@ def test_visitors_see_no_path_of_the_server(
     assert "the disk is full" in caplog.text
 
 
-def test_a_sound_file_is_predicted_by_a_network_that_only_hears(
-    sessions: Sessions, tmp_path: Path
+@pytest.mark.parametrize(
+    ("load", "windows"),
+    [(lambda: Predictor(Grey(inputs=("sound",), num_frames=0)), 3), (emorec.load, 1)],
+    ids=["only hears", "built in"],
+)
+def test_a_sound_file_is_predicted_by_a_network_that_needs_no_pictures(
+    load: Callable[[], Predictor], windows: int, sessions: Sessions, tmp_path: Path
 ) -> None:
     sound = videos.write_sound(tmp_path / "talk.m4a", 1.0).read_bytes()
     upload = uploaded(sessions, sound, "talk.m4a")
-    predictor = Predictor(Grey(inputs=("sound",), num_frames=0))
+    predictor = load()
     answer = handle(sessions, upload, partial(predict_upload, predictor, Limits()))
     assert answer.timeline is not None
-    assert len(answer.timeline.windows) == 3
+    assert len(answer.timeline.windows) == windows
     assert answer.folder is not None
     assert files_below(answer.folder) == ["summary.json", "timeline.csv", "timeline.png"]
-    assert result_values(answer, model_info(predictor.spec))[2] is None
+    info = model_info(predictor.spec)
+    assert info.takes_sound_files
+    annotated = result_values(answer, info)[2]
+    assert (annotated["value"], annotated["visible"]) == (None, False)
 
 
 def test_the_sample_clip_is_drawn_and_handled_as_an_upload(sessions: Sessions) -> None:
@@ -168,7 +178,7 @@ def test_a_video_without_windows_is_an_error(
 
 
 def test_limits_are_positive_and_have_a_description() -> None:
-    assert Limits(megabytes=1.5, seconds=20).describe() == "Videos of up to 1.5 MB and 20 seconds"
+    assert Limits(megabytes=1.5, seconds=20).describe() == "Files of up to 1.5 MB and 20 seconds"
     with pytest.raises(UserError, match=r"^--max_seconds is 0: choose a number above 0$"):
         Limits(seconds=0)
     with pytest.raises(UserError, match=r"^--max_megabytes is nan"):

@@ -132,7 +132,7 @@ def test_the_page_describes_the_network_and_refused_uses(page: Page) -> None:
         "2024/1689",
     ):
         assert text in config
-    assert "Videos of up to 1 MB and 5:00 minutes" in config
+    assert "Files of up to 1 MB and 5:00 minutes" in config
 
 
 def test_a_foreign_host_name_is_refused(page: Page) -> None:
