@@ -335,6 +335,21 @@ def empty_middle(path: Path) -> Path:
     return path
 
 
+def damage_sound(path: Path, start: float, end: float) -> Path:
+    """Overwrite the packets of sound that begin in an interval, in seconds."""
+    content = bytearray(path.read_bytes())
+    with av.open(path) as file:
+        for packet in file.demux(audio=0):
+            if (
+                packet.pos is not None
+                and packet.size
+                and start <= packet.pts * packet.time_base < end
+            ):
+                content[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    path.write_bytes(content)
+    return path
+
+
 def flip_bits(path: Path, count: int, seed: int = 0) -> Path:
     """Flip single bits of the frames, but not of the index."""
     content = bytearray(path.read_bytes())

@@ -86,7 +86,12 @@ def decode_audio(
 
 
 def iter_audio(
-    path: Path, rate: int, holes: list[Span] | None = None, packets: "Packets | None" = None
+    path: Path,
+    rate: int,
+    holes: list[Span] | None = None,
+    packets: "Packets | None" = None,
+    *,
+    tolerant: bool = False,
 ) -> Iterator[Waveform]:
     """Yield the sound of a file in chunks from second 0 of its clock (see `emorec.data.media`).
 
@@ -98,6 +103,7 @@ def iter_audio(
         rate: Samples per second.
         holes: Receives the holes longer than `MAX_HOLE_SECONDS`, each before its silence is yielded.
         packets: Of the file, where another thread takes those of its pictures.
+        tolerant: Whether a damaged packet is a hole, and not an error; else what is decoded is known to be whole.
 
     Raises:
         ClipError: When it has no sound, or where it can't be decoded any further.
@@ -119,7 +125,7 @@ def iter_audio(
     end, zero = declared_end(packets.container, stream), float(clock_zero(packets.container))
     resampler = ClockResampler(rate, holes)
     try:
-        for frame in chain(_frames(stream, packets), [None]):
+        for frame in chain(_frames(stream, packets, resampler if tolerant else None), [None]):
             for chunk in resampler.resample(frame, zero):
                 yield chunk.mean(axis=0, dtype=np.float32)
         pictures_end = packets.pictures_end - zero
@@ -133,9 +139,26 @@ def iter_audio(
             yield chunk[0]
 
 
-def _frames(stream: "AudioStream", packets: "Packets") -> "Iterator[AudioFrame]":
+def _frames(
+    stream: "AudioStream", packets: "Packets", tolerant: "ClockResampler | None"
+) -> "Iterator[AudioFrame]":
+    """Yield the frames of a stream; what is to take them may tolerate that some packets are damaged, but not all."""
+    from emorec.data.media import DECODING_ERRORS
+
+    damage, is_decodable = None, False
     for packet in packets.of(stream):
-        yield from stream.codec_context.decode(packet)
+        try:
+            frames = stream.codec_context.decode(packet)
+        except DECODING_ERRORS as error:
+            if tolerant is None:
+                raise
+            tolerant.lose()
+            damage = error
+            continue
+        is_decodable = is_decodable or bool(frames)
+        yield from frames
+    if damage is not None and not is_decodable:
+        raise damage
 
 
 class ClockResampler:
@@ -188,6 +211,10 @@ class ClockResampler:
             self._settings, self._expected = settings, start
         yield from self._chunks(frame)
         self._expected += frame.samples / frame.sample_rate
+
+    def lose(self) -> None:
+        """Place the next frame exactly by its timestamp, as what was before it is lost."""
+        self._settings = ()
 
     def silence_until(self, seconds: float) -> Iterator[Channels]:
         """Yield silence up to a position, in chunks, so that a long hole takes no memory.

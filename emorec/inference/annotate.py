@@ -241,25 +241,22 @@ class AudioTrack:
 
 
 class _AacEncoder:
-    """Decodes packets of sound, places it on the clock and encodes it, up to the first packet that can't be decoded."""
+    """Decodes packets of sound, places it on the clock and encodes it; in place of damaged ones there is silence."""
 
     def __init__(self, stream: AudioStream, zero: Fraction) -> None:
         self._stream = stream
         self._zero = float(zero)
         self._resampler = ClockResampler(stream.rate, layout=stream.layout)
-        self._broken = False
 
     def encode(
         self, packet: "Packet[AudioStream]"
     ) -> "Iterator[tuple[float, list[Packet[AudioStream]]]]":
         """Yield start on the clock, in seconds, and encoded packets."""
-        if self._broken:
-            return
         try:
             for frame in packet.decode():
                 yield from self._encode(frame)
         except DECODING_ERRORS:
-            self._broken = True
+            self._resampler.lose()
 
     def finish(self) -> "list[Packet[AudioStream]]":
         """Return the last packets."""

@@ -401,7 +401,8 @@ def frames_of_window(
 class AudioWindows:
     """Reads the audio of consecutive windows, preprocessed as in training.
 
-    Where the audio can't be decoded further, there is silence to the end of the video, and one warning.
+    Where packets are damaged there is silence, and to the end of the video where none can be decoded any further, with
+    one warning.
 
     Args:
         path: The video or sound file.
@@ -416,8 +417,9 @@ class AudioWindows:
         self.preprocessing = preprocessing
         self._holes: list[Span] = []
         self._chunks: Iterator[Waveform] = iter_audio(
-            path, preprocessing.sound_rate, self._holes, packets
+            path, preprocessing.sound_rate, self._holes, packets, tolerant=True
         )
+        self._num_read = 0
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
@@ -482,7 +484,12 @@ class AudioWindows:
                 raise ClipError.of(self.path, "its sound has values that are not finite")
         except ClipError as error:
             if error.reason != NO_SOUND:
-                log.warning("silence where the sound can't be decoded: %s", error)
+                seconds = self._num_read / self.preprocessing.sound_rate
+                where = format_time(round(seconds, 1), seconds)
+                log.warning(
+                    "silence from %s on, where the sound can't be decoded: %s", where, error
+                )
             self._chunks = iter(())
             return None
+        self._num_read += len(chunk)
         return chunk
