@@ -215,13 +215,14 @@ class Experiment(LightningCLI):
         return data
 
     def check_root(self) -> None:
-        """Refuse a missing data folder: called before pretrained weights are downloaded.
+        """Refuse a missing data folder, or none at all: called before pretrained weights are downloaded.
 
         Raises:
             UserError: As `ClipDataModule.find` does.
         """
-        root = self.config.data.init_args.get("root")
-        if root and not Path(root).expanduser().exists():
+        arguments = self.config.data.init_args
+        root = arguments.get("root")
+        if "root" in arguments and not (root and Path(root).expanduser().exists()):
             self.instantiate_data().find()
 
     def to_dict(self) -> dict[str, Any]:

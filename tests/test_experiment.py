@@ -46,12 +46,17 @@ def test_ignored_sections_are_not_validated(tmp_path: Path) -> None:
     assert experiment.instantiate_data().hparams["num_frames"] == 10
 
 
+@pytest.mark.parametrize(
+    ("root", "message"),
+    [(["--data.root", "nowhere"], "no such folder: nowhere"), ([], "no data folder: name it with")],
+)
 def test_a_missing_data_folder_ends_a_training_before_weights_are_downloaded(
-    monkeypatch: pytest.MonkeyPatch,
+    root: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Experiment, "instantiate", lambda _: pytest.fail("the network is made"))
-    with pytest.raises(UserError, match="no such folder: nowhere"):
-        run_experiment("fit", [*NETWORK, *DATA, "--data.root", "nowhere"])
+    monkeypatch.delenv("EMOREC_RAVDESS_ROOT", raising=False)
+    with pytest.raises(UserError, match=message):
+        run_experiment("fit", [*NETWORK, *DATA, *root])
 
 
 def test_an_invalid_value_is_a_user_error() -> None:

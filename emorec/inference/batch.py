@@ -102,7 +102,7 @@ class Outline:
     """A predicted video in a few numbers, for tables.
 
     Attributes:
-        seconds: Length of the video.
+        seconds: Length of the video, and of one that was stopped early of what is predicted.
         num_windows: Windows.
         num_persons: Persons.
         gist: The most frequent label with its share of windows, or the mean of each number.
@@ -377,8 +377,9 @@ def failure_of(result: "Result") -> str | None:
 def outline(result: "Result") -> Outline:
     """Return a result in a few numbers."""
     timeline = result.timeline
+    ends = [each.end for each in timeline.windows] + [gap.end for gap in timeline.gaps]
     return Outline(
-        seconds=timeline.seconds,
+        seconds=max(ends, default=0.0) if result.interrupted else timeline.seconds,
         num_windows=len(timeline.windows),
         num_persons=len(timeline.persons),
         gist=gist(timeline),

@@ -437,7 +437,7 @@ class Predictions:
             ):
                 console.print(line, soft_wrap=True)
         if self.interrupted:
-            done = f"; finished results are in {out}" if results else ""
+            done = f"; what was predicted is in {out}" if results else ""
             self.note(f"stopped{done}")
             sys.exit(INTERRUPTED)
         if self.num_errors:
@@ -539,20 +539,24 @@ def results_table(results: Sequence[tuple[str, Outline]]) -> Table:
 def speed_line(outlines: Sequence[Outline], seconds: float | None = None) -> str:
     """Format the time for all videos, with the frames of each second; of pictures alone, nothing but the time.
 
+    Writing annotated videos is told apart.
+
     Args:
         outlines: Of the videos.
         seconds: The time; by default the sum of theirs, as of videos predicted one after another.
     """
     speeds = [outline.speed for outline in outlines]
     frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
+    annotating = sum(speed["seconds_annotating"] for speed in speeds) if seconds is None else 0
+    more = f"; annotating took {annotating:.1f} s more" if annotating else ""
     seconds = sum(speed["seconds"] for speed in speeds) if seconds is None else seconds
     video_seconds = round(sum(outline.seconds for outline in outlines), 1)
     if not video_seconds:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s{more}"
     total = f"{seconds:.1f} s for {format_time(video_seconds, video_seconds)}"
     if not frames:  # an audio network
-        return f"{total} of sound"
-    return f"{total} of video, {frames / seconds:,.0f} frames/s"
+        return f"{total} of sound{more}"
+    return f"{total} of video, {frames / seconds:,.0f} frames/s{more}"
 
 
 def find_sources(
@@ -588,7 +592,11 @@ def find_sources(
             found.errors.append(f"no such file or folder: {argument}")
         else:
             videos.append(path)
-    videos = list(dict.fromkeys(videos))
+    spelled: dict[str | int, Path | int] = {}
+    for video in videos:  # a video is predicted once, however often and variously it is named
+        key = video if isinstance(video, int) else os.path.abspath(video)  # noqa: PTH100 - keeps symlinks
+        spelled.setdefault(key, video)
+    videos = list(spelled.values())
     folders = output_folders([video for video in videos if isinstance(video, Path)])
     found.sources = [
         Source(video, Path(f"camera_{video}") if isinstance(video, int) else folders[video])
@@ -601,15 +609,21 @@ def _videos_in(folder: Path, found: Sources, suffixes: Mapping[str, frozenset[st
     """Return all that can be predicted below a folder, sorted; without hidden files and results of predictions."""
     from emorec.inference.results import is_result_file
 
-    files = [path for path in list_files(folder) if path.is_file() and not is_result_file(path)]
+    unreadable: list[OSError] = []
+    files = [
+        path
+        for path in list_files(folder, unreadable.append)
+        if path.is_file() and not is_result_file(path)
+    ]
     files.sort()
+    found.errors += (f"can't read {error.filename}: {error.strerror}" for error in unreadable)
     *first, last = suffixes
     kind = " or ".join([", ".join(first), last])
     videos = [
         path for path in files if path.suffix.lower() in frozenset().union(*suffixes.values())
     ]
     others = [(path.relative_to(folder), "") for path in files if path not in set(videos)]
-    if not videos:
+    if not videos and not unreadable:
         found.errors.append(f"no {kind} in {folder}")
     elif others:
         ignored = (

@@ -401,11 +401,15 @@ class CheckedReader:
 
 
 def check_readable(path: Path) -> None:
-    """Refuse a file that does not exist, can't be read, or is empty.
+    """Refuse a file that does not exist, can't be read, or is empty; also a pipe, which would be waited for.
 
     Raises:
         ClipError: For such a file.
     """
+    if path.is_fifo():
+        raise ClipError.of(
+            path, "it is a pipe, which can't be read twice: write it to a file first"
+        )
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

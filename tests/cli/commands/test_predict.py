@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +182,8 @@ def test_speed_is_in_frames_or_for_audio_only_in_seconds(frames: int, line: str)
         speed=speed(clock, 5.0, 20.0),
     )
     assert speed_line([outline]) == line
+    annotated = replace(outline, speed=speed(clock, 5.0, 20.0, annotate_seconds=3.0))
+    assert speed_line([annotated] * 2).endswith("; annotating took 6.0 s more")
     side_by_side = speed_line([outline, outline], seconds=8.0)
     assert side_by_side.startswith("8.0 s for 40 s of ")
     assert side_by_side.endswith("75 frames/s" if frames else "sound")

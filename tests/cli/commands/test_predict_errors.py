@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ def test_a_call_without_videos_is_refused_after_listing_its_folder_once(
 ) -> None:
     listed: list[Path] = []
 
-    def list_and_count(folder: Path) -> list[Path]:
+    def list_and_count(folder: Path, on_error: Callable[[OSError], None]) -> list[Path]:
         listed.append(folder)
-        return list(list_files(folder))
+        return list(list_files(folder, on_error))
 
     monkeypatch.setattr("emorec.cli.commands.predict.list_files", list_and_count)
     (talks := tmp_path / "talks").mkdir()
@@ -149,7 +150,7 @@ def test_ctrl_c_while_a_video_is_turned_shows_the_results_of_those_before(
     face, none = tmp_path / "a.mp4", videos.write_video(tmp_path / "b.mp4", 15)
     face.write_bytes(encode_mp4(videos.face_frames(6), fps=10))
     assert run("--ckpt", "any.ckpt", face, none, "--out", tmp_path / "out") == 130
-    assert "stopped; finished results are in" in capsys.readouterr().err
+    assert "stopped; what was predicted is in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -274,9 +275,11 @@ def test_ctrl_c_keeps_finished_results(tmp_path: Path) -> None:
         timeline = tmp_path / "out" / "b" / "timeline.csv"
         wait_for(lambda: timeline.is_file() and timeline.read_text().count("\n") > 5, process)
         process.send_signal(signal.SIGINT)
-        _, message = process.communicate(timeout=60)
+        table, message = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert message.splitlines()[-1] == "stopped; finished results are in out"
+    assert message.splitlines()[-1] == "stopped; what was predicted is in out"
+    (length,) = re.findall(r"^b\.mp4 +(\d+\.?\d*) s ", table, re.MULTILINE)
+    assert float(length) == pytest.approx(float(rows_of(timeline)[-1]["end"]), abs=0.06)
     summary = json.loads((tmp_path / "out" / "b" / "summary.json").read_text())
     assert summary["stopped"]
     assert summary["windows"] == len(rows_of(timeline)) >= 5

@@ -1,10 +1,15 @@
 """Command-line arguments become videos with an output folder each."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emorec.cli.commands.predict import find_sources
+from emorec.data.video.reader import ClipError
+from emorec.inference.video import VideoFile
 
 
 @pytest.fixture
@@ -64,7 +69,31 @@ def test_a_file_is_accepted_with_any_name(folder: Path) -> None:
 
 
 def test_a_repeated_file_counts_once(folder: Path) -> None:
-    assert videos("b.mp4", "*.mp4") == ["b.mp4"]
+    assert videos("b.mp4", "*.mp4", "sub/../b.mp4", str(folder / "b.mp4")) == ["b.mp4"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def refuse(path: str | Path) -> Any:
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = find_sources(["."])
+    assert [source.name for source in found.sources] == ["a.MOV", "b.mp4"]
+    assert found.errors == ["can't read ./sub: Permission denied"]
+    assert find_sources(["sub"]).errors == ["can't read sub: Permission denied"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ClipError, match=r"a\.mp4: it is a pipe"):
+        VideoFile(tmp_path / "a.mp4")
 
 
 def test_a_number_is_a_camera_unless_it_is_a_file(folder: Path) -> None:
