@@ -13,6 +13,7 @@ from emorec.data.synthetic.clips import draw_talk
 from emorec.data.synthetic.settings import ClipSettings
 from emorec.data.video.reader import NO_PICTURES
 from emorec.errors import UserError
+from emorec.inference.batch import advice_to_turn, collected_warnings, format_use
 from emorec.inference.predictor import Predictor
 from emorec.inference.results import predict_to_folder
 from emorec.inference.timeline import Timeline
@@ -27,10 +28,6 @@ INTERNAL_ERROR = "Internal error; see the server log"
 
 Progress = Callable[[str, float], None]
 """Called with the current step and its finished share; may raise to stop."""
-
-
-Predict = Callable[[Path, Path, Progress], Timeline]
-"""Predicts a video, writes its result files to a folder and returns the timeline; raises `UserError` where it can't."""
 
 
 class VisitorLeftError(Exception):
@@ -107,12 +104,18 @@ class Answer:
     Attributes:
         timeline: The prediction.
         folder: Of the result files.
+        notes: Sentences on how it was predicted, without full stops.
         error: One sentence for the visitor, without a full stop.
     """
 
     timeline: Timeline | None = None
     folder: Path | None = None
+    notes: tuple[str, ...] = ()
     error: str | None = None
+
+
+Predict = Callable[[Path, Path, Progress], Answer]
+"""Predicts a video and writes its result files to a folder; raises `UserError` where it can't."""
 
 
 def handle_upload(
@@ -148,12 +151,12 @@ def handle_upload(
             raise UserError("only uploaded videos are predicted")
         limits.check_file(upload)
         folder = sessions.new_result(session)
-        timeline = predict(upload, folder, check_session)
+        predicted = predict(upload, folder, check_session)
         check_session()
-        if not timeline.windows:
+        if (timeline := predicted.timeline) and not timeline.windows:
             damaged = " is damaged:" if timeline.gaps else ":"
             raise UserError(f"{upload.name}{damaged} no part of it can be predicted")
-        answer = Answer(timeline, folder)
+        answer = predicted
     except VisitorLeftError:
         pass
     except UserError as error:
@@ -171,23 +174,31 @@ def handle_upload(
 
 def predict_upload(
     predictor: Predictor, limits: Limits, video: Path, folder: Path, progress: Progress
-) -> Timeline:
+) -> Answer:
     """Predict an upload with a predictor; see `Predict`."""
     started = time.perf_counter()
     file = open_file(video, predictor.spec)
     limits.check_length(video, file.seconds)
-    result = predict_to_folder(
-        predictor,
-        file,
-        folder,
-        predictor.options,
-        started=started,
-        progress=lambda step, seconds: progress(step, min(1.0, seconds / file.seconds)),
-        annotate=True,
-    )
+    with collected_warnings("emorec.inference") as warnings:
+        result = predict_to_folder(
+            predictor,
+            file,
+            folder,
+            predictor.options,
+            started=started,
+            progress=lambda step, seconds: progress(step, min(1.0, seconds / file.seconds)),
+            annotate=True,
+        )
     if result.not_annotated and result.not_annotated != NO_PICTURES:
         log.warning("no annotated video of %s: %s", video.name, result.not_annotated)
-    return result.timeline
+    timeline, options = result.timeline, predictor.options
+    notes = (
+        format_use(file, predictor.spec),
+        advice_to_turn(file, timeline, predictor, options),
+        *(warning.replace(str(video), video.name) for warning in warnings),
+    )
+    sentences = tuple(note[0].upper() + note[1:] for note in notes if note)
+    return Answer(timeline, folder, sentences)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import html
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -331,7 +332,7 @@ def result_values(answer: Answer, info: ModelInfo, note: str = "") -> tuple[Any,
         return text, gr.update(visible=False), None, None, None
     files = [folder / name for name in (ANNOTATED_MP4, TIMELINE_PNG, TIMELINE_CSV)]
     video, plot, csv = (str(path) if path.is_file() else None for path in files)
-    headline = headline_html(timeline, info, note)
+    headline = headline_html(timeline, info, (*answer.notes, note))
     annotated = gr.update(value=video, visible=video is not None)
     return headline, gr.update(visible=True), annotated, windows_html(timeline, plot), csv
 
@@ -373,8 +374,8 @@ def error_html(error: str) -> str:
     )
 
 
-def headline_html(timeline: Timeline, info: ModelInfo, note: str = "") -> str:
-    """Return the most frequent label or the mean numbers, counts, remarks and a note."""
+def headline_html(timeline: Timeline, info: ModelInfo, notes: Sequence[str] = ()) -> str:
+    """Return the most frequent label or the mean numbers, counts, remarks and notes."""
     label = timeline.most_frequent
     color = dict(zip(timeline.names, colors_of(timeline.names), strict=True)).get(
         label or "", UNCERTAIN_COLOR
@@ -383,7 +384,7 @@ def headline_html(timeline: Timeline, info: ModelInfo, note: str = "") -> str:
     scope = "Prediction for the whole clip"
     if len(timeline.windows) > 1:
         scope = "Mean of all windows" if timeline.task == "numbers" else "Most frequent prediction"
-    lines = [summarize(timeline), *remarks(timeline), info.meaning, *([note] if note else [])]
+    lines = [summarize(timeline), *remarks(timeline), info.meaning, *filter(None, notes)]
     return "\n".join(
         [
             f'<p>{scope}</p><p class="label">{dot}'

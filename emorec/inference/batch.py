@@ -33,11 +33,10 @@ from emorec.inference.timeline import (
 from emorec.io import file_identity
 
 if TYPE_CHECKING:
-    from emorec.data.faces import FaceDetector
     from emorec.inference.predictor import Item, Playing, Predictor
     from emorec.inference.results import Result, Step
     from emorec.inference.spec import ModelSpec
-    from emorec.inference.video import Video, VideoFile
+    from emorec.inference.video import Video
 
 
 NUM_TURNED_FRAMES = 5
@@ -304,7 +303,6 @@ def _outcome(
     name: str, video: "Video", result: "Result", options: Options, predictor: "Predictor"
 ) -> Outcome:
     from emorec.data.video.reader import NO_PICTURES
-    from emorec.inference.video import AudioFile, VideoFile
 
     timeline, spec = result.timeline, predictor.spec
     notes: list[str] = []
@@ -313,12 +311,8 @@ def _outcome(
         notes.append(f"{name}: damaged from {format_gaps(timeline)}; the rest is predicted")
     if options.enrol and len(timeline.persons) > 1:
         notes.append(f"{name}: {len(timeline.persons)} persons are adapted by the enrolled one")
-    if isinstance(video, AudioFile) and spec.uses_video:
-        notes.append(f"{name}: no pictures; only its sound is used")
-    elif isinstance(video, VideoFile) and video.num_frames == 1:
-        notes.append(f"{name}: a picture, not a video: one window of one frame, without sound")
-    elif spec.uses_sound and not video.live and not video.has_sound:
-        notes.append(f"{name}: it has no sound; only its frames are used")
+    if what_is_used := format_use(video, spec):
+        notes.append(f"{name}: {what_is_used}")
     if unfamiliar := format_unfamiliar(timeline):
         notes.append(f"{name}: {unfamiliar}")
     if result.not_annotated:
@@ -326,8 +320,8 @@ def _outcome(
         # a sound file is complete without
         (notes if result.not_annotated == NO_PICTURES else other_errors).append(line)
     failure = failure_of(result)
-    if failure and timeline.windows and isinstance(video, VideoFile):
-        failure += _advice_to_turn(video, predictor.detector(options))
+    if failure and (advice := advice_to_turn(video, timeline, predictor, options)):
+        failure += f"; {advice}"
     return Outcome(
         outline=outline(result),
         failure=None if failure is None else f"{name}: {failure}",
@@ -337,12 +331,31 @@ def _outcome(
     )
 
 
-def _advice_to_turn(video: "VideoFile", detector: "FaceDetector | None") -> str:
+def format_use(video: "Video", spec: "ModelSpec") -> str:
+    """Format what of a file a network uses, where it is not all that the network takes; else empty."""
+    from emorec.inference.video import AudioFile, VideoFile
+
+    if isinstance(video, AudioFile) and spec.uses_video:
+        return "no pictures; only its sound is used"
+    if isinstance(video, VideoFile) and video.num_frames == 1:
+        return "a picture, not a video: one window of one frame, without sound"
+    if spec.uses_sound and not video.live and not video.has_sound:
+        return "it has no sound; only its frames are used"
+    return ""
+
+
+def advice_to_turn(
+    video: "Video", timeline: Timeline, predictor: "Predictor", options: Options
+) -> str:
     """Advise how to turn a video without a face whose pictures show one when they are turned; else empty."""
-    if detector is None:
-        return ""
     import numpy as np
 
+    from emorec.inference.video import VideoFile
+
+    if not isinstance(video, VideoFile) or not timeline.windows or timeline.persons:
+        return ""
+    if (detector := predictor.detector(options)) is None:
+        return ""
     num_frames = min(video.num_frames, max(1, round(TURNED_SECONDS * video.frames_per_second)))
     needed = np.linspace(0, num_frames - 1, NUM_TURNED_FRAMES).astype(int).tolist()
     frames = [frame for _, _, frame in video.frames(needed)]
@@ -354,7 +367,7 @@ def _advice_to_turn(video: "VideoFile", detector: "FaceDetector | None") -> str:
     if len(found[how]) <= len(frames) / 2:
         return ""
     output = "turned.png" if video.num_frames == 1 else "turned.mp4"
-    return f"; turned, its pictures show one: ffmpeg -i {quote(video.path.name)} -vf {how} {output}"
+    return f"turned, its pictures show one: ffmpeg -i {quote(video.path.name)} -vf {how} {output}"
 
 
 def failure_of(result: "Result") -> str | None:
@@ -575,8 +588,8 @@ opened_predictor = cache(open_predictor)
 
 
 @contextmanager
-def collected_warnings() -> Iterator[list[str]]:
-    """Collect the warnings that emorec logs in the block, each once, in place of printing them."""
+def collected_warnings(name: str = "emorec") -> Iterator[list[str]]:
+    """Collect the warnings that a logger gets in the block, each once, in place of printing them."""
     lines: list[str] = []
 
     class Collect(logging.Handler):
@@ -585,7 +598,7 @@ def collected_warnings() -> Iterator[list[str]]:
             if (line := record.getMessage()) not in lines:
                 lines.append(line)
 
-    handler, logger = Collect(logging.WARNING), logging.getLogger("emorec")
+    handler, logger = Collect(logging.WARNING), logging.getLogger(name)
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:

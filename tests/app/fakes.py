@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from emorec.app.handler import Progress
+from emorec.app.handler import Answer, Progress
 from emorec.errors import UserError
 from emorec.inference.timeline import Timeline, Window
 from tests.inference.specs import make_spec
@@ -54,7 +54,7 @@ def timeline_of(path: Path | None = None, **overrides: object) -> Timeline:
     return Timeline(**{**known, **overrides})  # type: ignore[arg-type]
 
 
-def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
+def predict(video: Path, folder: Path, progress: Progress) -> Answer:
     """Write the files of a result, or fail, depending on the first bytes of the upload."""
     content = video.read_bytes()
     if content.startswith(b"broken"):
@@ -71,7 +71,7 @@ def predict(video: Path, folder: Path, progress: Progress) -> Timeline:
     (folder / "timeline.png").write_bytes(b"\x89PNG")
     (folder / "annotated.mp4").write_bytes(content)
     print("end", file=sys.stderr, flush=True)
-    return timeline_of(Path(video.name))
+    return Answer(timeline_of(Path(video.name)), folder)
 
 
 def files_below(folder: Path) -> list[str]:

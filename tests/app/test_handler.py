@@ -91,12 +91,19 @@ def test_visitors_see_no_path_of_the_server(
 
 
 @pytest.mark.parametrize(
-    ("load", "windows"),
-    [(lambda: Predictor(Grey(inputs=("sound",), num_frames=0)), 3), (emorec.load, 1)],
+    ("load", "windows", "notes"),
+    [
+        (lambda: Predictor(Grey(inputs=("sound",), num_frames=0)), 3, ()),
+        (emorec.load, 1, ("No pictures; only its sound is used",)),
+    ],
     ids=["only hears", "built in"],
 )
 def test_a_sound_file_is_predicted_by_a_network_that_needs_no_pictures(
-    load: Callable[[], Predictor], windows: int, sessions: Sessions, tmp_path: Path
+    load: Callable[[], Predictor],
+    windows: int,
+    notes: tuple[str, ...],
+    sessions: Sessions,
+    tmp_path: Path,
 ) -> None:
     sound = videos.write_sound(tmp_path / "talk.m4a", 1.0).read_bytes()
     upload = uploaded(sessions, sound, "talk.m4a")
@@ -104,12 +111,27 @@ def test_a_sound_file_is_predicted_by_a_network_that_needs_no_pictures(
     answer = handle(sessions, upload, partial(predict_upload, predictor, Limits()))
     assert answer.timeline is not None
     assert len(answer.timeline.windows) == windows
+    assert answer.notes == notes
+    assert all(note in result_values(answer, model_info(predictor.spec))[0] for note in notes)
     assert answer.folder is not None
     assert files_below(answer.folder) == ["summary.json", "timeline.csv", "timeline.png"]
     info = model_info(predictor.spec)
     assert info.takes_sound_files
     annotated = result_values(answer, info)[2]
     assert (annotated["value"], annotated["visible"]) == (None, False)
+
+
+def test_the_visitor_reads_what_is_missing_and_no_path_of_the_server(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    film = videos.write_video(tmp_path / "film.mp4", 60, fps=20, sound=True)
+    upload = uploaded(sessions, videos.truncate(film, 60).read_bytes(), "film.mp4")
+    predictor = Predictor(Grey(inputs=("frames", "sound", "heard")))
+    answer = handle(sessions, upload, partial(predict_upload, predictor, Limits()))
+    (note,) = answer.notes
+    assert note.startswith("Silence from ")
+    assert ": film.mp4: " in note
+    assert str(sessions.root) not in note
 
 
 def test_the_sample_clip_is_drawn_and_handled_as_an_upload(sessions: Sessions) -> None:
@@ -147,7 +169,7 @@ def test_a_visitor_who_leaves_stops_the_prediction_and_leaves_no_file(
         sessions.end("ann")
         progress("looking", 0.1)  # type: ignore[operator]
         steps.append("went on")
-        return timeline_of()
+        return Answer(timeline_of())
 
     assert handle(sessions, uploaded(sessions), predict_then_leave) == Answer()
     assert steps == []
@@ -159,7 +181,7 @@ def test_a_visitor_who_leaves_just_before_the_end_leaves_no_file(sessions: Sessi
         sessions.end("ann")
         folder.mkdir(exist_ok=True)
         (folder / "timeline.csv").touch()
-        return timeline_of()
+        return Answer(timeline_of())
 
     assert handle(sessions, uploaded(sessions), predict_then_leave) == Answer()
     assert files_below(sessions.root) == []
@@ -172,7 +194,8 @@ def test_a_visitor_who_leaves_just_before_the_end_leaves_no_file(sessions: Sessi
 def test_a_video_without_windows_is_an_error(
     sessions: Sessions, gaps: tuple[Gap, ...], message: str
 ) -> None:
-    answer = handle(sessions, uploaded(sessions), lambda *_: timeline_of(windows=(), gaps=gaps))
+    nothing = Answer(timeline_of(windows=(), gaps=gaps))
+    answer = handle(sessions, uploaded(sessions), lambda *_: nothing)
     assert message in (answer.error or "")
     assert files_below(sessions.root) == []
 
