@@ -1,7 +1,9 @@
 """All decoders return bitwise equal frames."""
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -222,13 +224,14 @@ def test_without_timestamps_frames_are_correct_or_another_decoder_is_suggested(
     tmp_path: Path, decoder: Decoder
 ) -> None:
     path = videos.write_video(tmp_path / "clip.avi", bframes=3)
-    if decoder == "torchcodec":
-        with pytest.raises(ClipError, match=r"finds no frame after \d+: choose data.decoder deco"):
-            decode(path, sample_six, decoder=decoder)
+    try:
+        clip = decode(path, sample_six, decoder=decoder)
+    except ClipError as error:
+        assert decoder == "torchcodec"  # with some versions of FFmpeg
+        assert re.search(r"finds no frame after \d+: choose data.decoder deco", str(error))  # noqa: PT017 - it may work
         return
-    clip = decode(path, sample_six, decoder=decoder)
     assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
-    assert video_length(path, decoder) == VideoLength(40, 40)
+    assert replace(video_length(path, decoder), note=None) == VideoLength(40, 40)
     # AVI has a constant frame rate: frames 15 to 29
     second = decode(path, sample_six, (0.5, 1.0), decoder)
     assert videos.shown_indices(second.frames) == second.indices == [15, 17, 20, 23, 26, 29]
