@@ -9,18 +9,17 @@ TRIM_THRESHOLD: Final = -1
 MMAP_THRESHOLD: Final = -3
 """Parameters of mallopt. Source: malloc.h of glibc."""
 
-LARGE_BYTES: Final = 1 << 22
-"""More than a frame of 720p, of which dozens a second come and go; the index of an hour has larger blocks."""
+FREE_BYTES: Final = 1 << 22
+LARGE_BYTES: Final = 1 << 25
 
 
-def return_large_blocks() -> None:
-    """Return blocks from 4 MiB on to the system whenever they are freed, from now on.
+def keep_little_memory() -> None:
+    """Keep 4 MiB of what is freed at the end of a heap, where glibc soon keeps up to 64 MiB, from now on.
 
-    By itself glibc soon keeps those of up to 32 MiB, and what comes to lie in their place is scattered.
+    Blocks of up to 32 MiB, such as frames, are taken from heaps, as glibc itself does once such a block was freed.
     """
     _call("mallopt", MMAP_THRESHOLD, LARGE_BYTES)
-    # by itself 128 KiB once the other is set: each frame would be returned
-    _call("mallopt", TRIM_THRESHOLD, LARGE_BYTES)
+    _call("mallopt", TRIM_THRESHOLD, FREE_BYTES)
 
 
 def return_freed_memory() -> None:
