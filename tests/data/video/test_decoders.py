@@ -231,7 +231,10 @@ def test_without_timestamps_frames_are_correct_or_another_decoder_is_suggested(
         assert re.search(r"finds no frame after \d+: choose data.decoder deco", str(error))  # noqa: PT017 - it may work
         return
     assert videos.shown_indices(clip.frames) == clip.indices == [0, 7, 15, 23, 31, 39]
-    assert replace(video_length(path, decoder), note=None) == VideoLength(40, 40)
+    length = video_length(path, decoder)
+    assert (replace(length, note=None) if decoder == "torchcodec" else length) == VideoLength(
+        40, 40
+    )
     # AVI has a constant frame rate: frames 15 to 29
     second = decode(path, sample_six, (0.5, 1.0), decoder)
     assert videos.shown_indices(second.frames) == second.indices == [15, 17, 20, 23, 26, 29]
