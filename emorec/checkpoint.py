@@ -10,8 +10,7 @@ import pickle
 import platform
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -216,7 +215,7 @@ def read(path: str | Path) -> Checkpoint:
     if address:
         address = address._replace(revision=path.parent.name)
     is_plain = path.suffix == PLAIN_SUFFIX
-    content = {"state_dict": None, **_read_plain(path)} if is_plain else load(path, mmap=True)
+    content = _load_plain(path, names_only=True) if is_plain else load(path, mmap=True)
     section = content.get(RECORD)
     missing = {"state_dict", "hyper_parameters", "datamodule_hyper_parameters"} - content.keys()
     if missing or not isinstance(section, dict):
@@ -326,57 +325,46 @@ def load(path: Path, *, mmap: bool = False) -> dict[str, Any]:
     return content
 
 
-def _load_plain(path: Path) -> dict[str, Any]:
+def _load_plain(path: Path, *, names_only: bool = False) -> dict[str, Any]:
     """Load what `save_plain` wrote.
 
-    Raises:
-        UserError: See `_read_plain`.
-    """
-    from safetensors.torch import load_file
-
-    with _plain_errors(path):
-        return {**_read_plain(path), "state_dict": load_file(path)}
-
-
-def _read_plain(path: Path) -> dict[str, Any]:
-    """Read the sections beside the tensors that `save_plain` wrote.
+    Args:
+        path: Of the tensors.
+        names_only: Leave the tensors on the disk: `None` in place of each, without importing torch.
 
     Raises:
         UserError: When one of the files is missing or unreadable, or they belong to something else.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
-    with _plain_errors(path):
-        content = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    record = path.with_suffix(".json")
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
         digest = content.pop(hub.DIGEST, None)  # older ones have none
         # JSON has texts for keys
         temperatures = content[RECORD].get("temperatures", {})
         content[RECORD]["temperatures"] = {int(views): it for views, it in temperatures.items()}
-        with safe_open(path, framework="numpy"):  # which checks its size
-            pass
-    if digest is not None and sha256(path) != digest:
-        raise UserError(
-            f"{path} is damaged, or not the one that {path.with_suffix('.json')} is about: its SHA-256 is another"
-        )
-    return dict(content)
+        state_dict: dict[str, Any]
+        if names_only:
+            with safe_open(path, framework="numpy") as file:
+                state_dict = dict.fromkeys(file.keys())
+        else:
+            from safetensors.torch import load_file
 
-
-@contextmanager
-def _plain_errors(path: Path) -> Iterator[None]:
-    """Turn what reading both files raises in the block into errors for users."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
+            state_dict = load_file(path)
     except FileNotFoundError as error:
         raise UserError(f"no such file: {error.filename or path}") from None
     except OSError as error:
         raise UserError(f"can't read {error.filename or path}: {error.strerror}") from None
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
-            f"{path} or {path.with_suffix('.json')} is truncated, or was not written by "
-            "emorec export --format safetensors"
+            f"{path} or {record} is truncated, or was not written by emorec export --format safetensors"
         ) from None
+    if digest is not None and sha256(path) != digest:
+        raise UserError(
+            f"{path} is damaged, or not the one that {record} is about: its SHA-256 is another"
+        )
+    return {**content, "state_dict": state_dict}
 
 
 def save_plain(content: Mapping[str, Any], path: Path) -> None:

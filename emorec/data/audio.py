@@ -125,7 +125,7 @@ def iter_audio(
     end, zero = declared_end(packets.container, stream), float(clock_zero(packets.container))
     resampler = ClockResampler(rate, holes)
     try:
-        for frame in chain(_frames(stream, packets, resampler if tolerant else None), [None]):
+        for frame in chain(_frames(stream, packets, resampler, tolerant=tolerant), [None]):
             for chunk in resampler.resample(frame, zero):
                 yield chunk.mean(axis=0, dtype=np.float32)
         pictures_end = packets.pictures_end - zero
@@ -140,9 +140,9 @@ def iter_audio(
 
 
 def _frames(
-    stream: "AudioStream", packets: "Packets", tolerant: "ClockResampler | None"
+    stream: "AudioStream", packets: "Packets", resampler: "ClockResampler", *, tolerant: bool
 ) -> "Iterator[AudioFrame]":
-    """Yield the frames of a stream; what is to take them may tolerate that some packets are damaged, but not all."""
+    """Yield the frames of a stream for a resampler; if `tolerant`, some packets may be damaged, but not all."""
     from emorec.data.media import DECODING_ERRORS
 
     damage, is_decodable = None, False
@@ -150,9 +150,9 @@ def _frames(
         try:
             frames = stream.codec_context.decode(packet)
         except DECODING_ERRORS as error:
-            if tolerant is None:
+            if not tolerant:
                 raise
-            tolerant.lose()
+            resampler.resync()
             damage = error
             continue
         is_decodable = is_decodable or bool(frames)
@@ -212,8 +212,8 @@ class ClockResampler:
         yield from self._chunks(frame)
         self._expected += frame.samples / frame.sample_rate
 
-    def lose(self) -> None:
-        """Place the next frame exactly by its timestamp, as what was before it is lost."""
+    def resync(self) -> None:
+        """Place the next frame exactly by its timestamp, after damaged ones."""
         self._settings = ()
 
     def silence_until(self, seconds: float) -> Iterator[Channels]:

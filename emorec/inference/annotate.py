@@ -256,7 +256,7 @@ class _AacEncoder:
             for frame in packet.decode():
                 yield from self._encode(frame)
         except DECODING_ERRORS:
-            self._resampler.lose()
+            self._resampler.resync()
 
     def finish(self) -> "list[Packet[AudioStream]]":
         """Return the last packets."""

@@ -419,7 +419,6 @@ class AudioWindows:
         self._chunks: Iterator[Waveform] = iter_audio(
             path, preprocessing.sound_rate, self._holes, packets, tolerant=True
         )
-        self._num_read = 0
         self._buffer: Waveform = np.empty(0, dtype=np.float32)
         self._offset = 0
         """Index in the file of the first sample of the buffer."""
@@ -465,7 +464,7 @@ class AudioWindows:
     def _fill(self, first: int, stop: int) -> None:
         """Drop the samples before `first`, and read up to `stop`."""
         chunks, end = [self._buffer], self._offset + len(self._buffer)
-        while end < stop and (chunk := self._next_chunk()) is not None:
+        while end < stop and (chunk := self._next_chunk(end)) is not None:
             chunks.append(chunk)
             end += len(chunk)
             if end <= first:
@@ -475,7 +474,8 @@ class AudioWindows:
         # a copy: a view would keep the dropped samples in memory
         self._buffer, self._offset = buffer[dropped:].copy(), self._offset + dropped
 
-    def _next_chunk(self) -> Waveform | None:
+    def _next_chunk(self, position: int) -> Waveform | None:
+        """Return the next samples, of which `position` precede in the file; `None` at the end of the sound."""
         try:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -484,12 +484,11 @@ class AudioWindows:
                 raise ClipError.of(self.path, "its sound has values that are not finite")
         except ClipError as error:
             if error.reason != NO_SOUND:
-                seconds = self._num_read / self.preprocessing.sound_rate
+                seconds = position / self.preprocessing.sound_rate
                 where = format_time(round(seconds, 1), seconds)
                 log.warning(
                     "silence from %s on, where the sound can't be decoded: %s", where, error
                 )
             self._chunks = iter(())
             return None
-        self._num_read += len(chunk)
         return chunk

@@ -539,7 +539,7 @@ def results_table(results: Sequence[tuple[str, Outline]]) -> Table:
 def speed_line(outlines: Sequence[Outline], seconds: float | None = None) -> str:
     """Format the time for all videos, with the frames of each second; of pictures alone, nothing but the time.
 
-    Writing annotated videos is told apart.
+    The time for writing annotated videos is given separately.
 
     Args:
         outlines: Of the videos.
@@ -547,9 +547,11 @@ def speed_line(outlines: Sequence[Outline], seconds: float | None = None) -> str
     """
     speeds = [outline.speed for outline in outlines]
     frames = sum((speed["frames_per_second"] or 0) * speed["seconds"] for speed in speeds)
-    annotating = sum(speed["seconds_annotating"] for speed in speeds) if seconds is None else 0
-    more = f"; annotating took {annotating:.1f} s more" if annotating else ""
-    seconds = sum(speed["seconds"] for speed in speeds) if seconds is None else seconds
+    more = ""
+    if seconds is None:
+        seconds = sum(speed["seconds"] for speed in speeds)
+        if annotating := sum(speed["seconds_annotating"] for speed in speeds):
+            more = f"; annotating took {annotating:.1f} s more"
     video_seconds = round(sum(outline.seconds for outline in outlines), 1)
     if not video_seconds:
         return f"{seconds:.1f} s{more}"
