@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "emorec"
 
 LEVELS = (
     {
-        *("errors", "commit", "text", "io", "parser", "image_size", "console", "memory"),
+        *("errors", "commit", "text", "io", "parser", "image_size", "console"),
         *("person_statistics", "pretrained"),
     },
     {"data", "layers", "evaluation", "shipped", "hub"},

@@ -576,10 +576,10 @@ def open_predictor(network: Path | None, device: str | None, options: Options) -
     import cv2
 
     from emorec.inference.predictor import load
-    from emorec.memory import keep_little_memory
+    from emorec.inference.results import limit_free_memory
 
     cv2.setNumThreads(1)  # decoding, sound and faces have a thread each
-    keep_little_memory()
+    limit_free_memory()
     return load(network, device, options)
 
 

@@ -1,8 +1,10 @@
 """Result files of a predicted video: tables of windows and frames, a summary, a picture and an annotated video."""
 
 import csv
+import ctypes
 import io
 import math
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +25,6 @@ from emorec.inference.spec import ModelSpec
 from emorec.inference.timeline import Contours, Gap, Timeline, Window, count_unfamiliar
 from emorec.inference.video import AudioFile, Camera, Stopwatch, Video, VideoFile
 from emorec.io import disk_errors, file_identity, write_json
-from emorec.memory import return_freed_memory
 
 TIMELINE_CSV = "timeline.csv"
 FRAMES_CSV = "frames.csv"
@@ -38,6 +39,9 @@ SUMMARY_FORMAT = 1
 
 MAX_PLOTTED_FACES = 100
 """Of a person: several times as many as fit into a plot."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt. Source: malloc.h of glibc."""
 
 PIECES_PER_TRIM = 16
 """Windows after which freed memory is returned: about a second of work."""
@@ -141,7 +145,7 @@ def predict_to_folder(
         with stopwatch.measure("write"):
             from emorec.inference.plot import plot_timeline  # imports Matplotlib
 
-            return_freed_memory()
+            return_free_memory()
             plot_timeline(folder / TIMELINE_PNG, timeline)
         detector = None if isinstance(video, AudioFile) else predictor.detector(options)
         content = summary(
@@ -185,7 +189,7 @@ class _Kept:
                 piece = replace(piece, box=None, boxes=(), contours=self._plotted(piece))
         self.pieces.append(piece)
         if len(self.pieces) % PIECES_PER_TRIM == 0:
-            return_freed_memory()
+            return_free_memory()
 
     def _plotted(self, window: Window) -> Contours:
         """Return the lines of one face, and of a long video those of some windows."""
@@ -194,6 +198,27 @@ class _Kept:
             return ()
         self._next_plotted[window.person] = window.start + self._seconds_apart
         return (contours[len(contours) // 2],)
+
+
+def limit_free_memory() -> None:
+    """Let glibc keep 4 MiB of free memory at the end of a heap, from now on; by itself it soon keeps up to 64 MiB.
+
+    Blocks of up to 32 MiB, such as frames, are taken from heaps, as glibc itself does once such a block was freed. With
+    other C libraries nothing happens.
+    """
+    _call_glibc("mallopt", M_MMAP_THRESHOLD, 1 << 25)
+    _call_glibc("mallopt", M_TRIM_THRESHOLD, 1 << 22)
+
+
+def return_free_memory() -> None:
+    """Return free memory to the system, which glibc keeps for each thread: one decodes frames, another drops them."""
+    _call_glibc("malloc_trim", 0)
+
+
+def _call_glibc(name: str, *arguments: int) -> None:
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # musl has no such function
+            getattr(ctypes.CDLL(None), name)(*arguments)
 
 
 def _annotate(

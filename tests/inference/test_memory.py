@@ -13,9 +13,8 @@ import pytest
 from emorec.data.landmarks import CONTOUR_STARTS
 from emorec.inference.options import Options
 from emorec.inference.predictor import Predictor
-from emorec.inference.results import predict_to_folder
+from emorec.inference.results import predict_to_folder, return_free_memory
 from emorec.inference.video import VideoFile
-from emorec.memory import return_freed_memory
 from tests import videos
 from tests.inference.fakes import Grey, timeline
 
@@ -88,7 +87,7 @@ def test_freed_memory_between_kept_blocks_goes_back_to_the_system() -> None:
     kept = blocks[::100]
     del blocks
     before = resident_megabytes()
-    return_freed_memory()
+    return_free_memory()
     assert before - resident_megabytes() > 50
     assert all(block.all() for block in kept)
 
